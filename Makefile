@@ -1,0 +1,53 @@
+# Everything a person does with this project, on a machine with Python 3.11, make and git.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+export RAG_HOME ?= $(CURDIR)/.rag
+export DAGSTER_HOME ?= $(RAG_HOME)/dagster
+export DAGSTER_DISABLE_TELEMETRY := yes
+
+.PHONY: help env refresh dev query status test test-slow check snapshot clean
+
+help:                 ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
+
+env: $(VENV)/.ready   ## create the environment (a few minutes, once)
+
+# torch first: a bare `torch` pulls gigabytes of CUDA, the pinned one takes the CPU build where there is one.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+refresh: env          ## run the whole pipeline once and say what was promoted
+	$(BIN)/rag refresh
+
+dev: env              ## open the Dagster UI on http://127.0.0.1:3000
+	$(BIN)/python -m rag_pipeline.defs.home
+	$(BIN)/dg dev --host 127.0.0.1
+
+status: env           ## what serves, and how old each source is
+	$(BIN)/rag status
+
+test: env             ## the tests (minutes)
+	$(BIN)/pytest -m "not slow"
+
+test-slow: env        ## fault and scale tests as well (longer)
+	$(BIN)/pytest -m slow
+
+check: env            ## ruff, mypy --strict, import-linter, and the snapshot of the definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/defs/test_snapshot.py
+
+snapshot: env         ## accept changed definitions: writes tests/defs/snapshot.json
+	UPDATE_SNAPSHOT=1 $(BIN)/pytest tests/defs/test_snapshot.py
+
+clean:                ## remove what the pipeline made (releases and all); the environment stays
+	rm -rf .rag

@@ -1,0 +1,1 @@
+"""The release pipeline for retrieval indexes: contracts, evaluation and a gate in front of every index."""

@@ -1,0 +1,398 @@
+"""Reading contracts: YAML in the Open Data Contract Standard v3.2 -> `Contract`.
+
+Validated against the standard's own JSON Schema (unknown keys are errors), then against what this pipeline
+needs on top. Every message names file, line, field and what to write instead. Source of the format:
+https://bitol-io.github.io/open-data-contract-standard/
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from rag_pipeline.contracts.contract import (
+    LOGICAL_TYPES,
+    ROLES,
+    Column,
+    Contract,
+    LogicalType,
+    QualityRule,
+    Role,
+    Server,
+    Severity,
+)
+from rag_pipeline.contracts.yaml_lines import Step, YamlFile, read_yaml
+from rag_pipeline.errors import ContractError
+from rag_pipeline.files import fingerprint
+
+SUFFIX = ".odcs.yaml"
+
+OPTIONS: dict[LogicalType, tuple[str, ...]] = {
+    "string": ("minLength", "maxLength", "pattern", "format"),
+    "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "date": ("minimum", "maximum"),
+    "timestamp": ("minimum", "maximum"),
+    "boolean": (),
+}
+FORMATS = ("email", "uri", "uuid")
+
+CONTRACT_PROPERTIES = ("quarantineMaxPercent", "volumeMaxDropPercent")
+COLUMN_PROPERTIES = ("role",)
+SERVER_PROPERTIES = ("connector", "pattern")
+
+_OPERATORS = (
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+    "mustNotBeBetween",
+)
+_METRICS = ("rowCount", "nullValues", "missingValues", "duplicateValues")
+_HOURS = {"h": 1, "hr": 1, "hour": 1, "hours": 1, "d": 24, "day": 24, "days": 24, "m": 1 / 60, "min": 1 / 60}
+_HOURS |= {"minute": 1 / 60, "minutes": 1 / 60, "s": 1 / 3600, "second": 1 / 3600, "seconds": 1 / 3600}
+
+
+def read_contracts(folder: Path) -> tuple[Contract, ...]:
+    """Every contract of a folder, by source name. Raises `ContractError` when there is none, or one is invalid."""
+    if not folder.is_dir():
+        raise ContractError(f"{folder}: no such folder; RAG_CONTRACTS must name a folder of *{SUFFIX} files")
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    for file in sorted(folder.glob("*.y*ml")):
+        if file not in files:
+            raise ContractError(f"{file}: a contract's file is named <source>{SUFFIX}; rename it")
+    if not files:
+        raise ContractError(f"{folder}: no *{SUFFIX} file, so there is no source to read; add a contract")
+    return tuple(read_contract(file) for file in files)
+
+
+def read_contract(file: Path) -> Contract:
+    """One contract. Raises `ContractError` with file, line, field and a suggestion."""
+    source = file.name.removesuffix(SUFFIX)
+    if not re.fullmatch(r"[a-z][a-z0-9_]{2,62}", source):
+        raise ContractError(
+            f"{file}: the file's name is the source's name; use 3 to 63 lower-case letters, digits and underscores"
+        )
+    document = read_yaml(file, ContractError)
+    _check_standard(document)
+    return _Reader(document, source).contract()
+
+
+class _Reader:
+    """Turns one validated document into a `Contract`; every refusal goes through `fail`."""
+
+    def __init__(self, document: YamlFile, source: str) -> None:
+        self.document, self.source = document, source
+        self.content: dict[str, Any] = document.content
+
+    def fail(self, steps: tuple[Step, ...], message: str) -> ContractError:
+        return ContractError(f"{self.document.where(steps)}: {_dotted(steps)}: {message}")
+
+    def contract(self) -> Contract:
+        content = self.content
+        if not str(content["apiVersion"]).startswith("v3."):
+            raise self.fail(("apiVersion",), f"{content['apiVersion']} is not supported; use v3.2.0")
+        tables = content.get("schema") or []
+        if len(tables) != 1:
+            raise self.fail(("schema",), f"{len(tables)} tables found; a source's contract describes exactly one")
+        columns = tuple(self._columns(tables[0].get("properties") or []))
+        for role in ("key", "text"):
+            if sum(column.role == role for column in columns) != 1:
+                raise self.fail(
+                    ("schema", 0, "properties"),
+                    f"exactly one column must have the role {role!r} (customProperties: property: role, value: {role})",
+                )
+        properties = self._custom((), content, CONTRACT_PROPERTIES)
+        max_age_hours, age_column = self._sla(columns)
+        server = self._server()
+        return Contract(
+            source=self.source,
+            file=self.document.path,
+            id=str(content["id"]),
+            version=str(content["version"]),
+            description=_description(content),
+            owners=self._owners(),
+            server=server,
+            columns=columns,
+            quality=tuple(self._quality(tables[0], columns)),
+            max_age_hours=max_age_hours,
+            age_column=age_column,
+            quarantine_max_percent=self._percent(properties, "quarantineMaxPercent", 10.0),
+            volume_max_drop_percent=self._percent(properties, "volumeMaxDropPercent", 50.0),
+            fingerprint=fingerprint(
+                content["id"],
+                [[c.name, c.logical_type, c.required, c.role, c.options, c.allowed] for c in columns],
+                [server.type, server.format, server.connector],
+            ),
+        )
+
+    def _columns(self, properties: list[dict[str, Any]]) -> Iterator[Column]:
+        seen: set[str] = set()
+        for index, column in enumerate(properties):
+            at: tuple[Step, ...] = ("schema", 0, "properties", index)
+            name = column["name"]
+            if name in seen:
+                raise self.fail(at, f"column {name!r} is described twice; keep one")
+            seen.add(name)
+            logical_type = column.get("logicalType", "string")
+            if logical_type not in LOGICAL_TYPES:
+                raise self.fail(
+                    (*at, "logicalType"), f"{logical_type!r} is not supported; one of {', '.join(LOGICAL_TYPES)}"
+                )
+            custom = self._custom(at, column, COLUMN_PROPERTIES)
+            role = custom.get("role") or ("key" if column.get("primaryKey") else None)
+            if role is not None and role not in ROLES:
+                raise self.fail((*at, "customProperties"), _unknown("role", str(role), ROLES))
+            if column.get("unique") and role != "key":
+                raise self.fail((*at, "unique"), "only the key column can be unique so far; remove it here")
+            options = column.get("logicalTypeOptions") or {}
+            self._check_options(at, logical_type, options)
+            yield Column(
+                name=name,
+                logical_type=logical_type,
+                required=bool(column.get("required")) or role in ("key", "text"),
+                role=cast(Role | None, role),
+                options=options,
+                allowed=tuple(value["value"] for value in column.get("enum") or ()),
+                description=column.get("description", ""),
+            )
+
+    def _check_options(self, at: tuple[Step, ...], logical_type: LogicalType, options: dict[str, Any]) -> None:
+        for option, value in options.items():
+            steps = (*at, "logicalTypeOptions", option)
+            if option not in OPTIONS[logical_type]:
+                raise self.fail(steps, _unknown(f"option of a {logical_type}", option, OPTIONS[logical_type]))
+            if option == "pattern":
+                if problem := _pattern_problem(value):
+                    raise self.fail(steps, f"not a valid regular expression: {problem}")
+            elif option == "format":
+                if value not in FORMATS:
+                    raise self.fail(steps, _unknown("format", str(value), FORMATS))
+            elif logical_type in ("date", "timestamp"):
+                if not _is_date(value):
+                    raise self.fail(steps, f"{value!r} is not a date; write it as 2026-01-31")
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                raise self.fail(steps, f"{value!r} is not a number")
+
+    def _quality(self, table: dict[str, Any], columns: tuple[Column, ...]) -> Iterator[QualityRule]:
+        names: set[str] = set()
+        places: list[tuple[tuple[Step, ...], str | None, dict[str, Any]]] = [
+            (("schema", 0, "quality", index), None, rule) for index, rule in enumerate(table.get("quality") or [])
+        ]
+        for position, column in enumerate(table.get("properties") or []):
+            for index, rule in enumerate(column.get("quality") or []):
+                places.append((("schema", 0, "properties", position, "quality", index), column["name"], rule))
+        for at, column_name, rule in places:
+            if rule.get("type", "library") == "text":
+                continue  # for people
+            metric = rule.get("metric")
+            if metric not in _METRICS:
+                raise self.fail(at, _unknown("metric", str(metric), _METRICS))
+            if metric != "rowCount" and column_name is None:
+                raise self.fail(at, f"{metric} is measured on a column; move this rule below one")
+            operators = [operator for operator in _OPERATORS if operator in rule]
+            if len(operators) != 1:
+                raise self.fail(at, f"give exactly one of {', '.join(_OPERATORS)}; found {len(operators)}")
+            bound = rule[operators[0]]
+            if isinstance(bound, bool) or not isinstance(bound, int | float | list):
+                raise self.fail((*at, operators[0]), f"{bound!r} is not a number")
+            name = _slug(rule.get("name") or f"{column_name or 'table'}_{metric}_{operators[0]}")
+            if name in names:
+                raise self.fail(at, f"two quality rules are called {name!r}; give each its own name")
+            names.add(name)
+            unit = rule.get("unit", "rows")
+            if unit not in ("rows", "percent"):
+                raise self.fail((*at, "unit"), _unknown("unit", str(unit), ("rows", "percent")))
+            severity = rule.get("severity", "error")
+            if severity not in ("error", "warning"):
+                raise self.fail((*at, "severity"), _unknown("severity", str(severity), ("error", "warning")))
+            yield QualityRule(
+                name=name,
+                metric=metric,
+                column=column_name,
+                unit=unit,
+                operator=operators[0],
+                bound=tuple(bound) if isinstance(bound, list) else float(bound),
+                severity=cast(Severity, severity),
+                description=rule.get("description", ""),
+            )
+
+    def _server(self) -> Server:
+        servers = self.content.get("servers") or []
+        if len(servers) != 1:
+            raise self.fail(("servers",), f"{len(servers)} servers found; say where this one feed is")
+        server, at = servers[0], ("servers", 0)
+        custom = self._custom(at, server, SERVER_PROPERTIES)
+        kind, form = server["type"], server.get("format")
+        if kind == "custom":
+            if not custom.get("connector"):
+                raise self.fail(at, "a custom server names its connector (customProperties: property: connector)")
+            return Server(kind, form, None, None, str(custom["connector"]))
+        if kind != "local":
+            raise self.fail((*at, "type"), f"{kind!r} has no connector yet; use local or custom")
+        formats = ("documents", "jsonl", "csv", "parquet")
+        if form not in formats:
+            raise self.fail((*at, "format"), _unknown("format", str(form), formats))
+        path = (self.document.path.parent / str(server["path"])).absolute()
+        pattern = custom.get("pattern")
+        try:
+            next(self.document.path.glob(pattern or "*"), None)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise self.fail((*at, "customProperties"), f"{pattern!r} is no file pattern ({error}); try **/*.md") from error
+        return Server(kind, form, path, pattern, None)
+
+    def _sla(self, columns: tuple[Column, ...]) -> tuple[float | None, str | None]:
+        for index, promise in enumerate(self.content.get("slaProperties") or []):
+            if promise["property"] not in ("latency", "freshness"):
+                continue
+            at: tuple[Step, ...] = ("slaProperties", index)
+            unit = str(promise.get("unit", "h"))
+            if unit not in _HOURS:
+                raise self.fail((*at, "unit"), _unknown("unit", unit, ("h", "d", "min")))
+            try:
+                hours = float(promise["value"]) * _HOURS[unit]
+            except (TypeError, ValueError) as error:
+                raise self.fail((*at, "value"), f"{promise['value']!r} is not a number of {unit}") from error
+            column = str(promise["element"]).split(".")[-1] if promise.get("element") else None
+            dated = [c.name for c in columns if c.logical_type in ("date", "timestamp")]
+            if column and column not in dated:
+                raise self.fail((*at, "element"), _unknown("date or timestamp column", column, dated))
+            return hours, column
+        return None, None
+
+    def _owners(self) -> tuple[str, ...]:
+        team = self.content.get("team") or {}
+        members = team if isinstance(team, list) else team.get("members") or []
+        owners = [f"team:{_slug(team['name'])}"] if isinstance(team, dict) and team.get("name") else []
+        owners += [member["username"] for member in members if "@" in member.get("username", "")]
+        if not owners:
+            raise self.fail(("team",), "no owner; give the team a name, or a member whose username is an e-mail address")
+        return tuple(owners)
+
+    def _custom(self, at: tuple[Step, ...], holder: dict[str, Any], ours: tuple[str, ...]) -> dict[str, Any]:
+        """Custom properties by name. One that is nearly ours is taken for a typing error, others are left alone."""
+        found: dict[str, Any] = {}
+        for index, entry in enumerate(holder.get("customProperties") or []):
+            name = entry["property"]
+            if name not in ours and difflib.get_close_matches(name.lower(), [own.lower() for own in ours], cutoff=0.75):
+                raise self.fail((*at, "customProperties", index), _unknown("custom property", name, ours))
+            found[name] = entry["value"]
+        return found
+
+    def _percent(self, properties: dict[str, Any], name: str, default: float) -> float:
+        value = properties.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+            raise self.fail(("customProperties",), f"{name} is {value!r}; it is a percentage from 0 to 100")
+        return float(value)
+
+
+def _check_standard(document: YamlFile) -> None:
+    if not isinstance(document.content, dict):
+        raise ContractError(f"{document.path}: a contract is a mapping of fields; see the ones beside it")
+    errors = sorted(_validator().iter_errors(document.content), key=lambda error: (len(error.absolute_path), str(error)))
+    if not errors:
+        return
+    messages = []
+    leaves = list(_leaves(errors))
+    for error in leaves:
+        steps = tuple(error.absolute_path)
+        message = error.message
+        unknown = re.findall(r"'([^']+)'", message) if "ropert" in message and "unexpected" in message else []
+        if unknown:
+            if unknown[0] in _known_keys(error.schema, branches=True) and len(leaves) > 1:
+                continue  # a known field counts as unknown once the branch that allows it has failed for another reason
+            known = sorted(_known_keys(error.schema, branches=unknown[0] not in _known_keys(error.schema, branches=True)))
+            steps = (*steps, unknown[0])
+            message = _unknown("field", unknown[0], known)
+        elif error.validator == "oneOf":
+            message = f"give exactly one of {', '.join(branch['required'][0] for branch in error.validator_value)}"
+        messages.append(f"{document.where(steps)}: {_dotted(steps)}: {message}")
+    raise ContractError("\n".join(dict.fromkeys(messages)))
+
+
+def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
+    for error in errors:
+        inner = list(_leaves(error.context or ()))
+        if error.validator == "oneOf" and all("required" in branch for branch in error.validator_value):
+            inner = [leaf for leaf in inner if leaf.validator != "required"]
+        yield from inner or [error]
+
+
+def _known_keys(schema: Any, *, branches: bool = False) -> set[str]:
+    """Every field a schema allows, through `$ref` and `allOf`; with `branches`, also those allowed in some cases only."""
+    if not isinstance(schema, dict):
+        return set()
+    keys = set(schema.get("properties", {}))
+    parts = list(schema.get("allOf", []))
+    if branches:
+        parts += [*schema.get("oneOf", []), *schema.get("anyOf", []), schema.get("then")]
+    for part in parts:
+        keys |= _known_keys(part, branches=branches)
+    if "$ref" in schema:
+        target: Any = _schema()
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        keys |= _known_keys(target, branches=branches)
+    return keys
+
+
+@cache
+def _schema() -> Any:
+    return json.loads(resources.files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8"))
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema.validators import Draft201909Validator
+
+    return Draft201909Validator(_schema())
+
+
+def _pattern_problem(pattern: str) -> str | None:
+    """Why the engine that will run a pattern refuses it. It knows no look-around and no back-references."""
+    try:
+        pl.Series([""]).str.contains(f"^(?:{pattern})$")
+    except pl.exceptions.ComputeError as error:
+        return str(error).strip().splitlines()[-1].removeprefix("error: ")
+    return None
+
+
+def _is_date(value: object) -> bool:
+    try:
+        datetime.fromisoformat(str(value))
+    except ValueError:
+        return False
+    return isinstance(value, str)
+
+
+def _description(content: dict[str, Any]) -> str:
+    description = content.get("description")
+    if isinstance(description, dict):
+        return str(description.get("purpose") or "")
+    return str(description or "")
+
+
+def _unknown(what: str, found: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(found, known, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}" if known else "none is known here"
+    return f"unknown {what} {found!r}; {hint}"
+
+
+def _dotted(steps: tuple[Step, ...]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    return text or "contract"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text.strip()).strip("_").lower()

@@ -1,0 +1,141 @@
+"""Cutting one document into chunks: first at its headings, then, where a section is too long, by meaning.
+
+A section never shares a chunk with a long neighbour, so an edit moves boundaries inside its own section only. Every
+chunk is a span of the document: `text[start:end]` is the chunk, to the letter.
+"""
+
+import importlib.metadata
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from markdown_it import MarkdownIt
+
+from rag_pipeline.corpus.model import Model, model_of
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.files import file_sha256, fingerprint
+from rag_pipeline.settings import Settings
+
+_SPECIAL_TOKENS = 2
+"""Start and end marks a sentence-transformers model puts around every text."""
+
+_VERSION = 1
+"""Raise it when this module cuts differently, and every document is cut again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a document, and the headings it stands under."""
+
+    start: int
+    end: int
+    heading: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chunker:
+    """A way to cut. `max_tokens` and `min_tokens` count the model's own tokens, special ones left out."""
+
+    model: Model
+    max_tokens: int
+    min_tokens: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        splitter = importlib.metadata.version("semantic-text-splitter")
+        tokenizer = file_sha256(self.model.folder / "tokenizer.json")
+        return fingerprint(_VERSION, splitter, tokenizer, self.model.max_tokens, self.max_tokens, self.min_tokens, length=16)
+
+    @cached_property
+    def _tokenizer(self) -> object:
+        return self.model.tokenizer()
+
+    @cached_property
+    def _splitter(self) -> object:
+        from semantic_text_splitter import MarkdownSplitter
+
+        return MarkdownSplitter.from_huggingface_tokenizer(self._tokenizer, self.max_tokens)
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """The chunks of a document, in order. Blank stretches belong to none."""
+        for section, tokens in self._joined(list(sections(text))):
+            if tokens <= self.max_tokens:
+                yield from _trimmed(text, section)
+                continue
+            piece = text[section.start : section.end]
+            for offset, part in self._splitter.chunk_indices(piece):  # type: ignore[attr-defined]
+                start = section.start + offset
+                yield Span(start, start + len(part), section.heading)
+
+    def _joined(self, parts: list[tuple[Span, str]]) -> Iterator[tuple[Span, int]]:
+        """Join a section shorter than `min_tokens` with the ones after it, so that no heading stands alone."""
+        sizes = [
+            len(encoding.ids)
+            for encoding in self._tokenizer.encode_batch([part for _, part in parts], add_special_tokens=False)  # type: ignore[attr-defined]
+        ]
+        open_span: Span | None = None
+        open_size = 0
+        for (span, _), size in zip(parts, sizes, strict=True):
+            if open_span is not None and open_size + size <= self.max_tokens:
+                open_span = Span(open_span.start, span.end, open_span.heading)
+                open_size += size
+            else:
+                if open_span is not None:
+                    yield open_span, open_size
+                open_span, open_size = span, size
+            if open_size >= self.min_tokens:
+                yield open_span, open_size
+                open_span, open_size = None, 0
+        if open_span is not None:
+            yield open_span, open_size
+
+
+def chunker_of(settings: Settings) -> Chunker:
+    """The configured chunker: chunks as long as the model reads, special tokens and prompt taken off."""
+    model = model_of(settings)
+    prompt = len(model.tokenizer().encode(settings.document_prompt, add_special_tokens=False).ids)
+    room = model.max_tokens - _SPECIAL_TOKENS - prompt
+    if settings.chunk_tokens > room:
+        raise PipelineError(
+            f"RAG_CHUNK_TOKENS={settings.chunk_tokens} is more than the model reads ({room}); what lies beyond would be "
+            "cut off silently"
+        )
+    return Chunker(model, settings.chunk_tokens or room, settings.chunk_min_tokens)
+
+
+def sections(text: str) -> Iterator[tuple[Span, str]]:
+    """The stretches between headings (Markdown `#` and underlined ones), each with the path of headings above it."""
+    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
+    front = _front_matter(text)
+    path: list[tuple[int, str]] = []
+    begin = 0
+    heading: tuple[str, ...] = ()
+    tokens = MarkdownIt("commonmark").parse(text[front:])
+    first_line = text.count("\n", 0, front)
+    for token, inline in itertools.pairwise(tokens):
+        if token.type != "heading_open" or token.map is None or token.level:
+            continue
+        start = starts[token.map[0] + first_line]
+        if text[begin:start].strip():
+            yield Span(begin, start, heading), text[begin:start]
+            begin = start
+        level = int(token.tag[1:])
+        path = [(depth, title) for depth, title in path if depth < level] + [(level, inline.content.strip())]
+        heading = tuple(title for _, title in path)
+    if text[begin:].strip():
+        yield Span(begin, len(text), heading), text[begin:]
+
+
+def _front_matter(text: str) -> int:
+    """Length of a leading `---` … `---` block, whose closing line would else read as an underlined heading."""
+    match = re.match(r"---[ \t]*\n.*?\n---[ \t]*(\n|$)", text, flags=re.DOTALL)
+    return match.end() if match else 0
+
+
+def _trimmed(text: str, span: Span) -> Iterator[Span]:
+    piece = text[span.start : span.end]
+    if stripped := piece.strip():
+        start = span.start + piece.index(stripped[0])
+        yield Span(start, start + len(stripped), span.heading)

@@ -1,0 +1,127 @@
+"""Keeping the chunks table equal to what the documents say, cutting only what changed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from rag_pipeline.corpus.chunking import Chunker
+from rag_pipeline.corpus.tables import CHUNKS, chunks_table
+from rag_pipeline.files import exclusive, fingerprint, fingerprint_lines
+from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import Table
+from rag_pipeline.progress import progress
+
+_COMMIT_CHUNKS = 20_000
+_READ_DOCUMENTS = 200
+_DELETE_IDS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReport:
+    """What one update of the chunks table did."""
+
+    total: int
+    documents: int
+    documents_cut: int
+    added: int
+    removed: int
+    by_source: dict[str, int]
+    duplicate_texts: int
+    data_version: str
+
+
+def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkReport:
+    """Cut every document that is new, changed, or was cut another way; drop the chunks of those that are gone.
+
+    What to do is derived from what is stored, so a run killed half way is finished by the next one.
+    """
+    with exclusive(home / "lake", "chunks", wait_s=600):
+        table = chunks_table(home)
+        wanted = _documents(home, sources).select("document_id", "content_hash").collect()
+        stored = table.scan().select("document_id", "document_hash", "chunker").unique().collect()
+        current = stored.filter(pl.col("chunker") == chunker.fingerprint)
+        stale = wanted.join(
+            current, left_on=["document_id", "content_hash"], right_on=["document_id", "document_hash"], how="anti"
+        )["document_id"]
+        gone = stored.join(wanted, on="document_id", how="anti")["document_id"].unique()
+        outdated = stored.filter(pl.col("document_id").is_in(stale.to_list()))["document_id"].unique()
+        before = set(table.scan().select("chunk_id").collect()["chunk_id"])
+        _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
+        _cut(table, home, sources, stale.to_list(), chunker)
+        return _report(table, before, wanted.height, len(stale))
+
+
+def _documents(home: Path, sources: list[str]) -> pl.LazyFrame:
+    frames = [source_tables(home, source).documents.scan().with_columns(source=pl.lit(source)) for source in sorted(sources)]
+    return pl.concat(frames)
+
+
+def _delete(table: Table, documents: list[str], *, everything: int) -> None:
+    if documents and len(documents) == everything:
+        table.delete("true")
+        return
+    for start in range(0, len(documents), _DELETE_IDS):
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in documents[start : start + _DELETE_IDS])
+        table.delete(f"document_id in ({quoted})")
+
+
+def _cut(table: Table, home: Path, sources: list[str], stale: list[str], chunker: Chunker) -> None:
+    rows: list[dict[str, Any]] = []
+    documents = _documents(home, sources).filter(pl.col("document_id").is_in(stale))
+    with progress("cutting documents", len(stale), unit="documents") as advance:
+        for batch in table.batches(documents, _READ_DOCUMENTS):
+            for document in batch.iter_rows(named=True):
+                rows += chunks_of(document, chunker)
+                advance()
+            if len(rows) >= _COMMIT_CHUNKS:
+                table.append(pa.Table.from_pylist(rows, CHUNKS))
+                rows = []
+    if rows or not table.exists:
+        table.append(pa.Table.from_pylist(rows, CHUNKS))
+
+
+def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, Any]]:
+    """Rows of the chunks table for one row of a documents table (with its `source`)."""
+    seen: Counter[str] = Counter()
+    for span in chunker.spans(document["text"]):
+        text = document["text"][span.start : span.end]
+        ordinal = seen[text]
+        seen[text] += 1
+        payload = {
+            "title": document["title"],
+            "uri": document["uri"],
+            "metadata": document["metadata"],
+            "heading": " > ".join(span.heading),
+            "start": span.start,
+            "end": span.end,
+        }
+        yield payload | {
+            "chunk_id": fingerprint(document["document_id"], text, ordinal),
+            "document_id": document["document_id"],
+            "source": document["source"],
+            "text": text,
+            "text_hash": fingerprint(text),
+            "payload_hash": fingerprint(payload, length=16),
+            "document_hash": document["content_hash"],
+            "chunker": chunker.fingerprint,
+        }
+
+
+def _report(table: Table, before: set[str], documents: int, documents_cut: int) -> ChunkReport:
+    rows = table.scan().select("chunk_id", "payload_hash", "text_hash", "source").collect().sort("chunk_id")
+    after = set(rows["chunk_id"])
+    return ChunkReport(
+        total=rows.height,
+        documents=documents,
+        documents_cut=documents_cut,
+        added=len(after - before),
+        removed=len(before - after),
+        by_source=dict(sorted(rows["source"].value_counts().iter_rows())),
+        duplicate_texts=rows.height - rows["text_hash"].n_unique(),
+        data_version=fingerprint_lines(f"{c} {p}" for c, p in rows.select("chunk_id", "payload_hash").iter_rows()),
+    )

@@ -1,0 +1,162 @@
+"""The embedding model: where its files lie, what makes it the same model tomorrow, and turning texts into vectors."""
+
+import hashlib
+import importlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.files import fingerprint
+from rag_pipeline.settings import Settings
+
+Vectors = NDArray[np.float32]
+"""Shape (texts, dimensions), each row of length 1."""
+
+_NOT_THE_MODEL = {".md", ".gitattributes", ".gitignore", ".png", ".py"}
+_FALLBACK_TOKENS = 256
+
+
+class Encoder(Protocol):
+    """What turns texts into vectors. The same text gives the same vector whatever stands beside it in a batch."""
+
+    def documents(self, texts: list[str]) -> Vectors: ...
+
+    def queries(self, texts: list[str]) -> Vectors: ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """An embedding model on disk, not loaded yet: cheap to make, enough to chunk for and to compare with."""
+
+    folder: Path
+    query_prompt: str
+    document_prompt: str
+    device: str
+    batch: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Covers weights, tokenizer, pooling, sequence length (all files of the folder), prompts and precision.
+
+        The device is left out: it changes a vector by less than the index resolves.
+        """
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*")):
+            relative = path.relative_to(self.folder)
+            if not path.is_file() or path.suffix in _NOT_THE_MODEL or path.name in _NOT_THE_MODEL:
+                continue
+            with path.open("rb") as file:
+                digest.update(f"{relative.as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        return fingerprint(
+            digest.hexdigest(), self.query_prompt, self.document_prompt, {"backend": "torch", "precision": "float32"}
+        )
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """Tokens of one text the model reads; what lies beyond is cut off silently, so chunks must not reach it."""
+        config = self.folder / "sentence_bert_config.json"
+        if config.is_file():
+            return int(json.loads(config.read_text(encoding="utf-8")).get("max_seq_length") or _FALLBACK_TOKENS)
+        return _FALLBACK_TOKENS
+
+    @cached_property
+    def dimensions(self) -> int:
+        """Length of one vector."""
+        for config, field in (("1_Pooling/config.json", "word_embedding_dimension"), ("config.json", "hidden_size")):
+            path = self.folder / config
+            if path.is_file() and (found := json.loads(path.read_text(encoding="utf-8")).get(field)):
+                return int(found)
+        raise PipelineError(f"{self.folder}: neither 1_Pooling/config.json nor config.json says how long a vector is")
+
+    def tokenizer(self) -> Any:
+        """The model's own tokenizer, without its truncation and padding."""
+        from tokenizers import Tokenizer
+
+        file = self.folder / "tokenizer.json"
+        if not file.is_file():
+            raise PipelineError(f"{self.folder}: no tokenizer.json; save the model with a fast tokenizer")
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    def load(self) -> Encoder:
+        """Load the weights (seconds, hundreds of megabytes)."""
+        return _SentenceTransformer(self)
+
+
+class _SentenceTransformer:
+    def __init__(self, model: Model) -> None:
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        self._spec = model
+        self._model = SentenceTransformer(str(model.folder), device=model.device, local_files_only=True)
+
+    def documents(self, texts: list[str]) -> Vectors:
+        return self._encode(texts, self._spec.document_prompt)
+
+    def queries(self, texts: list[str]) -> Vectors:
+        return self._encode(texts, self._spec.query_prompt)
+
+    def _encode(self, texts: list[str], prompt: str) -> Vectors:
+        vectors = self._model.encode(
+            texts,
+            prompt=prompt or None,
+            batch_size=self._spec.batch,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return usable(np.asarray(vectors, dtype=np.float32), len(texts))
+
+
+def usable(vectors: Vectors, texts: int) -> Vectors:
+    """The vectors, if an index may hold them. Raises `PipelineError` for a wrong count, NaN, or a zero vector."""
+    if vectors.shape[0] != texts:
+        raise PipelineError(f"the model gave {vectors.shape[0]} vectors for {texts} texts")
+    if not np.isfinite(vectors).all():
+        raise PipelineError("the model gave a vector with NaN or infinity; check its weights and precision")
+    if texts and float(np.linalg.norm(vectors, axis=1).min()) < 1e-6:
+        raise PipelineError("the model gave a zero vector, which no query can find; check its weights")
+    return vectors
+
+
+def model_of(settings: Settings) -> Model:
+    """The configured model. Raises `PipelineError` when its files are not on this machine."""
+    return Model(
+        folder=_folder(settings.model),
+        query_prompt=settings.query_prompt,
+        document_prompt=settings.document_prompt,
+        device=settings.device,
+        batch=settings.embed_batch,
+    )
+
+
+def _folder(name: str) -> Path:
+    if name.startswith("package:"):
+        module = name.removeprefix("package:")
+        try:
+            return Path(importlib.import_module(module).MODEL_DIR)
+        except (ImportError, AttributeError) as error:
+            raise PipelineError(f"RAG_MODEL={name}: no installed package {module!r} with a MODEL_DIR") from error
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        raise PipelineError(
+            f"RAG_MODEL={name}: neither a folder nor a model in the local cache. Give the path of a downloaded model, "
+            "or set HF_HUB_OFFLINE=0 once to download it"
+        ) from error

@@ -1,0 +1,6 @@
+"""The root of the Dagster project: what `dg dev`, the webserver and the daemon load."""
+
+from rag_pipeline.defs.graph import build
+from rag_pipeline.settings import load_settings
+
+defs = build(load_settings())

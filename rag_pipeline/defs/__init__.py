@@ -1,0 +1,1 @@
+"""Dagster, and nothing else: thin assets, checks, jobs and schedules over the library."""

@@ -1,0 +1,19 @@
+"""Keys, groups and check names that more than one file of `defs/` speaks of."""
+
+CHUNKS, EMBEDDINGS = ["corpus", "chunks"], ["corpus", "embeddings"]
+CANDIDATE, EVALUATION = ["index", "candidate"], ["index", "evaluation"]
+PRODUCTION, PRODUCTION_EVALUATION = ["index", "production"], ["index", "production_evaluation"]
+
+SOURCES_GROUP, CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP = "sources", "corpus", "evals", "index"
+
+
+def documents(source: str) -> list[str]:
+    return [source, "documents"]
+
+
+def quarantine(source: str) -> list[str]:
+    return [source, "quarantine"]
+
+
+def golden_set(name: str) -> list[str]:
+    return ["evals", name]

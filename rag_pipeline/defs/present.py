@@ -1,0 +1,50 @@
+"""How results look in the UI: small Markdown tables, and check results that show failing examples."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dagster as dg
+
+ROWS = 20
+"""Rows a table in the UI shows at most."""
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "nothing") -> dg.MarkdownMetadataValue:
+    """A Markdown table of the first rows, which says how many more there are."""
+    rows = list(rows)
+    if not rows:
+        return dg.MetadataValue.md(f"_{empty}_")
+    lines = ["| " + " | ".join(headers) + " |", "|" + " --- |" * len(headers)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows[:ROWS]]
+    if len(rows) > ROWS:
+        lines.append(f"\n… and {len(rows) - ROWS:,} more")
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def check(
+    asset: Sequence[str],
+    name: str,
+    passed: bool,
+    *,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    says: str = "",
+    **metadata: Any,
+) -> dg.AssetCheckResult:
+    """A check result with its explanation as description."""
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey(list(asset)),
+        check_name=name,
+        passed=passed,
+        severity=severity,
+        description=says or None,
+        metadata=metadata,
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    text = "" if value is None else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")[:200]

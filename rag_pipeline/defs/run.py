@@ -1,0 +1,101 @@
+"""Running the Dagster jobs from the command line, against the instance the UI shows."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType
+
+from rag_pipeline.defs.graph import build
+from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.jobs import NIGHTLY
+from rag_pipeline.defs.keys import EVALUATION, PRODUCTION, documents, quarantine
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    asset: str
+    check: str
+    severity: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run did, as its events tell it."""
+
+    run_id: str
+    success: bool
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """asset key -> metadata of its materialization in this run"""
+    failed_checks: tuple[FailedCheck, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+def refresh(settings: Settings, *, source: str | None = None, promote: bool = True) -> Ran:
+    """Run the nightly job here and now: all of it, or one source and what follows from it."""
+    definitions = build(settings)
+    selection: dg.AssetSelection = dg.AssetSelection.all()
+    if source:
+        known = {
+            key.path[0] for key in definitions.resolve_asset_graph().get_all_asset_keys() if key.path[-1] == "documents"
+        }
+        if source not in known:
+            raise PipelineError(f"no source {source!r}; known: {', '.join(sorted(known))}")
+        selection = dg.AssetSelection.assets(dg.AssetKey(documents(source)), dg.AssetKey(quarantine(source))).downstream()
+    if not promote:
+        selection = selection - dg.AssetSelection.assets(dg.AssetKey(PRODUCTION))
+    return _run(settings, definitions, selection, {})
+
+
+def evaluate(settings: Settings, release: str) -> Ran:
+    """Run the evaluation alone, on one release, measuring again even where evidence is there."""
+    config = {"ops": {"__".join(EVALUATION): {"config": {"release": release, "measure_again": True}}}}
+    return _run(settings, build(settings), dg.AssetSelection.assets(dg.AssetKey(EVALUATION)), config)
+
+
+def _run(settings: Settings, definitions: dg.Definitions, selection: dg.AssetSelection, config: dict[str, Any]) -> Ran:
+    prepare_dagster_home(settings)
+    job = definitions.resolve_job_def(NIGHTLY)
+    wanted = selection.resolve(definitions.resolve_asset_graph())
+    keys = [key for key in job.asset_layer.selected_asset_keys if key in wanted]
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    _show_our_log()
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance, asset_selection=keys, run_config=config | quiet, raise_on_error=False
+        )
+        return _ran(result)
+
+
+def _ran(result: dg.ExecuteInProcessResult) -> Ran:
+    assets: dict[str, dict[str, Any]] = {}
+    for event in result.get_asset_materialization_events():
+        metadata = event.materialization.metadata
+        assets[event.materialization.asset_key.to_user_string()] = {name: entry.value for name, entry in metadata.items()}
+    failed = tuple(
+        FailedCheck(one.asset_key.to_user_string(), one.check_name, one.severity.value, one.description or "")
+        for one in result.get_asset_check_evaluations()
+        if not one.passed
+    )
+    errors = []
+    for step in result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE):
+        error = step.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        text = (error.message if error else str(step.message)).strip()
+        errors.append(text.split(": ", 1)[-1] if text.startswith(("rag_pipeline.", "dagster.")) else text)
+    return Ran(result.run_id, result.success, assets, failed, tuple(errors))
+
+
+def _show_our_log() -> None:
+    """Our own log lines on stderr; Dagster's console log would bury them."""
+    logger = logging.getLogger("rag_pipeline")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)

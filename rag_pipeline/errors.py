@@ -1,0 +1,33 @@
+"""The errors a person can mend. Each says what was found, where, and what to do about it."""
+
+
+class PipelineError(Exception):
+    """Base of every error this project raises on purpose; anything else is a bug."""
+
+
+class ContractError(PipelineError):
+    """A contract file is not a valid contract. The message names the file, the line and the field."""
+
+
+class SourceUnavailable(PipelineError):
+    """A source could not be listed or read as a whole. The source is held at its last good version."""
+
+
+class Unreadable(PipelineError):
+    """One item of a source (a file, a row) could not be read. It goes to quarantine, the rest goes on."""
+
+
+class GoldenSetError(PipelineError):
+    """A golden set or the gate's policy is malformed. The message names the file, the line and the field."""
+
+
+class ReleaseError(PipelineError):
+    """A release could not be built, found or opened."""
+
+
+class PromotionRefused(PipelineError):
+    """The gate said no. `reasons` holds every one of them."""
+
+    def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.reasons = reasons

@@ -1,0 +1,202 @@
+"""An evaluation: candidate and production measured side by side on every golden set, written down as evidence."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from rag_pipeline.corpus.model import Encoder, Model
+from rag_pipeline.errors import GoldenSetError
+from rag_pipeline.evaluate.evidence import Comparison, Evidence, LatencyEvidence, SetEvidence, keep, newest
+from rag_pipeline.evaluate.golden import GoldenSet
+from rag_pipeline.evaluate.measure import Alive, Measured, alive, by_slice, latency, measure
+from rag_pipeline.evaluate.metrics import paired_bounds, score
+from rag_pipeline.index.manifest import read_manifest
+from rag_pipeline.index.retrieve import OpenRelease, encoder_for, open_release
+from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import Table
+
+log = logging.getLogger("rag_pipeline")
+
+_WORST = 10
+
+EVALUATIONS = pa.schema(
+    [
+        ("at", pa.timestamp("us", "UTC")),
+        ("run_id", pa.string()),
+        ("release", pa.string()),
+        ("release_fingerprint", pa.string()),
+        ("golden_set", pa.string()),
+        ("query_id", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("retrieved", pa.list_(pa.string())),
+    ]
+)
+
+
+def evaluations_table(home: Path) -> Table:
+    """One row a (evaluation, golden set, query, metric), for reports and for asking why."""
+    return Table(home / "lake" / "evaluations", EVALUATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Who measures what: passed by the caller, so that this module has neither clock nor settings."""
+
+    home: Path
+    golden_sets: tuple[GoldenSet, ...]
+    model: Model
+    policy_fingerprint: str
+    run_id: str
+    now: datetime
+    reuse_hours: float = 0.0
+    """Evidence younger than this, on the same inputs, is not measured again."""
+
+    def says_the_same(self, earlier: Evidence, living: list[Alive], production_id: str | None) -> bool:
+        """Whether measuring again could tell nothing that `earlier` does not."""
+        age_hours = (self.now - earlier.created_at).total_seconds() / 3600
+        return (
+            earlier.intact
+            and 0 <= age_hours < self.reuse_hours
+            and earlier.policy_fingerprint == self.policy_fingerprint
+            and earlier.model_fingerprint == self.model.fingerprint
+            and (earlier.compared_with or earlier.release) == (production_id or earlier.release)
+            and {name: (one.fingerprint, one.dead_judgments) for name, one in earlier.golden_sets.items()}
+            == {one.golden.name: (one.golden.fingerprint, list(one.dead)) for one in living}
+        )
+
+
+def evaluate_release(evaluation: Evaluation, release_id: str, production_id: str | None) -> Evidence:
+    """Measure a release, and production beside it when that is another one; keep and return the evidence.
+
+    Earlier evidence is returned instead when it was measured on the same inputs and is young enough to decide with.
+    Raises `GoldenSetError` when there is nothing to measure with, `ReleaseError` when a release cannot be opened or
+    was built with another model than the one configured.
+    """
+    if not evaluation.golden_sets:
+        raise GoldenSetError("there is no golden set, so nothing can be measured; add a folder below RAG_EVALS")
+    manifest = read_manifest(evaluation.home / "releases" / release_id)
+    documents = documents_of(evaluation.home, list(manifest.sources))
+    living = [alive(golden, documents) for golden in evaluation.golden_sets]
+    earlier = newest(evaluation.home, manifest.fingerprint)
+    if earlier and evaluation.says_the_same(earlier, living, production_id):
+        log.info("%s was measured on the same golden sets at %s; that evidence stands", release_id, earlier.created_at)
+        return earlier
+    with open_release(evaluation.home, release_id) as candidate:
+        encoder = encoder_for(candidate.manifest, evaluation.model)
+        mine = [measure(candidate, encoder, one) for one in living]
+        texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
+        timing = latency(candidate, encoder, texts)
+        theirs = _production(evaluation, production_id, release_id, encoder, living)
+        evidence = Evidence(
+            release=release_id,
+            release_fingerprint=candidate.manifest.fingerprint,
+            model_fingerprint=candidate.manifest.model.fingerprint,
+            policy_fingerprint=evaluation.policy_fingerprint,
+            created_at=evaluation.now,
+            run_id=evaluation.run_id,
+            compared_with=production_id if theirs else None,
+            golden_sets={
+                one.golden.name: _set_evidence(one, measured, theirs[index] if theirs else None)
+                for index, (one, measured) in enumerate(zip(living, mine, strict=True))
+            },
+            latency=LatencyEvidence(queries=timing.queries, p50_ms=timing.p50_ms, p95_ms=timing.p95_ms),
+        ).sealed()
+        keep(evaluation.home, evidence)
+        _remember(evaluation, candidate, living, mine)
+    return evidence
+
+
+def documents_of(home: Path, sources: list[str]) -> set[str]:
+    """Every document id the sources hold now."""
+    frames = [source_tables(home, source).documents.scan().select("document_id") for source in sources]
+    return set(pl.concat(frames).collect()["document_id"]) if frames else set()
+
+
+def _production(
+    evaluation: Evaluation, production_id: str | None, release_id: str, encoder: Encoder, living: list[Alive]
+) -> list[Measured] | None:
+    if production_id is None or production_id == release_id:
+        return None
+    with open_release(evaluation.home, production_id) as production:
+        if production.manifest.model.fingerprint != evaluation.model.fingerprint:
+            return _remembered(evaluation.home, production.manifest.fingerprint, living)
+        return [measure(production, encoder, one) for one in living]
+
+
+def _remembered(home: Path, release_fingerprint: str, living: list[Alive]) -> list[Measured] | None:
+    """Production built with another model cannot be asked again here; what it retrieved last time can be scored."""
+    rows = (
+        evaluations_table(home)
+        .scan()
+        .filter(pl.col("release_fingerprint") == release_fingerprint)
+        .sort("at")
+        .group_by("golden_set", "query_id")
+        .agg(pl.col("retrieved").last())
+        .collect()
+    )
+    found = {(golden, query): list(docs) for golden, query, docs in rows.iter_rows()}
+    measured = []
+    for one in living:
+        if any((one.golden.name, query) not in found for query in one.qrels):
+            return None
+        run = {query: found[one.golden.name, query] for query in one.qrels}
+        measured.append(Measured(score(one.golden.about.metrics, one.qrels, run), run))
+    return measured
+
+
+def _set_evidence(living: Alive, mine: Measured, theirs: Measured | None) -> SetEvidence:
+    return SetEvidence(
+        fingerprint=living.golden.fingerprint,
+        queries=len(living.qrels),
+        judgments=living.judgments,
+        dead_judgments=list(living.dead),
+        unanswered=mine.unanswered,
+        metrics=mine.means,
+        slices=by_slice(living, mine),
+        production_metrics=theirs.means if theirs else None,
+        comparison=compare(living, mine, theirs) if theirs else None,
+    )
+
+
+def compare(living: Alive, mine: Measured, theirs: Measured) -> Comparison:
+    """The paired difference on the primary metric, with the one-sided 95 % bounds of its mean."""
+    name = living.golden.about.primary
+    queries = sorted(living.qrels)
+    differences = np.array([mine.per_query[name][query] - theirs.per_query[name][query] for query in queries])
+    lower, upper = paired_bounds(differences)
+    lost = sorted((float(value), query) for query, value in zip(queries, differences, strict=True) if value < 0)
+    return Comparison(
+        metric=name,
+        queries=len(queries),
+        production=theirs.means[name],
+        difference=float(differences.mean()) if len(queries) else 0.0,
+        lower=lower,
+        upper=upper,
+        worst=[(query, value) for value, query in lost[:_WORST]],
+    )
+
+
+def _remember(evaluation: Evaluation, candidate: OpenRelease, living: list[Alive], mine: list[Measured]) -> None:
+    rows = [
+        {
+            "at": evaluation.now,
+            "run_id": evaluation.run_id,
+            "release": candidate.manifest.id,
+            "release_fingerprint": candidate.manifest.fingerprint,
+            "golden_set": one.golden.name,
+            "query_id": query,
+            "metric": name,
+            "value": value,
+            "retrieved": measured.retrieved[query],
+        }
+        for one, measured in zip(living, mine, strict=True)
+        for name, values in measured.per_query.items()
+        for query, value in values.items()
+    ]
+    evaluations_table(evaluation.home).append(pa.Table.from_pylist(rows, EVALUATIONS))

@@ -1,0 +1,93 @@
+"""Evidence: what an evaluation measured on one release, bound to fingerprints, kept as append-only files."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rag_pipeline.files import fingerprint, write_json
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Comparison(_Frozen):
+    """Candidate against production, paired by query, on the primary metric."""
+
+    metric: str
+    queries: int
+    production: float
+    difference: float
+    lower: float
+    upper: float
+    worst: list[tuple[str, float]]
+    """Queries that lost most: (query id, difference)."""
+
+
+class SetEvidence(_Frozen):
+    """One golden set measured on one release."""
+
+    fingerprint: str
+    queries: int
+    judgments: int
+    dead_judgments: list[tuple[str, str]]
+    unanswered: list[str]
+    metrics: dict[str, float]
+    slices: dict[str, dict[str, dict[str, float]]]
+    production_metrics: dict[str, float] | None
+    comparison: Comparison | None
+
+
+class LatencyEvidence(_Frozen):
+    queries: int
+    p50_ms: float
+    p95_ms: float
+
+
+class Evidence(_Frozen):
+    """Everything the gate may look at. `seal` is the hash of the rest: a file edited by hand does not carry it."""
+
+    format: Literal[1] = 1
+    release: str
+    release_fingerprint: str
+    model_fingerprint: str
+    policy_fingerprint: str
+    created_at: datetime
+    run_id: str
+    compared_with: str | None
+    """Release id of production at the time, or None when there was none."""
+    golden_sets: dict[str, SetEvidence]
+    latency: LatencyEvidence
+    seal: str = ""
+
+    def sealed(self) -> "Evidence":
+        return self.model_copy(update={"seal": self._hash()})
+
+    @property
+    def intact(self) -> bool:
+        return self.seal == self._hash()
+
+    def _hash(self) -> str:
+        return fingerprint(json.loads(self.model_dump_json(exclude={"seal"})))
+
+
+def keep(home: Path, evidence: Evidence) -> Path:
+    """Append evidence to what is known of its release; earlier evidence is never touched."""
+    folder = home / "evidence" / evidence.release_fingerprint
+    path = folder / f"{evidence.created_at:%Y%m%dT%H%M%S.%f}-{evidence.seal[:8]}.json"
+    write_json(path, evidence.model_dump(mode="json"))
+    return path
+
+
+def newest(home: Path, release_fingerprint: str) -> Evidence | None:
+    """The latest evidence on a release, by file name; None when there is none that can be read."""
+    folder = home / "evidence" / release_fingerprint
+    for path in sorted(folder.glob("*.json"), reverse=True) if folder.is_dir() else []:
+        try:
+            return Evidence.model_validate_json(path.read_bytes())
+        except ValueError:
+            continue  # damaged: an older one is judged by its age, none at all refuses
+    return None

@@ -1,0 +1,81 @@
+"""Writing small files so that a killed process leaves the old one or the new one, never half of either."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rag_pipeline.errors import PipelineError
+
+
+def fingerprint(*parts: object, length: int = 32) -> str:
+    """Hex SHA-256 of the parts as canonical JSON, cut to `length` characters. Same parts, same fingerprint."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def fingerprint_lines(lines: Iterable[str], length: int = 32) -> str:
+    """Hex SHA-256 of many lines, in the order given, without holding them all."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode("utf-8", "surrogatepass"))
+        digest.update(b"\n")
+    return digest.hexdigest()[:length]
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically and durably: temporary file beside it, fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2, sort_keys=True, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, so that a rename survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def exclusive(folder: Path, name: str, *, wait_s: float) -> Iterator[None]:
+    """Hold the named lock of a folder; the system frees it when the process dies.
+
+    Raises `PipelineError` when another process still holds it after `wait_s` seconds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f".{name}.lock")
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout as error:
+        raise PipelineError(
+            f"another process has been writing {name} in {folder} for {wait_s:.0f} s; wait for that run to end, "
+            "or stop it, and try again"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,37 @@
+"""The candidate: the newest release a refresh came to, named in one small file for the steps that follow."""
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.files import write_json
+from rag_pipeline.index.manifest import Manifest
+
+_FILE = "candidate.json"
+
+
+class Candidate(BaseModel):
+    """Which release a refresh ended in. The gate does not trust it: it looks at the release itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: str
+    fingerprint: str
+    at: datetime
+    run_id: str
+
+
+def name_candidate(home: Path, manifest: Manifest, *, run_id: str, now: datetime) -> Candidate:
+    candidate = Candidate(release=manifest.id, fingerprint=manifest.fingerprint, at=now, run_id=run_id)
+    write_json(home / _FILE, candidate.model_dump(mode="json"))
+    return candidate
+
+
+def read_candidate(home: Path) -> Candidate:
+    """The candidate. Raises `ReleaseError` when no refresh has built one yet."""
+    try:
+        return Candidate.model_validate_json((home / _FILE).read_bytes())
+    except FileNotFoundError as error:
+        raise ReleaseError("there is no candidate yet; materialize index/candidate, or run `rag refresh`") from error

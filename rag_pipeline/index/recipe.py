@@ -1,0 +1,42 @@
+"""What the next release is made of: the configured model and chunker, and the state of every source."""
+
+from datetime import datetime
+
+import polars as pl
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.corpus.chunking import chunker_of
+from rag_pipeline.corpus.model import model_of
+from rag_pipeline.corpus.tables import chunks_table
+from rag_pipeline.index.build import Recipe
+from rag_pipeline.index.manifest import ModelEntry, SourceEntry
+from rag_pipeline.ingest.state import source_state
+from rag_pipeline.settings import Settings
+
+
+def recipe_now(settings: Settings, contracts: tuple[Contract, ...], now: datetime) -> Recipe:
+    """The recipe as of now. Reads tables and settings, changes nothing."""
+    model = model_of(settings)
+    counts = dict(
+        chunks_table(settings.home).scan().group_by("source").agg(pl.len()).collect().iter_rows(),
+    )
+    return Recipe(
+        model=ModelEntry(
+            name=settings.model,
+            fingerprint=model.fingerprint,
+            dimensions=model.dimensions,
+            query_prompt=model.query_prompt,
+        ),
+        chunker=chunker_of(settings).fingerprint,
+        sources={
+            contract.source: SourceEntry(
+                documents=state.documents,
+                chunks=counts.get(contract.source, 0),
+                data_version=state.data_version,
+                contract_id=contract.id,
+                contract_version=contract.version,
+            )
+            for contract in contracts
+            for state in [source_state(contract, settings.home, now)]
+        },
+    )

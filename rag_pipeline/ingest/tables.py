@@ -1,0 +1,90 @@
+"""The tables ingest owns: documents, quarantine, listings and the history of loads, one set a source."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from rag_pipeline.lake import Table
+
+_TIME = pa.timestamp("us", "UTC")
+
+DOCUMENTS = pa.schema(
+    [
+        ("document_id", pa.string()),  # <source>/<key>
+        ("key", pa.string()),
+        ("text", pa.string()),
+        ("title", pa.string()),
+        ("uri", pa.string()),
+        ("modified_at", _TIME),
+        ("metadata", pa.string()),  # JSON object: the columns without a role
+        ("content_hash", pa.string()),  # of what retrieval sees: text, title, uri, metadata
+        ("row_hash", pa.string()),  # of all that is stored, modified_at too
+        ("item", pa.string()),  # the file, topic or module it came from
+        ("contract_id", pa.string()),
+        ("contract_version", pa.string()),
+        ("run_id", pa.string()),  # the run that wrote this state of it
+    ]
+)
+
+QUARANTINE = pa.schema(
+    [
+        ("quarantine_id", pa.string()),  # of source, item, place in the item and raw values
+        ("item", pa.string()),
+        ("row", pa.int64()),  # place in the item, from 0
+        ("status", pa.string()),  # open | resolved
+        ("kind", pa.string()),  # refused | superseded | unreadable
+        ("reasons", pa.string()),  # JSON list of {rule, column, message}
+        ("raw", pa.string()),  # JSON object of the values as found: restricted
+        ("contract_id", pa.string()),
+        ("contract_version", pa.string()),
+        ("rules_fingerprint", pa.string()),
+        ("run_id", pa.string()),
+        ("first_seen_at", _TIME),
+        ("resolved_at", _TIME),
+    ]
+)
+
+LISTING = pa.schema(
+    [
+        ("item", pa.string()),
+        ("version", pa.string()),
+        ("reader", pa.string()),  # rules and connector version it was read with
+        ("settled", pa.bool_()),  # False: read again next time, its key stands in two items
+    ]
+)
+
+LOADS = pa.schema(
+    [
+        ("at", _TIME),
+        ("run_id", pa.string()),
+        ("outcome", pa.string()),  # accepted | unchanged | held
+        ("reason", pa.string()),
+        ("contract_id", pa.string()),
+        ("contract_version", pa.string()),
+        ("documents", pa.int64()),
+        ("refused", pa.int64()),
+        ("superseded", pa.int64()),
+        ("data_version", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTables:
+    """Where one source's tables lie."""
+
+    documents: Table
+    quarantine: Table
+    listing: Table
+    loads: Table
+
+
+def source_tables(home: Path, source: str) -> SourceTables:
+    lake = home / "lake"
+    return SourceTables(
+        documents=Table(lake / "documents" / source, DOCUMENTS),
+        quarantine=Table(lake / "quarantine" / source, QUARANTINE),
+        listing=Table(lake / "listings" / source, LISTING),
+        loads=Table(lake / "loads" / source, LOADS),
+    )

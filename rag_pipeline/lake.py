@@ -1,0 +1,99 @@
+"""The tables everything but the index lives in: Delta tables below `RAG_HOME/lake`, Arrow in and out.
+
+One commit is one atomic change; a killed process leaves the last commit. This module knows no table by name:
+each stage declares its own schemas.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+OP = "_op"
+"""Column of a merge's source that says what to do with the row: `upsert` or `delete`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One Delta table: where it lies and what it holds."""
+
+    path: Path
+    schema: pa.Schema
+    partition_by: tuple[str, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        return bool(DeltaTable.is_deltatable(str(self.path)))
+
+    def delta(self) -> DeltaTable:
+        return DeltaTable(str(self.path))
+
+    def version(self) -> int:
+        """Number of the last commit, -1 when the table was never written."""
+        return self.delta().version() if self.exists else -1
+
+    def scan(self) -> pl.LazyFrame:
+        """The table as a lazy frame; empty, with its schema, when it was never written."""
+        if not self.exists:
+            return pl.LazyFrame(schema=_polars_schema(self.schema))
+        return pl.scan_delta(self.delta())
+
+    def batches(self, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+        """A query's result in frames of at most `rows` rows, so that no stage holds the corpus."""
+        for batch in frame.collect_batches(chunk_size=rows, maintain_order=True):
+            yield from batch.iter_slices(rows)
+
+    def append(self, rows: pl.DataFrame | pa.Table | pa.RecordBatchReader, why: dict[str, str] | None = None) -> None:
+        self._write(rows, "append", why)
+
+    def overwrite(self, rows: pl.DataFrame | pa.Table, why: dict[str, str] | None = None) -> None:
+        self._write(rows, "overwrite", why)
+
+    def delete(self, predicate: str) -> None:
+        """Delete the rows a SQL predicate holds for."""
+        if self.exists:
+            self.delta().delete(predicate)
+
+    def merge(self, source: pa.RecordBatchReader, key: str, why: dict[str, str] | None = None) -> None:
+        """Apply upserts and deletes in one commit. `source` has this table's columns and `_op`; `key` is unique in it."""
+        if not self.exists:
+            DeltaTable.create(str(self.path), schema=self.schema, partition_by=list(self.partition_by) or None)
+        columns = {name: f"s.{name}" for name in self.schema.names}
+        (
+            self.delta()
+            .merge(
+                source,
+                predicate=f"t.{key} = s.{key}",
+                source_alias="s",
+                target_alias="t",
+                commit_properties=_commit(why),
+            )
+            .when_matched_delete(f"s.{OP} = 'delete'")
+            .when_matched_update(columns, f"s.{OP} = 'upsert'")
+            .when_not_matched_insert(columns, f"s.{OP} = 'upsert'")
+            .execute()
+        )
+
+    def _write(self, rows: pl.DataFrame | pa.Table | pa.RecordBatchReader, mode: str, why: dict[str, str] | None) -> None:
+        if isinstance(rows, pl.DataFrame):
+            rows = rows.select(self.schema.names).to_arrow().cast(self.schema)
+        write_deltalake(
+            str(self.path),
+            rows,
+            mode=mode,
+            partition_by=list(self.partition_by) or None,
+            commit_properties=_commit(why),
+        )
+
+
+def _commit(why: dict[str, str] | None) -> CommitProperties | None:
+    return CommitProperties(custom_metadata=why) if why else None
+
+
+def _polars_schema(schema: pa.Schema) -> pl.Schema:
+    empty = pl.from_arrow(schema.empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    return empty.schema

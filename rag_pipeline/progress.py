@@ -1,0 +1,45 @@
+"""Progress of long work: a bar on a terminal, a line in the log every few seconds elsewhere (Dagster shows those)."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+log = logging.getLogger("rag_pipeline")
+
+_LOG_EVERY_S = 10.0
+
+
+class Advance(Protocol):
+    def __call__(self, amount: int = 1) -> None: ...
+
+
+@contextmanager
+def progress(what: str, total: int | None, *, unit: str) -> Iterator[Advance]:
+    """Show how far `what` has come while the block runs; call what is yielded with the units just done."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=what, unit=f" {unit}", file=sys.stderr, leave=True) as bar:
+            yield lambda amount=1: _discard(bar.update(amount))
+        return
+
+    done, started = 0, time.monotonic()
+    last = started
+
+    def advance(amount: int = 1) -> None:
+        nonlocal done, last
+        done += amount
+        now = time.monotonic()
+        if now - last >= _LOG_EVERY_S:
+            last = now
+            of = f" of {total:,}" if total else ""
+            log.info("%s: %s%s %s, %.0f %s/s", what, f"{done:,}", of, unit, done / (now - started), unit)
+
+    yield advance
+
+
+def _discard(_: object) -> None:
+    return None

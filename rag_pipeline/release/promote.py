@@ -1,0 +1,144 @@
+"""Promotion: the one door through which a channel moves. It decides again, writes down what it did, then moves."""
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.errors import PromotionRefused
+from rag_pipeline.evaluate.evidence import Evidence, newest
+from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
+from rag_pipeline.files import file_sha256
+from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.ingest.state import source_state
+from rag_pipeline.lake import Table
+from rag_pipeline.release.channels import PRODUCTION, Channel, move_channel, read_channel, serving
+from rag_pipeline.release.gate import Facts, Verdict, decide
+from rag_pipeline.release.policy import Policy, read_policy
+from rag_pipeline.settings import Settings
+
+AUDIT = pa.schema(
+    [
+        ("at", pa.timestamp("us", "UTC")),
+        ("channel", pa.string()),
+        ("action", pa.string()),  # promoted | refused
+        ("release", pa.string()),
+        ("previous", pa.string()),
+        ("by", pa.string()),
+        ("why", pa.string()),
+        ("run_id", pa.string()),
+        ("outcome", pa.string()),
+        ("reasons", pa.string()),  # JSON list
+        ("evidence", pa.string()),  # seal
+    ]
+)
+
+
+def audit_table(home: Path) -> Table:
+    """Every move of a channel and every refusal."""
+    return Table(home / "lake" / "audit", AUDIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a decision is taken with: the policy, the golden sets and the contracts as they are now."""
+
+    home: Path
+    policy: Policy
+    golden_sets: tuple[GoldenSet, ...]
+    contracts: tuple[Contract, ...]
+    now: datetime
+
+    def reuse_hours(self, release_id: str) -> float:
+        """How old evidence may be and still spare a measurement: any age when there is nothing to decide."""
+        if serving(self.home) == release_id:
+            return math.inf
+        return self.policy.channel(PRODUCTION).evidence_max_age_hours / 2
+
+
+def desk_now(settings: Settings, contracts: tuple[Contract, ...], now: datetime) -> Desk:
+    """The desk as of now. Raises `GoldenSetError` when the policy or a golden set is malformed."""
+    return Desk(settings.home, read_policy(settings.evals), read_golden_sets(settings.evals), contracts, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What came of it. `moved` is False when the channel pointed there already."""
+
+    verdict: Verdict
+    channel: Channel
+    moved: bool
+
+
+def judge(desk: Desk, release_id: str, channel: str = PRODUCTION) -> tuple[Verdict, Evidence | None]:
+    """The verdict on a release as of now, from what lies on disk. Changes nothing."""
+    manifest = read_manifest(desk.home / "releases" / release_id)
+    evidence = newest(desk.home, manifest.fingerprint)
+    facts = Facts(
+        release=release_id,
+        release_fingerprint=manifest.fingerprint,
+        model_fingerprint=manifest.model.fingerprint,
+        golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
+        production=serving(desk.home),
+        sources=tuple(source_state(contract, desk.home, desk.now) for contract in desk.contracts),
+        damage=damaged_files(desk.home, manifest),
+    )
+    return decide(evidence, desk.policy, channel, facts, desk.now), evidence
+
+
+def promote(desk: Desk, release_id: str, *, by: str, why: str, run_id: str, channel: str = PRODUCTION) -> Promotion:
+    """Point a channel at a release, if the gate says yes.
+
+    Raises `PromotionRefused` with every reason; the channel is then as it was. Both are written to the audit table.
+    """
+    expected = read_channel(desk.home, channel)
+    verdict, evidence = judge(desk, release_id, channel)
+    if expected and expected.release == release_id:
+        return Promotion(verdict, expected, moved=False)
+    entry = {
+        "at": desk.now,
+        "channel": channel,
+        "release": release_id,
+        "previous": expected.release if expected else None,
+        "by": by,
+        "why": why,
+        "run_id": run_id,
+        "outcome": verdict.outcome,
+        "reasons": json.dumps([str(reason) for reason in verdict.reasons]),
+        "evidence": evidence.seal if evidence else None,
+    }
+    if not verdict.passed:
+        _audit(desk.home, entry | {"action": "refused"})
+        reasons = tuple(str(reason) for reason in verdict.reasons)
+        raise PromotionRefused(f"{release_id} was not promoted: {verdict.outcome}. {'; '.join(reasons)}", reasons)
+    target = Channel(
+        release=release_id,
+        fingerprint=read_manifest(desk.home / "releases" / release_id).fingerprint,
+        previous=expected.release if expected else None,
+        sequence=(expected.sequence if expected else 0) + 1,
+        at=desk.now,
+        by=by,
+        why=why,
+        run_id=run_id,
+    )
+    move_channel(desk.home, channel, target, expected=expected)
+    _audit(desk.home, entry | {"action": "promoted"})
+    return Promotion(verdict, target, moved=True)
+
+
+def damaged_files(home: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Files of a release that are missing or whose bytes are not the ones its manifest names."""
+    folder = home / "releases" / manifest.id
+    return tuple(
+        name
+        for name, entry in sorted(manifest.files.items())
+        if not (folder / name).is_file() or file_sha256(folder / name) != entry.sha256
+    )
+
+
+def _audit(home: Path, entry: dict[str, object]) -> None:
+    audit_table(home).append(pa.Table.from_pylist([entry], AUDIT))

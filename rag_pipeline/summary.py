@@ -1,0 +1,139 @@
+"""What a run did and how things stand, as plain values for the command line. Reads, never writes."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.errors import PipelineError, ReleaseError
+from rag_pipeline.evaluate.evidence import newest
+from rag_pipeline.index.candidate import read_candidate
+from rag_pipeline.index.manifest import all_manifests, read_manifest
+from rag_pipeline.ingest.state import source_state
+from rag_pipeline.release.channels import all_channels, serving
+from rag_pipeline.release.promote import Desk, desk_now, judge
+from rag_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from rag_pipeline.defs.run import Ran
+
+
+def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
+    """One refresh, for people who did not open the UI."""
+    assets = ran.assets
+    embeddings, candidate = assets.get("corpus/embeddings", {}), assets.get("index/candidate", {})
+    evaluation, production = assets.get("index/evaluation", {}), assets.get("index/production", {})
+    fields = ("outcome", "documents", "added", "changed", "removed", "held_because")
+    summary: dict[str, Any] = {
+        "run_id": ran.run_id,
+        "success": ran.success,
+        "sources": [
+            {"source": key.split("/")[0], "refused": metadata["rows_refused"], **{name: metadata[name] for name in fields}}
+            for key, metadata in assets.items()
+            if key.endswith("/documents")
+        ],
+        "chunks": assets.get("corpus/chunks", {}).get("chunks"),
+        "texts_embedded": embeddings.get("embedded"),
+        "texts_reused": embeddings.get("reused"),
+        "release": candidate.get("release"),
+        "built": candidate.get("built", False),
+        "verdict": evaluation.get("verdict"),
+        "metrics": {name: value for name, value in evaluation.items() if "@" in name},
+        "promoted": production.get("promoted", False),
+        "production": serving(settings.home),
+        "failed_checks": [
+            {"asset": one.asset, "check": one.check, "severity": one.severity, "description": one.description}
+            for one in ran.failed_checks
+        ],
+        "errors": list(ran.errors),
+    }
+    return summary | {"says": _says(summary)}
+
+
+def _says(summary: dict[str, Any]) -> str:
+    serving = summary["production"] or "nothing"
+    if not summary["success"]:
+        return f"The run failed; production stays as it was ({serving} serves)."
+    if summary["promoted"]:
+        return f"Promoted: {summary['release']} serves now."
+    if summary["release"] and summary["release"] == summary["production"]:
+        return f"Nothing changed: no text embedded, no release built; {serving} serves on."
+    return f"Built {summary['release']}, not promoted; {serving} serves."
+
+
+def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
+    """Channels, sources against their SLA, and the candidate's verdict as the gate would give it now."""
+    contracts = read_contracts(settings.contracts)
+    sources = []
+    for contract in contracts:
+        state = source_state(contract, settings.home, now)
+        sources.append(
+            {
+                "source": state.source,
+                "outcome": state.outcome,
+                "reason": state.reason,
+                "documents": state.documents,
+                "refused": state.refused,
+                "version": state.data_version,
+                "as_of": state.as_of,
+                "age_hours": round(state.age_hours, 1) if state.age_hours is not None else None,
+                "max_age_hours": state.max_age_hours,
+                "within_sla": state.within_sla,
+                "contract": f"{state.contract_id} {state.contract_version}",
+            }
+        )
+    return {
+        "home": str(settings.home),
+        "channels": {name: one.model_dump(mode="json") for name, one in all_channels(settings.home).items()},
+        "sources": sources,
+        "candidate": _candidate(settings, now),
+    }
+
+
+def _candidate(settings: Settings, now: datetime) -> dict[str, Any] | None:
+    try:
+        release = read_candidate(settings.home).release
+        verdict, _ = judge(_desk(settings, now), release)
+    except ReleaseError:
+        return None
+    except PipelineError as error:
+        return {"release": release, "verdict": "could not be evaluated", "reasons": [str(error)]}
+    return {"release": release, "verdict": verdict.outcome, "reasons": [str(reason) for reason in verdict.reasons]}
+
+
+def releases_now(settings: Settings) -> list[dict[str, Any]]:
+    """Every kept release, newest first, with the channels that point at it."""
+    channels = all_channels(settings.home)
+    found = []
+    for manifest in all_manifests(settings.home / "releases"):
+        evidence = newest(settings.home, manifest.fingerprint)
+        found.append(
+            {
+                "release": manifest.id,
+                "fingerprint": manifest.fingerprint,
+                "created_at": f"{manifest.created_at:%Y-%m-%d %H:%M:%S}",
+                "documents": manifest.documents,
+                "chunks": manifest.chunks,
+                "bytes": manifest.size_bytes,
+                "channels": [name for name, channel in channels.items() if channel.release == manifest.id],
+                "verdict": "evaluated" if evidence else "not evaluated",
+            }
+        )
+    return found
+
+
+def evaluation_now(settings: Settings, release: str, now: datetime) -> dict[str, Any]:
+    """The newest evidence on a release and the verdict on it."""
+    manifest = read_manifest(settings.home / "releases" / release)
+    evidence = newest(settings.home, manifest.fingerprint)
+    verdict, _ = judge(_desk(settings, now), release)
+    return {
+        "release": release,
+        "golden_sets": {name: one.metrics for name, one in evidence.golden_sets.items()} if evidence else {},
+        "latency_ms": {"p50": evidence.latency.p50_ms, "p95": evidence.latency.p95_ms} if evidence else {},
+        "verdict": verdict.outcome,
+        "reasons": [str(reason) for reason in verdict.reasons],
+    }
+
+
+def _desk(settings: Settings, now: datetime) -> Desk:
+    return desk_now(settings, read_contracts(settings.contracts), now)

@@ -1,0 +1,125 @@
+"""Builders the tests share: a small pipeline of one's own in a temporary folder, with the real model."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rag_pipeline.settings import Settings, be_quiet_and_offline
+
+be_quiet_and_offline()
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""Real data some checkouts have beside them; tests that want it are skipped where it is absent."""
+
+
+def files_contract(folder: str | Path, **changes: Any) -> dict[str, Any]:
+    """A contract for a folder of documents; `changes` replace its top-level fields."""
+    return {
+        "apiVersion": "v3.2.0",
+        "kind": "DataContract",
+        "id": "handbook",
+        "version": "1.0.0",
+        "status": "active",
+        "description": {"purpose": "Pages of a handbook."},
+        "team": {"name": "docs", "members": [{"username": "docs@example.com"}]},
+        "servers": [{"server": "here", "type": "local", "format": "documents", "path": str(folder)}],
+        "schema": [
+            {
+                "name": "pages",
+                "properties": [
+                    column("path", role="key", required=True, primaryKey=True),
+                    column("text", role="text", required=True),
+                    column("title", role="title"),
+                    column("uri", role="uri"),
+                    column("modified_at", role="modified_at", logicalType="timestamp"),
+                ],
+            }
+        ],
+        "slaProperties": [{"property": "latency", "value": 48, "unit": "h"}],
+        "customProperties": [{"property": "quarantineMaxPercent", "value": 50}],
+        **changes,
+    }
+
+
+def column(name: str, *, role: str | None = None, **fields: Any) -> dict[str, Any]:
+    """One column of a contract."""
+    custom = {"customProperties": [{"property": "role", "value": role}]} if role else {}
+    return {"name": name, "logicalType": "string", **fields, **custom}
+
+
+def table_contract(path: str | Path, form: str, *extra: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A contract for a table with `id`, `text`, and more columns if given."""
+    columns = [column("id", role="key", required=True, primaryKey=True), column("text", role="text", required=True), *extra]
+    return files_contract(
+        path,
+        id="table",
+        servers=[{"server": "here", "type": "local", "format": form, "path": str(path)}],
+        schema=[{"name": "rows", "properties": columns}],
+        **changes,
+    )
+
+
+@dataclass
+class Workspace:
+    """A pipeline of one's own: contracts, golden sets and RAG_HOME in one temporary folder."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(home=self.root / "home", contracts=self.root / "contracts", evals=self.root / "evals")
+
+    @property
+    def home(self) -> Path:
+        return self.settings.home
+
+    def contract(self, source: str, content: Mapping[str, Any]) -> Path:
+        path = self.root / "contracts" / f"{source}.odcs.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+        return path
+
+    def pages(self, pages: Mapping[str, str], folder: str = "pages") -> Path:
+        """Write Markdown files; a page whose text is unchanged keeps its time of change."""
+        where = self.root / folder
+        for name, text in pages.items():
+            path = where / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8")
+        return where
+
+    def golden(self, name: str, judged: Mapping[str, list[str]], **about: Any) -> Path:
+        """A golden set: query text -> document ids."""
+        folder = self.root / "evals" / name
+        (folder / "qrels").mkdir(parents=True, exist_ok=True)
+        fields = {"description": "test", "owner": "docs@example.com", **about}
+        (folder / "golden.yaml").write_text(yaml.safe_dump(fields), encoding="utf-8")
+        queries = {f"q{number}": text for number, text in enumerate(judged)}
+        lines = [json.dumps({"_id": query, "text": text}) for query, text in queries.items()]
+        (folder / "queries.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        rows = [f"{query}\t{document}\t1" for query, text in queries.items() for document in judged[text]]
+        (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        return folder
+
+    def policy(self, golden_sets: Mapping[str, Any], **demands: Any) -> Path:
+        path = self.root / "evals" / "gate.yaml"
+        path.parent.mkdir(exist_ok=True)
+        content = {"channels": {"production": {"golden_sets": dict(golden_sets), **demands}}}
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return path
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """An empty workspace, with Dagster's own state inside it too."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    for name in [name for name in os.environ if name.startswith("RAG_")]:
+        monkeypatch.delenv(name)
+    return Workspace(tmp_path)
