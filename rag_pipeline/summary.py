@@ -27,7 +27,11 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
         "run_id": ran.run_id,
         "success": ran.success,
         "sources": [
-            {"source": key.split("/")[0], "refused": metadata["rows_refused"], **{name: metadata[name] for name in fields}}
+            {
+                "source": key.split("/")[0],
+                "refused": assets[key.replace("/documents", "/quarantine")]["open"],
+                **{name: metadata[name] for name in fields},
+            }
             for key, metadata in assets.items()
             if key.endswith("/documents")
         ],

@@ -12,6 +12,8 @@ import yaml
 
 from rag_pipeline.settings import Settings, be_quiet_and_offline
 
+for _name in [name for name in os.environ if name.startswith("RAG_")]:
+    del os.environ[_name]  # the tests' settings are their own, whatever the shell that runs them says
 be_quiet_and_offline()
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -120,6 +122,4 @@ class Workspace:
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """An empty workspace, with Dagster's own state inside it too."""
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
-    for name in [name for name in os.environ if name.startswith("RAG_")]:
-        monkeypatch.delenv(name)
     return Workspace(tmp_path)

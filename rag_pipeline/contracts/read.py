@@ -302,30 +302,46 @@ def _check_standard(document: YamlFile) -> None:
     errors = sorted(_validator().iter_errors(document.content), key=lambda error: (len(error.absolute_path), str(error)))
     if not errors:
         return
-    messages = []
     leaves = list(_leaves(errors))
-    for error in leaves:
-        steps = tuple(error.absolute_path)
-        message = error.message
-        unknown = re.findall(r"'([^']+)'", message) if "ropert" in message and "unexpected" in message else []
-        if unknown:
-            if unknown[0] in _known_keys(error.schema, branches=True) and len(leaves) > 1:
-                continue  # a known field counts as unknown once the branch that allows it has failed for another reason
-            known = sorted(_known_keys(error.schema, branches=unknown[0] not in _known_keys(error.schema, branches=True)))
-            steps = (*steps, unknown[0])
-            message = _unknown("field", unknown[0], known)
-        elif error.validator == "oneOf":
-            message = f"give exactly one of {', '.join(branch['required'][0] for branch in error.validator_value)}"
-        messages.append(f"{document.where(steps)}: {_dotted(steps)}: {message}")
+    messages = [
+        f"{document.where(steps)}: {_dotted(steps)}: {message}"
+        for error in leaves
+        for steps, message in _explained(error, alone=len(leaves) == 1)
+    ]
     raise ContractError("\n".join(dict.fromkeys(messages)))
+
+
+def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """Where one error of the standard's schema is, and what to write instead."""
+    steps: tuple[Step, ...] = tuple(error.absolute_path)
+    unknown = re.findall(r"'([^']+)'", error.message) if "ropert" in error.message and "unexpected" in error.message else []
+    always, sometimes = _known_keys(error.schema), _known_keys(error.schema, branches=True)
+    for name in unknown:
+        if name not in sometimes:
+            yield (*steps, name), _unknown("field", name, sorted(sometimes))
+        elif alone:  # beside other errors it is an echo: the branch that allows this field has failed for their sake
+            yield (*steps, name), _unknown("field", name, sorted(always))
+    if unknown:
+        return
+    if error.validator == "enum":
+        yield steps, _unknown("value", str(error.instance), [str(value) for value in error.validator_value])
+    elif _is_choice_of_fields(error):
+        yield steps, f"give exactly one of {', '.join(branch['required'][0] for branch in error.validator_value)}"
+    else:
+        yield steps, error.message
 
 
 def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
     for error in errors:
         inner = list(_leaves(error.context or ()))
-        if error.validator == "oneOf" and all("required" in branch for branch in error.validator_value):
+        if _is_choice_of_fields(error):
             inner = [leaf for leaf in inner if leaf.validator != "required"]
         yield from inner or [error]
+
+
+def _is_choice_of_fields(error: Any) -> bool:
+    """As among the operators of a quality rule: exactly one of them must be given."""
+    return error.validator == "oneOf" and all("required" in branch for branch in error.validator_value)
 
 
 def _known_keys(schema: Any, *, branches: bool = False) -> set[str]:
@@ -363,7 +379,8 @@ def _pattern_problem(pattern: str) -> str | None:
     try:
         pl.Series([""]).str.contains(f"^(?:{pattern})$")
     except pl.exceptions.ComputeError as error:
-        return str(error).strip().splitlines()[-1].removeprefix("error: ")
+        told = re.search(r"(?m)^error: (.+)$", str(error))
+        return told[1] if told else "it is too large"
     return None
 
 

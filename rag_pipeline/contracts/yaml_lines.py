@@ -53,6 +53,8 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
     except yaml.MarkedYAMLError as cause:  # a tag or a key that stands for no plain value
         line = cause.problem_mark.line + 1 if cause.problem_mark else 1
         raise error(f"{path}:{line}: not plain YAML: {cause.problem}") from cause
+    except ValueError as cause:
+        raise error(f"{path}: holds something that looks like a number and is none ({cause}); put it in quotes") from cause
     except RecursionError as cause:
         raise error(f"{path}: an alias in this file holds itself; write the value out") from cause
 

@@ -4,6 +4,7 @@ A section never shares a chunk with a long neighbour, so an edit moves boundarie
 chunk is a span of the document: `text[start:end]` is the chunk, to the letter.
 """
 
+import bisect
 import importlib.metadata
 import itertools
 import re
@@ -20,6 +21,8 @@ from rag_pipeline.settings import Settings
 
 _SPECIAL_TOKENS = 2
 """Start and end marks a sentence-transformers model puts around every text."""
+
+_NEWLINE = r"(?:\r\n|\r|\n)"
 
 _VERSION = 1
 """Raise it when this module cuts differently, and every document is cut again."""
@@ -107,13 +110,13 @@ def chunker_of(settings: Settings) -> Chunker:
 
 def sections(text: str) -> Iterator[tuple[Span, str]]:
     """The stretches between headings (Markdown `#` and underlined ones), each with the path of headings above it."""
-    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", text))]
+    starts = [0, *(match.end() for match in re.finditer(_NEWLINE, text))]
     front = _front_matter(text)
     path: list[tuple[int, str]] = []
     begin = 0
     heading: tuple[str, ...] = ()
     tokens = MarkdownIt("commonmark").parse(text[front:])
-    first_line = text.count("\n", 0, front)
+    first_line = bisect.bisect_right(starts, front) - 1
     for token, inline in itertools.pairwise(tokens):
         if token.type != "heading_open" or token.map is None or token.level:
             continue
@@ -130,7 +133,7 @@ def sections(text: str) -> Iterator[tuple[Span, str]]:
 
 def _front_matter(text: str) -> int:
     """Length of a leading `---` … `---` block, whose closing line would else read as an underlined heading."""
-    match = re.match(r"---[ \t]*\n.*?\n---[ \t]*(\n|$)", text, flags=re.DOTALL)
+    match = re.match(rf"---[ \t]*{_NEWLINE}.*?{_NEWLINE}---[ \t]*({_NEWLINE}|\Z)", text, flags=re.DOTALL)
     return match.end() if match else 0
 
 

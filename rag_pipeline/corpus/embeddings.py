@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.model import Encoder, Model, Vectors
+from rag_pipeline.corpus.model import Encoder, Model, Vectors, usable
 from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
 from rag_pipeline.files import exclusive, fingerprint_lines
 from rag_pipeline.lake import Table
+from rag_pipeline.memory import give_back
 from rag_pipeline.progress import progress
 
 log = logging.getLogger("rag_pipeline")
@@ -47,7 +48,9 @@ def update_embeddings(home: Path, model: Model, load: Callable[[], Encoder]) -> 
         stored = table.scan().filter(pl.col("model") == model.fingerprint).select("text_hash").unique().collect()
         missing = set(texts.join(stored, on="text_hash", how="anti")["text_hash"])
         if missing:
+            give_back()
             _embed(table, home, model, load(), set(missing))
+            give_back()
         return EmbeddingReport(
             texts=texts.height,
             embedded=len(missing),
@@ -75,11 +78,12 @@ def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: se
             rows = sorted(todo.items(), key=lambda row: len(row[1]))
             for start in range(0, len(rows), _ENCODE):
                 part = rows[start : start + _ENCODE]
-                vectors = encoder.documents([text for _, text in part])
+                vectors = usable(encoder.documents([text for _, text in part]), len(part))
                 pending.append(_rows(model.fingerprint, [text_hash for text_hash, _ in part], vectors))
                 advance(len(part))
                 if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
                     commit()
+                    give_back()
                     last_commit = time.monotonic()
         commit()
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import CANDIDATE, EMBEDDINGS, INDEX_GROUP
-from rag_pipeline.defs.present import check
+from rag_pipeline.defs.present import Materialized, check
 from rag_pipeline.defs.reports import manifest_metadata
 from rag_pipeline.index.build import build_release
 from rag_pipeline.index.candidate import name_candidate
@@ -33,15 +33,15 @@ def candidate_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.A
             )
         ],
     )
-    def candidate(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def candidate(context: dg.AssetExecutionContext) -> Materialized:
         """An immutable, complete, queryable release beside the one that serves.
 
         **Grain**: one release. **Origin**: chunks and vectors as stored now. **Re-run**: builds nothing when a kept
         release has the same content, model and parameters already, and names that one.
         """
         now = datetime.now(UTC)
-        built = build_release(settings.home, recipe_now(settings, contracts, now), run_id=context.run_id, now=now)
-        name_candidate(settings.home, built.manifest, run_id=context.run_id, now=now)
+        built = build_release(settings.home, recipe_now(settings, contracts, now), run_id=context.run.run_id, now=now)
+        name_candidate(settings.home, built.manifest, run_id=context.run.run_id, now=now)
         context.log.info(f"{'built' if built.new else 'nothing changed, the candidate is'} {built.manifest.id}")
         probe = built.manifest.probe
         return dg.MaterializeResult(

@@ -9,7 +9,7 @@ from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CHUNKS, CORPUS_GROUP, EMBEDDINGS, documents
-from rag_pipeline.defs.present import check, table
+from rag_pipeline.defs.present import Materialized, check, table
 from rag_pipeline.settings import Settings
 
 SPAN_CHECK = "every_chunk_is_a_span_of_its_document"
@@ -36,7 +36,7 @@ def corpus_assets(contracts: tuple[Contract, ...], settings: Settings) -> list[d
             )
         ],
     )
-    def chunks(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def chunks(context: dg.AssetExecutionContext) -> Materialized:
         """Spans of documents, the unit of retrieval.
 
         **Grain**: one chunk. **Origin**: the documents of every source, cut at their headings. **Re-run**: cuts only
@@ -75,7 +75,7 @@ def corpus_assets(contracts: tuple[Contract, ...], settings: Settings) -> list[d
             )
         ],
     )
-    def embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def embeddings(context: dg.AssetExecutionContext) -> Materialized:
         """One vector for each distinct chunk text and model, kept for good.
 
         **Grain**: one (model, text). **Origin**: `corpus/chunks`. **Re-run**: embeds only texts that have no vector of

@@ -7,7 +7,7 @@ import dagster as dg
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, PRODUCTION, PRODUCTION_EVALUATION, golden_set
-from rag_pipeline.defs.present import check
+from rag_pipeline.defs.present import Materialized, check
 from rag_pipeline.defs.reports import evidence_metadata, reasons_table, verdict_says
 from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
@@ -46,7 +46,7 @@ def evaluation_asset(contracts: tuple[Contract, ...], golden: list[str], setting
             )
         ],
     )
-    def evaluation(context: dg.AssetExecutionContext, config: EvaluationConfig) -> dg.MaterializeResult[None]:
+    def evaluation(context: dg.AssetExecutionContext, config: EvaluationConfig) -> Materialized:
         """The candidate and production measured side by side on every golden set, written down as evidence.
 
         **Grain**: one evaluation of one release. **Origin**: `index/candidate`, the golden sets, gate.yaml.
@@ -56,7 +56,9 @@ def evaluation_asset(contracts: tuple[Contract, ...], golden: list[str], setting
         release = config.release or read_candidate(settings.home).release
         current = serving(settings.home)
         evidence = evaluate_release(
-            _work(desk, settings, context.run_id, reuse_hours=0.0 if config.measure_again else desk.reuse_hours(release)),
+            _work(
+                desk, settings, context.run.run_id, reuse_hours=0.0 if config.measure_again else desk.reuse_hours(release)
+            ),
             release,
             current,
         )
@@ -85,7 +87,7 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
             )
         ],
     )
-    def production_evaluation(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def production_evaluation(context: dg.AssetExecutionContext) -> Materialized:
         """Production measured again on its own schedule, to notice rot on nights when nothing is promoted.
 
         **Grain**: one evaluation of the serving release. **Origin**: `index/production`, the golden sets.
@@ -95,7 +97,7 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
         release = serving(settings.home)
         if release is None:
             raise dg.Failure("nothing is in production yet; run `rag refresh`, or materialize index/production")
-        evidence: Evidence = evaluate_release(_work(desk, settings, context.run_id, reuse_hours=0.0), release, release)
+        evidence: Evidence = evaluate_release(_work(desk, settings, context.run.run_id, reuse_hours=0.0), release, release)
         verdict, _ = promote.judge(desk, release)
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, verdict),

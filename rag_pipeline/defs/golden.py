@@ -6,7 +6,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALS_GROUP, documents, golden_set
-from rag_pipeline.defs.present import check, table
+from rag_pipeline.defs.present import Materialized, check, table
 from rag_pipeline.evaluate.evaluate import documents_of
 from rag_pipeline.evaluate.golden import read_golden_set
 from rag_pipeline.evaluate.measure import alive
@@ -44,7 +44,7 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
             )
         ],
     )
-    def golden() -> dg.MaterializeResult[None]:
+    def golden() -> Materialized:
         one = read_golden_set(settings.evals / name)
         living = alive(one, documents_of(settings.home, sources))
         return dg.MaterializeResult(

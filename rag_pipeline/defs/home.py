@@ -4,19 +4,19 @@ import os
 from pathlib import Path
 
 from rag_pipeline.files import exclusive
-from rag_pipeline.settings import PROJECT, Settings, load_settings
+from rag_pipeline.settings import Settings, load_settings
 
-_CONFIG = "dagster.yaml"
+_INSTANCE = Path(__file__).with_name("instance.yaml")
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME (default `RAG_HOME/dagster`), made if need be, with the project's `dagster.yaml` in it."""
+    """DAGSTER_HOME (default `RAG_HOME/dagster`), made if need be, with our `instance.yaml` in it as `dagster.yaml`."""
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.home / "dagster"))).absolute()
     home.mkdir(parents=True, exist_ok=True)
     with exclusive(home, "config", wait_s=30):
-        target = home / _CONFIG
-        if not target.exists():
-            target.write_text((PROJECT / _CONFIG).read_text(encoding="utf-8"), encoding="utf-8")
+        target = home / "dagster.yaml"
+        if not target.exists() or not target.read_text(encoding="utf-8").strip():  # Dagster makes an empty one
+            target.write_text(_INSTANCE.read_text(encoding="utf-8"), encoding="utf-8")
     return home
 
 

@@ -1,9 +1,14 @@
 """How results look in the UI: small Markdown tables, and check results that show failing examples."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+
+if TYPE_CHECKING:
+    Materialized = dg.MaterializeResult[None]
+else:  # as a return annotation Dagster knows the bare class only
+    Materialized = dg.MaterializeResult
 
 ROWS = 20
 """Rows a table in the UI shows at most."""

@@ -47,7 +47,7 @@ def production_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.
         release = config.release or read_candidate(settings.home).release
         desk = desk_now(settings, contracts, datetime.now(UTC))
         try:
-            done = promote(desk, release, by=settings.actor, why="refresh", run_id=context.run_id)
+            done = promote(desk, release, by=settings.actor, why="refresh", run_id=context.run.run_id)
         except PromotionRefused as refusal:
             reasons = table(("reason",), [[reason] for reason in refusal.reasons])
             yield check(PRODUCTION, LET_PASS, passed=False, says=str(refusal), reasons=reasons)

@@ -42,7 +42,7 @@ def source_assets(contract: Contract, settings: Settings) -> dg.AssetsDefinition
     )
     def load(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
         now = datetime.now(UTC)
-        report = load_source(contract, settings.home, run_id=context.run_id, now=now)
+        report = load_source(contract, settings.home, run_id=context.run.run_id, now=now)
         state = source_state(contract, settings.home, now)
         yield dg.MaterializeResult(
             asset_key=documents,

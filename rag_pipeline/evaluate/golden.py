@@ -4,7 +4,6 @@ Two forms, told apart by what lies in the folder: BEIR (`queries.jsonl` and `qre
 (`queries.jsonl` whose lines carry `references: [{document, quote, grade?}]`). `golden.yaml` beside them is required.
 """
 
-import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,17 +72,17 @@ def read_golden_set(folder: Path) -> GoldenSet:
     file = folder / "queries.jsonl"
     for number, row in _jsonl(file):
         query_id, text = str(row.get("_id", "")), row.get("text")
-        if not query_id or not isinstance(text, str) or not text.strip():
+        if row.get("_id") in (None, "") or not isinstance(text, str) or not text.strip():
             raise GoldenSetError(f"{file}:{number}: a query needs `_id` and a `text` that is not blank")
         if query_id in queries:
             raise GoldenSetError(f"{file}:{number}: query {query_id!r} is given twice; keep one")
         queries[query_id] = text
         metadata = row.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise GoldenSetError(f"{file}:{number}: metadata: expected an object, found {type(metadata).__name__}")
         slices[query_id] = {name: str(metadata[name]) for name in about.slices if name in metadata}
-        for reference in row.get("references") or ():
-            if "document" not in reference:
-                raise GoldenSetError(f"{file}:{number}: references: each names its `document`")
-            quoted.setdefault(query_id, {})[_full(about, reference["document"])] = int(reference.get("grade", 1))
+        for document, grade in _references(row, f"{file}:{number}"):
+            quoted.setdefault(query_id, {})[_full(about, document)] = grade
     split = folder / "qrels" / f"{about.split}.tsv"
     qrels = _qrels(split, about, queries) if split.exists() else quoted
     if not qrels:
@@ -128,22 +127,29 @@ def _about(folder: Path) -> About:
     return about
 
 
+def _references(row: dict[str, Any], where: str) -> Iterator[tuple[str, int]]:
+    for reference in row.get("references") or ():
+        if not isinstance(reference, dict) or not isinstance(reference.get("document"), str):
+            raise GoldenSetError(f"{where}: references: each is an object that names its `document`")
+        grade = reference.get("grade", 1)
+        if not isinstance(grade, int):
+            raise GoldenSetError(f"{where}: references: grade is a whole number, found {grade!r}")
+        yield reference["document"], grade
+
+
 def _qrels(file: Path, about: About, queries: dict[str, str]) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        reader = csv.reader(lines, delimiter="\t")
-        for number, row in enumerate(reader, start=1):
-            if number == 1 and row[:1] == ["query-id"]:
-                continue
-            if not row:
-                continue
-            try:
-                query, document, grade = row[0], row[1], int(row[2])
-            except (IndexError, ValueError) as error:
-                raise GoldenSetError(f"{file}:{number}: expected query-id, corpus-id, score between tabs") from error
-            if query not in queries:
-                raise GoldenSetError(f"{file}:{number}: query {query!r} is not in queries.jsonl")
-            qrels.setdefault(query, {})[_full(about, document)] = grade
+    for number, line in _lines(file):
+        row = line.rstrip("\r").split("\t")
+        if number == 1 and row[0] == "query-id":
+            continue
+        try:
+            query, document, grade = row[0], row[1], int(row[2])
+        except (IndexError, ValueError) as error:
+            raise GoldenSetError(f"{file}:{number}: expected query-id, corpus-id, score between tabs") from error
+        if query not in queries:
+            raise GoldenSetError(f"{file}:{number}: query {query!r} is not in queries.jsonl")
+        qrels.setdefault(query, {})[_full(about, document)] = grade
     return qrels
 
 
@@ -151,16 +157,19 @@ def _full(about: About, document: str) -> str:
     return f"{about.source}/{document}" if about.source else document
 
 
-def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, numbered from 1."""
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:
         raise GoldenSetError(f"{file}: no such file; it holds one query a line") from error
     except UnicodeDecodeError as error:
-        raise GoldenSetError(f"{file}: not UTF-8 (byte {error.start})") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+        raise GoldenSetError(f"{file}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in _lines(file):
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:

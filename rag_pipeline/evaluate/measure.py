@@ -11,7 +11,7 @@ from rag_pipeline.evaluate.metrics import PerQuery, deepest, mean, score
 from rag_pipeline.index.retrieve import OpenRelease
 from rag_pipeline.progress import progress
 
-_QUERIES_AT_ONCE = 256
+_QUERIES_AT_ONCE = 64
 _LATENCY_QUERIES = 50
 _LATENCY_K = 10
 

@@ -34,6 +34,7 @@ from rag_pipeline.index.manifest import (
     SourceEntry,
     all_manifests,
 )
+from rag_pipeline.memory import give_back
 from rag_pipeline.progress import progress
 
 log = logging.getLogger("rag_pipeline")
@@ -92,6 +93,8 @@ def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> 
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
+        finally:
+            give_back()
         return Built(manifest, new=True)
 
 

@@ -1,5 +1,6 @@
 """Retrieving from one release. A reader resolves a channel to a release and opens that; it never follows it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ _CHUNKS_A_DOCUMENT = 10
 def open_release(home: Path, release_id: str) -> Iterator[OpenRelease]:
     """Open a release for reading. Raises `ReleaseError` when there is no such release."""
     folder = home / "releases" / release_id
-    if release_id.startswith(".") or not folder.is_dir():
+    if not re.fullmatch(r"\w[\w-]*", release_id) or not folder.is_dir():  # neither a path nor a staging directory
         raise ReleaseError(f"no release {release_id!r} below {home / 'releases'}; `rag releases` lists them")
     manifest = read_manifest(folder)
     with chroma.reader(folder, home / "views") as collection:

@@ -58,7 +58,7 @@ def _load(stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
     reader = f"{contract.fingerprint}:{contract.version}:{connector.reads}"
     listed = _listing(tables)
     stale = [item for item in items.values() if listed.get(item.key) != (item.version, reader, True)]
-    gone = listed.keys() - items.keys()
+    gone = (listed.keys() | _items_in_quarantine(tables)) - items.keys()
     if not stale and not gone and tables.documents.exists:
         return _report(stamp, tables, "unchanged", items_listed=len(items))
 
@@ -66,12 +66,13 @@ def _load(stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
     read = {item.key for item in stale} | staged.unsettled_items
     if reason := _batch_problem(contract, tables, staged, read | gone):
         _commit_quarantine(stamp, tables, staged, touched=set())
+        _unsettle(tables, read)
         return _held(stamp, tables, reason, staged=staged, items=len(items))
 
     changes = _commit_documents(stamp, tables, staged, touched=(read | gone) - staged.unreadable_items)
     _commit_quarantine(stamp, tables, staged, touched=read | gone)
     _commit_listing(tables, items, reader, staged)
-    outcome: Outcome = "accepted" if staged.rows_in or gone else "unchanged"
+    outcome: Outcome = "accepted" if staged.rows_in or gone or any(changes) else "unchanged"
     return _report(
         stamp,
         tables,
@@ -105,9 +106,8 @@ def _stage_until_settled(
 
 def _batch_problem(contract: Contract, tables: SourceTables, staged: Staged, touched: set[str]) -> str | None:
     """Why the batch as a whole breaks its contract, or None."""
-    readable = staged.rows_in - len(staged.unreadable_items)
     required = [column.name for column in contract.columns if column.required]
-    if readable and (missing := [name for name in required if name not in staged.columns]):
+    if staged.readable and (missing := [name for name in required if name not in staged.columns]):
         found = ", ".join(sorted(name for name in staged.columns if not name.startswith("_"))) or "none"
         return (
             f"column {', '.join(missing)} is required but missing from the feed (columns found: {found}); "
@@ -213,6 +213,19 @@ def _commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, s
         for item in items.values()
     ]
     tables.listing.overwrite(pa.Table.from_pylist(rows, LISTING))
+
+
+def _unsettle(tables: SourceTables, names: set[str]) -> None:
+    """Have items of a held batch read again next time, also when their feed comes back with its old time of change."""
+    if tables.listing.exists:
+        settled = pl.col("settled") & ~pl.col("item").is_in(list(names))
+        tables.listing.overwrite(tables.listing.scan().with_columns(settled=settled).collect())
+
+
+def _items_in_quarantine(tables: SourceTables) -> set[str]:
+    """Items with an open refusal: one that was held when it first came is in no listing."""
+    rows = tables.quarantine.scan().filter(pl.col("status") == "open").select(pl.col("item").unique()).collect()
+    return set(rows["item"])
 
 
 def _listing(tables: SourceTables) -> dict[str, tuple[str, str, bool]]:

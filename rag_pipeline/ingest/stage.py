@@ -32,6 +32,7 @@ class Staged:
     documents: Path
     quarantine: Path
     rows_in: int = 0
+    readable: int = 0
     good: int = 0
     refused: int = 0
     superseded: int = 0
@@ -127,7 +128,9 @@ def _row_batches(
         try:
             for place, row in enumerate(connector.read(item)):
                 row = _encodable(row)
-                staged.columns |= row.keys()
+                if "_broken" not in row:
+                    staged.readable += 1
+                    staged.columns |= row.keys()
                 batch.append(((item.key, place), row))
                 characters += sum(len(value) for value in row.values() if isinstance(value, str))
                 if len(batch) >= _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
@@ -144,13 +147,18 @@ def _row_batches(
 def _encodable(row: Row) -> Row:
     """A row with text no encoding can hold (an unpaired surrogate) is broken; escaped, it can be kept."""
     for name, value in row.items():
-        if isinstance(value, str):
-            try:
-                value.encode("utf-8")
-            except UnicodeEncodeError:
-                escaped = {key: str(found).encode("utf-8", "backslashreplace").decode() for key, found in row.items()}
-                return {**escaped, "_broken": f"column {name} holds an unpaired surrogate, which is not text"}
+        try:
+            name.encode("utf-8")
+            if isinstance(value, str | dict | list):
+                str(_as_text(value)).encode("utf-8")
+        except UnicodeEncodeError:
+            escaped = {_escaped(key): _escaped(str(_as_text(found))) for key, found in row.items()}
+            return {**escaped, "_broken": f"column {_escaped(name)} holds an unpaired surrogate, which is not text"}
     return row
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _frame(rows: list[tuple[Place, Row]], contract: Contract) -> pl.DataFrame:

@@ -103,6 +103,9 @@ def _golden_sets(evidence: Evidence, policy: Policy, channel: str) -> list[Reaso
             line = policy.line(channel, "golden_sets", name)
             reasons.append(_invalid(f"golden set {name} is demanded, but there is no such folder", line))
             continue
+        if demands.not_worse and evidence.compared_with and not evidence.golden_sets[name].comparison:
+            line = policy.line(channel, "golden_sets", name, "not_worse")
+            reasons.append(_invalid(f"{name} was not compared with {evidence.compared_with}", line))
         reasons += _golden_set(name, evidence.golden_sets[name], demands, policy, channel)
     return reasons
 
@@ -130,7 +133,7 @@ def _golden_set(name: str, measured: SetEvidence, demands: SetPolicy, policy: Po
             reasons.append(
                 _invalid(f"{name}: {metric} has a floor but golden.yaml does not list it", line("floors", metric))
             )
-        elif value < floor:
+        elif not value >= floor:  # so that NaN is refused
             reasons.append(
                 Reason("refused", line("floors", metric), f"{name}: {metric} is {value:.4f}, below its floor of {floor:g}")
             )
@@ -169,7 +172,7 @@ def _latency(evidence: Evidence, policy: Policy, channel: str) -> list[Reason]:
         ("p50_ms", measured.p50_ms, demands.p50_ms),
         ("p95_ms", measured.p95_ms, demands.p95_ms),
     ):
-        if limit is not None and value > limit:
+        if limit is not None and not value <= limit:
             line = policy.line(channel, "latency", name)
             reasons.append(Reason("refused", line, f"query latency {name[:3]} is {value:g} ms, above {limit:g} ms"))
     return reasons

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.errors import PromotionRefused
+from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence, newest
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
 from rag_pipeline.files import file_sha256
-from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.index.manifest import FILE, Manifest, read_manifest
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.lake import Table
 from rag_pipeline.release.channels import PRODUCTION, Channel, move_channel, read_channel, serving
@@ -77,6 +77,8 @@ class Promotion:
 def judge(desk: Desk, release_id: str, channel: str = PRODUCTION) -> tuple[Verdict, Evidence | None]:
     """The verdict on a release as of now, from what lies on disk. Changes nothing."""
     manifest = read_manifest(desk.home / "releases" / release_id)
+    if manifest.id != release_id:  # a copy under another name: its files would not be the ones that are checked
+        raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
     evidence = newest(desk.home, manifest.fingerprint)
     facts = Facts(
         release=release_id,
@@ -131,12 +133,14 @@ def promote(desk: Desk, release_id: str, *, by: str, why: str, run_id: str, chan
 
 
 def damaged_files(home: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Files of a release that are missing or whose bytes are not the ones its manifest names."""
+    """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name."""
     folder = home / "releases" / manifest.id
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    found.pop(FILE, None)
     return tuple(
         name
-        for name, entry in sorted(manifest.files.items())
-        if not (folder / name).is_file() or file_sha256(folder / name) != entry.sha256
+        for name in sorted(manifest.files.keys() | found.keys())
+        if name not in manifest.files or name not in found or file_sha256(found[name]) != manifest.files[name].sha256
     )
 
 

@@ -24,14 +24,14 @@ from rag_pipeline.settings import Settings
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 """The night all tests run in."""
 
-DIMENSIONS = 32
+DIMENSIONS = 256
 
 
 def bag_of_words(text: str) -> Vectors:
     """A vector of a text's words alone: texts that share words are near, whatever stands beside them."""
     vector = np.full(DIMENSIONS, 1e-3, dtype=np.float32)
     for word in text.lower().split():
-        vector[hashlib.sha256(word.strip(".,#?").encode()).digest()[0] % DIMENSIONS] += 1
+        vector[hashlib.sha256(word.strip(".,#?").encode()).digest()[0]] += 1
     return vector / np.linalg.norm(vector)
 
 
@@ -61,6 +61,9 @@ class SmallModel:
 
     def load(self) -> Encoder:
         return CountingEncoder()
+
+
+SMALL = SmallModel()
 
 
 def entry(model: SmallModel) -> ModelEntry:
@@ -122,7 +125,8 @@ def store_vectors(home: Path, vectors: Vectors, model: str = "small") -> list[st
     ]
     chunks_table(home).overwrite(pa.Table.from_pylist(rows, CHUNKS))
     stored = [
-        {"model": model, "text_hash": f"hash of {name}", "vector": row.tolist()} for name, row in zip(ids, vectors, strict=True)
+        {"model": model, "text_hash": f"hash of {name}", "vector": row.tolist()}
+        for name, row in zip(ids, vectors, strict=True)
     ]
     vectors_table(home).overwrite(pa.Table.from_pylist(stored, VECTORS))
     return ids
@@ -133,17 +137,17 @@ def unit_vectors(count: int, dimensions: int = 8, seed: int = 7) -> Vectors:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def recipe(model: SmallModel = SmallModel(), sources: Sequence[str] = ("handbook",)) -> Recipe:
+def recipe(model: SmallModel = SMALL, sources: Sequence[str] = ("handbook",)) -> Recipe:
     said = SourceEntry(documents=1, chunks=1, data_version="1", contract_id="handbook", contract_version="1.0.0")
     return Recipe(model=entry(model), chunker="small", sources=dict.fromkeys(sources, said))
 
 
-def build(home: Path, *, now: datetime = NOW, model: SmallModel = SmallModel()) -> Built:
+def build(home: Path, *, now: datetime = NOW, model: SmallModel = SMALL) -> Built:
     """The release of what the tables hold."""
     return build_release(home, recipe(model), run_id="test", now=now)
 
 
-def release_of(home: Path, texts: Mapping[str, str], *, now: datetime = NOW, model: SmallModel = SmallModel()) -> Built:
+def release_of(home: Path, texts: Mapping[str, str], *, now: datetime = NOW, model: SmallModel = SMALL) -> Built:
     """The release of a source `handbook` that holds exactly these documents: cut, embedded, built."""
     store_documents(home, "handbook", texts)
     update_chunks(home, ["handbook"], chunker())

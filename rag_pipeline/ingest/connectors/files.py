@@ -32,6 +32,7 @@ class Files:
 
     def __init__(self, folder: Path, pattern: str | None = None) -> None:
         self._folder, self._pattern = folder, pattern or "**/*"
+        self._paths: dict[str, Path] = {}
 
     def items(self) -> Iterator[Item]:
         if not self._folder.is_dir():
@@ -48,10 +49,12 @@ class Files:
             if not path.resolve().is_relative_to(root):
                 continue
             stat = path.stat()
-            yield Item(relative.as_posix(), f"{stat.st_size}:{stat.st_mtime_ns}")
+            key = relative.as_posix().encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8
+            self._paths[key] = path
+            yield Item(key, f"{stat.st_size}:{stat.st_mtime_ns}")
 
     def read(self, item: Item) -> Iterator[Row]:
-        path = self._folder / item.key
+        path = self._paths.get(item.key, self._folder / item.key)
         try:
             stat = path.stat()
             if stat.st_size > MAX_BYTES:
@@ -66,7 +69,7 @@ class Files:
         yield {
             "path": item.key,
             "text": text,
-            "title": _title(text) or path.stem,
+            "title": _title(text) or Path(item.key).stem,
             "uri": path.absolute().as_uri(),
             "modified_at": datetime.fromtimestamp(stat.st_mtime, UTC),
             "media_type": kind or "text/markdown",

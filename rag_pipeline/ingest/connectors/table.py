@@ -48,7 +48,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8-sig"))
+                row = json.loads(line.decode("utf-8-sig").rstrip())
             except (ValueError, RecursionError) as error:
                 yield broken(number, f"line {number} is not JSON: {_reason(error)}", line)
                 continue
@@ -88,9 +88,15 @@ def _parquet(path: Path) -> Iterator[Row]:
 
     try:
         with pq.ParquetFile(path) as file:
+            fields = [
+                field.with_type(pa.timestamp("us", field.type.tz))
+                if pa.types.is_timestamp(field.type) and field.type.unit == "ns"  # Python's own times end at microseconds
+                else field
+                for field in file.schema_arrow
+            ]
             for batch in file.iter_batches(batch_size=_BATCH):
-                yield from batch.to_pylist()
-    except pa.ArrowException as error:
+                yield from pa.Table.from_batches([batch]).cast(pa.schema(fields), safe=False).to_pylist()
+    except (pa.ArrowException, ValueError) as error:
         raise Unreadable(f"not a readable Parquet file ({type(error).__name__})") from error
 
 

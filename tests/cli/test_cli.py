@@ -1,0 +1,174 @@
+"""`rag`, as people and scripts call it: real commands on a small pipeline."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag_pipeline import cli
+from tests.conftest import Workspace, files_contract
+
+PAGES = {
+    "leave.md": "# Leave\n\nEvery employee has thirty days of paid holiday each year.\n",
+    "travel.md": "# Travel\n\nBook trains in second class. Flights need approval.\n",
+    "laptops.md": "# Laptops\n\nEncrypt the disk of every laptop. Report a stolen laptop at once.\n",
+}
+
+
+@pytest.fixture
+def pipeline(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
+    workspace.golden("questions", {"how many days of vacation": ["handbook/leave.md"]})
+    workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}}})
+    for name in ("home", "contracts", "evals"):
+        monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(workspace.settings, name)))
+    return workspace
+
+
+def rag(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run `rag WORDS` in this process: exit code, stdout, stderr."""
+    monkeypatch.setattr("sys.argv", ["rag", *words])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def as_json(out: str) -> Any:
+    """stdout of a `--json` command is one object and nothing else."""
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+def test_a_whole_day_on_the_command_line(
+    pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
+    summary = as_json(out)
+    assert code == 0
+    assert summary["promoted"] is True
+    assert summary["texts_embedded"] == len(PAGES)
+    release = summary["release"]
+
+    code, out, _ = rag(monkeypatch, capsys, "query", "my computer was stolen", "--k", "2", "--json")
+    answer = as_json(out)
+    assert code == 0
+    assert set(answer) == {"release", "mode", "took_ms", "hits"}
+    assert answer["release"] == release
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2]
+    top = answer["hits"][0]
+    assert set(top) == {"rank", "chunk_id", "document_id", "source", "score", "text", "title", "uri", "start", "end"}
+    assert top["document_id"] == "handbook/laptops.md"
+    assert PAGES["laptops.md"][top["start"] : top["end"]] == top["text"]
+
+    code, out, _ = rag(monkeypatch, capsys, "status", "--json")
+    status = as_json(out)
+    assert status["channels"]["production"]["release"] == release
+    assert status["sources"][0]["within_sla"] is True
+    assert status["candidate"] == {"release": release, "verdict": "passed", "reasons": []}
+
+    code, out, _ = rag(monkeypatch, capsys, "releases", "--json")
+    (kept,) = as_json(out)["releases"]
+    assert kept["release"] == release
+    assert kept["channels"] == ["production"]
+    assert kept["chunks"] == len(PAGES)
+
+    code, out, _ = rag(monkeypatch, capsys, "evaluate", "--json")
+    measured = as_json(out)
+    assert code == 0
+    assert measured["verdict"] == "passed"
+    assert measured["golden_sets"]["questions"]["nDCG@10"] == 1.0
+    assert measured["latency_ms"]["p95"] > 0
+
+    for words in (("refresh",), ("query", "holidays"), ("status",), ("releases",), ("evaluate", "--release", release)):
+        code, out, err = rag(monkeypatch, capsys, *words)
+        assert code == 0, (words, out, err)
+        assert out.strip()
+
+
+def test_a_refresh_that_is_refused_exits_with_one_and_says_why(
+    pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})
+    pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}}})
+    code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
+    summary = as_json(out)
+    assert code == 1
+    assert summary["success"] is False
+    assert summary["promoted"] is False
+    assert any("below its floor of 0.99" in check["description"] for check in summary["failed_checks"])
+    code, out, _ = rag(monkeypatch, capsys, "evaluate", "--json")
+    assert code == 1
+    assert as_json(out)["verdict"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("query", "anything"), "no channel 'production'"),
+        (("query", "anything", "--release", "nope"), "no release 'nope'"),
+        (("query", "  "), "the query is blank"),
+        (("evaluate",), "there is no candidate yet"),
+        (("refresh", "--source", "handbok"), "no source 'handbok'; known: handbook"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_paragraph(
+    pipeline: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    says: str,
+) -> None:
+    code, out, err = rag(monkeypatch, capsys, *words)
+    assert code == 1
+    assert out == ""
+    assert says in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("RAG_TIMEZONE", "Mars/Olympus", "unknown time zone"),
+        ("RAG_EMBED_BATCH", "many", "RAG_EMBED_BATCH='many'"),
+        ("RAG_CONTRACTS", "/nowhere/at/all", "no such folder"),
+        ("PANDERA_VALIDATION_ENABLED", "False", "switches data contracts off"),
+    ],
+)
+def test_a_bad_setting_is_named(
+    pipeline: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    setting: str,
+    value: str,
+    says: str,
+) -> None:
+    monkeypatch.setenv(setting, value)
+    code, _, err = rag(monkeypatch, capsys, "status")
+    assert code == 1
+    assert says in err
+
+
+def test_a_model_that_is_not_there_is_named_without_asking_the_network(
+    pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAG_MODEL", "nobody/no-such-model")
+    code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
+    assert code == 1
+    assert any("neither a folder nor a model in the local cache" in error for error in as_json(out)["errors"])
+
+
+def test_a_contract_with_a_typo_stops_before_anything_is_touched(
+    pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path: Path = pipeline.root / "contracts" / "handbook.odcs.yaml"
+    path.write_text(path.read_text().replace("logicalType:", "logicalTyp:", 1))
+    code, out, err = rag(monkeypatch, capsys, "refresh")
+    assert code == 1
+    assert "did you mean 'logicalType'?" in err
+    assert "handbook.odcs.yaml:" in err
+    assert not (pipeline.home / "lake").exists()

@@ -1,0 +1,499 @@
+"""Every message about a broken contract says which file, which line, which field and what to write instead."""
+
+import copy
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rag_pipeline.contracts.contract import QualityRule
+from rag_pipeline.contracts.read import read_contract, read_contracts
+from rag_pipeline.errors import ContractError
+from rag_pipeline.settings import PROJECT
+from tests.conftest import Workspace, column, files_contract, table_contract
+
+BUNDLED = sorted((PROJECT / "contracts").glob("*.odcs.yaml"))
+
+
+def server(**fields: Any) -> dict[str, Any]:
+    return files_contract("pages", servers=[{"server": "here", **fields}])
+
+
+def with_column(name: str = "stars", **fields: Any) -> dict[str, Any]:
+    return table_contract("rows.jsonl", "jsonl", column(name, **fields))
+
+
+def with_quality(**rule: Any) -> dict[str, Any]:
+    return with_column(logicalType="integer", quality=[rule])
+
+
+def promise(**fields: Any) -> dict[str, Any]:
+    return files_contract("pages", slaProperties=[{"value": 1, "unit": "h", **fields}])
+
+
+def custom(name: str, value: Any) -> dict[str, Any]:
+    return files_contract("pages", customProperties=[{"property": name, "value": value}])
+
+
+def without(field: str) -> dict[str, Any]:
+    return {name: value for name, value in files_contract("pages").items() if name != field}
+
+
+# what is broken: (contract, what the YAML line that is named holds, field, hint)
+BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "a typing error in a field": (files_contract("p", versoin="1"), "versoin: '1'", "versoin", "did you mean 'version'?"),
+    "a typing error in a column's field": (
+        with_column(logicalTyp="string"),
+        "logicalTyp: string",
+        "schema[0].properties[2].logicalTyp",
+        "did you mean 'logicalType'?",
+    ),
+    "a field that is missing": (without("id"), "apiVersion: v3.2.0", "contract", "'id' is a required property"),
+    "a version that is a number": (files_contract("p", version=1.0), "version: 1.0", "version", "is not of type 'string'"),
+    "version 2 of the standard": (
+        files_contract("p", apiVersion="v2.2.2"),
+        "apiVersion: v2.2.2",
+        "apiVersion",
+        "v2.2.2 is not supported; use v3.2.0",
+    ),
+    "a version no standard has": (files_contract("p", apiVersion="v9"), "apiVersion: v9", "apiVersion", "known: v3.2.0"),
+    "another kind of document": (files_contract("p", kind="Data"), "kind: Data", "kind", "known: DataContract"),
+    "a version that is missing": (without("version"), "apiVersion: v3.2.0", "contract", "'version' is a required property"),
+    "two tables": (
+        files_contract("p", schema=[{"name": "a"}, {"name": "b"}]),
+        "schema:",
+        "schema",
+        "2 tables found; a source's contract describes exactly one",
+    ),
+    "no table": (files_contract("p", schema=[]), "schema: []", "schema", "0 tables found"),
+    "a column described twice": (with_column("id"), "- name: id", "properties[2]", "described twice; keep one"),
+    "a role that is none": (with_column(role="titel"), "customProperties:", "properties[2]", "did you mean 'title'?"),
+    "two key columns": (
+        with_column(role="key"),
+        "properties:",
+        "schema[0].properties",
+        "exactly one column must have the role",
+    ),
+    "no text column": (
+        files_contract("p", schema=[{"name": "t", "properties": [column("path", role="key")]}]),
+        "properties:",
+        "schema[0].properties",
+        "role 'text' (customProperties: property: role, value: text)",
+    ),
+    "a unique column that is no key": (with_column(unique=True), "unique: true", "unique", "remove it here"),
+    "a type that is not supported": (
+        with_column(logicalType="array"),
+        "logicalType: array",
+        "properties[2].logicalType",
+        "one of string, integer, number",
+    ),
+    "a type that is misspelt": (
+        with_column(logicalType="strin"),
+        "logicalType: strin",
+        "logicalType",
+        "did you mean 'string'?",
+    ),
+    "an option that is misspelt": (
+        with_column(logicalTypeOptions={"minLenght": 3}),
+        "minLenght: 3",
+        "logicalTypeOptions.minLenght",
+        "did you mean 'minLength'?",
+    ),
+    "an option of another type": (
+        with_column(logicalType="integer", logicalTypeOptions={"minLength": 3}),
+        "minLength: 3",
+        "logicalTypeOptions.minLength",
+        "known: exclusiveMaximum",
+    ),
+    "an option no type has here": (
+        with_column(logicalType="timestamp", logicalTypeOptions={"timezone": True}),
+        "timezone: true",
+        "logicalTypeOptions.timezone",
+        "known: minimum, maximum",
+    ),
+    "a pattern that is no regular expression": (
+        with_column(logicalTypeOptions={"pattern": "["}),
+        "pattern: '['",
+        "logicalTypeOptions.pattern",
+        "not a valid regular expression: unclosed character class",
+    ),
+    "a pattern that the engine cannot run": (
+        with_column(logicalTypeOptions={"pattern": "(?=a)b"}),
+        "pattern: (?=a)b",
+        "logicalTypeOptions.pattern",
+        "look-around, including look-ahead and look-behind, is not supported",
+    ),
+    "a format that is misspelt": (
+        with_column(logicalTypeOptions={"format": "emial"}),
+        "format: emial",
+        "logicalTypeOptions.format",
+        "did you mean 'email'?",
+    ),
+    "a bound that is no date": (
+        with_column(logicalType="date", logicalTypeOptions={"minimum": "soon"}),
+        "minimum: soon",
+        "logicalTypeOptions.minimum",
+        "write it as 2026-01-31",
+    ),
+    "a bound that is a date no calendar has": (
+        with_column(logicalType="date", logicalTypeOptions={"maximum": "2024-13-45"}),
+        "maximum: '2024-13-45'",
+        "logicalTypeOptions.maximum",
+        "write it as 2026-01-31",
+    ),
+    "a metric that is misspelt": (
+        with_quality(metric="rowCont", mustBe=1),
+        "metric: rowCont",
+        "quality[0]",
+        "did you mean 'rowCount'?",
+    ),
+    "a metric that is not measured here": (
+        with_quality(metric="invalidValues", mustBe=1),
+        "- metric: invalidValues",
+        "quality[0]",
+        "unknown metric 'invalidValues'",
+    ),
+    "two operators": (
+        with_quality(metric="nullValues", mustBe=1, mustBeLessThan=2),
+        "- metric: nullValues",
+        "quality[0]",
+        "give exactly one of mustBe, ",
+    ),
+    "no operator": (with_quality(metric="nullValues"), "- metric: nullValues", "quality[0]", "give exactly one of mustBe, "),
+    "a bound of a quality rule that is no number": (
+        with_quality(metric="nullValues", mustBe="few"),
+        "mustBe: few",
+        "quality[0].mustBe",
+        "'few' is not a number",
+    ),
+    "a range with one end": (
+        with_quality(metric="nullValues", mustBeBetween=[1]),
+        "mustBeBetween:",
+        "quality[0].mustBeBetween",
+        "is too short",
+    ),
+    "a unit that is misspelt": (
+        with_quality(metric="nullValues", mustBe=1, unit="percnt"),
+        "unit: percnt",
+        "quality[0].unit",
+        "did you mean 'percent'?",
+    ),
+    "a severity that is misspelt": (
+        with_quality(metric="nullValues", mustBe=1, severity="warn"),
+        "severity: warn",
+        "quality[0].severity",
+        "did you mean 'warning'?",
+    ),
+    "a metric of a column on the whole table": (
+        files_contract(
+            "p",
+            schema=[{**files_contract("p")["schema"][0], "quality": [{"metric": "nullValues", "mustBe": 0}]}],
+        ),
+        "- metric: nullValues",
+        "schema[0].quality[0]",
+        "move this rule below one",
+    ),
+    "two quality rules of one name": (
+        with_column(
+            quality=[
+                {"name": "n", "metric": "nullValues", "mustBe": 0},
+                {"name": "n", "metric": "missingValues", "mustBe": 0},
+            ]
+        ),
+        "- name: n",
+        "quality[1]",
+        "give each its own name",
+    ),
+    "a server type that is misspelt": (
+        server(type="locl", path="p"),
+        "type: locl",
+        "servers[0].type",
+        "did you mean 'local'?",
+    ),
+    "a server type without a connector": (
+        server(type="s3", location="s3://b/p", format="json"),
+        "type: s3",
+        "servers[0].type",
+        "use local or custom",
+    ),
+    "a format no reader has": (
+        server(type="local", path="p", format="jsnl"),
+        "format: jsnl",
+        "servers[0].format",
+        "did you mean 'jsonl'?",
+    ),
+    "a local server without a path": (
+        server(type="local", format="jsonl"),
+        "- server: here",
+        "servers[0]",
+        "'path' is a required property",
+    ),
+    "a custom server without a connector": (server(type="custom"), "- server: here", "servers[0]", "names its connector"),
+    "a file pattern that is absolute": (
+        server(type="local", path="p", format="documents", customProperties=[{"property": "pattern", "value": "/etc/*.md"}]),
+        "customProperties:",
+        "servers[0].customProperties",
+        "try **/*.md",
+    ),
+    "no server": (files_contract("p", servers=[]), "servers: []", "servers", "say where this one feed is"),
+    "no owner": (files_contract("p", team={"members": [{"username": "bob"}]}), "team:", "team", "give the team a name"),
+    "a percentage above 100": (
+        custom("quarantineMaxPercent", 101),
+        "customProperties:",
+        "customProperties",
+        "a percentage from 0 to 100",
+    ),
+    "a percentage below 0": (
+        custom("volumeMaxDropPercent", -1),
+        "customProperties:",
+        "customProperties",
+        "a percentage from 0 to 100",
+    ),
+    "a percentage that is text": (
+        custom("quarantineMaxPercent", "ten"),
+        "customProperties:",
+        "customProperties",
+        "a percentage from 0 to 100",
+    ),
+    "a custom property that is misspelt": (
+        custom("quarantineMaxPercen", 10),
+        "- property: quarantineMaxPercen",
+        "customProperties[0]",
+        "did you mean 'quarantineMaxPercent'?",
+    ),
+    "a promise in a unit no clock has": (
+        promise(property="latency", unit="moon"),
+        "unit: moon",
+        "slaProperties[0].unit",
+        "known: h, d, min",
+    ),
+    "a promise that is no number": (
+        promise(property="latency", value="x"),
+        "value: x",
+        "slaProperties[0].value",
+        "is not a number of h",
+    ),
+    "freshness of a column that is no date": (
+        promise(property="freshness", element="pages.title"),
+        "element: pages.title",
+        "slaProperties[0].element",
+        "known: modified_at",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_contract_is_refused_with_line_field_and_hint(workspace: Workspace, what: str) -> None:
+    content, line_holds, field, hint = BROKEN[what]
+    file = workspace.contract("handbook", content)
+    with pytest.raises(ContractError) as caught:
+        read_contract(file)
+    message = str(caught.value)
+    found = re.match(rf"{re.escape(str(file))}:(\d+): (.+)", message)
+    assert found, message
+    assert line_holds in file.read_text(encoding="utf-8").splitlines()[int(found[1]) - 1]
+    assert field in found[2]
+    assert hint in found[2]
+    assert len(message.splitlines()) == 1, "one mistake, one message"
+
+
+def test_two_mistakes_are_told_together(workspace: Workspace) -> None:
+    file = workspace.contract("handbook", files_contract("p", versoin="1", kind="Data"))
+    with pytest.raises(ContractError) as caught:
+        read_contract(file)
+    assert "did you mean 'version'?" in str(caught.value)
+    assert "unknown value 'Data'" in str(caught.value)
+
+
+def test_an_operator_that_is_misspelt_is_told_how_it_is_spelt(workspace: Workspace) -> None:
+    file = workspace.contract("handbook", with_quality(metric="nullValues", mustBeLesThan=1))
+    with pytest.raises(ContractError, match=r":37: .*quality\[0\]\.mustBeLesThan: .*did you mean 'mustBeLessThan'\?"):
+        read_contract(file)
+
+
+def test_a_team_that_is_no_mapping_is_refused(workspace: Workspace) -> None:
+    file = workspace.contract("handbook", files_contract("p", team="docs"))
+    with pytest.raises(ContractError, match=r":8: team: 'docs' is not of type 'object'"):
+        read_contract(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "hint"),
+    [
+        (b"", "", "the file is empty"),
+        (b"# only a comment\n", "", "the file is empty"),
+        (b"id: caf\xe9\n", "", "not UTF-8 (byte 7); save it as UTF-8"),
+        (b"id: [a\nkind: b\n", ":2", "not valid YAML"),
+        (b"id: \x01\n", "", "not valid YAML"),
+        (b"- a\n- b\n", "", "a contract is a mapping of fields"),
+        (b"id: a\nkind: b\nid: c\n", ":3", "field 'id' is given twice; keep one"),
+        (b"id: a\nteam:\n  name: a\n  name: b\n", ":4", "field 'name' is given twice; keep one"),
+        (b"id: a\n---\nid: b\n", ":2", "not valid YAML"),
+        (b"kind: a\nid: !secret a\n", ":2", "not plain YAML"),
+        (b"kind: a\n? [a, b]\n: c\n", ":2", "not plain YAML"),
+        (b"team: &a [*a]\n", "", "an alias in this file holds itself"),
+        (b"version: 0x_\n", "", "put it in quotes"),
+    ],
+)
+def test_a_file_that_is_no_plain_yaml_is_refused(tmp_path: Path, content: bytes, line: str, hint: str) -> None:
+    file = tmp_path / "handbook.odcs.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ContractError, match=re.escape(f"{file}{line}: ") + ".*" + re.escape(hint)):
+        read_contract(file)
+
+
+def test_a_contract_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "handbook.odcs.yaml"
+    folder.mkdir()
+    with pytest.raises(ContractError, match=r"handbook\.odcs\.yaml: cannot be read \(Is a directory\)"):
+        read_contract(folder)
+
+
+@pytest.mark.parametrize("name", ["Handbook", "hb", "2handbook", "hand-book", "h" * 64])
+def test_a_file_whose_name_is_no_source_name_is_refused(workspace: Workspace, name: str) -> None:
+    file = workspace.contract(name, files_contract("pages"))
+    with pytest.raises(ContractError, match="3 to 63 lower-case letters, digits and underscores"):
+        read_contract(file)
+
+
+def test_a_folder_that_is_missing_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no such folder; RAG_CONTRACTS must name a folder"):
+        read_contracts(tmp_path / "absent")
+
+
+def test_a_folder_without_a_contract_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="add a contract"):
+        read_contracts(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["handbook.yaml", "handbook.yml", "handbook.odcs.yml"])
+def test_a_file_with_another_ending_is_not_passed_over(workspace: Workspace, name: str) -> None:
+    file = workspace.contract("pages", files_contract("pages"))
+    file.with_name(name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ContractError, match=rf"{re.escape(name)}: .*<source>\.odcs\.yaml; rename it"):
+        read_contracts(file.parent)
+
+
+def test_contracts_are_read_by_source_name(workspace: Workspace) -> None:
+    for source in ("zebra", "aardvark"):
+        workspace.contract(source, files_contract("pages"))
+    contracts = read_contracts(workspace.settings.contracts)
+    assert [contract.source for contract in contracts] == ["aardvark", "zebra"]
+
+
+@pytest.mark.parametrize("file", BUNDLED, ids=lambda file: file.name)
+def test_every_bundled_contract_is_valid(file: Path) -> None:
+    contract = read_contract(file)
+    assert contract.owners
+    assert contract.max_age_hours == 48
+    assert contract.quality
+    assert contract.description
+
+
+def test_the_folder_of_bundled_contracts_is_not_empty() -> None:
+    assert len(BUNDLED) >= 3
+    assert len(read_contracts(PROJECT / "contracts")) == len(BUNDLED)
+
+
+def test_what_a_contract_says_is_what_is_read(workspace: Workspace) -> None:
+    content = table_contract(
+        "rows.jsonl",
+        "jsonl",
+        column("stars", logicalType="integer", logicalTypeOptions={"minimum": 1}, enum=[{"value": 1}, {"value": 2}]),
+        team={"name": "Search & Docs", "members": [{"username": "ada@example.com"}, {"username": "bob"}]},
+        slaProperties=[{"property": "latency", "value": 2, "unit": "d"}],
+        customProperties=[{"property": "volumeMaxDropPercent", "value": 25}, {"property": "cost-centre", "value": 7}],
+    )
+    contract = read_contract(workspace.contract("reviews", content))
+    assert contract.source == "reviews"
+    assert contract.owners == ("team:search_docs", "ada@example.com")
+    assert contract.max_age_hours == 48
+    assert (contract.quarantine_max_percent, contract.volume_max_drop_percent) == (10, 25)
+    assert contract.server.path == workspace.root / "contracts" / "rows.jsonl"
+    stars = contract.metadata_columns[0]
+    assert (stars.name, stars.logical_type, stars.required) == ("stars", "integer", False)
+    assert (stars.options, stars.allowed) == ({"minimum": 1}, (1, 2))
+    assert contract.column("key").name == "id"
+    assert contract.column("key").required
+    assert contract.column("title") is None
+
+
+@pytest.mark.parametrize(("unit", "hours"), [("h", 6), ("d", 144), ("days", 144), ("min", 0.1), ("s", 6 / 3600)])
+def test_a_promise_is_kept_in_hours(workspace: Workspace, unit: str, hours: float) -> None:
+    contract = read_contract(workspace.contract("pages", promise(property="latency", value=6, unit=unit)))
+    assert contract.max_age_hours == pytest.approx(hours)
+
+
+def test_a_contract_without_a_promise_has_no_age_limit(workspace: Workspace) -> None:
+    contract = read_contract(workspace.contract("pages", files_contract("pages", slaProperties=[])))
+    assert contract.max_age_hours is None
+
+
+def test_a_quality_rule_for_people_is_not_measured(workspace: Workspace) -> None:
+    rule = {"type": "text", "description": "Prices look plausible."}
+    assert read_contract(workspace.contract("pages", with_column(quality=[rule]))).quality == ()
+
+
+@pytest.mark.parametrize(
+    ("operator", "bound", "inside", "outside"),
+    [
+        ("mustBe", 5.0, [5], [4, 6]),
+        ("mustNotBe", 5.0, [4, 6], [5]),
+        ("mustBeGreaterThan", 5.0, [5.1], [5]),
+        ("mustBeGreaterOrEqualTo", 5.0, [5, 6], [4.9]),
+        ("mustBeLessThan", 5.0, [4.9], [5]),
+        ("mustBeLessOrEqualTo", 5.0, [5, 4], [5.1]),
+        ("mustBeBetween", [5, 7], [5, 6, 7], [4.9, 7.1]),
+        ("mustNotBeBetween", [5, 7], [4.9, 7.1], [5, 6, 7]),
+    ],
+)
+def test_every_operator_holds_on_its_side_of_the_bound(
+    workspace: Workspace, operator: str, bound: Any, inside: list[float], outside: list[float]
+) -> None:
+    content = with_quality(metric="nullValues", **{operator: bound})
+    (rule,) = read_contract(workspace.contract("pages", content)).quality
+    assert isinstance(rule, QualityRule)
+    assert [rule.holds(value) for value in inside] == [True] * len(inside)
+    assert [rule.holds(value) for value in outside] == [False] * len(outside)
+
+
+def _loosen(content: dict[str, Any]) -> None:
+    content["schema"][0]["properties"][2]["logicalTypeOptions"]["minimum"] = 0
+
+
+def _retype(content: dict[str, Any]) -> None:
+    content["schema"][0]["properties"][2] = column("stars", logicalType="number", logicalTypeOptions={"minimum": 1})
+
+
+def _reformat(content: dict[str, Any]) -> None:
+    content["servers"][0]["format"] = "csv"
+
+
+@pytest.mark.parametrize("change", [_loosen, _retype, _reformat])
+def test_the_fingerprint_changes_with_what_decides_which_rows_are_good(
+    workspace: Workspace, change: Callable[[dict[str, Any]], None]
+) -> None:
+    content = with_column(logicalType="integer", logicalTypeOptions={"minimum": 1})
+    before = read_contract(workspace.contract("rows", content)).fingerprint
+    changed = copy.deepcopy(content)
+    change(changed)
+    assert read_contract(workspace.contract("rows", changed)).fingerprint != before
+
+
+def test_the_fingerprint_does_not_change_with_words(workspace: Workspace) -> None:
+    content = with_column(logicalType="integer")
+    before = read_contract(workspace.contract("rows", content)).fingerprint
+    content["description"] = {"purpose": "Other words."}
+    content["team"]["name"] = "others"
+    assert read_contract(workspace.contract("rows", content)).fingerprint == before
+
+
+def test_a_date_in_a_contract_stays_text(workspace: Workspace) -> None:
+    content = with_column(logicalType="date", logicalTypeOptions={"minimum": "2024-01-31"})
+    file = workspace.contract("rows", content)
+    file.write_text(yaml.safe_dump(content).replace("'2024-01-31'", "2024-01-31"), encoding="utf-8")
+    assert "minimum: 2024-01-31" in file.read_text(encoding="utf-8")
+    assert read_contract(file).metadata_columns[0].options == {"minimum": "2024-01-31"}

@@ -1,0 +1,235 @@
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag_pipeline.errors import GoldenSetError
+from rag_pipeline.evaluate.golden import GoldenSet, read_golden_set, read_golden_sets
+from rag_pipeline.ingest.connectors.bundled import BUNDLED
+from tests.conftest import Workspace
+
+REAL = Path(__file__).parents[2] / "evals"
+
+
+@pytest.fixture
+def folder(workspace: Workspace) -> Path:
+    """A good golden set with two queries."""
+    return workspace.golden("small", {"how many days": ["handbook/leave.md"], "which train": ["handbook/travel.md"]})
+
+
+def lines(folder: Path, *queries: object) -> None:
+    text = "\n".join(query if isinstance(query, str) else json.dumps(query) for query in queries)
+    (folder / "queries.jsonl").write_text(text + "\n", encoding="utf-8")
+
+
+def qrels(folder: Path, text: str) -> None:
+    (folder / "qrels" / "test.tsv").write_text(text, encoding="utf-8")
+
+
+def about(folder: Path, text: str) -> None:
+    (folder / "golden.yaml").write_text(f"description: test\nowner: docs@example.com\n{text}\n", encoding="utf-8")
+
+
+def test_a_set_in_beir_form_is_read(folder: Path) -> None:
+    qrels(folder, "query-id\tcorpus-id\tscore\nq0\thandbook/leave.md\t2\nq0\thandbook/it.md\t0\nq1\thandbook/travel.md\t1\n")
+    golden = read_golden_set(folder)
+    assert golden.name == "small"
+    assert golden.queries == {"q0": "how many days", "q1": "which train"}
+    assert golden.qrels == {"q0": {"handbook/leave.md": 2, "handbook/it.md": 0}, "q1": {"handbook/travel.md": 1}}
+    assert golden.judged_documents == {"handbook/leave.md", "handbook/it.md", "handbook/travel.md"}
+    assert golden.about.primary == "nDCG@10"
+
+
+def test_a_set_of_quoted_references_is_read(folder: Path) -> None:
+    shutil.rmtree(folder / "qrels")
+    lines(
+        folder,
+        {"_id": "a", "text": "how many days", "references": [{"document": "leave.md", "quote": "thirty days"}]},
+        {"_id": "b", "text": "by what", "references": [{"document": "x", "grade": 3}, {"document": "y", "grade": 0}]},
+    )
+    about(folder, "source: handbook")
+    assert read_golden_set(folder).qrels == {"a": {"handbook/leave.md": 1}, "b": {"handbook/x": 3, "handbook/y": 0}}
+
+
+def test_a_set_about_one_source_names_documents_by_their_bare_keys(folder: Path) -> None:
+    about(folder, "source: handbook")
+    qrels(folder, "q0\tleave.md\t1\nq1\tsub/travel.md\t1\n")
+    assert read_golden_set(folder).judged_documents == {"handbook/leave.md", "handbook/sub/travel.md"}
+
+
+def test_another_split_is_used_when_golden_yaml_says_so(folder: Path) -> None:
+    about(folder, "split: dev")
+    (folder / "qrels" / "dev.tsv").write_text("q0\tdev\t1\nq1\tdev\t1\n", encoding="utf-8")
+    assert read_golden_set(folder).judged_documents == {"dev"}
+
+
+def test_slices_are_fields_of_a_querys_metadata(folder: Path) -> None:
+    about(folder, "slices: [kind, year]")
+    lines(
+        folder,
+        {"_id": "q0", "text": "how many", "metadata": {"kind": "paraphrase", "year": 2024, "else": 1}},
+        {"_id": "q1", "text": "which train"},
+    )
+    assert read_golden_set(folder).slices == {"q0": {"kind": "paraphrase", "year": "2024"}, "q1": {}}
+
+
+def test_blank_lines_windows_line_ends_and_quotes_in_names_are_read_as_they_are(folder: Path) -> None:
+    (folder / "queries.jsonl").write_bytes(
+        b'\r\n{"_id": "q0", "text": "a \xe2\x80\xa8 b"}\r\n\r\n{"_id": "q1", "text": "c"}'
+    )
+    (folder / "qrels" / "test.tsv").write_bytes(b'query-id\tcorpus-id\tscore\r\nq0\t"quoted\t1\r\nq1\tb"c\t1\r\n')
+    golden = read_golden_set(folder)
+    assert golden.queries == {"q0": "a \u2028 b", "q1": "c"}
+    assert golden.judged_documents == {'"quoted', 'b"c'}
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
+    "no golden.yaml": (lambda f: (f / "golden.yaml").unlink(), ["small: no golden.yaml", "who owns it"]),
+    "an unknown field": (
+        lambda f: about(f, "metrcs: [nDCG@10]"),
+        ["golden.yaml:3", "metrcs", "fields: description", "metrics"],
+    ),
+    "no owner": (lambda f: (f / "golden.yaml").write_text("description: x\n"), ["golden.yaml:1", "owner", "required"]),
+    "a list for a file": (lambda f: (f / "golden.yaml").write_text("- x\n"), ["golden.yaml:1", "fields: description"]),
+    "broken YAML": (lambda f: about(f, "metrics: [nDCG@10"), ["golden.yaml:", "not valid YAML"]),
+    "a field given twice": (lambda f: about(f, "split: a\nsplit: b"), ["golden.yaml:4", "split", "keep one"]),
+    "an unknown metric": (
+        lambda f: about(f, "metrics:\n- nDCG@10\n- nDGC@10"),
+        ["golden.yaml:5", "unknown metric 'nDGC@10'", "write one of nDCG, recall"],
+    ),
+    "no metric": (lambda f: about(f, "metrics: []"), ["golden.yaml:3", "metrics", "at least 1"]),
+    "a primary that is not measured": (
+        lambda f: about(f, "metrics: [MRR@10]\nprimary: nDCG@10"),
+        ["golden.yaml:4", "primary 'nDCG@10' is not among the metrics"],
+    ),
+    "no queries": (lambda f: (f / "queries.jsonl").unlink(), ["queries.jsonl: no such file", "one query a line"]),
+    "a query given twice": (
+        lambda f: lines(f, {"_id": "q0", "text": "a"}, {"_id": "q1", "text": "b"}, {"_id": "q0", "text": "c"}),
+        ["queries.jsonl:3", "'q0' is given twice", "keep one"],
+    ),
+    "a blank text": (
+        lambda f: lines(f, {"_id": "q0", "text": " \t"}),
+        ["queries.jsonl:1", "`_id` and a `text` that is not blank"],
+    ),
+    "a text that is a number": (lambda f: lines(f, {"_id": "q0", "text": 5}), ["queries.jsonl:1", "`text`"]),
+    "no id": (lambda f: lines(f, {"text": "a"}), ["queries.jsonl:1", "`_id`"]),
+    "an id of null": (lambda f: lines(f, {"_id": None, "text": "a"}), ["queries.jsonl:1", "`_id`"]),
+    "a line that is not JSON": (
+        lambda f: lines(f, {"_id": "q0", "text": "a"}, "{'_id': 'q1'}"),
+        ["queries.jsonl:2", "not JSON", "column 2"],
+    ),
+    "a line that is no object": (lambda f: lines(f, "[1]"), ["queries.jsonl:1", "a query is a JSON object, found list"]),
+    "metadata that is no object": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "metadata": "paraphrase"}),
+        ["queries.jsonl:1", "metadata: expected an object, found str"],
+    ),
+    "a reference without a document": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "references": [{"quote": "x"}]}),
+        ["queries.jsonl:1", "references: each is an object that names its `document`"],
+    ),
+    "a reference that is no object": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "references": ["the document"]}),
+        ["queries.jsonl:1", "references"],
+    ),
+    "a grade that is no number": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "references": [{"document": "x", "grade": "high"}]}),
+        ["queries.jsonl:1", "references", "grade"],
+    ),
+    "queries that are not UTF-8": (
+        lambda f: (f / "queries.jsonl").write_bytes(b'{"_id": "q0", "text": "caf\xe9"}'),
+        ["queries.jsonl", "not UTF-8", "byte 26"],
+    ),
+    "judgments of an unknown query": (
+        lambda f: qrels(f, "query-id\tcorpus-id\tscore\nq0\ta\t1\nq7\ta\t1\n"),
+        ["test.tsv:3", "'q7' is not in queries.jsonl"],
+    ),
+    "a score that is no number": (
+        lambda f: qrels(f, "query-id\tcorpus-id\tscore\nq0\ta\thigh\n"),
+        ["test.tsv:2", "expected query-id, corpus-id, score"],
+    ),
+    "spaces for tabs": (lambda f: qrels(f, "q0 a 1\n"), ["test.tsv:1", "between tabs"]),
+    "judgments that are not UTF-8": (
+        lambda f: (f / "qrels" / "test.tsv").write_bytes(b"q0\tcaf\xe9\t1\n"),
+        ["test.tsv", "not UTF-8", "byte 6"],
+    ),
+    "no judgments": (lambda f: shutil.rmtree(f / "qrels"), ["small: no judgments", "qrels/test.tsv", "`references`"]),
+    "judgments without a line": (lambda f: qrels(f, "query-id\tcorpus-id\tscore\n"), ["small: no judgments"]),
+    "a query without a relevant document": (
+        lambda f: qrels(f, "q0\ta\t1\nq1\ta\t0\n"),
+        ["small: 1 queries have no relevant document", "first: 'q1'", "judge or remove"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_set_is_refused_with_file_line_and_what_to_do(folder: Path, what: str) -> None:
+    damage, says = BROKEN[what]
+    read_golden_set(folder)
+    damage(folder)
+    with pytest.raises(GoldenSetError) as caught:
+        read_golden_set(folder)
+    for part in says:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["queries.jsonl", "golden.yaml", "qrels/test.tsv"])
+def test_a_change_in_any_file_is_another_golden_set(folder: Path, file: str) -> None:
+    before = read_golden_set(folder).fingerprint
+    assert read_golden_set(folder).fingerprint == before
+    with (folder / file).open("a", encoding="utf-8") as text:
+        text.write("\n")
+    assert read_golden_set(folder).fingerprint != before
+
+
+def test_judgments_of_another_split_and_notes_are_no_part_of_the_set(folder: Path) -> None:
+    before = read_golden_set(folder).fingerprint
+    (folder / "qrels" / "train.tsv").write_text("q0\ta\t1\n", encoding="utf-8")
+    (folder / "NOTES.md").write_text("notes", encoding="utf-8")
+    assert read_golden_set(folder).fingerprint == before
+
+
+def test_every_folder_is_a_set_hidden_ones_and_files_apart(workspace: Workspace) -> None:
+    workspace.golden("b_set", {"q": ["a"]})
+    workspace.golden("a_set", {"q": ["a"]})
+    workspace.policy({"a_set": {}})
+    for name in ("_draft", ".git"):
+        (workspace.settings.evals / name).mkdir()
+    assert [golden.name for golden in read_golden_sets(workspace.settings.evals)] == ["a_set", "b_set"]
+
+
+def test_a_missing_folder_is_named_and_an_empty_one_is_no_error(tmp_path: Path) -> None:
+    assert read_golden_sets(tmp_path) == ()
+    with pytest.raises(GoldenSetError, match=r"nothing: no such folder; RAG_EVALS must name"):
+        read_golden_sets(tmp_path / "nothing")
+
+
+@pytest.fixture(scope="module")
+def bundled() -> GoldenSet:
+    return read_golden_set(REAL / "python_docs")
+
+
+def test_the_bundled_set_is_valid_and_large_enough_to_decide_with(bundled: GoldenSet) -> None:
+    assert len(bundled.queries) >= 150
+    kinds = Counter(slices["kind"] for slices in bundled.slices.values())
+    assert kinds["paraphrase"] >= 30
+    assert kinds.total() == len(bundled.queries)
+    assert bundled.qrels.keys() == bundled.queries.keys()
+    assert len({text.casefold().strip() for text in bundled.queries.values()}) == len(bundled.queries)
+
+
+@pytest.mark.parametrize("source", ["python_language", "python_library"])
+def test_documents_the_bundled_set_judges_exist_on_this_interpreter(bundled: GoldenSet, source: str) -> None:
+    connector = BUNDLED[source]()
+    judged = {document.partition("/")[2] for document in bundled.judged_documents if document.startswith(f"{source}/")}
+    items = {item.key: item for item in connector.items()}
+    assert len(judged) > 20
+    assert judged - items.keys() == set()
+    unreadable = [key for key in judged if not list(connector.read(items[key]))]
+    assert unreadable == []
+
+
+def test_the_bundled_set_judges_only_bundled_sources(bundled: GoldenSet) -> None:
+    assert {document.partition("/")[0] for document in bundled.judged_documents} <= set(BUNDLED)

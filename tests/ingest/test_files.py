@@ -1,0 +1,281 @@
+"""A folder of documents: what is listed, what is taken to the letter, what is refused and why."""
+
+import io
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rag_pipeline.errors import SourceUnavailable, Unreadable
+from rag_pipeline.ingest.connectors import Row
+from rag_pipeline.ingest.connectors import files as files_module
+from rag_pipeline.ingest.connectors.base import Item
+from rag_pipeline.ingest.connectors.files import Files
+
+
+def write(folder: Path, **files: bytes) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def keys(folder: Path, pattern: str | None = None) -> list[str]:
+    return [item.key for item in Files(folder, pattern).items()]
+
+
+def read(path: Path) -> Row:
+    files = Files(path.parent)
+    (item,) = (item for item in files.items() if item.key == path.name)
+    (row,) = files.read(item)
+    return row
+
+
+def read_bytes(folder: Path, name: str, content: bytes) -> Row:
+    write(folder, **{name: content})
+    return read(folder / name)
+
+
+def pdf(*pages: str) -> bytes:
+    from fpdf import FPDF
+
+    document = FPDF()
+    for text in pages:
+        document.add_page()
+        document.set_font("Helvetica", size=12)
+        if text:
+            document.multi_cell(0, 8, text)
+    return bytes(document.output())
+
+
+def docx(heading: str, *paragraphs: str) -> bytes:
+    from docx import Document
+
+    document = Document()
+    document.add_heading(heading, level=1)
+    for text in paragraphs:
+        document.add_paragraph(text)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["page.md", "page.markdown", "page.txt", "page.text", "page.rst", "PAGE.MD"])
+def test_text_is_taken_to_the_letter(tmp_path: Path, name: str) -> None:
+    text = "# Café\n\n  indented\ttab  \n\n\n<b>not parsed</b> *nor this* \\n 🦉\n\n"
+    assert read_bytes(tmp_path, name, text.encode())["text"] == text
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    row = read_bytes(tmp_path, "page.md", b"\xef\xbb\xbf# Title\n")
+    assert row["text"] == "# Title\n"
+    assert row["title"] == "Title"
+
+
+def test_windows_line_ends_become_plain_ones(tmp_path: Path) -> None:
+    assert read_bytes(tmp_path, "page.md", b"one\r\ntwo\r\n\r\nthree")["text"] == "one\ntwo\n\nthree"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("latin.md", "café".encode("latin-1"), r"not UTF-8: byte 0xe9 at offset 3; save as UTF-8"),
+        ("wide.txt", "text".encode("utf-16"), r"not UTF-8: byte 0xff at offset 0"),
+        ("empty.md", b"", "the file is empty"),
+        ("blank.md", b" \n\t\r\n ", "the file is empty"),
+        ("binary.md", b"GIF89a\x00\x01\x02", "holds zero bytes, so it is not text in spite of its name"),
+        ("photo.md", b"\x89PNG\r\n\x1a\n\x00", "not UTF-8: byte 0x89"),
+        ("empty.pdf", b"", "the file is empty"),
+        ("corrupt.pdf", b"%PDF-1.4\nthis is no pdf\n", "not readable as application/pdf"),
+        ("other.pdf", b"plain text under a wrong name", "not readable as application/pdf"),
+        ("corrupt.docx", b"PK\x03\x04 and then nothing", "not readable as application/vnd.openxmlformats"),
+        ("other.docx", b"plain text under a wrong name", "not readable as application/vnd.openxmlformats"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_unreadable(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        read_bytes(tmp_path, name, content)
+
+
+def test_a_pdf_cut_off_in_the_middle_is_never_taken_for_its_own_bytes(tmp_path: Path) -> None:
+    whole = pdf("The owl hunts at night.")
+    with pytest.raises(Unreadable, match="application/pdf"):
+        read_bytes(tmp_path, "cut.pdf", whole[: len(whole) // 3])
+
+
+def test_a_pdf_is_read_as_text(tmp_path: Path) -> None:
+    row = read_bytes(tmp_path, "owls.pdf", pdf("The owl hunts at night.", "The heron hunts by day."))
+    assert "The owl hunts at night." in row["text"]
+    assert "The heron hunts by day." in row["text"]
+    assert row["media_type"] == "application/pdf"
+    assert row["title"] == "owls"
+
+
+def test_a_pdf_without_a_text_layer_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="no text found in this application/pdf"):
+        read_bytes(tmp_path, "scan.pdf", pdf(""))
+
+
+def test_a_word_document_is_read_as_markdown(tmp_path: Path) -> None:
+    row = read_bytes(tmp_path, "owls.docx", docx("Owls", "They hunt at night.", "They see — ünlike others — well."))
+    assert row["title"] == "Owls"
+    assert "They hunt at night." in row["text"]
+    assert "They see — ünlike others — well." in row["text"]
+
+
+def test_scripts_and_styles_of_a_web_page_are_no_part_of_its_text(tmp_path: Path) -> None:
+    page = (
+        "<html><head><title>Birds</title><style>.owl{color:red}</style><script>var tracker='on';</script></head>"
+        "<body><h1>Owls</h1><p>They hunt <b>at night</b>.</p><script>alert('boo')</script></body></html>"
+    )
+    text = read_bytes(tmp_path, "owls.html", page.encode())["text"]
+    assert "# Owls" in text
+    assert "at night" in text
+    for hidden in ("tracker", "alert", "boo", "color:red", "<p>"):
+        assert hidden not in text
+
+
+def test_a_row_says_where_it_came_from_and_when_it_changed(tmp_path: Path) -> None:
+    write(tmp_path, **{"deep/er/my page.md": b"text\n"})
+    os.utime(tmp_path / "deep/er/my page.md", (1_700_000_000, 1_700_000_000))
+    files = Files(tmp_path)
+    (item,) = files.items()
+    assert item.key == "deep/er/my page.md"
+    (row,) = files.read(item)
+    assert row["path"] == "deep/er/my page.md"
+    assert row["uri"] == f"{tmp_path.as_uri()}/deep/er/my%20page.md"
+    assert row["modified_at"] == datetime.fromtimestamp(1_700_000_000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# First\n# Second\n", "First"),
+        ("intro\n\n## Deep\n", "Deep"),
+        ("---\ntitle: 'From the front'\n---\n# Heading\n", "From the front"),
+        ("no heading at all\n", "page"),
+        ("#\n", "page"),
+        ("line\n" * 60 + "# Too far down\n", "page"),
+    ],
+)
+def test_a_title_comes_from_the_front_matter_or_the_first_heading_or_the_name(tmp_path: Path, text: str, title: str) -> None:
+    assert read_bytes(tmp_path, "page.md", text.encode())["title"] == title
+
+
+def test_hidden_files_and_files_of_other_kinds_are_not_listed(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        **{"a.md": b"a", ".b.md": b"b", ".git/c.md": b"c", "sub/.d/e.md": b"e", "f.png": b"f", "g": b"g", "h.py": b"h"},
+    )
+    (tmp_path / "folder.md").mkdir()
+    assert keys(tmp_path) == ["a.md"]
+
+
+def test_a_pattern_chooses_among_the_files(tmp_path: Path) -> None:
+    write(tmp_path, **{"a.md": b"a", "b.txt": b"b", "sub/c.md": b"c", "sub/deep/d.md": b"d"})
+    assert keys(tmp_path) == ["a.md", "b.txt", "sub/c.md", "sub/deep/d.md"]
+    assert keys(tmp_path, "**/*.md") == ["a.md", "sub/c.md", "sub/deep/d.md"]
+    assert keys(tmp_path, "*.md") == ["a.md"]
+    assert keys(tmp_path, "sub/*") == ["sub/c.md"]
+
+
+def test_links_that_lead_out_of_the_folder_are_not_listed(tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", **{"secret.md": b"secret"})
+    inside = write(tmp_path / "inside", **{"real.md": b"real"})
+    (inside / "link.md").symlink_to(outside / "secret.md")
+    (inside / "folder").symlink_to(outside)
+    (inside / "alias.md").symlink_to(inside / "real.md")
+    (inside / "dangling.md").symlink_to(inside / "gone.md")
+    assert keys(inside) == ["alias.md", "real.md"]
+    assert keys(inside, "*/*.md") == []
+    assert keys(inside, "../outside/*.md") == []
+
+
+def test_a_loop_of_links_does_not_hang(tmp_path: Path) -> None:
+    folder = write(tmp_path / "pages", **{"a.md": b"a", "sub/b.md": b"b"})
+    (folder / "sub" / "up").symlink_to(folder)
+    (folder / "self.md").symlink_to(folder / "self.md")
+    (folder / "one.md").symlink_to(folder / "two.md")
+    (folder / "two.md").symlink_to(folder / "one.md")
+    assert keys(folder) == ["a.md", "sub/b.md"]
+
+
+def test_a_folder_that_is_itself_a_link_is_listed(tmp_path: Path) -> None:
+    write(tmp_path / "real", **{"a.md": b"a"})
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert keys(tmp_path / "link") == ["a.md"]
+
+
+def test_a_name_that_is_not_utf_8_is_listed_and_read(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.md")).write_bytes(b"text\n")
+    files = Files(tmp_path)
+    (item,) = files.items()
+    item.key.encode("utf-8")
+    (row,) = files.read(item)
+    assert row["text"] == "text\n"
+    assert row["uri"].endswith("/caf%E9.md")
+
+
+@pytest.mark.parametrize("what", ["absent", "file.md"])
+def test_a_folder_that_is_none_makes_the_source_unavailable(tmp_path: Path, what: str) -> None:
+    write(tmp_path, **{"file.md": b"text"})
+    with pytest.raises(SourceUnavailable, match=f"{what} is not a folder that can be read; check `path` in the contract"):
+        list(Files(tmp_path / what).items())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_makes_the_source_unavailable(tmp_path: Path) -> None:
+    folder = write(tmp_path / "pages", **{"a.md": b"a"})
+    folder.chmod(0)
+    try:
+        with pytest.raises(SourceUnavailable, match="permission denied"):
+            list(Files(folder).items())
+    finally:
+        folder.chmod(0o700)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_unreadable(tmp_path: Path) -> None:
+    write(tmp_path, **{"a.md": b"a"})
+    (tmp_path / "a.md").chmod(0)
+    with pytest.raises(Unreadable, match="cannot be read: Permission denied"):
+        read(tmp_path / "a.md")
+
+
+def test_a_file_that_vanishes_after_listing_is_unreadable(tmp_path: Path) -> None:
+    files = Files(write(tmp_path, **{"a.md": b"a"}))
+    (item,) = files.items()
+    (tmp_path / "a.md").unlink()
+    with pytest.raises(Unreadable, match="cannot be read: No such file or directory"):
+        list(files.read(item))
+
+
+def test_a_file_over_the_size_limit_is_unreadable_and_one_at_the_limit_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files_module, "MAX_BYTES", 1024)
+    assert len(read_bytes(tmp_path, "at.md", b"x" * 1024)["text"]) == 1024
+    with pytest.raises(Unreadable, match=r"larger than .* \(1,025 bytes\); split it"):
+        read_bytes(tmp_path, "over.md", b"x" * 1025)
+
+
+def test_an_edit_changes_the_version_of_its_file_alone(tmp_path: Path) -> None:
+    write(tmp_path, **{"a.md": b"a", "b.md": b"b"})
+    before = list(Files(tmp_path).items())
+    assert list(Files(tmp_path).items()) == before
+    write(tmp_path, **{"a.md": b"longer"})
+    after = list(Files(tmp_path).items())
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+def test_an_edit_that_keeps_the_size_changes_the_version(tmp_path: Path) -> None:
+    path = write(tmp_path, **{"a.md": b"a"}) / "a.md"
+    os.utime(path, ns=(1, 1))
+    (before,) = Files(tmp_path).items()
+    os.utime(path, ns=(1, 2))
+    (after,) = Files(tmp_path).items()
+    assert isinstance(after, Item)
+    assert (before.key, before.version) != (after.key, after.version)

@@ -1,0 +1,133 @@
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.release.channels import Channel, all_channels, move_channel, read_channel
+from tests.corpus.small import NOW
+
+ROOT = Path(__file__).parents[2]
+
+
+def pointing(release: str, after: Channel | None = None) -> Channel:
+    return Channel(
+        release=release,
+        fingerprint=f"fingerprint of {release}",
+        previous=after.release if after else None,
+        sequence=(after.sequence if after else 0) + 1,
+        at=NOW + timedelta(days=after.sequence if after else 0),
+        by="tests",
+        why="because",
+        run_id="run",
+    )
+
+
+def test_a_channel_that_was_never_set_points_nowhere(tmp_path: Path) -> None:
+    assert read_channel(tmp_path, "production") is None
+    assert all_channels(tmp_path) == {}
+
+
+def test_a_move_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    first = pointing("a")
+    move_channel(tmp_path, "production", first, expected=None)
+    assert read_channel(tmp_path, "production") == first
+    second = pointing("b", first)
+    move_channel(tmp_path, "production", second, expected=first)
+    assert read_channel(tmp_path, "production") == second
+    assert (second.previous, second.sequence) == ("a", 2)
+
+
+def test_channels_move_apart_from_each_other(tmp_path: Path) -> None:
+    move_channel(tmp_path, "production", pointing("a"), expected=None)
+    move_channel(tmp_path, "staging", pointing("b"), expected=None)
+    assert {name: channel.release for name, channel in all_channels(tmp_path).items()} == {"production": "a", "staging": "b"}
+
+
+def test_a_move_from_what_is_no_longer_there_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    first = pointing("a")
+    move_channel(tmp_path, "production", first, expected=None)
+    second = pointing("b", first)
+    move_channel(tmp_path, "production", second, expected=first)
+    before = (tmp_path / "channels" / "production.json").read_bytes()
+    for stale in (None, first):
+        with pytest.raises(ReleaseError, match="channel production was moved to b by tests in the meantime; decide again"):
+            move_channel(tmp_path, "production", pointing("c", stale), expected=stale)
+    assert (tmp_path / "channels" / "production.json").read_bytes() == before
+
+
+def test_going_back_to_a_release_is_no_way_to_pass_for_the_earlier_state(tmp_path: Path) -> None:
+    first = pointing("a")
+    move_channel(tmp_path, "production", first, expected=None)
+    second = pointing("b", first)
+    move_channel(tmp_path, "production", second, expected=first)
+    move_channel(tmp_path, "production", pointing("a", second), expected=second)
+    with pytest.raises(ReleaseError, match="decide again"):
+        move_channel(tmp_path, "production", pointing("c", first), expected=first)
+
+
+def test_a_channel_that_vanished_is_not_the_one_that_was_expected(tmp_path: Path) -> None:
+    first = pointing("a")
+    with pytest.raises(ReleaseError, match="moved to nothing by nobody"):
+        move_channel(tmp_path, "production", pointing("b", first), expected=first)
+    assert read_channel(tmp_path, "production") is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "null", '{"release": "a"}', '{"release": "a", "extra": 1}'])
+def test_a_damaged_channel_is_named_and_never_overwritten(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "channels" / "production.json"
+    path.parent.mkdir()
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ReleaseError, match=r"(?s)production\.json is damaged: .*restore it from the audit table"):
+        read_channel(tmp_path, "production")
+    with pytest.raises(ReleaseError, match="damaged"):
+        move_channel(tmp_path, "production", pointing("a"), expected=None)
+    assert path.read_text(encoding="utf-8") == content
+
+
+RACER = """
+import sys
+from pathlib import Path
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.release.channels import move_channel, read_channel
+from tests.release.test_channels import pointing
+home, name = Path(sys.argv[1]), sys.argv[2]
+expected = read_channel(home, "production")
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    move_channel(home, "production", pointing(name, expected), expected=expected)
+    print("won")
+except ReleaseError as error:
+    print("lost", error)
+"""
+
+
+def test_of_several_processes_that_decided_on_the_same_state_exactly_one_moves_the_channel(tmp_path: Path) -> None:
+    move_channel(tmp_path, "production", pointing("start"), expected=None)
+    racers = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", RACER, str(tmp_path), name],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("first", "second", "third")
+    }
+    for racer in racers.values():
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers.values():
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    said = {name: racer.communicate(timeout=60)[0] for name, racer in racers.items()}
+    winners = [name for name, line in said.items() if line.startswith("won")]
+    assert len(winners) == 1, said
+    assert all("in the meantime; decide again" in line for name, line in said.items() if name not in winners)
+    now = read_channel(tmp_path, "production")
+    assert now is not None
+    assert (now.release, now.previous, now.sequence) == (winners[0], "start", 2)
