@@ -4,7 +4,8 @@ CHUNKS, EMBEDDINGS = ["corpus", "chunks"], ["corpus", "embeddings"]
 CANDIDATE, EVALUATION = ["index", "candidate"], ["index", "evaluation"]
 PRODUCTION, PRODUCTION_EVALUATION = ["index", "production"], ["index", "production_evaluation"]
 
-SOURCES_GROUP, CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP = "sources", "corpus", "evals", "index"
+CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP = "corpus", "evals", "index"
+"""Groups of the graph; each source is a group of its own, named after it."""
 
 
 def documents(source: str) -> list[str]:

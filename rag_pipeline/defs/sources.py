@@ -7,7 +7,6 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.keys import SOURCES_GROUP
 from rag_pipeline.defs.present import check, table
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.report import LoadReport
@@ -74,7 +73,7 @@ def _documents_spec(contract: Contract) -> dg.AssetSpec:
     fail = timedelta(hours=contract.max_age_hours) if contract.max_age_hours else None
     return dg.AssetSpec(
         keys.documents(contract.source),
-        group_name=SOURCES_GROUP,
+        group_name=contract.source,
         owners=list(contract.owners),
         kinds={"deltalake", "pandera"},
         tags={"contract_version": contract.version},
@@ -91,7 +90,7 @@ def _documents_spec(contract: Contract) -> dg.AssetSpec:
 def _quarantine_spec(contract: Contract) -> dg.AssetSpec:
     return dg.AssetSpec(
         keys.quarantine(contract.source),
-        group_name=SOURCES_GROUP,
+        group_name=contract.source,
         owners=list(contract.owners),
         kinds={"deltalake"},
         tags={"classification": "restricted"},
@@ -153,10 +152,18 @@ def _refused_check(contract: Contract, report: LoadReport) -> dg.AssetCheckResul
         REFUSED_CHECK,
         report.open_refusals == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        says=f"{report.open_refusals} rows are refused" if report.open_refusals else "",
+        says=_refused_says(report),
         open=report.open_refusals,
         examples=examples,
     )
+
+
+def _refused_says(report: LoadReport) -> str:
+    if not report.open_refusals:
+        return ""
+    examples = [f"{refusal.item} ({'; '.join(refusal.reasons)})" for refusal in report.refusals[:3]]
+    more = ", …" if report.open_refusals > len(examples) else ""
+    return f"{report.open_refusals} rows are refused: {', '.join(examples)}{more}"
 
 
 def _quality_check(contract: Contract, result: QualityResult) -> dg.AssetCheckResult:

@@ -1,0 +1,124 @@
+"""The Dagster UI, in a real browser: the pages a person looks at load, and say what they should."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.run import refresh
+from tests.conftest import Workspace, files_contract
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+
+PAGES = {
+    "leave.md": "# Leave\n\nEvery employee has thirty days of paid holiday each year.\n",
+    "travel.md": "# Travel\n\nBook trains in second class. Flights need approval.\n",
+}
+
+
+@pytest.fixture
+def refused(workspace: Workspace) -> Workspace:
+    """A pipeline with a release in production, one file in quarantine, and a candidate that failed its floor."""
+    folder = workspace.pages(PAGES)
+    (folder / "empty.md").write_bytes(b"")
+    workspace.contract("handbook", files_contract(folder))
+    workspace.golden("questions", {"how many days of vacation": ["handbook/leave.md"]})
+    workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}}})
+    assert refresh(workspace.settings).success
+    workspace.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})
+    workspace.policy({"questions": {"floors": {"nDCG@10": 0.9}}})
+    workspace.pages({"leave.md": PAGES["leave.md"] + "\nIt may be carried over until March.\n"})
+    assert not refresh(workspace.settings).success
+    return workspace
+
+
+@pytest.fixture
+def address(refused: Workspace) -> Iterator[str]:
+    """The webserver, on a free port of this machine, over the refused pipeline."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = refused.settings
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(prepare_dagster_home(settings)),
+        "RAG_HOME": str(settings.home),
+        "RAG_CONTRACTS": str(settings.contracts),
+        "RAG_EVALS": str(settings.evals),
+    }
+    command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
+    command += ["-m", "rag_pipeline.definitions"]
+    with (refused.root / "webserver.log").open("wb") as log:
+        server = subprocess.Popen(command, env=environment, cwd=refused.root, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/server_info", server, refused.root / "webserver.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(120):
+        assert server.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=2)
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise AssertionError(f"the webserver did not come up: {log.read_text()}")
+
+
+def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(address: str, tmp_path: Path) -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=arguments)
+        page = browser.new_context(viewport={"width": 1600, "height": 1000}).new_page()
+        errors: list[str] = []
+        strangers: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: strangers.append(request.url) if _foreign(request.url) else None)
+
+        page.goto(f"{address}/asset-groups")
+        for group in ("handbook", "corpus", "evals", "index"):
+            expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=60_000)
+        page.screenshot(path=str(tmp_path / "graph.png"))
+        assert (tmp_path / "graph.png").stat().st_size > 20_000
+
+        page.goto(f"{address}/assets/handbook/documents")
+        expect(page.get_by_text("docs@example.com").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("reads only items that changed").first).to_be_visible()
+
+        page.goto(f"{address}/assets/index/evaluation?view=checks")
+        expect(page.get_by_text("candidate_meets_the_policy").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("below its floor of 0.9").first).to_be_visible(timeout=60_000)
+        page.screenshot(path=str(tmp_path / "failed-check.png"))
+
+        page.goto(f"{address}/assets/handbook/quarantine?view=checks")
+        expect(page.get_by_text("empty.md").first).to_be_visible(timeout=60_000)
+
+        page.goto(f"{address}/automation")
+        for schedule in ("nightly_refresh_schedule", "watch_production_schedule"):
+            expect(page.get_by_text(schedule).first).to_be_visible(timeout=60_000)
+        browser.close()
+
+    assert errors == []
+    assert strangers == [], "the UI asked a host that is not this machine"
+
+
+def _foreign(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
