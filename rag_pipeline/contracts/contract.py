@@ -13,6 +13,9 @@ LOGICAL_TYPES: tuple[LogicalType, ...] = ("string", "integer", "number", "boolea
 
 Severity = Literal["error", "warning"]
 
+OWN = "__"
+"""How the pipeline's own columns beside a contract's begin, and no column of a contract does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

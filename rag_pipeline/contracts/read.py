@@ -19,6 +19,7 @@ import polars as pl
 
 from rag_pipeline.contracts.contract import (
     LOGICAL_TYPES,
+    OWN,
     ROLES,
     Column,
     Contract,
@@ -33,6 +34,8 @@ from rag_pipeline.errors import ContractError
 from rag_pipeline.files import fingerprint
 
 SUFFIX = ".odcs.yaml"
+RESERVED = ("corpus", "evals", "index")
+"""Groups of the asset graph that a source, which is a group of its own there, may not be called after."""
 
 OPTIONS: dict[LogicalType, tuple[str, ...]] = {
     "string": ("minLength", "maxLength", "pattern", "format"),
@@ -83,6 +86,8 @@ def read_contract(file: Path) -> Contract:
         raise ContractError(
             f"{file}: the file's name is the source's name; use 3 to 63 lower-case letters, digits and underscores"
         )
+    if source in RESERVED:
+        raise ContractError(f"{file}: {source!r} is the name of another group of the graph; call the source otherwise")
     document = read_yaml(file, ContractError)
     _check_standard(document)
     return _Reader(document, source).contract()
@@ -144,6 +149,8 @@ class _Reader:
             if name in seen:
                 raise self.fail(at, f"column {name!r} is described twice; keep one")
             seen.add(name)
+            if problem := _name_problem(name):
+                raise self.fail((*at, "name"), f"{name!r}: {problem}; rename the column, in the feed too")
             logical_type = column.get("logicalType", "string")
             if logical_type not in LOGICAL_TYPES:
                 raise self.fail(
@@ -192,6 +199,7 @@ class _Reader:
         for position, column in enumerate(table.get("properties") or []):
             for index, rule in enumerate(column.get("quality") or []):
                 places.append((("schema", 0, "properties", position, "quality", index), column["name"], rule))
+        titles = {column.name for column in columns if column.role == "title"}
         for at, column_name, rule in places:
             if rule.get("type", "library") == "text":
                 continue  # for people
@@ -200,6 +208,12 @@ class _Reader:
                 raise self.fail(at, _unknown("metric", str(metric), _METRICS))
             if metric != "rowCount" and column_name is None:
                 raise self.fail(at, f"{metric} is measured on a column; move this rule below one")
+            if metric in ("nullValues", "missingValues") and column_name in titles:
+                raise self.fail(
+                    at,
+                    f"{metric} of a title is always 0, since a document without a title is given its key as one; "
+                    "write `required: true` on the column to have such rows refused, or remove this rule",
+                )
             operators = [operator for operator in _OPERATORS if operator in rule]
             if len(operators) != 1:
                 raise self.fail(at, f"give exactly one of {', '.join(_OPERATORS)}; found {len(operators)}")
@@ -372,6 +386,17 @@ def _validator() -> Any:
     from jsonschema.validators import Draft201909Validator
 
     return Draft201909Validator(_schema())
+
+
+def _name_problem(name: str) -> str | None:
+    """Why the engines that will judge a column cannot have one of this name."""
+    if name.startswith(OWN):
+        return f"names that begin with {OWN!r} are the pipeline's own"
+    if name == "check_output":  # pandera.constants.CHECK_OUTPUT_KEY: it would take the column for its verdicts
+        return "pandera keeps this name for itself"
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return "polars takes it for a pattern of column names"
+    return None
 
 
 def _pattern_problem(pattern: str) -> str | None:

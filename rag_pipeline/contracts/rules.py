@@ -6,10 +6,10 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from rag_pipeline.contracts.contract import Column, Contract, LogicalType
+from rag_pipeline.contracts.contract import OWN, Column, Contract, LogicalType
 
-RAW = "__as_found"
-"""Suffix of the column that holds a value as text, as it was found, beside the typed one."""
+RAW = f"{OWN}as_found_"
+"""Prefix of the column that holds a value as text, as it was found, beside the typed one."""
 
 DTYPES: dict[LogicalType, pl.DataType] = {
     "string": pl.String(),
@@ -63,13 +63,13 @@ def pandera_schema(contract: Contract) -> pa.DataFrameSchema:
 def typed(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Text columns as found -> typed columns, with the text kept beside each. A value that does not fit is null."""
     return frame.with_columns(
-        *(pl.col(column.name).alias(column.name + RAW) for column in contract.columns),
+        *(pl.col(column.name).alias(RAW + column.name) for column in contract.columns),
         *(_cast(column) for column in contract.columns),
     )
 
 
 def _column_rules(column: Column) -> list[Rule]:
-    name, value, found = column.name, pl.col(column.name), pl.col(column.name + RAW)
+    name, value, found = column.name, pl.col(column.name), pl.col(RAW + column.name)
     rules = []
 
     def rule(kind: str, holds: pl.Expr, message: str) -> None:
@@ -139,8 +139,11 @@ def _cast(column: Column) -> pl.Expr:
                 text.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False).dt.replace_time_zone("UTC"),
                 text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
             ).alias(column.name)
-        case _:
-            return found.str.strip_chars().cast(DTYPES[column.logical_type], strict=False)
+        case "integer":  # 5.0 is one, as in JSON Schema: a table of floats (pandas, Parquet) writes it so
+            text = found.str.strip_chars().str.replace(r"^([+-]?\d+)\.0+$", "${1}")
+            return text.cast(DTYPES["integer"], strict=False)
+        case "number":
+            return found.str.strip_chars().cast(DTYPES["number"], strict=False)
 
 
 def _check(rule: Rule) -> pa.Check:

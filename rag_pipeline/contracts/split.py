@@ -5,18 +5,19 @@ from dataclasses import dataclass
 import polars as pl
 from pandera.errors import SchemaErrors
 
-from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.contract import OWN, Contract
 from rag_pipeline.contracts.rules import RAW, pandera_schema, rules_of, typed
 
-ROW = "_position"
-"""Position of a row in its batch."""
+REASONS = f"{OWN}reasons"
+"""The column of `Split.refused` that lists which rules a row broke: rule, column, message."""
 
-REASONS = pl.List(pl.Struct({"rule": pl.String, "column": pl.String, "message": pl.String}))
+_POSITION = f"{OWN}position"
+_REASONS_TYPE = pl.List(pl.Struct({"rule": pl.String, "column": pl.String, "message": pl.String}))
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`good` has the contract's columns, typed; `refused` has them as found, plus `reasons` (dtype `REASONS`).
+    """`good` has the contract's columns, typed; `refused` has them as found, plus the column `REASONS`.
 
     Both keep every other column of the batch. Rows in = rows of `good` + rows of `refused`.
     """
@@ -36,15 +37,15 @@ class Splitter:
 
     def split(self, batch: pl.DataFrame) -> Split:
         """Split a batch whose contract columns are text; a column the batch lacks is taken as missing values."""
-        frame = typed(self._with_every_column(batch), self._contract).with_row_index(ROW)
+        frame = typed(self._with_every_column(batch), self._contract).with_row_index(_POSITION)
         failures = self._failures(frame)
-        good = frame.join(failures, on=ROW, how="anti", maintain_order="left")
-        refused = frame.join(failures, on=ROW, how="inner", maintain_order="left")
+        good = frame.join(failures, on=_POSITION, how="anti", maintain_order="left")
+        refused = frame.join(failures, on=_POSITION, how="inner", maintain_order="left")
         assert good.height + refused.height == batch.height, "a row was lost between good and refused"
-        raw = [name + RAW for name in self._columns]
+        raw = [RAW + name for name in self._columns]
         return Split(
-            good=good.drop(ROW, *raw),
-            refused=refused.drop(ROW, *self._columns).rename({name + RAW: name for name in self._columns}),
+            good=good.drop(_POSITION, *raw),
+            refused=refused.drop(_POSITION, *self._columns).rename({RAW + name: name for name in self._columns}),
         )
 
     def _with_every_column(self, batch: pl.DataFrame) -> pl.DataFrame:
@@ -58,7 +59,7 @@ class Splitter:
         except SchemaErrors as errors:
             cases: pl.DataFrame = errors.failure_cases  # holds raw values, so it goes no further than here
         else:
-            return pl.DataFrame(schema={ROW: pl.UInt32, "reasons": REASONS})
+            return pl.DataFrame(schema={_POSITION: pl.UInt32, REASONS: _REASONS_TYPE})
         if unplaced := cases.filter(pl.col("index").is_null())["check"].to_list():
             raise AssertionError(f"pandera refused a whole batch, which no rule here can do: {unplaced}")
         messages = pl.DataFrame(
@@ -67,9 +68,9 @@ class Splitter:
             orient="row",
         )
         return (
-            cases.select(pl.col("index").cast(pl.UInt32).alias(ROW), "column", "check")
+            cases.select(pl.col("index").cast(pl.UInt32).alias(_POSITION), "column", "check")
             .unique(maintain_order=True)
             .join(messages, on=["column", "check"], how="left", maintain_order="left")
-            .group_by(ROW, maintain_order=True)
-            .agg(reasons=pl.struct(rule="check", column="column", message="message"))
+            .group_by(_POSITION, maintain_order=True)
+            .agg(pl.struct(rule="check", column="column", message="message").alias(REASONS))
         )

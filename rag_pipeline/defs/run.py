@@ -12,7 +12,11 @@ from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.jobs import NIGHTLY
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION, documents, quarantine
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.files import exclusive
 from rag_pipeline.settings import Settings
+
+_WAIT_S = 600.0
+"""How long a second command waits for the first before it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def _run(settings: Settings, definitions: dg.Definitions, selection: dg.AssetSel
     keys = [key for key in job.asset_layer.selected_asset_keys if key in wanted]
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     _show_our_log()
-    with dg.DagsterInstance.get() as instance:
+    with exclusive(settings.home, "refresh", wait_s=_WAIT_S), dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance, asset_selection=keys, run_config=config | quiet, raise_on_error=False
         )
@@ -81,14 +85,21 @@ def _ran(result: dg.ExecuteInProcessResult) -> Ran:
         for one in result.get_asset_check_evaluations()
         if not one.passed
     )
-    errors = []
-    for step in result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE):
-        error = step.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        text = (error.message if error else str(step.message)).strip()
-        errors.append(text.split(": ", 1)[-1] if text.startswith(("rag_pipeline.", "dagster.")) else text)
-    return Ran(result.run_id, result.success, assets, failed, tuple(errors))
+    failures = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
+    errors = tuple(_in_our_words(event.step_failure_data.error) for event in failures)
+    return Ran(result.run_id, result.success, assets, failed, errors)
+
+
+def _in_our_words(error: Any) -> str:
+    """The message of our own error in a chain of wrapped ones, or of what Dagster wrapped if there is none of ours."""
+    chain = []
+    while error is not None:
+        chain.append(error)
+        error = error.cause
+    ours = {kind.__name__ for kind in [PipelineError, *PipelineError.__subclasses__()]}
+    chosen = next((one for one in chain if one.cls_name in ours), chain[min(1, len(chain) - 1)])
+    text = str(chosen.message).strip()
+    return text.split(": ", 1)[-1] if chosen.cls_name in ours else text
 
 
 def _show_our_log() -> None:

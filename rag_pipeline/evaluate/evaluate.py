@@ -15,6 +15,8 @@ from rag_pipeline.evaluate.evidence import Comparison, Evidence, LatencyEvidence
 from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import Alive, Measured, alive, by_slice, latency, measure
 from rag_pipeline.evaluate.metrics import paired_bounds, score
+from rag_pipeline.files import file_sha256
+from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, encoder_for, open_release
 from rag_pipeline.ingest.tables import source_tables
@@ -57,11 +59,12 @@ class Evaluation:
     reuse_hours: float = 0.0
     """Evidence younger than this, on the same inputs, is not measured again."""
 
-    def says_the_same(self, earlier: Evidence, living: list[Alive], production_id: str | None) -> bool:
+    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive], production_id: str | None) -> bool:
         """Whether measuring again could tell nothing that `earlier` does not."""
         age_hours = (self.now - earlier.created_at).total_seconds() / 3600
         return (
             earlier.intact
+            and earlier.release == release_id
             and 0 <= age_hours < self.reuse_hours
             and earlier.policy_fingerprint == self.policy_fingerprint
             and earlier.model_fingerprint == self.model.fingerprint
@@ -84,7 +87,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production_id: str
     documents = documents_of(evaluation.home, list(manifest.sources))
     living = [alive(golden, documents) for golden in evaluation.golden_sets]
     earlier = newest(evaluation.home, manifest.fingerprint)
-    if earlier and evaluation.says_the_same(earlier, living, production_id):
+    if earlier and evaluation.says_the_same(earlier, release_id, living, production_id):
         log.info("%s was measured on the same golden sets at %s; that evidence stands", release_id, earlier.created_at)
         return earlier
     with open_release(evaluation.home, release_id) as candidate:
@@ -96,6 +99,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production_id: str
         evidence = Evidence(
             release=release_id,
             release_fingerprint=candidate.manifest.fingerprint,
+            manifest_sha256=file_sha256(evaluation.home / "releases" / release_id / MANIFEST),
             model_fingerprint=candidate.manifest.model.fingerprint,
             policy_fingerprint=evaluation.policy_fingerprint,
             created_at=evaluation.now,

@@ -53,6 +53,8 @@ class Evidence(_Frozen):
     format: Literal[1] = 1
     release: str
     release_fingerprint: str
+    manifest_sha256: str
+    """Of the release's manifest, which holds the checksum of every other file: the bytes that were measured."""
     model_fingerprint: str
     policy_fingerprint: str
     created_at: datetime
@@ -83,11 +85,12 @@ def keep(home: Path, evidence: Evidence) -> Path:
 
 
 def newest(home: Path, release_fingerprint: str) -> Evidence | None:
-    """The latest evidence on a release, by file name; None when there is none that can be read."""
+    """The latest evidence on a release, by file name; None when there is none, or the latest is damaged."""
     folder = home / "evidence" / release_fingerprint
-    for path in sorted(folder.glob("*.json"), reverse=True) if folder.is_dir() else []:
-        try:
-            return Evidence.model_validate_json(path.read_bytes())
-        except ValueError:
-            continue  # damaged: an older one is judged by its age, none at all refuses
-    return None
+    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not paths:
+        return None
+    try:
+        return Evidence.model_validate_json(paths[-1].read_bytes())
+    except ValueError:
+        return None  # older evidence must not stand in for it

@@ -76,7 +76,7 @@ def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> 
     Raises `ReleaseError` when a chunk has no vector, there is no chunk at all, or the proof fails.
     """
     releases = home / "releases"
-    with exclusive(releases, "build", wait_s=3600):
+    with exclusive(releases, "build", wait_s=3600), exclusive(home / "lake", "chunks", wait_s=600):
         wanted = release_fingerprint(home, recipe)
         for manifest in all_manifests(releases):
             if manifest.fingerprint == wanted:

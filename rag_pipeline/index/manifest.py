@@ -99,8 +99,8 @@ def read_manifest(release: Path) -> Manifest:
 
 
 def all_manifests(releases: Path) -> list[Manifest]:
-    """Every complete release, newest first. Staging directories start with a dot and are no releases."""
+    """Every complete release, newest first. A folder without a manifest is none, nor is one whose name starts with a dot."""
     if not releases.is_dir():
         return []
-    folders = [path for path in releases.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    folders = [path for path in releases.iterdir() if (path / FILE).is_file() and not path.name.startswith(".")]
     return sorted((read_manifest(path) for path in folders), key=lambda m: (m.created_at, m.id), reverse=True)

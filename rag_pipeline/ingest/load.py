@@ -70,9 +70,9 @@ def _load(stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
         return _held(stamp, tables, reason, staged=staged, items=len(items))
 
     changes = _commit_documents(stamp, tables, staged, touched=(read | gone) - staged.unreadable_items)
-    _commit_quarantine(stamp, tables, staged, touched=read | gone)
+    opened_or_resolved = _commit_quarantine(stamp, tables, staged, touched=read | gone)
     _commit_listing(tables, items, reader, staged)
-    outcome: Outcome = "accepted" if staged.rows_in or gone or any(changes) else "unchanged"
+    outcome: Outcome = "accepted" if any(changes) or opened_or_resolved else "unchanged"
     return _report(
         stamp,
         tables,
@@ -108,7 +108,7 @@ def _batch_problem(contract: Contract, tables: SourceTables, staged: Staged, tou
     """Why the batch as a whole breaks its contract, or None."""
     required = [column.name for column in contract.columns if column.required]
     if staged.readable and (missing := [name for name in required if name not in staged.columns]):
-        found = ", ".join(sorted(name for name in staged.columns if not name.startswith("_"))) or "none"
+        found = ", ".join(sorted(staged.columns)) or "none"
         return (
             f"column {', '.join(missing)} is required but missing from the feed (columns found: {found}); "
             f"mend the feed, or the schema in {contract.file.name}"
@@ -177,8 +177,11 @@ def _operations(frame: pl.DataFrame, operation: str) -> list[pa.RecordBatch]:
     return rows.to_arrow().cast(_MERGE).to_batches()  # type: ignore[no-any-return]
 
 
-def _commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> None:
-    """New refusals are added; open ones of a touched item that were not found again are resolved. None is deleted."""
+def _commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> int:
+    """New refusals are added; open ones of a touched item that were not found again are resolved. None is deleted.
+
+    Returns how many were opened or resolved.
+    """
     new = pl.read_parquet(staged.quarantine)
     old = tables.quarantine.scan().collect()
     seen_again = old.filter(pl.col("quarantine_id").is_in(new["quarantine_id"].to_list()))
@@ -193,10 +196,11 @@ def _commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touch
     fresh = new.filter(~pl.col("quarantine_id").is_in(seen_again["quarantine_id"].to_list()))
     rows = pl.concat([part.select(QUARANTINE.names).cast(old.schema) for part in (fresh, reopened, resolved)])
     if rows.is_empty() and tables.quarantine.exists:
-        return
+        return 0
     schema = QUARANTINE.append(pa.field(OP, pa.string()))
     source = rows.unique("quarantine_id").with_columns(pl.lit("upsert").alias(OP)).to_arrow().cast(schema)
     tables.quarantine.merge(source.to_reader(), "quarantine_id", {"run_id": stamp.run_id})
+    return rows.height
 
 
 def _commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, staged: Staged) -> None:
@@ -280,7 +284,7 @@ def _report(
             Refusal(item, row, kind, tuple(f"{r['column']} {r['message']}".strip() for r in json.loads(reasons)))
             for item, row, kind, reasons in refusals.head(_EXAMPLES).iter_rows()
         ),
-        unknown_columns=tuple(sorted(name for name in staged.columns - known if not name.startswith("_"))) if staged else (),
+        unknown_columns=tuple(sorted(staged.columns - known)) if staged else (),
     )
 
 

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.contracts.split import Splitter
+from rag_pipeline.contracts.contract import OWN, Contract
+from rag_pipeline.contracts.split import REASONS, Splitter
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.files import fingerprint
-from rag_pipeline.ingest.connectors import Connector, Item, Row
+from rag_pipeline.ingest.connectors import BrokenRow, Connector, Item, Row
 from rag_pipeline.ingest.tables import DOCUMENTS, QUARANTINE
 from rag_pipeline.progress import Advance
 
@@ -23,6 +23,9 @@ _BATCH_ROWS = 1_000
 _BATCH_CHARACTERS = 8_000_000
 
 _STAGED = DOCUMENTS.append(pa.field("row", pa.int64()))
+
+_ITEM, _ROW = f"{OWN}item", f"{OWN}row"
+"""Columns that hold a row's place beside the contract's own columns."""
 
 
 @dataclass
@@ -81,21 +84,18 @@ def stage(items: Iterable[Item], connector: Connector, stamp: Stamp, scratch: Pa
     with pq.ParquetWriter(staged.documents, _STAGED) as good, pq.ParquetWriter(staged.quarantine, QUARANTINE) as bad:
         for rows in _row_batches(items, connector, staged, advance):
             staged.rows_in += len(rows)
-            readable = [(place, row) for place, row in rows if "_broken" not in row]
+            readable = [(place, row) for place, row in rows if not isinstance(row, _Unread)]
             refusals = [
-                _quarantined(stamp, place, "unreadable" if row.get("_item") else "refused", _broken(row), row)
+                _quarantined(stamp, place, row.kind, [row.reason], row.values)
                 for place, row in rows
-                if "_broken" in row
+                if isinstance(row, _Unread)
             ]
             if readable:
                 split = splitter.split(_frame(readable, stamp.contract))
                 by_place = dict(readable)
-                refusals += [
-                    _quarantined(
-                        stamp, (row["_item"], row["_row"]), "refused", row["reasons"], by_place[row["_item"], row["_row"]]
-                    )
-                    for row in split.refused.iter_rows(named=True)
-                ]
+                for row in split.refused.iter_rows(named=True):
+                    place = (row[_ITEM], row[_ROW])
+                    refusals.append(_quarantined(stamp, place, "refused", row[REASONS], by_place[place]))
                 documents = [_document(stamp, row) for row in split.good.iter_rows(named=True)]
                 staged.good += len(documents)
                 for document in documents:
@@ -115,37 +115,54 @@ def stage(items: Iterable[Item], connector: Connector, stamp: Stamp, scratch: Pa
 
 
 Place = tuple[str, int]
+"""An item's key and the place of a row in it, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """What came instead of a row the contract could judge: a broken row, or an item that broke off."""
+
+    kind: Literal["refused", "unreadable"]
+    problem: str
+    values: Row
+
+    @property
+    def reason(self) -> dict[str, str]:
+        return {"rule": "readable", "column": "", "message": self.problem}
 
 
 def _row_batches(
     items: Iterable[Item], connector: Connector, staged: Staged, advance: Advance
-) -> Iterator[list[tuple[Place, Row]]]:
-    """Rows with their place, in batches bounded by count and by size. A bad item becomes one broken row."""
-    batch: list[tuple[Place, Row]] = []
+) -> Iterator[list[tuple[Place, Row | _Unread]]]:
+    """Rows with their place, in batches bounded by count and by size. A bad item becomes one row that says so."""
+    batch: list[tuple[Place, Row | _Unread]] = []
     characters = 0
     for item in items:
         place = 0
         try:
-            for place, row in enumerate(connector.read(item)):
-                row = _encodable(row)
-                if "_broken" not in row:
+            for place, found in enumerate(connector.read(item)):
+                row = _judgeable(found)
+                if not isinstance(row, _Unread):
                     staged.readable += 1
                     staged.columns |= row.keys()
                 batch.append(((item.key, place), row))
-                characters += sum(len(value) for value in row.values() if isinstance(value, str))
+                values = row.values if isinstance(row, _Unread) else row
+                characters += sum(len(value) for value in values.values() if isinstance(value, str))
                 if len(batch) >= _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
                     yield batch
                     batch, characters = [], 0
         except Unreadable as error:
             staged.unreadable_items.add(item.key)
-            batch.append(((item.key, place + 1 if place else 0), {"_broken": str(error), "_item": item.key}))
+            batch.append(((item.key, place + 1 if place else 0), _Unread("unreadable", str(error), {})))
         advance()
     if batch:
         yield batch
 
 
-def _encodable(row: Row) -> Row:
-    """A row with text no encoding can hold (an unpaired surrogate) is broken; escaped, it can be kept."""
+def _judgeable(row: Row | BrokenRow) -> Row | _Unread:
+    """A row with text no encoding can hold (an unpaired surrogate) is broken too; escaped, it can be kept."""
+    if isinstance(row, BrokenRow):
+        return _Unread("refused", _escaped(row.problem), {"line": row.line, "raw": _escaped(row.raw)})
     for name, value in row.items():
         try:
             name.encode("utf-8")
@@ -153,7 +170,7 @@ def _encodable(row: Row) -> Row:
                 str(_as_text(value)).encode("utf-8")
         except UnicodeEncodeError:
             escaped = {_escaped(key): _escaped(str(_as_text(found))) for key, found in row.items()}
-            return {**escaped, "_broken": f"column {_escaped(name)} holds an unpaired surrogate, which is not text"}
+            return _Unread("refused", f"column {_escaped(name)} holds an unpaired surrogate, which is not text", escaped)
     return row
 
 
@@ -168,8 +185,8 @@ def _frame(rows: list[tuple[Place, Row]], contract: Contract) -> pl.DataFrame:
     }
     schema = dict.fromkeys(columns, pl.String)
     return pl.DataFrame(columns, schema=schema).with_columns(
-        pl.Series("_item", [item for (item, _), _ in rows], pl.String),
-        pl.Series("_row", [row for (_, row), _ in rows], pl.Int64),
+        pl.Series(_ITEM, [item for (item, _), _ in rows], pl.String),
+        pl.Series(_ROW, [row for (_, row), _ in rows], pl.Int64),
     )
 
 
@@ -210,9 +227,9 @@ def _document(stamp: Stamp, row: dict[str, Any]) -> dict[str, Any]:
         "key": key,
         "modified_at": modified_at,
         "content_hash": content_hash,
-        "row_hash": fingerprint(document_id, content_hash, modified_at, row["_item"], contract.id, contract.version),
-        "item": row["_item"],
-        "row": row["_row"],
+        "row_hash": fingerprint(document_id, content_hash, modified_at, row[_ITEM], contract.id, contract.version),
+        "item": row[_ITEM],
+        "row": row[_ROW],
         "contract_id": contract.id,
         "contract_version": contract.version,
         "run_id": stamp.run_id,
@@ -236,13 +253,8 @@ def _superseded(stamp: Stamp, staged: Staged, row: dict[str, Any]) -> dict[str, 
     return _quarantined(stamp, (row["item"], row["row"]), "superseded", [reason], raw)
 
 
-def _broken(row: Row) -> list[dict[str, str]]:
-    return [{"rule": "readable", "column": "", "message": row["_broken"]}]
-
-
 def _quarantined(stamp: Stamp, place: Place, kind: str, reasons: list[dict[str, str]], raw: Row) -> dict[str, Any]:
-    values = {name: value for name, value in raw.items() if name not in ("_broken", "_item")}
-    text = json.dumps(values, ensure_ascii=False, default=str, sort_keys=True)
+    text = json.dumps(raw, ensure_ascii=False, default=str, sort_keys=True)
     return {
         "quarantine_id": fingerprint(stamp.contract.source, kind, place, reasons, text),
         "item": place[0],

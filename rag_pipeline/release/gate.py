@@ -44,6 +44,7 @@ class Facts:
 
     release: str
     release_fingerprint: str
+    manifest_sha256: str
     model_fingerprint: str
     golden_fingerprints: dict[str, str]
     production: str | None
@@ -71,8 +72,10 @@ def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, no
     problems = []
     if not evidence.intact:
         problems.append("the evidence was changed after it was written: its seal does not match")
-    if evidence.release_fingerprint != facts.release_fingerprint:
+    if (evidence.release, evidence.release_fingerprint) != (facts.release, facts.release_fingerprint):
         problems.append(f"the evidence is about another release ({evidence.release})")
+    elif evidence.manifest_sha256 != facts.manifest_sha256:
+        problems.append("the release's manifest was changed after it was evaluated")
     if evidence.model_fingerprint != facts.model_fingerprint:
         problems.append("the evidence was measured with another embedding model than the release was built with")
     if evidence.policy_fingerprint != policy.fingerprint(channel):

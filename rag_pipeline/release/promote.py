@@ -1,4 +1,4 @@
-"""Promotion: the one door through which a channel moves. It decides again, writes down what it did, then moves."""
+"""Promotion: the one door through which a channel moves. It decides again, moves or refuses, and writes that down."""
 
 import json
 import math
@@ -83,6 +83,7 @@ def judge(desk: Desk, release_id: str, channel: str = PRODUCTION) -> tuple[Verdi
     facts = Facts(
         release=release_id,
         release_fingerprint=manifest.fingerprint,
+        manifest_sha256=file_sha256(desk.home / "releases" / release_id / FILE),
         model_fingerprint=manifest.model.fingerprint,
         golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
         production=serving(desk.home),

@@ -167,7 +167,7 @@ def test_a_contract_with_a_typo_stops_before_anything_is_touched(
 ) -> None:
     path: Path = pipeline.root / "contracts" / "handbook.odcs.yaml"
     path.write_text(path.read_text().replace("logicalType:", "logicalTyp:", 1))
-    code, out, err = rag(monkeypatch, capsys, "refresh")
+    code, _, err = rag(monkeypatch, capsys, "refresh")
     assert code == 1
     assert "did you mean 'logicalType'?" in err
     assert "handbook.odcs.yaml:" in err

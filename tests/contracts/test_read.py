@@ -70,6 +70,24 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
     ),
     "no table": (files_contract("p", schema=[]), "schema: []", "schema", "0 tables found"),
     "a column described twice": (with_column("id"), "- name: id", "properties[2]", "described twice; keep one"),
+    "a column named like the pipeline's own": (
+        with_column("__x"),
+        "name: __x",
+        "properties[2].name",
+        "names that begin with '__' are the pipeline's own; rename the column, in the feed too",
+    ),
+    "a column named like pandera's own": (
+        with_column("check_output"),
+        "name: check_output",
+        "properties[2].name",
+        "pandera keeps this name for itself; rename",
+    ),
+    "a column whose name is a pattern": (
+        with_column("^.*$"),
+        "name: ^.*$",
+        "properties[2].name",
+        "polars takes it for a pattern of column names; rename",
+    ),
     "a role that is none": (with_column(role="titel"), "customProperties:", "properties[2]", "did you mean 'title'?"),
     "two key columns": (
         with_column(role="key"),
@@ -155,6 +173,18 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "- metric: invalidValues",
         "quality[0]",
         "unknown metric 'invalidValues'",
+    ),
+    "nulls of a title": (
+        with_column("heading", role="title", quality=[{"metric": "nullValues", "mustBe": 0}]),
+        "- metric: nullValues",
+        "schema[0].properties[2].quality[0]",
+        "always 0, since a document without a title is given its key as one; write `required: true`",
+    ),
+    "missing values of a title": (
+        with_column("heading", role="title", quality=[{"metric": "missingValues", "mustBe": 0}]),
+        "- metric: missingValues",
+        "schema[0].properties[2].quality[0]",
+        "or remove this rule",
     ),
     "two operators": (
         with_quality(metric="nullValues", mustBe=1, mustBeLessThan=2),
@@ -497,3 +527,10 @@ def test_a_date_in_a_contract_stays_text(workspace: Workspace) -> None:
     file.write_text(yaml.safe_dump(content).replace("'2024-01-31'", "2024-01-31"), encoding="utf-8")
     assert "minimum: 2024-01-31" in file.read_text(encoding="utf-8")
     assert read_contract(file).metadata_columns[0].options == {"minimum": "2024-01-31"}
+
+
+@pytest.mark.parametrize("name", ["corpus", "evals", "index"])
+def test_a_source_cannot_be_called_like_another_group_of_the_graph(workspace: Workspace, name: str) -> None:
+    path = workspace.contract(name, files_contract(workspace.root))
+    with pytest.raises(ContractError, match="name of another group"):
+        read_contract(path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rag_pipeline.contracts.contract import Column, Contract, LogicalType, Server
 from rag_pipeline.contracts.rules import rules_of
-from rag_pipeline.contracts.split import Split, Splitter
+from rag_pipeline.contracts.split import REASONS, Split, Splitter
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
 
@@ -52,7 +52,7 @@ def split(column: Column, *found: str | None) -> Split:
 
 
 def reasons(result: Split) -> list[list[str]]:
-    return [[f"{reason['column']} {reason['message']}" for reason in row] for row in result.refused["reasons"]]
+    return [[f"{reason['column']} {reason['message']}" for reason in row] for row in result.refused[REASONS]]
 
 
 # (column, what is kept, what is refused, the reason)
@@ -62,8 +62,8 @@ KINDS: dict[str, tuple[Column, list[str | None], list[str | None], str]] = {
     "optional": (a(), ["x", "", None], [], ""),
     "integer": (
         a("integer"),
-        ["0", "-5", " 7 ", str(2**63 - 1), None],
-        ["1.5", "x", "1_000", str(2**63), ""],
+        ["0", "-5", " 7 ", str(2**63 - 1), "5.0", " -5.00 ", f"{2**53 + 1}.0", None],
+        ["1.5", "5.01", "5.0.0", ".0", "5.", "-.0", "x", "1_000", str(2**63), f"{2**63}.0", ""],
         "is not a valid integer",
     ),
     "number": (
@@ -93,6 +93,7 @@ KINDS: dict[str, tuple[Column, list[str | None], list[str | None], str]] = {
     ),
     "enum": (a(allowed=("red", "green")), ["red", "green", None], ["Red", "red ", "blue", ""], "is not one of red, green"),
     "enum of integers": (a("integer", allowed=(1, 2)), ["1", " 2", None], ["3"], "is not one of 1, 2"),
+    "enum of integers written as floats": (a("integer", allowed=(1.0, 2)), ["1", "2.0"], ["3.0"], "is not one of 1.0, 2"),
     "enum of numbers": (a("number", allowed=(1, 2.5)), ["1", "1.0", "2.50"], ["3"], "is not one of 1, 2.5"),
     "enum of booleans": (a("boolean", allowed=(True,)), ["true", "yes"], ["false"], "is not one of true"),
     "enum of dates": (
@@ -177,6 +178,7 @@ def test_good_values_come_back_typed() -> None:
     }
     for logical_type, (found, value) in typed.items():
         assert split(a(logical_type), found).good["value"].to_list() == [value]
+    assert split(a("integer"), "5.0", f"{2**53 + 1}.0").good["value"].to_list() == [5, 2**53 + 1]
 
 
 @pytest.mark.parametrize("logical_type", ["integer", "number", "boolean", "date", "timestamp"])
@@ -262,7 +264,7 @@ def test_every_row_is_good_or_refused_and_a_refused_one_is_kept_to_the_letter(ro
     assert sorted([*result.good["_row"], *result.refused["_row"]]) == list(range(len(rows)))
     for row in result.refused.iter_rows(named=True):
         assert {name: row[name] for name in ("id", "stars", "word", "day")} == rows[row["_row"]]
-        assert row["reasons"]
+        assert row[REASONS]
     for row in result.good.iter_rows(named=True):
         assert row["id"].strip()
         assert len(row["id"]) <= 5
@@ -278,7 +280,7 @@ def test_every_row_is_good_or_refused_and_a_refused_one_is_kept_to_the_letter(ro
 def test_a_reason_is_one_of_the_contracts_own_sentences(rows: list[dict[str, str | None]]) -> None:
     batch = pl.DataFrame(rows, schema=dict.fromkeys(("id", "stars", "word", "day"), pl.String))
     known = {(rule.name, rule.column, rule.message) for rule in rules_of(WIDE)}
-    told = {tuple(reason.values()) for row in SPLITTER.split(batch).refused["reasons"] for reason in row}
+    told = {tuple(reason.values()) for row in SPLITTER.split(batch).refused[REASONS] for reason in row}
     assert told <= known
 
 

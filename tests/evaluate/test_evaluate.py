@@ -110,7 +110,7 @@ def test_the_newest_evidence_on_a_release_is_found_and_earlier_files_are_kept(be
     assert len(list(folder.glob("*.json"))) == 3
     assert newest(bench.home, "another release") is None
     (folder / f"{LATER + timedelta(hours=1):%Y%m%dT%H%M%S.%f}-damaged.json").write_text('{"format": 1', encoding="utf-8")
-    assert newest(bench.home, first.release_fingerprint) == last
+    assert newest(bench.home, first.release_fingerprint) is None, "older evidence must not stand in for a damaged file"
 
 
 def test_every_query_and_metric_is_a_row_of_the_table(bench: Bench) -> None:

@@ -135,6 +135,29 @@ def test_definitions_inside_if_and_try_are_found(tmp_path: Path) -> None:
     assert "Never public." not in text
 
 
+def test_a_fallback_in_an_except_body_is_found(tmp_path: Path) -> None:
+    source = (
+        "try:\n    from _json import scan\n"
+        "except ImportError:\n    def scan(text):\n        '''In plain Python.'''\n"
+        "except OSError:\n    class Slow:\n        def scan(self):\n            '''In a second handler.'''\n"
+    )
+    text = text_of(library(tmp_path, json=source), "json")
+    assert "## json.scan(text)\n\nIn plain Python." in text
+    assert "### Slow.scan(self)\n\nIn a second handler." in text
+
+
+def test_a_name_defined_twice_has_one_section_of_its_first_documented_definition(tmp_path: Path) -> None:
+    source = (
+        "try:\n    def scan(bare): ...\n"
+        "except ImportError:\n    def scan(first):\n        '''First told.'''\n"
+        "def scan(second):\n    '''Second told.'''\n"
+        "if True:\n    class Owl:\n        '''First owl.'''\n"
+        "else:\n    class Owl:\n        '''Second owl.'''\n        def hunt(self):\n            '''Hunt.'''\n"
+    )
+    text = text_of(library(tmp_path, json=source), "json")
+    assert text == "# json\n\n## json.scan(first)\n\nFirst told.\n\n## class json.Owl\n\nFirst owl.\n"
+
+
 def test_a_private_module_that_is_star_imported_is_folded_into_the_public_one(tmp_path: Path) -> None:
     public = DOC + "try:\n    from _decimal import *\nexcept ImportError:\n    from _pydecimal import *\n"
     private = "class Decimal:\n    '''A decimal number.'''\n\nfrom _deeper import *\n"

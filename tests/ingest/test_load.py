@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -427,7 +429,8 @@ def test_a_file_that_becomes_unreadable_keeps_its_last_good_document(pages: Feed
     assert (entry["item"], entry["kind"]) == ("a.md", "unreadable")
     assert report.refusals[0].item == "a.md"
 
-    assert pages.load().items_read == 1, "it is tried again every night"
+    again = pages.load()
+    assert (again.items_read, again.outcome) == (1, "unchanged"), "it is tried again every night"
     assert len(pages.quarantine()) == 1, "and told once"
 
     pages.write("a.md", "Page a, mended.\n")
@@ -480,7 +483,38 @@ def test_a_broken_line_is_kept_and_the_lines_around_it_are_loaded(table: Feed) -
     report = table.load()
     assert table.texts() == {"1": "One.", "3": "Three."}
     assert report.refusals[0].reasons[0].startswith("line 2 is not JSON")
-    assert json.loads(table.quarantine("open")[0]["raw"])["_raw"] == '{"id": "2", \n'
+    assert json.loads(table.quarantine("open")[0]["raw"]) == {"line": 2, "raw": '{"id": "2", \n'}
+
+
+def test_a_row_with_fields_named_like_our_own_is_an_ordinary_row(table: Feed) -> None:
+    marker = "s3cr3t-v4lue"
+    names = ("_broken", "_line", "_raw", "_item", "_row", "__item", "__row", "__reasons", "__as_found_id")
+    table.rows("a.jsonl", [row("1", **dict.fromkeys(names, marker)), row("2", stars="x", **dict.fromkeys(names, marker))])
+    report = table.load()
+    assert (report.good, report.refused, report.unreadable) == (1, 1, 0)
+    assert report.refusals[0].reasons == ("stars is not a valid integer",)
+    assert report.unknown_columns == tuple(sorted(names))
+    assert marker not in repr(report)
+    assert table.documents()["1"]["item"] == "a.jsonl"
+    assert json.loads(table.quarantine("open")[0]["raw"])["_broken"] == marker
+
+
+def test_columns_of_a_contract_may_have_the_names_the_pipeline_uses_for_itself(workspace: Workspace) -> None:
+    names = ["_item", "_row", "_broken", "_position", "id__as_found", "reasons", "item", "row", "index"]
+    path = workspace.root / "feed" / "a.jsonl"
+    stars = column("stars", logicalType="integer")
+    content = table_contract(path, "jsonl", stars, *map(column, names), customProperties=limits(100, 100))
+    feed = Feed(workspace, "reviews", content)
+    values = {name: f"value of {name}" for name in names}
+    feed.rows("a.jsonl", [row("1", **values), row("2", stars="x", **values)])
+    report = feed.load()
+    assert (report.good, report.refused) == (1, 1)
+    found = feed.documents()["1"]
+    assert json.loads(found["metadata"]) == values
+    assert found["item"] == "a.jsonl"
+    (entry,) = feed.quarantine("open")
+    assert (entry["item"], entry["row"], report.refusals[0].reasons) == ("a.jsonl", 1, ("stars is not a valid integer",))
+    assert json.loads(entry["raw"]) == row("2", stars="x", **values)
 
 
 def test_a_new_file_of_broken_lines_does_not_hold_the_others(table: Feed) -> None:
@@ -521,6 +555,26 @@ def test_a_value_that_does_not_fit_its_type_refuses_its_row_alone(table: Feed, s
     report = table.load()
     assert table.texts().keys() == {"1", "3"}
     assert report.refusals[0].reasons == ("stars is not a valid integer",)
+
+
+def test_whole_numbers_a_data_frame_wrote_as_floats_are_integers(workspace: Workspace) -> None:
+    stars = column("stars", logicalType="integer")
+    path = workspace.root / "feed" / "a.parquet"
+    feed = Feed(workspace, "reviews", table_contract(path, "parquet", stars, customProperties=limits(100, 100)))
+    texts = [f"Text {key}." for key in "abcd"]
+    pq.write_table(pa.table({"id": [*"abcd"], "text": texts, "stars": [5.0, -2.0, None, 5.5]}), path)
+    report = feed.load()
+    found = {key: json.loads(document["metadata"]) for key, document in feed.documents().items()}
+    assert found == {"a": {"stars": 5}, "b": {"stars": -2}, "c": {}}
+    assert report.refusals[0].reasons == ("stars is not a valid integer",)
+
+
+def test_a_refusal_that_comes_or_goes_makes_a_load_accepted_although_no_document_changed(table: Feed) -> None:
+    outcomes = []
+    for rows in ([row("1")], [row("1"), row("2", stars="x")], [row("1"), row("2", stars="x")], [row("1")], [row("1")]):
+        table.rows("a.jsonl", rows)
+        outcomes.append(table.load().outcome)
+    assert outcomes == ["accepted", "accepted", "unchanged", "accepted", "unchanged"]
 
 
 def test_no_raw_value_stands_in_a_report(table: Feed) -> None:
@@ -577,7 +631,7 @@ def test_a_key_in_two_files_is_settled_and_the_loser_comes_back_when_the_winner_
     assert (entry["item"], entry["kind"]) == ("a.jsonl", "superseded")
 
     again = table.load()
-    assert again.data_version == report.data_version
+    assert (again.outcome, again.items_read, again.data_version) == ("unchanged", 2, report.data_version)
     assert (again.added, again.changed, again.removed) == ((), (), ())
     assert len(table.quarantine()) == 1
 

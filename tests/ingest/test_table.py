@@ -10,27 +10,27 @@ import pyarrow.parquet as pq
 import pytest
 
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors import Row
+from rag_pipeline.ingest.connectors import BrokenRow, Row
 from rag_pipeline.ingest.connectors.table import Table
 
 
-def rows_of(path: Path) -> list[Row]:
+def rows_of(path: Path) -> list[Row | BrokenRow]:
     table = Table(path, path.suffix.removeprefix("."))
     (item,) = table.items()
     return list(table.read(item))
 
 
-def jsonl(folder: Path, content: bytes) -> list[Row]:
+def jsonl(folder: Path, content: bytes) -> list[Row | BrokenRow]:
     (folder / "rows.jsonl").write_bytes(content)
     return rows_of(folder / "rows.jsonl")
 
 
-def csv(folder: Path, content: bytes) -> list[Row]:
+def csv(folder: Path, content: bytes) -> list[Row | BrokenRow]:
     (folder / "rows.csv").write_bytes(content)
     return rows_of(folder / "rows.csv")
 
 
-def parquet(folder: Path, table: pa.Table) -> list[Row]:
+def parquet(folder: Path, table: pa.Table) -> list[Row | BrokenRow]:
     pq.write_table(table, folder / "rows.parquet")
     return rows_of(folder / "rows.parquet")
 
@@ -63,14 +63,20 @@ def test_blank_lines_a_byte_order_mark_and_a_missing_last_newline_do_no_harm(tmp
 def test_a_broken_line_is_a_row_that_says_so_and_the_others_go_on(tmp_path: Path, line: bytes, problem: str) -> None:
     first, broken, last = jsonl(tmp_path, b'{"id": 1}\n' + line + b'\n{"id": 3}\n')
     assert (first, last) == ({"id": 1}, {"id": 3})
-    assert broken["_broken"] == problem
-    assert broken["_line"] == 2
-    assert broken["_raw"].rstrip("\n") == line.decode("utf-8", "replace")[:10_000]
+    assert isinstance(broken, BrokenRow)
+    assert (broken.problem, broken.line) == (problem, 2)
+    assert broken.raw.rstrip("\n") == line.decode("utf-8", "replace")[:10_000]
 
 
 def test_line_numbers_count_blank_lines(tmp_path: Path) -> None:
     (row,) = jsonl(tmp_path, b"\n\n\nbroken\n")
-    assert row["_line"] == 4
+    assert isinstance(row, BrokenRow)
+    assert row.line == 4
+
+
+def test_a_row_is_never_taken_for_a_broken_one_by_what_it_holds(tmp_path: Path) -> None:
+    found = {"_broken": "x", "_line": 7, "_raw": "y", "problem": "z", "raw": "", "line": None}
+    assert jsonl(tmp_path, json.dumps(found).encode()) == [found]
 
 
 def test_a_surrogate_without_its_partner_is_handed_on_as_found(tmp_path: Path) -> None:
@@ -98,10 +104,12 @@ def test_a_long_document_in_a_csv_field_is_read_whole(tmp_path: Path) -> None:
 
 def test_a_ragged_csv_row_says_so_and_the_others_go_on(tmp_path: Path) -> None:
     rows = csv(tmp_path, b'id,text\na,one\nb\n"c\nc",two,three\nd,four\n')
-    assert [row.get("id") for row in rows] == ["a", None, None, "d"]
-    assert rows[1]["_broken"] == "line 3 has 1 fields, the header has 2"
-    assert rows[2]["_broken"] == "line 5 has 3 fields, the header has 2"
-    assert rows[2]["_raw"] == "c\nc,two,three"
+    assert rows == [
+        {"id": "a", "text": "one"},
+        BrokenRow("line 3 has 1 fields, the header has 2", "b", 3),
+        BrokenRow("line 5 has 3 fields, the header has 2", "c\nc,two,three", 5),
+        {"id": "d", "text": "four"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +192,14 @@ def test_a_glob_lists_every_file_it_matches_by_name(tmp_path: Path) -> None:
     items = list(table.items())
     assert [item.key for item in items] == ["a.jsonl", "b.jsonl"]
     assert [list(table.read(item)) for item in items] == [[{"id": "a.jsonl"}], [{"id": "b.jsonl"}]]
+
+
+def test_a_file_whose_name_is_not_utf_8_is_listed_and_read_like_any_other(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl")).write_text('{"id": 1}', encoding="utf-8")
+    table = Table(tmp_path / "*.jsonl", "jsonl")
+    (item,) = table.items()
+    assert item.key.encode("utf-8") == b"caf\\udce9.jsonl"
+    assert list(table.read(item)) == [{"id": 1}]
 
 
 def test_a_glob_that_matches_nothing_lists_nothing(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def good(policy: Policy) -> Case:
     evidence = Evidence(
         release="new",
         release_fingerprint="new-1",
+        manifest_sha256="bytes-1",
         model_fingerprint="model-1",
         policy_fingerprint=policy.fingerprint("production"),
         created_at=NOW - timedelta(hours=1),
@@ -113,6 +114,7 @@ def good(policy: Policy) -> Case:
     facts = Facts(
         release="new",
         release_fingerprint="new-1",
+        manifest_sha256="bytes-1",
         model_fingerprint="model-1",
         golden_fingerprints={"docs": "docs-1"},
         production="old",
@@ -149,6 +151,18 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
         lambda case: case.facts_are(release_fingerprint="new-2"),
         INVALID,
         "the evidence is about another release (new)",
+        "",
+    ),
+    "evidence on the same content in another release": (
+        lambda case: case.facts_are(release="newer"),
+        INVALID,
+        "the evidence is about another release (new)",
+        "",
+    ),
+    "a manifest changed after the evaluation": (
+        lambda case: case.facts_are(manifest_sha256="bytes-2"),
+        INVALID,
+        "the release's manifest was changed after it was evaluated",
         "",
     ),
     "another model": (

@@ -4,12 +4,12 @@ import difflib
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ContractError
-from rag_pipeline.ingest.connectors.base import Connector, Item, Row
+from rag_pipeline.ingest.connectors.base import BrokenRow, Connector, Item, Row
 from rag_pipeline.ingest.connectors.bundled import BUNDLED
 from rag_pipeline.ingest.connectors.files import Files
 from rag_pipeline.ingest.connectors.table import Table
 
-__all__ = ["Connector", "Item", "Row", "connect"]
+__all__ = ["BrokenRow", "Connector", "Item", "Row", "connect"]
 
 
 def connect(contract: Contract) -> Connector:

@@ -9,6 +9,18 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A record that could not be read as a row: kept, so that nothing of the feed is lost.
+
+    `problem` is shown to people and holds no value; `raw` is the record as found, as far as it is text.
+    """
+
+    problem: str
+    raw: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One thing a source lists and can read apart from the others: a file, a module, a topic.
 
@@ -30,6 +42,6 @@ class Connector(Protocol):
         """Everything the source holds now. Raises `SourceUnavailable` when it cannot be known."""
         ...
 
-    def read(self, item: Item) -> Iterator[Row]:
+    def read(self, item: Item) -> Iterator[Row | BrokenRow]:
         """The rows of one item. Raises `Unreadable` when this item alone is bad."""
         ...

@@ -22,6 +22,8 @@ from rag_pipeline.ingest.connectors.base import Item, Row
 _MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 _DOCS = f"https://docs.python.org/{_MINOR}"
 
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
 _UNDERLINES = {"*": "#", "=": "##", "-": "###", "~": "####"}
 
 
@@ -68,7 +70,7 @@ class PythonLibrary:
     `from … import *` (as `decimal` does with `_pydecimal`) is read as part of the public one.
     """
 
-    reads = 1
+    reads = 2
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = root or Path(sysconfig.get_path("stdlib"))
@@ -164,36 +166,49 @@ def _module_document(name: str, path: Path) -> str | None:
 
 
 def _sections(name: str, path: Path, seen: frozenset[Path] = frozenset()) -> Iterator[str]:
-    """One Markdown section for each documented public class, method and function, in the order of the source."""
+    """One Markdown section for each documented public class, method and function, in the order of the source.
+
+    Of the definitions a module gives one name (an accelerated one and its fallback), the first documented one counts.
+    """
     tree = ast.parse(path.read_bytes())
+    told: set[str] = set()
     for node in _definitions(tree.body):
-        if isinstance(node, ast.ClassDef):
-            if node.name.startswith("_"):
-                continue
-            bases = ", ".join(ast.unparse(base) for base in node.bases)
-            yield from _section(2, f"class {name}.{node.name}({bases})" if bases else f"class {name}.{node.name}", node)
-            for member in _definitions(node.body):
-                if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and not member.name.startswith("_"):
-                    signature = f"{node.name}.{member.name}({ast.unparse(member.args)})"
-                    yield from _section(3, signature, member)
-        elif not node.name.startswith("_"):
-            yield from _section(2, f"{name}.{node.name}({ast.unparse(node.args)})", node)
+        if node.name.startswith("_") or node.name in told:
+            continue
+        sections = list(_definition_sections(name, node))
+        if sections:
+            told.add(node.name)
+        yield from sections
     for module in _private_star_imports(tree):
         other = _source_of(module, path)
         if other and other not in seen:
             yield from _sections(name, other, seen | {path})
 
 
-def _definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+def _definition_sections(module: str, node: Definition) -> Iterator[str]:
+    if not isinstance(node, ast.ClassDef):
+        yield from _section(2, f"{module}.{node.name}({ast.unparse(node.args)})", node)
+        return
+    bases = ", ".join(ast.unparse(base) for base in node.bases)
+    yield from _section(2, f"class {module}.{node.name}({bases})" if bases else f"class {module}.{node.name}", node)
+    for member in _definitions(node.body):
+        if not isinstance(member, ast.ClassDef) and not member.name.startswith("_"):
+            yield from _section(3, f"{node.name}.{member.name}({ast.unparse(member.args)})", member)
+
+
+def _definitions(body: list[ast.stmt]) -> Iterator[Definition]:
     """Definitions of a body, also those inside `if` and `try`, as the library often writes them."""
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
-        elif isinstance(node, ast.If | ast.Try):
+        elif isinstance(node, ast.If):
             yield from _definitions([*node.body, *node.orelse])
+        elif isinstance(node, ast.Try):
+            caught = [statement for handler in node.handlers for statement in handler.body]
+            yield from _definitions([*node.body, *caught, *node.orelse])
 
 
-def _section(level: int, signature: str, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+def _section(level: int, signature: str, node: Definition) -> Iterator[str]:
     doc = ast.get_docstring(node)
     if doc and doc.strip():
         yield f"{'#' * level} {signature}\n\n{inspect.cleandoc(doc)}"

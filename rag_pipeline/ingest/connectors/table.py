@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors.base import Item, Row
+from rag_pipeline.ingest.connectors.base import BrokenRow, Item, Row
 
 _BATCH = 1_000
 
@@ -16,18 +16,21 @@ csv.field_size_limit(2**31 - 1)  # the default, 128 KiB, is less than many a doc
 class Table:
     """One file, or all files a glob in `path` matches, of one format."""
 
-    reads = 1
+    reads = 2
 
     def __init__(self, path: Path, form: str) -> None:
         self._path, self._form = path, form
+        self._paths: dict[str, Path] = {}
 
     def items(self) -> Iterator[Item]:
         for path in self._files():
             stat = path.stat()
-            yield Item(path.name, f"{stat.st_size}:{stat.st_mtime_ns}")
+            key = path.name.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8
+            self._paths[key] = path
+            yield Item(key, f"{stat.st_size}:{stat.st_mtime_ns}")
 
-    def read(self, item: Item) -> Iterator[Row]:
-        path = self._path.parent / item.key
+    def read(self, item: Item) -> Iterator[Row | BrokenRow]:
+        path = self._paths.get(item.key, self._path.parent / item.key)
         try:
             yield from {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}[self._form](path)
         except OSError as error:
@@ -41,8 +44,8 @@ class Table:
         return [self._path]
 
 
-def _jsonl(path: Path) -> Iterator[Row]:
-    """One object a line. A broken line is a row of its own, which says so under `_broken`."""
+def _jsonl(path: Path) -> Iterator[Row | BrokenRow]:
+    """One object a line."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -50,16 +53,16 @@ def _jsonl(path: Path) -> Iterator[Row]:
             try:
                 row = json.loads(line.decode("utf-8-sig").rstrip())
             except (ValueError, RecursionError) as error:
-                yield broken(number, f"line {number} is not JSON: {_reason(error)}", line)
+                yield _broken(number, f"is not JSON: {_reason(error)}", line)
                 continue
             if isinstance(row, dict):
                 yield row
             else:
-                yield broken(number, f"line {number} is a JSON {type(row).__name__}, not an object", line)
+                yield _broken(number, f"is a JSON {type(row).__name__}, not an object", line)
 
 
-def _csv(path: Path) -> Iterator[Row]:
-    """RFC 4180 with a header line. A row with too many or too few fields says so under `_broken`."""
+def _csv(path: Path) -> Iterator[Row | BrokenRow]:
+    """RFC 4180 with a header line. A row with too many or too few fields is a broken one."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -72,8 +75,8 @@ def _csv(path: Path) -> Iterator[Row]:
                 if not fields:
                     continue
                 if len(fields) != len(header):
-                    problem = f"line {reader.line_num} has {len(fields)} fields, the header has {len(header)}"
-                    yield broken(reader.line_num, problem, ",".join(fields).encode())
+                    problem = f"has {len(fields)} fields, the header has {len(header)}"
+                    yield _broken(reader.line_num, problem, ",".join(fields).encode())
                 else:
                     yield {name: value if value != "" else None for name, value in zip(header, fields, strict=True)}
     except UnicodeDecodeError as error:
@@ -100,9 +103,8 @@ def _parquet(path: Path) -> Iterator[Row]:
         raise Unreadable(f"not a readable Parquet file ({type(error).__name__})") from error
 
 
-def broken(line: int, problem: str, raw: bytes) -> Row:
-    """A row that could not even be read: kept, so that nothing of the feed is lost."""
-    return {"_broken": problem, "_line": line, "_raw": raw.decode("utf-8", "replace")[:10_000]}
+def _broken(line: int, problem: str, raw: bytes) -> BrokenRow:
+    return BrokenRow(f"line {line} {problem}", raw.decode("utf-8", "replace")[:10_000], line)
 
 
 def _reason(error: ValueError | RecursionError) -> str:
