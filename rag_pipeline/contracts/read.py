@@ -1,17 +1,13 @@
 """Reading contracts: YAML in the Open Data Contract Standard v3.2 -> `Contract`.
 
-Validated against the standard's own JSON Schema (unknown keys are errors), then against what this pipeline
-needs on top. Every message names file, line, field and what to write instead. Source of the format:
-https://bitol-io.github.io/open-data-contract-standard/
+Validated against the standard (`contracts/standard.py`), then against what this pipeline needs on top. Every message
+names file, line, field and what to write instead.
 """
 
 import difflib
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +25,7 @@ from rag_pipeline.contracts.contract import (
     Server,
     Severity,
 )
+from rag_pipeline.contracts.standard import check_standard, dotted, unknown_name
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile, read_yaml
 from rag_pipeline.errors import ContractError
 from rag_pipeline.files import fingerprint
@@ -89,7 +86,7 @@ def read_contract(file: Path) -> Contract:
     if source in RESERVED:
         raise ContractError(f"{file}: {source!r} is the name of another group of the graph; call the source otherwise")
     document = read_yaml(file, ContractError)
-    _check_standard(document)
+    check_standard(document)
     return _Reader(document, source).contract()
 
 
@@ -101,7 +98,7 @@ class _Reader:
         self.content: dict[str, Any] = document.content
 
     def fail(self, steps: tuple[Step, ...], message: str) -> ContractError:
-        return ContractError(f"{self.document.where(steps)}: {_dotted(steps)}: {message}")
+        return ContractError(f"{self.document.where(steps)}: {dotted(steps)}: {message}")
 
     def contract(self) -> Contract:
         content = self.content
@@ -159,7 +156,7 @@ class _Reader:
             custom = self._custom(at, column, COLUMN_PROPERTIES)
             role = custom.get("role") or ("key" if column.get("primaryKey") else None)
             if role is not None and role not in ROLES:
-                raise self.fail((*at, "customProperties"), _unknown("role", str(role), ROLES))
+                raise self.fail((*at, "customProperties"), unknown_name("role", str(role), ROLES))
             if column.get("unique") and role != "key":
                 raise self.fail((*at, "unique"), "only the key column can be unique so far; remove it here")
             options = column.get("logicalTypeOptions") or {}
@@ -178,13 +175,13 @@ class _Reader:
         for option, value in options.items():
             steps = (*at, "logicalTypeOptions", option)
             if option not in OPTIONS[logical_type]:
-                raise self.fail(steps, _unknown(f"option of a {logical_type}", option, OPTIONS[logical_type]))
+                raise self.fail(steps, unknown_name(f"option of a {logical_type}", option, OPTIONS[logical_type]))
             if option == "pattern":
                 if problem := _pattern_problem(value):
                     raise self.fail(steps, f"not a valid regular expression: {problem}")
             elif option == "format":
                 if value not in FORMATS:
-                    raise self.fail(steps, _unknown("format", str(value), FORMATS))
+                    raise self.fail(steps, unknown_name("format", str(value), FORMATS))
             elif logical_type in ("date", "timestamp"):
                 if not _is_date(value):
                     raise self.fail(steps, f"{value!r} is not a date; write it as 2026-01-31")
@@ -205,7 +202,7 @@ class _Reader:
                 continue  # for people
             metric = rule.get("metric")
             if metric not in _METRICS:
-                raise self.fail(at, _unknown("metric", str(metric), _METRICS))
+                raise self.fail(at, unknown_name("metric", str(metric), _METRICS))
             if metric != "rowCount" and column_name is None:
                 raise self.fail(at, f"{metric} is measured on a column; move this rule below one")
             if metric in ("nullValues", "missingValues") and column_name in titles:
@@ -226,10 +223,10 @@ class _Reader:
             names.add(name)
             unit = rule.get("unit", "rows")
             if unit not in ("rows", "percent"):
-                raise self.fail((*at, "unit"), _unknown("unit", str(unit), ("rows", "percent")))
+                raise self.fail((*at, "unit"), unknown_name("unit", str(unit), ("rows", "percent")))
             severity = rule.get("severity", "error")
             if severity not in ("error", "warning"):
-                raise self.fail((*at, "severity"), _unknown("severity", str(severity), ("error", "warning")))
+                raise self.fail((*at, "severity"), unknown_name("severity", str(severity), ("error", "warning")))
             yield QualityRule(
                 name=name,
                 metric=metric,
@@ -256,7 +253,7 @@ class _Reader:
             raise self.fail((*at, "type"), f"{kind!r} has no connector yet; use local or custom")
         formats = ("documents", "jsonl", "csv", "parquet")
         if form not in formats:
-            raise self.fail((*at, "format"), _unknown("format", str(form), formats))
+            raise self.fail((*at, "format"), unknown_name("format", str(form), formats))
         path = (self.document.path.parent / str(server["path"])).absolute()
         pattern = custom.get("pattern")
         try:
@@ -272,7 +269,7 @@ class _Reader:
             at: tuple[Step, ...] = ("slaProperties", index)
             unit = str(promise.get("unit", "h"))
             if unit not in _HOURS:
-                raise self.fail((*at, "unit"), _unknown("unit", unit, ("h", "d", "min")))
+                raise self.fail((*at, "unit"), unknown_name("unit", unit, ("h", "d", "min")))
             try:
                 hours = float(promise["value"]) * _HOURS[unit]
             except (TypeError, ValueError) as error:
@@ -280,7 +277,7 @@ class _Reader:
             column = str(promise["element"]).split(".")[-1] if promise.get("element") else None
             dated = [c.name for c in columns if c.logical_type in ("date", "timestamp")]
             if column and column not in dated:
-                raise self.fail((*at, "element"), _unknown("date or timestamp column", column, dated))
+                raise self.fail((*at, "element"), unknown_name("date or timestamp column", column, dated))
             return hours, column
         return None, None
 
@@ -299,7 +296,7 @@ class _Reader:
         for index, entry in enumerate(holder.get("customProperties") or []):
             name = entry["property"]
             if name not in ours and difflib.get_close_matches(name.lower(), [own.lower() for own in ours], cutoff=0.75):
-                raise self.fail((*at, "customProperties", index), _unknown("custom property", name, ours))
+                raise self.fail((*at, "customProperties", index), unknown_name("custom property", name, ours))
             found[name] = entry["value"]
         return found
 
@@ -308,84 +305,6 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
             raise self.fail(("customProperties",), f"{name} is {value!r}; it is a percentage from 0 to 100")
         return float(value)
-
-
-def _check_standard(document: YamlFile) -> None:
-    if not isinstance(document.content, dict):
-        raise ContractError(f"{document.path}: a contract is a mapping of fields; see the ones beside it")
-    errors = sorted(_validator().iter_errors(document.content), key=lambda error: (len(error.absolute_path), str(error)))
-    if not errors:
-        return
-    leaves = list(_leaves(errors))
-    messages = [
-        f"{document.where(steps)}: {_dotted(steps)}: {message}"
-        for error in leaves
-        for steps, message in _explained(error, alone=len(leaves) == 1)
-    ]
-    raise ContractError("\n".join(dict.fromkeys(messages)))
-
-
-def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], str]]:
-    """Where one error of the standard's schema is, and what to write instead."""
-    steps: tuple[Step, ...] = tuple(error.absolute_path)
-    unknown = re.findall(r"'([^']+)'", error.message) if "ropert" in error.message and "unexpected" in error.message else []
-    always, sometimes = _known_keys(error.schema), _known_keys(error.schema, branches=True)
-    for name in unknown:
-        if name not in sometimes:
-            yield (*steps, name), _unknown("field", name, sorted(sometimes))
-        elif alone:  # beside other errors it is an echo: the branch that allows this field has failed for their sake
-            yield (*steps, name), _unknown("field", name, sorted(always))
-    if unknown:
-        return
-    if error.validator == "enum":
-        yield steps, _unknown("value", str(error.instance), [str(value) for value in error.validator_value])
-    elif _is_choice_of_fields(error):
-        yield steps, f"give exactly one of {', '.join(branch['required'][0] for branch in error.validator_value)}"
-    else:
-        yield steps, error.message
-
-
-def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
-    for error in errors:
-        inner = list(_leaves(error.context or ()))
-        if _is_choice_of_fields(error):
-            inner = [leaf for leaf in inner if leaf.validator != "required"]
-        yield from inner or [error]
-
-
-def _is_choice_of_fields(error: Any) -> bool:
-    """As among the operators of a quality rule: exactly one of them must be given."""
-    return error.validator == "oneOf" and all("required" in branch for branch in error.validator_value)
-
-
-def _known_keys(schema: Any, *, branches: bool = False) -> set[str]:
-    """Every field a schema allows, through `$ref` and `allOf`; with `branches`, also those allowed in some cases only."""
-    if not isinstance(schema, dict):
-        return set()
-    keys = set(schema.get("properties", {}))
-    parts = list(schema.get("allOf", []))
-    if branches:
-        parts += [*schema.get("oneOf", []), *schema.get("anyOf", []), schema.get("then")]
-    for part in parts:
-        keys |= _known_keys(part, branches=branches)
-    if "$ref" in schema:
-        target: Any = _schema()
-        for step in schema["$ref"].removeprefix("#/").split("/"):
-            target = target[step]
-        keys |= _known_keys(target, branches=branches)
-    return keys
-
-
-@cache
-def _schema() -> Any:
-    return json.loads(resources.files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8"))
-
-
-@cache
-def _validator() -> Any:
-    from jsonschema.validators import Draft201909Validator
-
-    return Draft201909Validator(_schema())
 
 
 def _name_problem(name: str) -> str | None:
@@ -422,18 +341,6 @@ def _description(content: dict[str, Any]) -> str:
     if isinstance(description, dict):
         return str(description.get("purpose") or "")
     return str(description or "")
-
-
-def _unknown(what: str, found: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(found, known, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}" if known else "none is known here"
-    return f"unknown {what} {found!r}; {hint}"
-
-
-def _dotted(steps: tuple[Step, ...]) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
-    return text or "contract"
 
 
 def _slug(text: str) -> str:

@@ -96,7 +96,7 @@ def _in_our_words(error: Any) -> str:
     while error is not None:
         chain.append(error)
         error = error.cause
-    ours = {kind.__name__ for kind in [PipelineError, *PipelineError.__subclasses__()]}
+    ours = {PipelineError.__name__, *(kind.__name__ for kind in PipelineError.__subclasses__())}
     chosen = next((one for one in chain if one.cls_name in ours), chain[min(1, len(chain) - 1)])
     text = str(chosen.message).strip()
     return text.split(": ", 1)[-1] if chosen.cls_name in ours else text

@@ -18,7 +18,7 @@ from tests.pipeline.conftest import PAGES
 REFRESH = "import sys; sys.argv = ['rag', 'refresh', '--json']; from rag_pipeline.cli import main; main()"
 
 MOMENTS = {
-    "while a source is read": "scratch/*/documents.parquet",
+    "while a source is read": "scratch/handbook/documents.parquet",
     "after the documents were committed": "lake/documents/handbook/_delta_log/*1.json",
     "after the chunks were committed": "lake/chunks/_delta_log/*1.json",
     "after the vectors were committed": "lake/vectors/_delta_log/*1.json",

@@ -1,0 +1,106 @@
+"""The Open Data Contract Standard's own JSON Schema, applied so that every message says where and what to write instead.
+
+Unknown keys are errors. Source of the format: https://bitol-io.github.io/open-data-contract-standard/
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from rag_pipeline.contracts.yaml_lines import Step, YamlFile
+from rag_pipeline.errors import ContractError
+
+
+def check_standard(document: YamlFile) -> None:
+    """Hold a document to the standard's JSON Schema. Raises `ContractError` with every problem, each with its place."""
+    if not isinstance(document.content, dict):
+        raise ContractError(f"{document.path}: a contract is a mapping of fields; see the ones beside it")
+    errors = sorted(_validator().iter_errors(document.content), key=lambda error: (len(error.absolute_path), str(error)))
+    if not errors:
+        return
+    leaves = list(_leaves(errors))
+    messages = [
+        f"{document.where(steps)}: {dotted(steps)}: {message}"
+        for error in leaves
+        for steps, message in _explained(error, alone=len(leaves) == 1)
+    ]
+    raise ContractError("\n".join(dict.fromkeys(messages)))
+
+
+def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """Where one error of the standard's schema is, and what to write instead."""
+    steps: tuple[Step, ...] = tuple(error.absolute_path)
+    unknown = re.findall(r"'([^']+)'", error.message) if "ropert" in error.message and "unexpected" in error.message else []
+    always, sometimes = _known_keys(error.schema), _known_keys(error.schema, branches=True)
+    for name in unknown:
+        if name not in sometimes:
+            yield (*steps, name), unknown_name("field", name, sorted(sometimes))
+        elif alone:  # beside other errors it is an echo: the branch that allows this field has failed for their sake
+            yield (*steps, name), unknown_name("field", name, sorted(always))
+    if unknown:
+        return
+    if error.validator == "enum":
+        yield steps, unknown_name("value", str(error.instance), [str(value) for value in error.validator_value])
+    elif _is_choice_of_fields(error):
+        yield steps, f"give exactly one of {', '.join(branch['required'][0] for branch in error.validator_value)}"
+    else:
+        yield steps, error.message
+
+
+def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
+    for error in errors:
+        inner = list(_leaves(error.context or ()))
+        if _is_choice_of_fields(error):
+            inner = [leaf for leaf in inner if leaf.validator != "required"]
+        yield from inner or [error]
+
+
+def _is_choice_of_fields(error: Any) -> bool:
+    """As among the operators of a quality rule: exactly one of them must be given."""
+    return error.validator == "oneOf" and all("required" in branch for branch in error.validator_value)
+
+
+def _known_keys(schema: Any, *, branches: bool = False) -> set[str]:
+    """Every field a schema allows, through `$ref` and `allOf`; with `branches`, also those allowed in some cases only."""
+    if not isinstance(schema, dict):
+        return set()
+    keys = set(schema.get("properties", {}))
+    parts = list(schema.get("allOf", []))
+    if branches:
+        parts += [*schema.get("oneOf", []), *schema.get("anyOf", []), schema.get("then")]
+    for part in parts:
+        keys |= _known_keys(part, branches=branches)
+    if "$ref" in schema:
+        target: Any = _schema()
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        keys |= _known_keys(target, branches=branches)
+    return keys
+
+
+@cache
+def _schema() -> Any:
+    return json.loads(resources.files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8"))
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema.validators import Draft201909Validator
+
+    return Draft201909Validator(_schema())
+
+
+def unknown_name(what: str, found: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(found, known, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}" if known else "none is known here"
+    return f"unknown {what} {found!r}; {hint}"
+
+
+def dotted(steps: tuple[Step, ...]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    return text or "contract"

@@ -1,0 +1,112 @@
+"""Writing what was staged: documents in one atomic commit, then quarantine, then the listing that says what was read.
+
+In this order: a process killed in between reads the same items again, and finds that nothing is left to change.
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+import pyarrow as pa
+
+from rag_pipeline.ingest.connectors import Item
+from rag_pipeline.ingest.stage import Staged, Stamp
+from rag_pipeline.ingest.tables import DOCUMENTS, LISTING, QUARANTINE, SourceTables
+from rag_pipeline.lake import OP
+
+Changes = tuple[list[str], list[str], list[str]]
+"""Document ids added, changed, removed."""
+
+
+def commit_documents(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> Changes:
+    """One atomic commit that makes the table hold the staged rows of the touched items, and the others as before."""
+    before = tables.documents.scan().select("document_id", "row_hash", "item").collect()
+    hashes = dict(zip(before["document_id"], before["row_hash"], strict=True))
+    removed = [document for document, _, item in before.iter_rows() if item in touched and document not in staged.winners]
+    added: list[str] = []
+    changed: list[str] = []
+
+    def difference() -> Iterator[pa.RecordBatch]:
+        for frame in staged.rows():
+            old = pl.Series([hashes.get(document) for document in frame["document_id"]], dtype=pl.String)
+            new = frame.filter(old.is_null())
+            other = frame.filter(old.is_not_null() & (old != frame["row_hash"]))
+            added.extend(new["document_id"])
+            changed.extend(other["document_id"])
+            yield from _operations(pl.concat([new, other]), "upsert")
+        gone = pl.DataFrame({"document_id": removed}, schema={"document_id": pl.String})
+        yield from _operations(gone, "delete")
+
+    batches = [batch for batch in difference() if batch.num_rows]
+    if batches or not tables.documents.exists:
+        reader = pa.RecordBatchReader.from_batches(_MERGE, batches)
+        tables.documents.merge(reader, "document_id", {"run_id": stamp.run_id, "contract": stamp.contract.version})
+    return added, changed, removed
+
+
+_MERGE = DOCUMENTS.append(pa.field(OP, pa.string()))
+
+
+def _operations(frame: pl.DataFrame, operation: str) -> list[pa.RecordBatch]:
+    missing = [pl.lit(None).alias(name) for name in DOCUMENTS.names if name not in frame.columns]
+    rows = frame.with_columns(*missing, pl.lit(operation).alias(OP)).select(_MERGE.names)
+    return rows.to_arrow().cast(_MERGE).to_batches()  # type: ignore[no-any-return]
+
+
+def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> int:
+    """New refusals are added; open ones of a touched item that were not found again are resolved. None is deleted.
+
+    Returns how many were opened or resolved.
+    """
+    new = pl.read_parquet(staged.quarantine)
+    old = tables.quarantine.scan().collect()
+    seen_again = old.filter(pl.col("quarantine_id").is_in(new["quarantine_id"].to_list()))
+    reopened = seen_again.filter(pl.col("status") == "resolved").with_columns(
+        status=pl.lit("open"), resolved_at=pl.lit(None, old.schema["resolved_at"])
+    )
+    resolved = old.filter(
+        (pl.col("status") == "open")
+        & pl.col("item").is_in(list(touched))
+        & ~pl.col("quarantine_id").is_in(seen_again["quarantine_id"].to_list())
+    ).with_columns(status=pl.lit("resolved"), resolved_at=pl.lit(stamp.now).cast(old.schema["resolved_at"]))
+    fresh = new.filter(~pl.col("quarantine_id").is_in(seen_again["quarantine_id"].to_list()))
+    rows = pl.concat([part.select(QUARANTINE.names).cast(old.schema) for part in (fresh, reopened, resolved)])
+    if rows.is_empty() and tables.quarantine.exists:
+        return 0
+    schema = QUARANTINE.append(pa.field(OP, pa.string()))
+    source = rows.unique("quarantine_id").with_columns(pl.lit("upsert").alias(OP)).to_arrow().cast(schema)
+    tables.quarantine.merge(source.to_reader(), "quarantine_id", {"run_id": stamp.run_id})
+    return rows.height
+
+
+def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, staged: Staged) -> None:
+    again = staged.unsettled_items | staged.unreadable_items
+    previous = {name: settled for name, (_, _, settled) in listing_of(tables).items()}
+    touched = {rank[1] for rank in staged.winners.values()} | again
+    rows = [
+        {
+            "item": item.key,
+            "version": item.version,
+            "reader": reader,
+            "settled": item.key not in again if item.key in touched else previous.get(item.key, True),
+        }
+        for item in items.values()
+    ]
+    tables.listing.overwrite(pa.Table.from_pylist(rows, LISTING))
+
+
+def unsettle(tables: SourceTables, names: set[str]) -> None:
+    """Have items of a held batch read again next time, also when their feed comes back with its old time of change."""
+    if tables.listing.exists:
+        settled = pl.col("settled") & ~pl.col("item").is_in(list(names))
+        tables.listing.overwrite(tables.listing.scan().with_columns(settled=settled).collect())
+
+
+def items_in_quarantine(tables: SourceTables) -> set[str]:
+    """Items with an open refusal: one that was held when it first came is in no listing."""
+    rows = tables.quarantine.scan().filter(pl.col("status") == "open").select(pl.col("item").unique()).collect()
+    return set(rows["item"])
+
+
+def listing_of(tables: SourceTables) -> dict[str, tuple[str, str, bool]]:
+    rows = tables.listing.scan().select(LISTING.names).collect()
+    return {item: (version, reader, settled) for item, version, reader, settled in rows.iter_rows()}
