@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.files import fingerprint
+from rag_pipeline.files import file_sha256, fingerprint
 from rag_pipeline.settings import Settings
 
 Vectors = NDArray[np.float32]
@@ -46,16 +46,12 @@ class Model:
 
         The device is left out: it changes a vector by less than the index resolves.
         """
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")):
-            relative = path.relative_to(self.folder)
-            if not path.is_file() or path.suffix in _NOT_THE_MODEL or path.name in _NOT_THE_MODEL:
-                continue
-            with path.open("rb") as file:
-                digest.update(f"{relative.as_posix()} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-        return fingerprint(
-            digest.hexdigest(), self.query_prompt, self.document_prompt, {"backend": "torch", "precision": "float32"}
-        )
+        files = _digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in self._files()))
+        return fingerprint(files, self.query_prompt, self.document_prompt, {"backend": "torch", "precision": "float32"})
+
+    def _files(self) -> list[Path]:
+        found = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        return [path for path in found if path.suffix not in _NOT_THE_MODEL and path.name not in _NOT_THE_MODEL]
 
     @cached_property
     def max_tokens(self) -> int:
@@ -87,8 +83,24 @@ class Model:
         return tokenizer
 
     def load(self) -> Encoder:
-        """Load the weights (seconds, hundreds of megabytes)."""
-        return _SentenceTransformer(self)
+        """Load the weights (seconds, hundreds of megabytes), unless this very model is the one loaded last."""
+        return _loaded(self, self.fingerprint)
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: Model, _fingerprint: str) -> Encoder:
+    """One refresh embeds chunks and then queries: the second time finds the model here."""
+    return _SentenceTransformer(model)
+
+
+@lru_cache(maxsize=8)
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Hash of names and bytes, read again only when a file's size or time of change is another."""
+    digest = hashlib.sha256()
+    top = min((path.parent for path, _, _ in files), key=lambda folder: len(folder.parts), default=Path())
+    for path, _, _ in files:
+        digest.update(f"{path.relative_to(top).as_posix()} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 class _SentenceTransformer:
