@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -150,6 +150,11 @@ def model_of(settings: Settings) -> Model:
         device=settings.device,
         batch=settings.embed_batch,
     )
+
+
+def same_machine(model: Model, *, name: str, query_prompt: str, document_prompt: str) -> Model:
+    """Another model on the device and with the batches of this one. Raises `PipelineError` when it is not here."""
+    return replace(model, folder=_folder(name), query_prompt=query_prompt, document_prompt=document_prompt)
 
 
 def _folder(name: str) -> Path:

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.model import Encoder, Model
-from rag_pipeline.errors import GoldenSetError
+from rag_pipeline.corpus.model import Encoder, Model, same_machine
+from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.evidence import Comparison, Evidence, LatencyEvidence, SetEvidence, keep, newest
 from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import Alive, Measured, alive, by_slice, latency, measure
@@ -33,6 +33,7 @@ EVALUATIONS = pa.schema(
         ("release", pa.string()),
         ("release_fingerprint", pa.string()),
         ("golden_set", pa.string()),
+        ("golden_fingerprint", pa.string()),
         ("query_id", pa.string()),
         ("metric", pa.string()),
         ("value", pa.float64()),
@@ -128,28 +129,39 @@ def _production(
     if production_id is None or production_id == release_id:
         return None
     with open_release(evaluation.home, production_id) as production:
-        if production.manifest.model.fingerprint != evaluation.model.fingerprint:
-            return _remembered(evaluation.home, production.manifest.fingerprint, living)
+        built_with = production.manifest.model
+        if built_with.fingerprint != evaluation.model.fingerprint:
+            try:
+                theirs = same_machine(
+                    evaluation.model,
+                    name=built_with.name,
+                    query_prompt=built_with.query_prompt,
+                    document_prompt=built_with.document_prompt,
+                )
+                encoder = encoder_for(production.manifest, theirs)
+            except PipelineError as error:
+                log.warning("production's own model is gone, so its last rankings are scored instead: %s", error)
+                return _remembered(evaluation.home, production.manifest.fingerprint, living)
         return [measure(production, encoder, one) for one in living]
 
 
 def _remembered(home: Path, release_fingerprint: str, living: list[Alive]) -> list[Measured] | None:
-    """Production built with another model cannot be asked again here; what it retrieved last time can be scored."""
+    """What production retrieved when it was last measured on these very golden sets; None when it never was."""
     rows = (
         evaluations_table(home)
         .scan()
         .filter(pl.col("release_fingerprint") == release_fingerprint)
         .sort("at")
-        .group_by("golden_set", "query_id")
+        .group_by("golden_fingerprint", "query_id")
         .agg(pl.col("retrieved").last())
         .collect()
     )
     found = {(golden, query): list(docs) for golden, query, docs in rows.iter_rows()}
     measured = []
     for one in living:
-        if any((one.golden.name, query) not in found for query in one.qrels):
+        if any((one.golden.fingerprint, query) not in found for query in one.qrels):
             return None
-        run = {query: found[one.golden.name, query] for query in one.qrels}
+        run = {query: found[one.golden.fingerprint, query] for query in one.qrels}
         measured.append(Measured(score(one.golden.about.metrics, one.qrels, run), run))
     return measured
 
@@ -194,6 +206,7 @@ def _remember(evaluation: Evaluation, candidate: OpenRelease, living: list[Alive
             "release": candidate.manifest.id,
             "release_fingerprint": candidate.manifest.fingerprint,
             "golden_set": one.golden.name,
+            "golden_fingerprint": one.golden.fingerprint,
             "query_id": query,
             "metric": name,
             "value": value,

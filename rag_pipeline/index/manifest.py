@@ -20,6 +20,7 @@ class ModelEntry(_Frozen):
     fingerprint: str
     dimensions: int
     query_prompt: str = ""
+    document_prompt: str = ""
 
 
 class IndexParameters(_Frozen):

@@ -26,6 +26,7 @@ def recipe_now(settings: Settings, contracts: tuple[Contract, ...], now: datetim
             fingerprint=model.fingerprint,
             dimensions=model.dimensions,
             query_prompt=model.query_prompt,
+            document_prompt=model.document_prompt,
         ),
         chunker=chunker_of(settings).fingerprint,
         sources={

@@ -273,3 +273,35 @@ def test_the_scheduled_jobs_run(handbook: Workspace, run: Run, job: str) -> None
     with dg.DagsterInstance.get() as instance:
         result = build(handbook.settings).resolve_job_def(job).execute_in_process(instance=instance)
         assert result.success
+
+
+def test_another_model_embeds_everything_again_and_is_measured_beside_production(
+    handbook: Workspace, run: Run, ask: Ask
+) -> None:
+    from rag_pipeline.corpus.model import model_of
+    from rag_pipeline.defs.run import refresh
+    from rag_pipeline.errors import ReleaseError
+    from rag_pipeline.index.retrieve import encoder_for
+
+    first = run()
+    other = handbook.root / "other-model"
+    shutil.copytree(model_of(handbook.settings).folder, other, copy_function=os.link)
+    config = (other / "sentence_bert_config.json").read_text()
+    (other / "sentence_bert_config.json").unlink()
+    (other / "sentence_bert_config.json").write_text(config.replace("256", "128"))
+    switched = refresh(handbook.settings.model_copy(update={"model": str(other)}))
+    assert switched.success, switched.errors
+    assert switched.assets["corpus/embeddings"]["embedded"] == len(PAGES)
+    assert switched.assets["index/evaluation"]["compared_with"] == first.assets["index/production"]["release"]
+    assert switched.assets["index/production"]["promoted"] is True
+
+    newest, _ = all_manifests(handbook.home / "releases")
+    with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
+        encoder_for(newest, model_of(handbook.settings))
+
+    shutil.rmtree(other)
+    back = run()
+    assert back.success, back.errors
+    assert back.assets["corpus/embeddings"]["embedded"] == 0, "the first model's vectors are still there"
+    assert back.assets["index/evaluation"]["compared_with"] == newest.id, "production's last rankings stand in for it"
+    assert back.assets["index/production"]["release"] == first.assets["index/production"]["release"]
