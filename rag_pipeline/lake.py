@@ -84,6 +84,7 @@ class Table:
             str(self.path),
             rows,
             mode=mode,
+            schema_mode="merge" if mode == "append" else "overwrite",
             partition_by=list(self.partition_by) or None,
             commit_properties=_commit(why),
         )

@@ -66,7 +66,7 @@ def evaluation_asset(contracts: tuple[Contract, ...], golden: list[str], setting
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, verdict),
             data_version=dg.DataVersion(evidence.seal),
-            check_results=[_policy_check(EVALUATION, MEETS_POLICY, verdict, passed=verdict.passed or release == current)],
+            check_results=[_policy_check(EVALUATION, MEETS_POLICY, verdict)],
         )
 
     return evaluation
@@ -102,7 +102,7 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, verdict),
             data_version=dg.DataVersion(evidence.seal),
-            check_results=[_policy_check(PRODUCTION_EVALUATION, STILL_MEETS_POLICY, verdict, passed=verdict.passed)],
+            check_results=[_policy_check(PRODUCTION_EVALUATION, STILL_MEETS_POLICY, verdict)],
         )
 
     return production_evaluation
@@ -120,5 +120,6 @@ def _work(desk: Desk, settings: Settings, run_id: str, *, reuse_hours: float) ->
     )
 
 
-def _policy_check(asset: list[str], name: str, verdict: Verdict, *, passed: bool) -> dg.AssetCheckResult:
-    return check(asset, name, passed, says=verdict_says(verdict), verdict=verdict.outcome, reasons=reasons_table(verdict))
+def _policy_check(asset: list[str], name: str, verdict: Verdict) -> dg.AssetCheckResult:
+    reasons = reasons_table(verdict)
+    return check(asset, name, verdict.passed, says=verdict_says(verdict), verdict=verdict.outcome, reasons=reasons)

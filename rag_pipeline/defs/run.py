@@ -86,8 +86,9 @@ def _ran(result: dg.ExecuteInProcessResult) -> Ran:
         if not one.passed
     )
     failures = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
-    errors = tuple(_in_our_words(event.step_failure_data.error) for event in failures)
-    return Ran(result.run_id, result.success, assets, failed, errors)
+    errors = [_in_our_words(event.step_failure_data.error) for event in failures]
+    told = tuple(error for error in errors if "blocking asset check" not in error)  # the failed checks tell it better
+    return Ran(result.run_id, result.success, assets, failed, told)
 
 
 def _in_our_words(error: Any) -> str:

@@ -152,16 +152,20 @@ def _refused_check(contract: Contract, report: LoadReport) -> dg.AssetCheckResul
         REFUSED_CHECK,
         report.open_refusals == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        says=_refused_says(report),
+        says=_refused_says(contract, report),
         open=report.open_refusals,
         examples=examples,
     )
 
 
-def _refused_says(report: LoadReport) -> str:
+def _refused_says(contract: Contract, report: LoadReport) -> str:
     if not report.open_refusals:
         return ""
-    examples = [f"{refusal.item} ({'; '.join(refusal.reasons)})" for refusal in report.refusals[:3]]
+    one_row_an_item = contract.server.format in (None, "documents")
+    examples = [
+        f"{refusal.item}{'' if one_row_an_item else f' row {refusal.row}'} ({'; '.join(refusal.reasons)})"
+        for refusal in report.refusals[:3]
+    ]
     more = ", …" if report.open_refusals > len(examples) else ""
     return f"{report.open_refusals} rows are refused: {', '.join(examples)}{more}"
 

@@ -100,6 +100,19 @@ def test_a_refused_candidate_leaves_production_as_it_was_and_says_why(handbook: 
     assert ask("where do I keep my passwords")[0] == "handbook/security/passwords.md"
 
 
+def test_a_floor_raised_over_what_serves_turns_the_check_red_and_moves_nothing(handbook: Workspace, run: Run) -> None:
+    first = run()
+    handbook.golden("questions", {**QUESTIONS, "how many days of vacation do I get": ["handbook/travel.md"]})
+    handbook.policy({"questions": {**FLOORS, "floors": {"nDCG@10": 1.0}}})
+    second = run()
+    assert not second.success
+    assert second.assets["index/candidate"]["built"] is False
+    (failed,) = [check for check in second.failed_checks if check.severity == "ERROR"]
+    assert failed.check == "candidate_meets_the_policy"
+    assert "below its floor of 1" in failed.description
+    assert serving(handbook.home) == first.assets["index/production"]["release"]
+
+
 def test_materializing_production_alone_after_a_refusal_is_refused_again(handbook: Workspace, run: Run) -> None:
     run()
     channel = (handbook.home / "channels/production.json").read_bytes()

@@ -456,3 +456,10 @@ def test_a_golden_set_without_demands_is_measured_and_decides_nothing(case: Case
     case.evidence_is(golden_sets={**case.evidence.golden_sets, "more": bad})
     case.facts_are(golden_fingerprints={"docs": "docs-1", "more": "more-1"})
     assert case.decide().passed
+
+
+def test_old_evidence_says_nothing_against_what_serves_already(case: Case) -> None:
+    case.evidence_is(created_at=NOW - timedelta(days=3), compared_with=None)
+    case.facts_are(production="new")
+    case.evidence_is(golden_sets={"docs": case.evidence.golden_sets["docs"].model_copy(update={"comparison": None})})
+    assert case.decide().passed
