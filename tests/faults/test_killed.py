@@ -19,9 +19,9 @@ REFRESH = "import sys; sys.argv = ['rag', 'refresh', '--json']; from rag_pipelin
 
 MOMENTS = {
     "while a source is read": "scratch/handbook/documents.parquet",
-    "after the documents were committed": "lake/documents/handbook/_delta_log/*1.json",
-    "after the chunks were committed": "lake/chunks/_delta_log/*1.json",
-    "after the vectors were committed": "lake/vectors/_delta_log/*1.json",
+    "after the documents were committed": "lake/documents/handbook/_delta_log/*.json",
+    "after the chunks were committed": "lake/chunks/_delta_log/*.json",
+    "after the vectors were committed": "lake/vectors/_delta_log/*.json",
     "while the release is built": "releases/.staging-*/chroma",
     "while the release is proved": "views/*/chroma.sqlite3",
     "after the candidate was named": "candidate.json",
