@@ -6,7 +6,7 @@ from typing import Literal
 
 from rag_pipeline.evaluate.evidence import Evidence, SetEvidence
 from rag_pipeline.ingest.state import SourceState
-from rag_pipeline.release.policy import Policy, SetPolicy
+from rag_pipeline.release.policy import NotWorse, Policy, SetPolicy
 
 Outcome = Literal["passed", "refused", "inconclusive", "could not be evaluated"]
 
@@ -100,8 +100,11 @@ def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, no
 
 
 def _golden_sets(evidence: Evidence, policy: Policy, channel: str) -> list[Reason]:
+    """Every set the policy names by its demands, every other one by the defaults: a new folder counts at once."""
     reasons = []
-    for name, demands in policy.channel(channel).golden_sets.items():
+    unnamed = {name: one for name, one in evidence.golden_sets.items() if name not in policy.channel(channel).golden_sets}
+    demanded = {name: _default_demands(one) for name, one in unnamed.items()} | policy.channel(channel).golden_sets
+    for name, demands in demanded.items():
         if name not in evidence.golden_sets:
             line = policy.line(channel, "golden_sets", name)
             reasons.append(_invalid(f"golden set {name} is demanded, but there is no such folder", line))
@@ -111,6 +114,11 @@ def _golden_sets(evidence: Evidence, policy: Policy, channel: str) -> list[Reaso
             reasons.append(_invalid(f"{name} was not compared with {evidence.compared_with}", line))
         reasons += _golden_set(name, evidence.golden_sets[name], demands, policy, channel)
     return reasons
+
+
+def _default_demands(measured: SetEvidence) -> SetPolicy:
+    metric = measured.comparison.metric if measured.comparison else NotWorse().metric
+    return SetPolicy(not_worse=NotWorse(metric=metric))
 
 
 def _golden_set(name: str, measured: SetEvidence, demands: SetPolicy, policy: Policy, channel: str) -> list[Reason]:

@@ -450,12 +450,12 @@ def test_a_demand_that_is_switched_off_refuses_nothing(tmp_path: Path) -> None:
     assert case.decide().passed
 
 
-def test_a_golden_set_without_demands_is_measured_and_decides_nothing(case: Case) -> None:
+def test_a_golden_set_the_policy_does_not_name_must_be_alive_too(case: Case) -> None:
     assert case.evidence is not None
     bad = case.evidence.golden_sets["docs"].model_copy(update={"metrics": {}, "queries": 0, "fingerprint": "more-1"})
     case.evidence_is(golden_sets={**case.evidence.golden_sets, "more": bad})
     case.facts_are(golden_fingerprints={"docs": "docs-1", "more": "more-1"})
-    assert case.decide().passed
+    assert case.decide().outcome == INVALID
 
 
 def test_old_evidence_says_nothing_against_what_serves_already(case: Case) -> None:
@@ -463,3 +463,15 @@ def test_old_evidence_says_nothing_against_what_serves_already(case: Case) -> No
     case.facts_are(production="new")
     case.evidence_is(golden_sets={"docs": case.evidence.golden_sets["docs"].model_copy(update={"comparison": None})})
     assert case.decide().passed
+
+
+def test_a_golden_set_the_policy_does_not_name_must_not_get_worse_either(case: Case) -> None:
+    docs = case.evidence.golden_sets["docs"]
+    assert docs.comparison is not None
+    worse = docs.comparison.model_copy(update={"metric": "MRR@10", "difference": -0.2, "lower": -0.3, "upper": -0.1})
+    case.evidence_is(golden_sets={"docs": docs, "more": docs.model_copy(update={"comparison": worse})})
+    case.facts_are(golden_fingerprints={"docs": "docs-1", "more": "docs-1"})
+    verdict = case.decide()
+    assert verdict.outcome == REFUSED
+    (reason,) = verdict.reasons
+    assert "more: MRR@10 -0.2000 against production" in reason.message
