@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rag_pipeline.errors import PipelineError
@@ -91,7 +92,8 @@ def query(
     console = Console()
     console.print(f"[dim]{release}, {took_ms} ms[/dim]")
     for hit in hits:
-        console.print(f"\n[bold]{hit.rank}. {hit.document_id}[/bold]  {hit.score:.3f}  [dim]{hit.uri or ''}[/dim]")
+        name, uri = escape(hit.document_id), escape(hit.uri or "")
+        console.print(f"\n[bold]{hit.rank}. {name}[/bold]  {hit.score:.3f}  [dim]{uri}[/dim]")
         console.print(" ".join(hit.text.split())[:300], markup=False, highlight=False)
 
 
@@ -223,9 +225,10 @@ def _show_refresh(summary: dict[str, Any]) -> None:
         console.print(f"  {name} {value:.4f}")
     for check in summary["failed_checks"]:
         style = "red" if check["severity"] == "ERROR" else "yellow"
-        console.print(f"[{style}]{check['severity']}[/{style}] {check['asset']} · {check['check']}: {check['description']}")
+        says = escape(f"{check['asset']} · {check['check']}: {check['description']}")
+        console.print(f"[{style}]{check['severity']}[/{style}] {says}")
     for error in summary["errors"]:
-        console.print(f"[red]FAILED[/red] {error}")
+        console.print(f"[red]FAILED[/red] {escape(error)}")
     console.print(summary["says"], style="bold", markup=False)
 
 
@@ -234,7 +237,7 @@ def _table(*headers: str, rows: Sequence[tuple[Any, ...]]) -> Table:
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(escape(str(cell)) for cell in row))
     return table
 
 
