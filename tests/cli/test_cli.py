@@ -177,9 +177,7 @@ def test_a_contract_with_a_typo_stops_before_anything_is_touched(
 def test_square_brackets_in_names_are_shown_as_they_are(
     pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline.pages(
-        {"[bold]gardens[nope].md": "# Gardens\n\nWater roses [daily] in the morning, says [/the] gardener.\n"}
-    )
+    pipeline.pages({"[bold]gardens[nope].md": "# Gardens\n\nWater roses [daily] in the morning, says [/the] gardener.\n"})
     code, _, _ = rag(monkeypatch, capsys, "refresh")
     assert code == 0
     code, out, _ = rag(monkeypatch, capsys, "query", "roses", "--k", "1")
