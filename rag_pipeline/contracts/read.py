@@ -46,7 +46,7 @@ FORMATS = ("email", "uri", "uuid")
 
 CONTRACT_PROPERTIES = ("quarantineMaxPercent", "volumeMaxDropPercent")
 COLUMN_PROPERTIES = ("role",)
-SERVER_PROPERTIES = ("connector", "pattern")
+SERVER_PROPERTIES = ("connector",)
 
 _OPERATORS = (
     "mustBe",
@@ -254,13 +254,16 @@ class _Reader:
         formats = ("documents", "jsonl", "csv", "parquet")
         if form not in formats:
             raise self.fail((*at, "format"), unknown_name("format", str(form), formats))
-        path = (self.document.path.parent / str(server["path"])).absolute()
-        pattern = custom.get("pattern")
+        path, pattern = _without_wildcards(self.document.path.parent / str(server["path"]))
         try:
-            next(self.document.path.glob(pattern or "*"), None)
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise self.fail((*at, "customProperties"), f"{pattern!r} is no file pattern ({error}); try **/*.md") from error
-        return Server(kind, form, path, pattern, None)
+            next(Path().glob(pattern or "*"), None)
+        except ValueError as error:
+            raise self.fail((*at, "path"), f"{pattern!r} is no file pattern ({error}); try **/*.md") from error
+        if form == "documents":
+            return Server(kind, form, path, pattern, None)
+        if pattern and "/" in pattern:
+            raise self.fail((*at, "path"), f"{pattern!r}: a table's wildcards stand in the file's name only")
+        return Server(kind, form, path / pattern if pattern else path, None, None)
 
     def _sla(self, columns: tuple[Column, ...]) -> tuple[float | None, str | None]:
         for index, promise in enumerate(self.content.get("slaProperties") or []):
@@ -334,6 +337,15 @@ def _is_date(value: object) -> bool:
     except ValueError:
         return False
     return isinstance(value, str)
+
+
+def _without_wildcards(path: Path) -> tuple[Path, str | None]:
+    """`docs/**/*.md` -> (`docs`, `**/*.md`): the folder before the first wildcard, and the pattern below it."""
+    parts = path.absolute().parts
+    first = next((index for index, part in enumerate(parts) if any(mark in part for mark in "*?[")), None)
+    if first is None:
+        return path.absolute(), None
+    return Path(*parts[:first]), "/".join(parts[first:])
 
 
 def _description(content: dict[str, Any]) -> str:

@@ -262,11 +262,17 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "'path' is a required property",
     ),
     "a custom server without a connector": (server(type="custom"), "- server: here", "servers[0]", "names its connector"),
-    "a file pattern that is absolute": (
-        server(type="local", path="p", format="documents", customProperties=[{"property": "pattern", "value": "/etc/*.md"}]),
-        "customProperties:",
-        "servers[0].customProperties",
+    "a file pattern that is none": (
+        server(type="local", path="pages/**.md", format="documents"),
+        "path: pages/**.md",
+        "servers[0].path",
         "try **/*.md",
+    ),
+    "a table with wildcards in a folder": (
+        server(type="local", path="*/rows.jsonl", format="jsonl"),
+        "path: '*/rows.jsonl'",
+        "servers[0].path",
+        "in the file's name only",
     ),
     "no server": (files_contract("p", servers=[]), "servers: []", "servers", "say where this one feed is"),
     "no owner": (files_contract("p", team={"members": [{"username": "bob"}]}), "team:", "team", "give the team a name"),
@@ -534,3 +540,12 @@ def test_a_source_cannot_be_called_like_another_group_of_the_graph(workspace: Wo
     path = workspace.contract(name, files_contract(workspace.root))
     with pytest.raises(ContractError, match="name of another group"):
         read_contract(path)
+
+
+def test_wildcards_in_the_path_choose_among_the_files(workspace: Workspace) -> None:
+    contract = read_contract(workspace.contract("pages", files_contract("../pages/**/*.md")))
+    assert contract.server.path == workspace.root / "contracts" / ".." / "pages"
+    assert contract.server.pattern == "**/*.md"
+    contract = read_contract(workspace.contract("rows", table_contract("../rows/*.jsonl", "jsonl")))
+    assert contract.server.path == workspace.root / "contracts" / ".." / "rows" / "*.jsonl"
+    assert contract.server.pattern is None
