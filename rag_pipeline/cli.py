@@ -89,12 +89,12 @@ def query(
     if as_json:
         _print_json({"release": release, "mode": mode, "took_ms": took_ms, "hits": found})
         return
-    console = Console()
+    console = Console(highlight=False)
     console.print(f"[dim]{release}, {took_ms} ms[/dim]")
     for hit in hits:
         name, uri = escape(hit.document_id), escape(hit.uri or "")
         console.print(f"\n[bold]{hit.rank}. {name}[/bold]  {hit.score:.3f}  [dim]{uri}[/dim]")
-        console.print(" ".join(hit.text.split())[:300], markup=False, highlight=False)
+        console.print(" ".join(hit.text.split())[:300], markup=False)
 
 
 @app.command()
@@ -106,7 +106,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(found)
         return
-    console = Console()
+    console = Console(highlight=False)
     for name, channel in found["channels"].items():
         console.print(
             f"[bold]{name}[/bold] → {channel['release']} since {channel['at']} ({channel['by']}: {channel['why']})"
@@ -155,7 +155,9 @@ def releases(as_json: AsJson = False) -> None:
         )
         for one in found
     ]
-    Console().print(_table("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows))
+    Console(highlight=False).print(
+        _table("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows)
+    )
 
 
 @app.command()
@@ -182,7 +184,7 @@ def evaluate(
         rows = [
             (name, metric, f"{value:.4f}") for name, one in found["golden_sets"].items() for metric, value in one.items()
         ]
-        console = Console()
+        console = Console(highlight=False)
         console.print(_table("golden set", "metric", "value", rows=rows))
         console.print(f"latency p50 {found['latency_ms']['p50']} ms, p95 {found['latency_ms']['p95']} ms")
         console.print(f"{release}: [bold]{found['verdict']}[/bold]")
@@ -203,7 +205,7 @@ def _channel_release(settings: Settings, name: str) -> str:
 
 
 def _show_refresh(summary: dict[str, Any]) -> None:
-    console = Console()
+    console = Console(highlight=False)
     rows = [
         (
             one["source"],
