@@ -133,6 +133,8 @@ def _batch_problem(contract: Contract, tables: SourceTables, staged: Staged, tou
         .item()
     )
     after, refused = kept + staged.good, old_refusals + staged.refused
+    if not before.height and not after and not refused:
+        return "the feed is empty: what it lists holds no row"
     share = 100 * refused / (after + refused) if after + refused else 0.0
     if share > contract.quarantine_max_percent:
         return (

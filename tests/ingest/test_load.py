@@ -310,6 +310,15 @@ def test_a_source_whose_feed_is_empty_is_held_at_its_last_good_version(pages: Fe
     assert pages.load().changed == ("handbook/a.md",)
 
 
+def test_a_table_without_a_row_is_an_empty_feed_not_a_source_of_nothing(table: Feed) -> None:
+    table.write("a.jsonl", "")
+    report = table.load()
+    assert report.held
+    assert report.reason == "the feed is empty: what it lists holds no row"
+    table.rows("a.jsonl", [row("1")])
+    assert table.load().added == ("reviews/1",)
+
+
 def test_a_source_whose_table_lost_a_required_column_is_held(table: Feed) -> None:
     table.rows("a.jsonl", [row("1"), row("2")])
     table.load()
