@@ -194,6 +194,59 @@ def evaluate(
         raise typer.Exit(1)
 
 
+Reason = Annotated[str, typer.Option(help="Why; written to the audit table.")]
+By = Annotated[str, typer.Option(help="Who; written to the audit table.")]
+Override = Annotated[bool, typer.Option("--override", help="Promote although the gate says no; needs --by and --reason.")]
+
+
+@app.command()
+def promote(
+    release: Annotated[str, typer.Argument(help="The release to promote, by id.")],
+    by: By = "",
+    reason: Reason = "",
+    override: Override = False,
+    as_json: AsJson = False,
+) -> None:
+    """Point production at a release, through the gate."""
+    _move(load_settings(), release, by=by, why=reason, override=override, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    to: Annotated[str | None, typer.Option(help="The release to go back to; the previous one when left out.")] = None,
+    by: By = "",
+    reason: Reason = "",
+    override: Override = False,
+    as_json: AsJson = False,
+) -> None:
+    """Point production at the release that served before, through the same gate."""
+    from rag_pipeline.release.channels import read_channel
+
+    settings = load_settings()
+    current = read_channel(settings.home, "production")
+    target = to or (current.previous if current else None)
+    if target is None:
+        raise PipelineError("there is nothing to go back to: production has never served another release")
+    _move(settings, target, by=by, why=reason or ("" if override else "rollback"), override=override, as_json=as_json)
+
+
+def _move(settings: Settings, release: str, *, by: str, why: str, override: bool, as_json: bool) -> None:
+    from rag_pipeline.defs import run
+    from rag_pipeline.index.manifest import read_manifest
+    from rag_pipeline.release.channels import serving
+
+    read_manifest(settings.home / "releases" / release)
+    before = serving(settings.home)
+    ran = run.promote(settings, release, by=by, why=why, override=override)
+    if not ran.success:
+        raise PipelineError("; ".join(ran.errors) or f"{release} was not promoted; the failed run is {ran.run_id}")
+    moved = {"channel": "production", "release": release, "previous": before, "moved": before != release}
+    if as_json:
+        _print_json(moved | {"override": override, "run_id": ran.run_id})
+    else:
+        Console(highlight=False).print(f"production → {release} (before: {before or 'nothing'})", markup=False)
+
+
 def _channel_release(settings: Settings, name: str) -> str:
     from rag_pipeline.release.channels import all_channels, read_channel
 

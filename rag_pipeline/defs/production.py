@@ -17,9 +17,12 @@ LET_PASS = "the_gate_let_it_pass"
 
 
 class PromotionConfig(dg.Config):
-    """Which release to promote; empty means the candidate."""
+    """Which release to promote (empty: the candidate), by whom and why. An override needs both, and is audited."""
 
     release: str = ""
+    by: str = ""
+    why: str = ""
+    override: bool = False
 
 
 def production_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.AssetsDefinition:
@@ -47,7 +50,10 @@ def production_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.
         release = config.release or read_candidate(settings.home).release
         desk = desk_now(settings, contracts, datetime.now(UTC))
         try:
-            done = promote(desk, release, by=settings.actor, why="refresh", run_id=context.run.run_id)
+            by, why = config.by, config.why
+            if not config.override:
+                by, why = by or settings.actor, why or "refresh"
+            done = promote(desk, release, by=by, why=why, run_id=context.run.run_id, override=config.override)
         except PromotionRefused as refusal:
             reasons = table(("reason",), [[reason] for reason in refusal.reasons])
             yield check(PRODUCTION, LET_PASS, passed=False, says=str(refusal), reasons=reasons)

@@ -55,10 +55,21 @@ def refresh(settings: Settings, *, source: str | None = None, promote: bool = Tr
     return _run(settings, definitions, selection, {})
 
 
-def evaluate(settings: Settings, release: str) -> Ran:
-    """Run the evaluation alone, on one release, measuring again even where evidence is there."""
-    config = {"ops": {"__".join(EVALUATION): {"config": {"release": release, "measure_again": True}}}}
-    return _run(settings, build(settings), dg.AssetSelection.assets(dg.AssetKey(EVALUATION)), config)
+def evaluate(settings: Settings, release: str, *, measure_again: bool = True) -> Ran:
+    """Run the evaluation alone, on one release; `measure_again` even where evidence is there."""
+    return _run_one(settings, EVALUATION, {"release": release, "measure_again": measure_again})
+
+
+def promote(settings: Settings, release: str, *, by: str, why: str, override: bool) -> Ran:
+    """Run the gate alone, on one release, with fresh evidence where there is none. The gate decides, not this."""
+    if not override:
+        evaluate(settings, release, measure_again=False)
+    return _run_one(settings, PRODUCTION, {"release": release, "by": by, "why": why, "override": override})
+
+
+def _run_one(settings: Settings, key: list[str], config: dict[str, Any]) -> Ran:
+    selection = dg.AssetSelection.assets(dg.AssetKey(key))
+    return _run(settings, build(settings), selection, {"ops": {"__".join(key): {"config": config}}})
 
 
 def _run(settings: Settings, definitions: dg.Definitions, selection: dg.AssetSelection, config: dict[str, Any]) -> Ran:

@@ -25,7 +25,7 @@ AUDIT = pa.schema(
     [
         ("at", pa.timestamp("us", "UTC")),
         ("channel", pa.string()),
-        ("action", pa.string()),  # promoted | refused
+        ("action", pa.string()),  # promoted | overridden | refused
         ("release", pa.string()),
         ("previous", pa.string()),
         ("by", pa.string()),
@@ -93,11 +93,23 @@ def judge(desk: Desk, release_id: str, channel: str = PRODUCTION) -> tuple[Verdi
     return decide(evidence, desk.policy, channel, facts, desk.now), evidence
 
 
-def promote(desk: Desk, release_id: str, *, by: str, why: str, run_id: str, channel: str = PRODUCTION) -> Promotion:
-    """Point a channel at a release, if the gate says yes.
+def promote(
+    desk: Desk,
+    release_id: str,
+    *,
+    by: str,
+    why: str,
+    run_id: str,
+    override: bool = False,
+    channel: str = PRODUCTION,
+) -> Promotion:
+    """Point a channel at a release, if the gate says yes, or a person takes it upon them (`override`).
 
-    Raises `PromotionRefused` with every reason; the channel is then as it was. Both are written to the audit table.
+    A release whose files are not the ones it was built with is refused in any case. Raises `PromotionRefused` with
+    every reason; the channel is then as it was. Moves, overrides and refusals are written to the audit table.
     """
+    if override and not (by.strip() and why.strip()):
+        raise PromotionRefused(f"{release_id} was not promoted: an override needs a name (by) and a reason (why)")
     expected = read_channel(desk.home, channel)
     verdict, evidence = judge(desk, release_id, channel)
     if expected and expected.release == release_id:
@@ -114,7 +126,8 @@ def promote(desk: Desk, release_id: str, *, by: str, why: str, run_id: str, chan
         "reasons": json.dumps([str(reason) for reason in verdict.reasons]),
         "evidence": evidence.seal if evidence else None,
     }
-    if not verdict.passed:
+    damaged = damaged_files(desk.home, read_manifest(desk.home / "releases" / release_id))
+    if damaged or not (verdict.passed or override):
         _audit(desk.home, entry | {"action": "refused"})
         reasons = tuple(str(reason) for reason in verdict.reasons)
         raise PromotionRefused(f"{release_id} was not promoted: {verdict.outcome}. {'; '.join(reasons)}", reasons)
@@ -129,7 +142,7 @@ def promote(desk: Desk, release_id: str, *, by: str, why: str, run_id: str, chan
         run_id=run_id,
     )
     move_channel(desk.home, channel, target, expected=expected)
-    _audit(desk.home, entry | {"action": "promoted"})
+    _audit(desk.home, entry | {"action": "promoted" if verdict.passed else "overridden"})
     return Promotion(verdict, target, moved=True)
 
 

@@ -184,3 +184,54 @@ def test_square_brackets_in_names_are_shown_as_they_are(
     assert code == 0
     assert "handbook/[bold]gardens[nope].md" in out
     assert "[daily]" in out
+
+
+def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
+    pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rag_pipeline.release.channels import serving
+    from rag_pipeline.release.promote import audit_table
+
+    code, _, err = rag(monkeypatch, capsys, "rollback")
+    assert code == 1
+    assert "nothing to go back to" in err
+    first = as_json(rag(monkeypatch, capsys, "refresh", "--json")[1])["production"]
+    pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis only at night.\n"})
+    second = as_json(rag(monkeypatch, capsys, "refresh", "--json")[1])["production"]
+    assert second != first
+
+    code, out, _ = rag(monkeypatch, capsys, "rollback", "--by", "ana", "--reason", "taxis", "--json")
+    assert code == 0
+    assert as_json(out) | {"run_id": ""} == {
+        "channel": "production",
+        "release": first,
+        "previous": second,
+        "moved": True,
+        "override": False,
+        "run_id": "",
+    }
+    assert serving(pipeline.home) == first
+    assert rag(monkeypatch, capsys, "promote", second)[0] == 0
+
+    pipeline.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})
+    pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}}})
+    code, _, err = rag(monkeypatch, capsys, "promote", first)
+    assert code == 1
+    assert "below its floor of 0.99" in err
+    assert rag(monkeypatch, capsys, "promote", first, "--override")[0] == 1
+    assert serving(pipeline.home) == second
+    assert rag(monkeypatch, capsys, "promote", first, "--override", "--by", "ana", "--reason", "known issue")[0] == 0
+    assert serving(pipeline.home) == first
+
+    chroma = next((pipeline.home / "releases" / second).rglob("chroma.sqlite3"))
+    chroma.chmod(0o644)
+    chroma.write_bytes(chroma.read_bytes() + b"x")
+    code, _, err = rag(monkeypatch, capsys, "promote", second, "--override", "--by", "ana", "--reason", "please")
+    assert code == 1
+    assert "differ from its manifest" in err
+    assert serving(pipeline.home) == first
+
+    audit = audit_table(pipeline.home).scan().sort("at").collect()
+    assert audit["action"].to_list() == ["promoted"] * 4 + ["refused", "overridden", "refused"]
+    assert audit["by"].to_list()[2] == "ana"
+    assert audit["why"].to_list()[5] == "known issue"
