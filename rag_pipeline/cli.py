@@ -208,7 +208,7 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Point production at a release, through the gate."""
-    _move(load_settings(), release, by=by, why=reason, override=override, as_json=as_json)
+    _move(load_settings(), release, by=by, why=reason, override=override, withdraw=False, as_json=as_json)
 
 
 @app.command()
@@ -219,7 +219,10 @@ def rollback(
     override: Override = False,
     as_json: AsJson = False,
 ) -> None:
-    """Point production at the release that served before, through the same gate."""
+    """Point production at the release that served before, through the same gate.
+
+    What is rolled back is not promoted again by a refresh until its content changes, or a person names it.
+    """
     from rag_pipeline.release.channels import read_channel
 
     settings = load_settings()
@@ -227,17 +230,18 @@ def rollback(
     target = to or (current.previous if current else None)
     if target is None:
         raise PipelineError("there is nothing to go back to: production has never served another release")
-    _move(settings, target, by=by, why=reason or ("" if override else "rollback"), override=override, as_json=as_json)
+    why = reason or ("" if override else "rollback")
+    _move(settings, target, by=by, why=why, override=override, withdraw=True, as_json=as_json)
 
 
-def _move(settings: Settings, release: str, *, by: str, why: str, override: bool, as_json: bool) -> None:
+def _move(settings: Settings, release: str, *, by: str, why: str, override: bool, withdraw: bool, as_json: bool) -> None:
     from rag_pipeline.defs import run
     from rag_pipeline.index.manifest import read_manifest
     from rag_pipeline.release.channels import serving
 
     read_manifest(settings.home / "releases" / release)
     before = serving(settings.home)
-    ran = run.promote(settings, release, by=by, why=why, override=override)
+    ran = run.promote(settings, release, by=by, why=why, override=override, withdraw=withdraw)
     if not ran.success:
         raise PipelineError("; ".join(ran.errors) or f"{release} was not promoted; the failed run is {ran.run_id}")
     moved = {"channel": "production", "release": release, "previous": before, "moved": before != release}

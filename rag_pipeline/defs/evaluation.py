@@ -62,7 +62,7 @@ def evaluation_asset(contracts: tuple[Contract, ...], golden: list[str], setting
             release,
             current,
         )
-        verdict, _ = promote.judge(desk, release)
+        verdict, _ = promote.judge(desk, release, named=bool(config.release))
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, verdict),
             data_version=dg.DataVersion(evidence.seal),

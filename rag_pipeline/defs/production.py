@@ -17,12 +17,16 @@ LET_PASS = "the_gate_let_it_pass"
 
 
 class PromotionConfig(dg.Config):
-    """Which release to promote (empty: the candidate), by whom and why. An override needs both, and is audited."""
+    """Which release to promote (empty: the candidate), by whom and why. An override needs both, and is audited.
+
+    `withdraw`: the release that serves now is bad, and no refresh may promote its content again by itself.
+    """
 
     release: str = ""
     by: str = ""
     why: str = ""
     override: bool = False
+    withdraw: bool = False
 
 
 def production_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.AssetsDefinition:
@@ -53,7 +57,16 @@ def production_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.
             by, why = config.by, config.why
             if not config.override:
                 by, why = by or settings.actor, why or "refresh"
-            done = promote(desk, release, by=by, why=why, run_id=context.run.run_id, override=config.override)
+            done = promote(
+                desk,
+                release,
+                by=by,
+                why=why,
+                run_id=context.run.run_id,
+                named=bool(config.release),
+                override=config.override,
+                withdraw=config.withdraw,
+            )
         except PromotionRefused as refusal:
             reasons = table(("reason",), [[reason] for reason in refusal.reasons])
             yield check(PRODUCTION, LET_PASS, passed=False, says=str(refusal), reasons=reasons)

@@ -60,11 +60,12 @@ def evaluate(settings: Settings, release: str, *, measure_again: bool = True) ->
     return _run_one(settings, EVALUATION, {"release": release, "measure_again": measure_again})
 
 
-def promote(settings: Settings, release: str, *, by: str, why: str, override: bool) -> Ran:
+def promote(settings: Settings, release: str, *, by: str, why: str, override: bool, withdraw: bool) -> Ran:
     """Run the gate alone, on one release, with fresh evidence where there is none. The gate decides, not this."""
     if not override:
         evaluate(settings, release, measure_again=False)
-    return _run_one(settings, PRODUCTION, {"release": release, "by": by, "why": why, "override": override})
+    config = {"release": release, "by": by, "why": why, "override": override, "withdraw": withdraw}
+    return _run_one(settings, PRODUCTION, config)
 
 
 def _run_one(settings: Settings, key: list[str], config: dict[str, Any]) -> Ran:

@@ -25,6 +25,8 @@ class Channel(BaseModel):
     by: str
     why: str
     run_id: str
+    withdrawn: dict[str, str] = {}
+    """Fingerprints of releases that were rolled back -> who, when and why. No refresh promotes them by itself."""
 
 
 def read_channel(home: Path, name: str) -> Channel | None:

@@ -49,6 +49,8 @@ class Facts:
     golden_fingerprints: dict[str, str]
     production: str | None
     sources: tuple[SourceState, ...]
+    withdrawn: str = ""
+    """Who rolled this very content back and why, unless a person names the release now."""
     damage: tuple[str, ...] = ()
     """Files of the release that differ from its manifest."""
 
@@ -190,9 +192,13 @@ def _latency(evidence: Evidence, policy: Policy, channel: str) -> list[Reason]:
 
 
 def _release(facts: Facts) -> list[Reason]:
-    if not facts.damage:
-        return []
-    return [_invalid(f"files of the release differ from its manifest: {', '.join(facts.damage)}")]
+    reasons = []
+    if facts.damage:
+        reasons.append(_invalid(f"files of the release differ from its manifest: {', '.join(facts.damage)}"))
+    if facts.withdrawn:
+        says = f"rolled back by {facts.withdrawn}; `rag promote {facts.release}` brings it back if it is good again"
+        reasons.append(Reason("refused", "", says))
+    return reasons
 
 
 def _sources(policy: Policy, channel: str, facts: Facts) -> list[Reason]:

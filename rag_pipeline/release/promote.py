@@ -74,12 +74,17 @@ class Promotion:
     moved: bool
 
 
-def judge(desk: Desk, release_id: str, channel: str = PRODUCTION) -> tuple[Verdict, Evidence | None]:
-    """The verdict on a release as of now, from what lies on disk. Changes nothing."""
+def judge(desk: Desk, release_id: str, channel: str = PRODUCTION, *, named: bool = False) -> tuple[Verdict, Evidence | None]:
+    """The verdict on a release as of now, from what lies on disk. Changes nothing.
+
+    `named` says that a person asks for this very release: then it does not matter that it was rolled back once.
+    """
     manifest = read_manifest(desk.home / "releases" / release_id)
     if manifest.id != release_id:  # a copy under another name: its files would not be the ones that are checked
         raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
     evidence = newest(desk.home, manifest.fingerprint)
+    current = read_channel(desk.home, channel)
+    withdrawn = current.withdrawn.get(manifest.fingerprint, "") if current and current.release != release_id else ""
     facts = Facts(
         release=release_id,
         release_fingerprint=manifest.fingerprint,
@@ -88,6 +93,7 @@ def judge(desk: Desk, release_id: str, channel: str = PRODUCTION) -> tuple[Verdi
         golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
         production=serving(desk.home),
         sources=tuple(source_state(contract, desk.home, desk.now) for contract in desk.contracts),
+        withdrawn="" if named else withdrawn,
         damage=damaged_files(desk.home, manifest),
     )
     return decide(evidence, desk.policy, channel, facts, desk.now), evidence
@@ -100,18 +106,22 @@ def promote(
     by: str,
     why: str,
     run_id: str,
+    named: bool = False,
     override: bool = False,
+    withdraw: bool = False,
     channel: str = PRODUCTION,
 ) -> Promotion:
     """Point a channel at a release, if the gate says yes, or a person takes it upon them (`override`).
 
-    A release whose files are not the ones it was built with is refused in any case. Raises `PromotionRefused` with
-    every reason; the channel is then as it was. Moves, overrides and refusals are written to the audit table.
+    `named`: a person asks for this very release. `withdraw`: the release that serves now is bad (a rollback), and no
+    refresh may promote its content again by itself. A release whose files are not the ones it was built with is
+    refused in any case. Raises `PromotionRefused` with every reason; the channel is then as it was. Moves, overrides
+    and refusals are written to the audit table.
     """
     if override and not (by.strip() and why.strip()):
         raise PromotionRefused(f"{release_id} was not promoted: an override needs a name (by) and a reason (why)")
     expected = read_channel(desk.home, channel)
-    verdict, evidence = judge(desk, release_id, channel)
+    verdict, evidence = judge(desk, release_id, channel, named=named)
     if expected and expected.release == release_id:
         return Promotion(verdict, expected, moved=False)
     entry = {
@@ -131,9 +141,15 @@ def promote(
         _audit(desk.home, entry | {"action": "refused"})
         reasons = tuple(str(reason) for reason in verdict.reasons)
         raise PromotionRefused(f"{release_id} was not promoted: {verdict.outcome}. {'; '.join(reasons)}", reasons)
+    fingerprint = read_manifest(desk.home / "releases" / release_id).fingerprint
+    withdrawn = dict(expected.withdrawn) if expected else {}
+    if expected and withdraw:
+        withdrawn[expected.fingerprint] = f"{by} at {desk.now:%Y-%m-%d %H:%M} UTC ({why})"
+    withdrawn.pop(fingerprint, None)
     target = Channel(
         release=release_id,
-        fingerprint=read_manifest(desk.home / "releases" / release_id).fingerprint,
+        fingerprint=fingerprint,
+        withdrawn=withdrawn,
         previous=expected.release if expected else None,
         sequence=(expected.sequence if expected else 0) + 1,
         at=desk.now,

@@ -211,6 +211,10 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
         "run_id": "",
     }
     assert serving(pipeline.home) == first
+    code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
+    assert code == 1, "the next nightly must not undo a rollback"
+    assert any("rolled back by ana" in check["description"] for check in as_json(out)["failed_checks"])
+    assert serving(pipeline.home) == first
     assert rag(monkeypatch, capsys, "promote", second)[0] == 0
 
     pipeline.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})

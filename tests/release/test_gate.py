@@ -135,7 +135,7 @@ def case(policy: Policy) -> Case:
 
 def edited(case: Case) -> None:
     assert case.evidence is not None
-    case.evidence = case.evidence.model_copy(update={"latency": LatencyEvidence(queries=50, p50_ms=1, p95_ms=1)})
+    case.evidence = case.evidence.model_copy(update={"latency": LatencyEvidence(queries=49, p50_ms=1, p95_ms=1)})
 
 
 def no_evidence(case: Case) -> None:
@@ -475,3 +475,12 @@ def test_a_golden_set_the_policy_does_not_name_must_not_get_worse_either(case: C
     assert verdict.outcome == REFUSED
     (reason,) = verdict.reasons
     assert "more: MRR@10 -0.2000 against production" in reason.message
+
+
+def test_content_that_was_rolled_back_is_refused_and_says_how_to_bring_it_back(case: Case) -> None:
+    case.facts_are(withdrawn="ana at 2026-11-21 02:10 UTC (wrong prices)")
+    verdict = case.decide()
+    assert verdict.outcome == REFUSED
+    (reason,) = verdict.reasons
+    assert "rolled back by ana at 2026-11-21 02:10 UTC (wrong prices)" in str(reason)
+    assert "rag promote new" in str(reason)
