@@ -81,6 +81,13 @@ class Workspace:
     def home(self) -> Path:
         return self.settings.home
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process of its own needs to work on this workspace."""
+        settings = self.settings
+        own = {"RAG_HOME": settings.home, "RAG_CONTRACTS": settings.contracts, "RAG_EVALS": settings.evals}
+        return {**os.environ, **{name: str(path) for name, path in own.items()}}
+
     def contract(self, source: str, content: Mapping[str, Any]) -> Path:
         path = self.root / "contracts" / f"{source}.odcs.yaml"
         path.parent.mkdir(exist_ok=True)

@@ -7,7 +7,6 @@ a staging directory, which the next build removes.
 import importlib.metadata
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import polars as pl
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.files import exclusive, file_sha256, fingerprint, fingerprint_lines, sync_folder, write_json
+from rag_pipeline.files import exclusive, file_sha256, fingerprint, fingerprint_lines, sync, write_json
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import (
     FILE,
@@ -89,7 +88,7 @@ def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> 
         try:
             manifest = _build(home, staging, recipe, release_id, wanted, run_id, now)
             staging.rename(releases / release_id)
-            sync_folder(releases)
+            sync(releases)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
@@ -138,7 +137,7 @@ def _build(home: Path, staging: Path, recipe: Recipe, release_id: str, wanted: s
     write_json(staging / FILE, manifest.model_dump(mode="json"))
     for path in [staging, *staging.rglob("*")]:
         if path.is_dir():
-            sync_folder(path)
+            sync(path)
     return manifest
 
 
@@ -206,10 +205,6 @@ def _files(folder: Path) -> list[Path]:
 
 def _sealed(path: Path) -> FileEntry:
     """A file made durable and read-only, with its checksum."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)
     path.chmod(0o444)
     return FileEntry(sha256=file_sha256(path), size_bytes=path.stat().st_size)

@@ -118,7 +118,7 @@ def _batch_problem(contract: Contract, tables: SourceTables, staged: Staged, tou
     """Why the batch as a whole breaks its contract, or None."""
     required = [column.name for column in contract.columns if column.required]
     if staged.readable and (missing := [name for name in required if name not in staged.columns]):
-        found = ", ".join(sorted(staged.columns)) or "none"
+        found = ", ".join(_names(contract, staged)) or "none of the contract's; does the file lack its header line?"
         return (
             f"column {', '.join(missing)} is required but missing from the feed (columns found: {found}); "
             f"mend the feed, or the schema in {contract.file.name}"
@@ -174,7 +174,6 @@ def _report(
         .collect()
         .sort("kind", "item", "row")
     )
-    known = {column.name for column in stamp.contract.columns}
     return LoadReport(
         source=stamp.contract.source,
         outcome=outcome,
@@ -197,8 +196,16 @@ def _report(
             Refusal(item, row, kind, tuple(f"{r['column']} {r['message']}".strip() for r in json.loads(reasons)))
             for item, row, kind, reasons in refusals.head(_EXAMPLES).iter_rows()
         ),
-        unknown_columns=tuple(sorted(staged.columns - known)) if staged else (),
+        unknown_columns=tuple(_names(stamp.contract, staged, only_unknown=True)) if staged else (),
     )
+
+
+def _names(contract: Contract, staged: Staged, *, only_unknown: bool = False) -> list[str]:
+    """Names of the columns found. None where none is the contract's: then they may be values, of a file without header."""
+    known = {column.name for column in contract.columns}
+    if not known & staged.columns:
+        return []
+    return sorted(staged.columns - known if only_unknown else staged.columns)
 
 
 def _remember(stamp: Stamp, tables: SourceTables, report: LoadReport) -> None:

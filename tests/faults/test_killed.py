@@ -28,18 +28,12 @@ MOMENTS = {
 }
 
 
-def environment(handbook: Workspace) -> dict[str, str]:
-    settings = handbook.settings
-    own = {"RAG_HOME": settings.home, "RAG_CONTRACTS": settings.contracts, "RAG_EVALS": settings.evals}
-    return {**os.environ, **{name: str(path) for name, path in own.items()}}
-
-
 def kill_when(handbook: Workspace, pattern: str) -> bool:
     """Start a refresh in a process of its own and kill it the moment a new file matches; False if it ended before."""
     before = {path: path.stat().st_mtime_ns for path in handbook.home.glob(pattern)}
     process = subprocess.Popen(
         [sys.executable, "-c", REFRESH],
-        env=environment(handbook),
+        env=handbook.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -80,7 +74,7 @@ def test_a_refresh_killed_at_any_moment_loses_nothing(
 @pytest.mark.slow
 def test_of_two_refreshes_at_once_neither_tears_anything(handbook: Workspace, ask: Callable[[str], list[str]]) -> None:
     processes = [
-        subprocess.Popen([sys.executable, "-c", REFRESH], env=environment(handbook), stdout=subprocess.DEVNULL)
+        subprocess.Popen([sys.executable, "-c", REFRESH], env=handbook.environment, stdout=subprocess.DEVNULL)
         for _ in range(2)
     ]
     assert [process.wait(timeout=300) for process in processes] == [0, 0]

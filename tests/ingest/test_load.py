@@ -319,6 +319,17 @@ def test_a_table_without_a_row_is_an_empty_feed_not_a_source_of_nothing(table: F
     assert table.load().added == ("reviews/1",)
 
 
+def test_the_values_of_a_table_without_header_line_are_not_taken_for_names_and_told(workspace: Workspace) -> None:
+    path = workspace.root / "feed" / "people.csv"
+    people = Feed(workspace, "people", table_contract(path, "csv"))
+    people.write("people.csv", "ana@private.example,Ana owes money\nbob@private.example,Bob does not\n")
+    report = people.load()
+    assert report.held
+    assert "does the file lack its header line?" in report.reason
+    assert "private" not in repr(report)
+    assert "owes" not in repr(report)
+
+
 def test_a_source_whose_table_lost_a_required_column_is_held(table: Feed) -> None:
     table.rows("a.jsonl", [row("1"), row("2")])
     table.load()

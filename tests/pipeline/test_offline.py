@@ -1,7 +1,6 @@
 """Nothing is asked of the network, by us or by any dependency."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -30,16 +29,10 @@ finally:
 """
 
 
-def environment(handbook: Workspace) -> dict[str, str]:
-    settings = handbook.settings
-    own = {"RAG_HOME": settings.home, "RAG_CONTRACTS": settings.contracts, "RAG_EVALS": settings.evals}
-    return {**os.environ, **{name: str(path) for name, path in own.items()}}
-
-
 def test_a_refresh_asks_no_other_machine_for_anything(handbook: Workspace, tmp_path: Path) -> None:
     report = tmp_path / "asked.json"
     command = [sys.executable, "-c", WATCHED, str(report)]
-    done = subprocess.run(command, env=environment(handbook), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=handbook.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["promoted"] is True
     strangers = [host for host in json.loads(report.read_text()) if host not in ("127.0.0.1", "localhost", "::1")]
@@ -52,6 +45,6 @@ def test_a_refresh_works_where_there_is_no_network_at_all(handbook: Workspace) -
         pytest.skip("this machine does not let us make a network namespace (unshare -rn)")
     code = "import sys; sys.argv = ['rag', 'refresh', '--json']; from rag_pipeline.cli import main; main()"
     command = [unshare, "-rn", sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment(handbook), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=handbook.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["promoted"] is True

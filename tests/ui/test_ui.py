@@ -1,6 +1,5 @@
 """The Dagster UI, in a real browser: the pages a person looks at load, and say what they should."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -49,13 +48,7 @@ def address(refused: Workspace) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = refused.settings
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(prepare_dagster_home(settings)),
-        "RAG_HOME": str(settings.home),
-        "RAG_CONTRACTS": str(settings.contracts),
-        "RAG_EVALS": str(settings.evals),
-    }
+    environment = {**refused.environment, "DAGSTER_HOME": str(prepare_dagster_home(settings))}
     command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
     command += ["-m", "rag_pipeline.definitions"]
     with (refused.root / "webserver.log").open("wb") as log:
