@@ -57,6 +57,26 @@ class Table:
         if self.exists:
             self.delta().delete(predicate)
 
+    def remove(self, rows: pa.Table, keys: tuple[str, ...]) -> int:
+        """Delete the rows whose `keys` are among those of `rows`, in one commit; returns how many went."""
+        if not self.exists or not rows.num_rows:
+            return 0
+        same = " and ".join(f"t.{key} = s.{key}" for key in keys)
+        done = self.delta().merge(rows, predicate=same, source_alias="s", target_alias="t").when_matched_delete().execute()
+        return int(done["num_target_rows_deleted"])
+
+    def tidy(self, days: int, *, dry_run: bool = False) -> list[str]:
+        """Join small files, and remove files and log entries that only versions older than `days` need; names of files.
+
+        Time travel reaches that far back and no further.
+        """
+        table = self.delta()
+        if not dry_run:
+            table.optimize.compact()
+            table.create_checkpoint()
+            table.cleanup_metadata()
+        return list(table.vacuum(retention_hours=24 * days, dry_run=dry_run, enforce_retention_duration=False))
+
     def merge(self, source: pa.RecordBatchReader, key: str, why: dict[str, str] | None = None) -> None:
         """Apply upserts and deletes in one commit. `source` has this table's columns and `_op`; `key` is unique in it."""
         if not self.exists:
@@ -88,6 +108,12 @@ class Table:
             partition_by=list(self.partition_by) or None,
             commit_properties=_commit(why),
         )
+
+
+def all_tables(lake: Path) -> list[Table]:
+    """Every Delta table below a folder, for upkeep that knows no schema."""
+    found = sorted(path.parent for path in lake.glob("**/_delta_log") if path.is_dir())
+    return [Table(path, pa.schema([])) for path in found]
 
 
 def _commit(why: dict[str, str] | None) -> CommitProperties | None:

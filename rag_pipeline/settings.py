@@ -42,9 +42,12 @@ class Settings(BaseSettings):
     promotion: Literal["automatic", "manual"] = Field(
         default="automatic", description="`manual`: the nightly run stops at the verdict, a person promotes."
     )
+    keep_releases: int = Field(default=7, ge=1, description="Newest releases kept beside those channels point at.")
+    keep_days: int = Field(default=30, ge=1, description="Days that old versions of the tables can be read again.")
     schedules: Literal["on", "off"] = Field(default="off", description="Whether schedules start switched on.")
-    timezone: str = Field(default="UTC", description="Time zone of both schedules.")
+    timezone: str = Field(default="UTC", description="Time zone of the schedules.")
     nightly_cron: str = Field(default="0 2 * * *", description="When the refresh runs.")
+    collection_cron: str = Field(default="0 5 * * 0", description="When what nobody needs is removed.")
     evaluation_cron: str = Field(default="0 8,14,20 * * *", description="When production is measured again.")
 
     @field_validator("home", "contracts", "evals")

@@ -1,5 +1,6 @@
 """`index/evaluation` and `index/production_evaluation`: what a release is worth, measured and written down."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -7,13 +8,11 @@ import dagster as dg
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, PRODUCTION, PRODUCTION_EVALUATION, golden_set
-from rag_pipeline.defs.present import Materialized, check
+from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, Materialized, check
 from rag_pipeline.defs.reports import evidence_metadata, reasons_table, verdict_says
-from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
-from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import channels, promote
-from rag_pipeline.release.channels import serving
 from rag_pipeline.release.gate import Verdict
 from rag_pipeline.release.promote import Desk, desk_now
 from rag_pipeline.settings import Settings
@@ -29,7 +28,17 @@ class EvaluationConfig(dg.Config):
     measure_again: bool = False
 
 
-def evaluation_asset(contracts: tuple[Contract, ...], golden: list[str], settings: Settings) -> dg.AssetsDefinition:
+def meets_policy(channel: str) -> str:
+    """Name of the check that holds the candidate against a channel's demands."""
+    return MEETS_POLICY if channel == channels.PRODUCTION else f"{MEETS_POLICY}_of_{channel}"
+
+
+def evaluation_asset(
+    contracts: tuple[Contract, ...], golden: list[str], names: Sequence[str], settings: Settings
+) -> dg.AssetsDefinition:
+    """`names`: the channels. With one, its check blocks; with several it must not, as one channel may take what
+    another refuses. The gate in each channel's own step decides in any case."""
+
     @dg.asset(
         key=EVALUATION,
         deps=[CANDIDATE, *(golden_set(name) for name in golden)],
@@ -37,13 +46,15 @@ def evaluation_asset(contracts: tuple[Contract, ...], golden: list[str], setting
         owners=[settings.owner],
         kinds={"irmeasures"},
         code_version="1",
+        automation_condition=WHEN_ALL_IS_WELL,
         check_specs=[
             dg.AssetCheckSpec(
-                MEETS_POLICY,
+                meets_policy(name),
                 asset=EVALUATION,
-                blocking=True,
-                description="What was measured on the candidate meets every demand of gate.yaml on production.",
+                blocking=len(names) == 1,
+                description=f"What was measured on the candidate meets every demand of gate.yaml on {name}.",
             )
+            for name in names
         ],
     )
     def evaluation(context: dg.AssetExecutionContext, config: EvaluationConfig) -> Materialized:
@@ -54,19 +65,14 @@ def evaluation_asset(contracts: tuple[Contract, ...], golden: list[str], setting
         """
         desk = desk_now(settings, contracts, datetime.now(UTC))
         release = config.release or read_candidate(settings.home).release
-        current = serving(settings.home)
-        evidence = evaluate_release(
-            _work(
-                desk, settings, context.run.run_id, reuse_hours=0.0 if config.measure_again else desk.reuse_hours(release)
-            ),
-            release,
-            current,
-        )
-        verdict, _ = promote.judge(desk, release, named=bool(config.release))
+        reuse_hours = 0.0 if config.measure_again else desk.reuse_hours(release)
+        work = _work(desk, settings, context.run.run_id, reuse_hours=reuse_hours)
+        evidence = evaluate_release(work, release, _rival(settings))
+        verdicts = {name: promote.judge(desk, release, name, named=bool(config.release))[0] for name in names}
         return dg.MaterializeResult(
-            metadata=evidence_metadata(evidence, verdict),
+            metadata=evidence_metadata(evidence, verdicts[channels.PRODUCTION]),
             data_version=dg.DataVersion(evidence.seal),
-            check_results=[_policy_check(EVALUATION, MEETS_POLICY, verdict)],
+            check_results=[_policy_check(EVALUATION, meets_policy(name), verdict) for name, verdict in verdicts.items()],
         )
 
     return evaluation
@@ -94,11 +100,11 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
         **Re-run**: always measures.
         """
         desk = desk_now(settings, contracts, datetime.now(UTC))
-        release = serving(settings.home)
-        if release is None:
+        rival = _rival(settings)
+        if rival is None:
             raise dg.Failure("nothing is in production yet; run `rag refresh`, or materialize index/production")
-        evidence: Evidence = evaluate_release(_work(desk, settings, context.run.run_id, reuse_hours=0.0), release, release)
-        verdict, _ = promote.judge(desk, release)
+        evidence = evaluate_release(_work(desk, settings, context.run.run_id, reuse_hours=0.0), rival.release, rival)
+        verdict, _ = promote.judge(desk, rival.release)
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, verdict),
             data_version=dg.DataVersion(evidence.seal),
@@ -108,12 +114,17 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
     return production_evaluation
 
 
+def _rival(settings: Settings) -> Rival | None:
+    current = channels.read_channel(settings.home, channels.PRODUCTION)
+    return Rival(current.release, current.fingerprint) if current else None
+
+
 def _work(desk: Desk, settings: Settings, run_id: str, *, reuse_hours: float) -> Evaluation:
     return Evaluation(
         home=settings.home,
         golden_sets=desk.golden_sets,
         model=model_of(settings),
-        policy_fingerprint=desk.policy.fingerprint(channels.PRODUCTION),
+        policies=desk.policy.fingerprints,
         run_id=run_id,
         now=desk.now,
         reuse_hours=reuse_hours,

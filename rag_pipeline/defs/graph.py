@@ -4,12 +4,14 @@ import dagster as dg
 
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.candidate import candidate_asset
+from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.corpus import corpus_assets
 from rag_pipeline.defs.evaluation import evaluation_asset, production_evaluation_asset
 from rag_pipeline.defs.golden import golden_assets, golden_names
 from rag_pipeline.defs.jobs import jobs, schedules
-from rag_pipeline.defs.production import production_asset
+from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.sources import source_assets
+from rag_pipeline.release.policy import promotions
 from rag_pipeline.settings import Settings
 
 
@@ -17,16 +19,21 @@ def build(settings: Settings) -> dg.Definitions:
     """The definitions for some settings. Raises `ContractError` when a contract is not valid."""
     contracts = read_contracts(settings.contracts)
     golden = golden_names(settings.evals)
-    defined = jobs(settings)
+    channels = promotions(settings.evals, settings.promotion)
+    defined = jobs([name for name, promotion in channels.items() if promotion == "manual"])
     return dg.Definitions(
         assets=[
             *(source_assets(contract, settings) for contract in contracts),
             *corpus_assets(contracts, settings),
             *(golden_assets(name, contracts, settings) for name in golden),
             candidate_asset(contracts, settings),
-            evaluation_asset(contracts, golden, settings),
-            production_asset(contracts, settings),
+            evaluation_asset(contracts, golden, list(channels), settings),
+            *(
+                channel_asset(name, contracts, settings, automatic=promotion == "automatic")
+                for name, promotion in channels.items()
+            ),
             production_evaluation_asset(contracts, settings),
+            retention_asset(settings),
         ],
         jobs=defined,
         schedules=schedules(settings, defined),

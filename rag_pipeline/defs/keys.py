@@ -3,6 +3,7 @@
 CHUNKS, EMBEDDINGS = ["corpus", "chunks"], ["corpus", "embeddings"]
 CANDIDATE, EVALUATION = ["index", "candidate"], ["index", "evaluation"]
 PRODUCTION, PRODUCTION_EVALUATION = ["index", "production"], ["index", "production_evaluation"]
+KEPT_RELEASES = ["index", "kept_releases"]
 
 CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP = "corpus", "evals", "index"
 """Groups of the graph; each source is a group of its own, named after it."""
@@ -18,3 +19,8 @@ def quarantine(source: str) -> list[str]:
 
 def golden_set(name: str) -> list[str]:
     return ["evals", name]
+
+
+def channel_key(name: str) -> list[str]:
+    """The asset that moves a channel; `production` is one."""
+    return ["index", name]

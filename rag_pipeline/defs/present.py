@@ -1,4 +1,4 @@
-"""How results look in the UI: small Markdown tables, and check results that show failing examples."""
+"""How results look in the UI, and what every asset of the index shares."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     Materialized = dg.MaterializeResult[None]
 else:  # as a return annotation Dagster knows the bare class only
     Materialized = dg.MaterializeResult
+
+WHEN_ALL_IS_WELL = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+"""For who switches the automation sensor on: an asset follows its inputs, but not past a failed blocking check."""
 
 ROWS = 20
 """Rows a table in the UI shows at most."""

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from rag_pipeline.defs.present import table
 from rag_pipeline.evaluate.evidence import Evidence
-from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.index.manifest import Manifest, Origin
+from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.gate import Verdict
-from rag_pipeline.release.promote import audit_table
 
 
 def manifest_metadata(manifest: Manifest) -> dict[str, Any]:
@@ -21,6 +22,8 @@ def manifest_metadata(manifest: Manifest) -> dict[str, Any]:
         "documents": manifest.documents,
         "size_mb": round(manifest.size_bytes / 1e6, 2),
         "build_seconds": manifest.build_seconds,
+        "how_built": _how(manifest.origin),
+        "recall_at_10": manifest.probe.recall_at_10 if manifest.probe.recall_at_10 is not None else "not measured",
         "model": manifest.model.name,
         "sources": table(
             ("source", "documents", "chunks", "contract"),
@@ -30,6 +33,12 @@ def manifest_metadata(manifest: Manifest) -> dict[str, Any]:
             ],
         ),
     }
+
+
+def _how(origin: Origin) -> str:
+    if origin.base:
+        return f"by difference to {origin.base}: {origin.added:,} records came, {origin.removed:,} left"
+    return f"whole, because {origin.rebuilt_because}" if origin.rebuilt_because else "whole"
 
 
 def evidence_metadata(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
@@ -69,14 +78,18 @@ def verdict_says(verdict: Verdict) -> str:
     return f"{verdict.release}: {verdict.outcome}. {reasons}".strip()
 
 
-def history(home: Path) -> dg.MarkdownMetadataValue:
-    """The latest moves and refusals of production."""
-    rows = audit_table(home).scan().sort("at", descending=True).head(10).collect()
+def history(home: Path, channel: str) -> dg.MarkdownMetadataValue:
+    """The latest moves and refusals of a channel."""
+    mine = audit_table(home).scan().filter(pl.col("channel") == channel)
+    rows = mine.sort("at", descending=True).head(10).collect()
     return table(
-        ("when", "action", "release", "by", "verdict"),
+        ("when", "action", "release", "by", "why", "verdict", "evidence"),
         [
-            (f"{at:%Y-%m-%d %H:%M}", action, release, by, outcome)
-            for at, action, release, by, outcome in rows.select("at", "action", "release", "by", "outcome").iter_rows()
+            (
+                f"{row['at']:%Y-%m-%d %H:%M}",
+                *(row[name] for name in ("action", "release", "by", "why", "outcome", "evidence")),
+            )
+            for row in rows.iter_rows(named=True)
         ],
     )
 

@@ -7,12 +7,15 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 
+from rag_pipeline.defs.channel import COMMAND
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.jobs import NIGHTLY
-from rag_pipeline.defs.keys import EVALUATION, PRODUCTION, documents, quarantine
+from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
+from rag_pipeline.release.channels import all_channels
+from rag_pipeline.release.policy import promotions
 from rag_pipeline.settings import Settings
 
 _WAIT_S = 600.0
@@ -51,8 +54,9 @@ def refresh(settings: Settings, *, source: str | None = None, promote: bool = Tr
             raise PipelineError(f"no source {source!r}; known: {', '.join(sorted(known))}")
         selection = dg.AssetSelection.assets(dg.AssetKey(documents(source)), dg.AssetKey(quarantine(source))).downstream()
     if not promote:
-        selection = selection - dg.AssetSelection.assets(dg.AssetKey(PRODUCTION))
-    return _run(settings, definitions, selection, {})
+        channels = promotions(settings.evals, settings.promotion)
+        selection = selection - dg.AssetSelection.assets(*(dg.AssetKey(channel_key(name)) for name in channels))
+    return _run(settings, definitions, selection, {}, "refresh")
 
 
 def evaluate(settings: Settings, release: str, *, measure_again: bool = True) -> Ran:
@@ -60,29 +64,61 @@ def evaluate(settings: Settings, release: str, *, measure_again: bool = True) ->
     return _run_one(settings, EVALUATION, {"release": release, "measure_again": measure_again})
 
 
-def promote(settings: Settings, release: str, *, by: str, why: str, override: bool, withdraw: bool) -> Ran:
+def promote(settings: Settings, release: str, channel: str, *, by: str, why: str, override: bool, withdraw: bool) -> Ran:
     """Run the gate alone, on one release, with fresh evidence where there is none. The gate decides, not this."""
     if not override:
         evaluate(settings, release, measure_again=False)
     config = {"release": release, "by": by, "why": why, "override": override, "withdraw": withdraw}
-    return _run_one(settings, PRODUCTION, config)
+    return _run_one(settings, channel_key(channel), config)
+
+
+def collect(settings: Settings, *, dry_run: bool) -> Ran:
+    """Run the weekly collection here and now."""
+    return _run_one(settings, KEPT_RELEASES, {"dry_run": dry_run})
+
+
+def repair(settings: Settings, release: str) -> str:
+    """Build an intact twin of a damaged release, and move the channels that point at it, through their gates.
+
+    Returns the twin's id. Raises `PipelineError` when it cannot be built, or a gate refuses it.
+    """
+    ran = _run_one(settings, CANDIDATE, {"repair": release})
+    if "index/candidate" not in ran.assets:
+        raise PipelineError("; ".join(ran.errors) or f"{release} was not repaired; the failed run is {ran.run_id}")
+    twin = str(ran.assets["index/candidate"]["release"])
+    for name, channel in all_channels(settings.home).items():
+        if channel.release == release:
+            why = f"{release} was damaged"
+            moved = promote(settings, twin, name, by="", why=why, override=False, withdraw=False)
+            if not moved.success:
+                raise PipelineError(f"{twin} was built, but {name} still points at {release}: {'; '.join(moved.errors)}")
+    return twin
 
 
 def _run_one(settings: Settings, key: list[str], config: dict[str, Any]) -> Ran:
     selection = dg.AssetSelection.assets(dg.AssetKey(key))
-    return _run(settings, build(settings), selection, {"ops": {"__".join(key): {"config": config}}})
+    return _run(settings, build(settings), selection, {"ops": {"__".join(key): {"config": config}}}, key[-1])
 
 
-def _run(settings: Settings, definitions: dg.Definitions, selection: dg.AssetSelection, config: dict[str, Any]) -> Ran:
+def _run(
+    settings: Settings, definitions: dg.Definitions, selection: dg.AssetSelection, config: dict[str, Any], command: str
+) -> Ran:
+    """Run the nightly job, or, for what it does not hold, Dagster's own job of all assets."""
     prepare_dagster_home(settings)
-    job = definitions.resolve_job_def(NIGHTLY)
     wanted = selection.resolve(definitions.resolve_asset_graph())
+    job = definitions.resolve_job_def(NIGHTLY)
     keys = [key for key in job.asset_layer.selected_asset_keys if key in wanted]
+    if not keys:
+        job, keys = definitions.resolve_implicit_global_asset_job_def(), sorted(wanted)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     _show_our_log()
     with exclusive(settings.home, "refresh", wait_s=_WAIT_S), dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
-            instance=instance, asset_selection=keys, run_config=config | quiet, raise_on_error=False
+            instance=instance,
+            asset_selection=keys,
+            run_config=config | quiet,
+            raise_on_error=False,
+            tags={COMMAND: command},
         )
         return _ran(result)
 

@@ -17,7 +17,7 @@ from rag_pipeline.evaluate.measure import Alive, Measured, alive, by_slice, late
 from rag_pipeline.evaluate.metrics import paired_bounds, score
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
-from rag_pipeline.index.manifest import read_manifest
+from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, encoder_for, open_release
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import Table
@@ -54,7 +54,8 @@ class Evaluation:
     home: Path
     golden_sets: tuple[GoldenSet, ...]
     model: Model
-    policy_fingerprint: str
+    policies: dict[str, str]
+    """Channel -> fingerprint of its demands, so that the gate knows evidence of another policy when it sees it."""
     run_id: str
     now: datetime
     reuse_hours: float = 0.0
@@ -67,7 +68,7 @@ class Evaluation:
             earlier.intact
             and earlier.release == release_id
             and 0 <= age_hours < self.reuse_hours
-            and earlier.policy_fingerprint == self.policy_fingerprint
+            and earlier.policies == self.policies
             and earlier.model_fingerprint == self.model.fingerprint
             and (earlier.compared_with or earlier.release) == (production_id or earlier.release)
             and {name: (one.fingerprint, one.dead_judgments) for name, one in earlier.golden_sets.items()}
@@ -75,7 +76,15 @@ class Evaluation:
         )
 
 
-def evaluate_release(evaluation: Evaluation, release_id: str, production_id: str | None) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """What serves now, by the channel's own word: its release directory may be damaged."""
+
+    release: str
+    fingerprint: str
+
+
+def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival | None) -> Evidence:
     """Measure a release, and production beside it when that is another one; keep and return the evidence.
 
     Earlier evidence is returned instead when it was measured on the same inputs and is young enough to decide with.
@@ -84,6 +93,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production_id: str
     """
     if not evaluation.golden_sets:
         raise GoldenSetError("there is no golden set, so nothing can be measured; add a folder below RAG_EVALS")
+    production_id = production.release if production else None
     manifest = read_manifest(evaluation.home / "releases" / release_id)
     documents = documents_of(evaluation.home, list(manifest.sources))
     living = [alive(golden, documents) for golden in evaluation.golden_sets]
@@ -96,13 +106,13 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production_id: str
         mine = [measure(candidate, encoder, one) for one in living]
         texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
         timing = latency(candidate, encoder, texts)
-        theirs = _production(evaluation, production_id, release_id, encoder, living)
+        theirs = _production(evaluation, production, candidate.manifest, encoder, living, mine)
         evidence = Evidence(
             release=release_id,
             release_fingerprint=candidate.manifest.fingerprint,
             manifest_sha256=file_sha256(evaluation.home / "releases" / release_id / MANIFEST),
             model_fingerprint=candidate.manifest.model.fingerprint,
-            policy_fingerprint=evaluation.policy_fingerprint,
+            policies=evaluation.policies,
             created_at=evaluation.now,
             run_id=evaluation.run_id,
             compared_with=production_id if theirs else None,
@@ -124,25 +134,33 @@ def documents_of(home: Path, sources: list[str]) -> set[str]:
 
 
 def _production(
-    evaluation: Evaluation, production_id: str | None, release_id: str, encoder: Encoder, living: list[Alive]
+    evaluation: Evaluation,
+    production: Rival | None,
+    candidate: Manifest,
+    encoder: Encoder,
+    living: list[Alive],
+    mine: list[Measured],
 ) -> list[Measured] | None:
-    if production_id is None or production_id == release_id:
+    """What production retrieves; the rankings it was last measured with where it cannot be asked any more."""
+    if production is None or production.release == candidate.id:
         return None
-    with open_release(evaluation.home, production_id) as production:
-        built_with = production.manifest.model
-        if built_with.fingerprint != evaluation.model.fingerprint:
-            try:
+    if production.fingerprint == candidate.fingerprint:
+        return mine  # the same content under another id: there is nothing to tell apart
+    try:
+        with open_release(evaluation.home, production.release) as opened:
+            built_with = opened.manifest.model
+            if built_with.fingerprint != evaluation.model.fingerprint:
                 theirs = same_machine(
                     evaluation.model,
                     name=built_with.name,
                     query_prompt=built_with.query_prompt,
                     document_prompt=built_with.document_prompt,
                 )
-                encoder = encoder_for(production.manifest, theirs)
-            except PipelineError as error:
-                log.warning("production's own model is gone, so its last rankings are scored instead: %s", error)
-                return _remembered(evaluation.home, production.manifest.fingerprint, living)
-        return [measure(production, encoder, one) for one in living]
+                encoder = encoder_for(opened.manifest, theirs)
+            return [measure(opened, encoder, one) for one in living]
+    except PipelineError as error:
+        log.warning("production cannot be measured, so its last rankings are scored instead: %s", error)
+        return _remembered(evaluation.home, production.fingerprint, living)
 
 
 def _remembered(home: Path, release_fingerprint: str, living: list[Alive]) -> list[Measured] | None:

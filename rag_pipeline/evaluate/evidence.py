@@ -50,13 +50,14 @@ class LatencyEvidence(_Frozen):
 class Evidence(_Frozen):
     """Everything the gate may look at. `seal` is the hash of the rest: a file edited by hand does not carry it."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     release: str
     release_fingerprint: str
     manifest_sha256: str
     """Of the release's manifest, which holds the checksum of every other file: the bytes that were measured."""
     model_fingerprint: str
-    policy_fingerprint: str
+    policies: dict[str, str]
+    """Channel -> fingerprint of what gate.yaml demanded there at the time."""
     created_at: datetime
     run_id: str
     compared_with: str | None

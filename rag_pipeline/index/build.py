@@ -4,42 +4,47 @@ Everything happens in a staging directory beside the releases; the last step is 
 a staging directory, which the next build removes.
 """
 
-import importlib.metadata
-import json
 import logging
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
-from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.files import exclusive, file_sha256, fingerprint, fingerprint_lines, sync, write_json
+from rag_pipeline.files import exclusive, file_sha256, fingerprint, sync, write_json
 from rag_pipeline.index import chroma
+from rag_pipeline.index.base import Base, choose_base
+from rag_pipeline.index.contents import FILE as CHUNKS
+from rag_pipeline.index.contents import content_fingerprint, contents
+from rag_pipeline.index.fill import fill_by_difference, fill_whole
 from rag_pipeline.index.manifest import (
     FILE,
     FileEntry,
     IndexParameters,
     Manifest,
     ModelEntry,
+    Origin,
     Probe,
     RetrievalParameters,
     SourceEntry,
     all_manifests,
+    chroma_version,
+    damaged_files,
 )
+from rag_pipeline.index.prove import expect, prove
 from rag_pipeline.memory import give_back
-from rag_pipeline.progress import progress
 
 log = logging.getLogger("rag_pipeline")
 
-_PROBE = 200
-"""Records looked up by their own vector after a build."""
+_RECALL = 0.98
+"""A release by difference that finds less than this share of the truly nearest is built whole instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class Recipe:
     index: IndexParameters = IndexParameters()
     retrieval: RetrievalParameters = RetrievalParameters()
 
+    def fingerprint(self, chunks: pl.LazyFrame) -> str:
+        """Of the release of these chunks: (sorted ids with payload hashes, model, index and retrieval parameters)."""
+        parameters = [self.index.model_dump(), self.retrieval.model_dump()]
+        return fingerprint(content_fingerprint(chunks), self.model.fingerprint, parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -59,144 +69,133 @@ class Built:
 
     manifest: Manifest
     new: bool
-
-
-def release_fingerprint(home: Path, recipe: Recipe) -> str:
-    """Hash of (sorted chunk ids with payload hashes, model, index and retrieval parameters)."""
-    rows = chunks_table(home).scan().select("chunk_id", "payload_hash").collect().sort("chunk_id")
-    content = fingerprint_lines(f"{chunk} {payload}" for chunk, payload in rows.iter_rows())
-    parameters = [recipe.index.model_dump(), recipe.retrieval.model_dump()]
-    return fingerprint(content, recipe.model.fingerprint, parameters)
+    damaged: tuple[str, ...] = ()
+    """Kept releases of this very content that were passed over, because their files are not what they were."""
 
 
 def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> Built:
-    """The release of the chunks and vectors stored now; built only if no kept release has its fingerprint.
+    """The release of the chunks and vectors stored now; built only if no intact release has its fingerprint.
 
     Raises `ReleaseError` when a chunk has no vector, there is no chunk at all, or the proof fails.
     """
-    releases = home / "releases"
+    releases, stored = home / "releases", chunks_table(home).scan()
     with exclusive(releases, "build", wait_s=3600), exclusive(home / "lake", "chunks", wait_s=600):
-        wanted = release_fingerprint(home, recipe)
+        wanted = recipe.fingerprint(stored)
+        damaged: list[str] = []
         for manifest in all_manifests(releases):
             if manifest.fingerprint == wanted:
-                return Built(manifest, new=False)
-        for leftover in releases.glob(".staging-*"):
-            log.warning("removing %s, left by a build that was stopped", leftover.name)
-            shutil.rmtree(leftover)
-        release_id = f"{now:%Y%m%d-%H%M%S}-{wanted[:8]}"
-        staging = releases / f".staging-{release_id}"
+                if not (files := damaged_files(releases / manifest.id, manifest)):
+                    return Built(manifest, new=False, damaged=tuple(damaged))
+                log.warning("%s is damaged (%s); its content is built again", manifest.id, ", ".join(files))
+                damaged.append(manifest.id)
+        manifest = _build(home, recipe, stored, wanted, run_id, now)
+        return Built(manifest, new=True, damaged=tuple(damaged))
+
+
+def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetime) -> Built:
+    """An intact twin of a release, whole, from the chunks kept in it and the stored vectors; nothing is embedded.
+
+    Raises `ReleaseError` when the release's own chunks are damaged too, or a vector is gone.
+    """
+    releases = home / "releases"
+    recipe = Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval)
+    with exclusive(releases, "build", wait_s=3600):
+        chunks = contents(releases / manifest.id)
         try:
-            manifest = _build(home, staging, recipe, release_id, wanted, run_id, now)
-            staging.rename(releases / release_id)
-            sync(releases)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
-        finally:
-            give_back()
-        return Built(manifest, new=True)
+            same = recipe.fingerprint(chunks) == manifest.fingerprint
+        except (pl.exceptions.PolarsError, OSError):
+            same = False
+        if not same:
+            raise ReleaseError(f"{manifest.id} cannot be repaired: its {CHUNKS} is not the one it was built from")
+        rebuilt = _build(home, recipe, chunks, manifest.fingerprint, run_id, now, Base(why_not=f"it repairs {manifest.id}"))
+        return Built(rebuilt, new=True, damaged=(manifest.id,))
 
 
-def _build(home: Path, staging: Path, recipe: Recipe, release_id: str, wanted: str, run_id: str, now: datetime) -> Manifest:
+def _build(
+    home: Path, recipe: Recipe, source: pl.LazyFrame, wanted: str, run_id: str, now: datetime, base: Base | None = None
+) -> Manifest:
     started = time.monotonic()
-    folder = staging / chroma.FOLDER
-    folder.mkdir(parents=True)
-    total = chunks_table(home).scan().select(pl.len()).collect().item()
-    if not total:
-        raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
-    ids: list[str] = []
-    with chroma.writer(folder, recipe.index, total) as collection, progress("building", total, unit="chunks") as advance:
-        for frame in _chunks_with_vectors(home, recipe.model.fingerprint, chroma.batch_rows(total)):
-            collection.add(
-                ids=frame["chunk_id"].to_list(),
-                embeddings=_matrix(frame),
-                documents=frame["text"].to_list(),
-                metadatas=[_metadata(row) for row in frame.iter_rows(named=True)],
-            )
-            ids += frame["chunk_id"].to_list()
-            advance(frame.height)
-    probe = prove(home, folder, ids, recipe.model.fingerprint)
-    documents = chunks_table(home).scan().select(pl.col("document_id").n_unique()).collect().item()
-    manifest = Manifest(
-        id=release_id,
-        fingerprint=wanted,
-        created_at=now,
-        run_id=run_id,
-        documents=documents,
-        chunks=len(ids),
-        model=recipe.model,
-        chunker=recipe.chunker,
-        index=recipe.index,
-        retrieval=recipe.retrieval,
-        sources=recipe.sources,
-        chroma_version=importlib.metadata.version("chromadb"),
-        build_seconds=round(time.monotonic() - started, 3),
-        probe=probe,
-        files={path.relative_to(staging).as_posix(): _sealed(path) for path in _files(staging)},
-    )
-    write_json(staging / FILE, manifest.model_dump(mode="json"))
-    for path in [staging, *staging.rglob("*")]:
-        if path.is_dir():
-            sync(path)
+    releases = home / "releases"
+    with _staging(releases, now, wanted) as staging:
+        source.sink_parquet(staging / CHUNKS, compression="zstd", compression_level=1)
+        chunks = contents(staging)
+        total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).collect().row(0)
+        if not total:
+            raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
+        base = base or choose_base(releases, recipe.model, recipe.index, chunks)
+        origin, probe = _fill(home, staging, recipe, chunks, base)
+        manifest = Manifest(
+            id=staging.name.removeprefix(_STAGING),
+            fingerprint=wanted,
+            created_at=now,
+            run_id=run_id,
+            documents=documents,
+            chunks=total,
+            model=recipe.model,
+            chunker=recipe.chunker,
+            index=recipe.index,
+            retrieval=recipe.retrieval,
+            sources=recipe.sources,
+            chroma_version=chroma_version(),
+            build_seconds=round(time.monotonic() - started, 3),
+            origin=origin,
+            probe=probe,
+            files={path.relative_to(staging).as_posix(): _sealed(path) for path in _files(staging)},
+        )
+        write_json(staging / FILE, manifest.model_dump(mode="json"))
+        for path in [staging, *staging.rglob("*")]:
+            if path.is_dir():
+                sync(path)
+        staging.rename(releases / manifest.id)
+        sync(releases)
     return manifest
 
 
-def prove(home: Path, folder: Path, expected: list[str], model: str) -> Probe:
-    """Open the closed files as a reader does and look: the ids both ways, and a sample found by its own vector.
-
-    Counting proves nothing (6,000 counted with 5,000 reachable was seen). Raises `ReleaseError`.
-    """
-    with chroma.view(folder, home / "views") as view, chroma.client(view) as opened:
-        collection = opened.get_collection(chroma.COLLECTION, embedding_function=None)
-        stored = set(collection.get(include=[])["ids"])
-        if stored != set(expected) or len(expected) != len(stored):
-            lost, extra = len(set(expected) - stored), len(stored - set(expected))
-            raise ReleaseError(f"the built index does not hold what was put in: {lost} ids lost, {extra} not expected")
-        sample = sorted(expected)[:: max(1, len(expected) // _PROBE)][:_PROBE]
-        rows = (
-            chunks_table(home)
-            .scan()
-            .filter(pl.col("chunk_id").is_in(sample))
-            .select("chunk_id", "text_hash")
-            .join(vectors_table(home).scan().filter(pl.col("model") == model), on="text_hash")
-            .unique("chunk_id")
-            .collect()
-        )
-        nearest = collection.query(query_embeddings=_matrix(rows), n_results=1, include=["distances"])["distances"]
-        found = sum(bool(distances) and distances[0] < 1e-4 for distances in nearest)
-    if found < len(sample):
-        raise ReleaseError(f"{len(sample) - found} of {len(sample)} records cannot be found by their own vector")
-    return Probe(
-        ids_expected=len(expected),
-        ids_stored=len(stored),
-        self_retrieval_asked=len(sample),
-        self_retrieval_found=found,
-    )
+def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base: Base) -> tuple[Origin, Probe]:
+    """By difference where there is a base and the proof holds, whole otherwise."""
+    folder, why_whole = staging / chroma.FOLDER, base.why_not
+    if base.manifest:
+        gone = contents(home / "releases" / base.manifest.id).filter(pl.col("chunk_id").is_in(base.removed))
+        try:
+            with ThreadPoolExecutor(1) as beside:  # Chroma writes with one core, the tables are read with the other
+                expected = beside.submit(expect, home, chunks, recipe.model, added=base.added, gone=gone)
+                fill_by_difference(home, home / "releases", folder, chunks, base)
+                probe = prove(folder, expected.result())
+            if probe.recall_at_10 is not None and probe.recall_at_10 < _RECALL:
+                raise ReleaseError(
+                    f"recall@10 against exact search is {probe.recall_at_10:.3f}, at least {_RECALL} is wanted"
+                )
+            dead = base.manifest.origin.dead_slots + len(base.removed)
+            made = Origin(base=base.manifest.id, added=len(base.added), removed=len(base.removed), dead_slots=dead)
+            return made, probe
+        except ReleaseError as error:
+            why_whole = f"the difference to {base.manifest.id} did not hold: {error}"
+            log.warning("building whole: %s", why_whole)
+            shutil.rmtree(folder)
+    fill_whole(home, folder, chunks, recipe.model.fingerprint, recipe.index)
+    return Origin(rebuilt_because=why_whole), prove(folder, expect(home, chunks, recipe.model))
 
 
-def _chunks_with_vectors(home: Path, model: str, rows: int) -> Iterator[pl.DataFrame]:
-    """Chunks with their vector, `rows` at a time."""
-    vectors = vectors_table(home).scan().filter(pl.col("model") == model).select("text_hash", "vector").unique("text_hash")
-    chunks = chunks_table(home)
-    joined = chunks.scan().join(vectors, on="text_hash", how="left")
-    for frame in chunks.batches(joined, rows):
-        if missing := frame["vector"].null_count():
-            raise ReleaseError(f"{missing} chunks have no vector; materialize corpus/embeddings first")
-        yield frame
+_STAGING = ".staging-"
 
 
-def _matrix(frame: pl.DataFrame) -> Any:
-    flat: Any = frame["vector"].explode().to_numpy()
-    return np.ascontiguousarray(flat, dtype=np.float32).reshape(frame.height, -1)
-
-
-def _metadata(row: dict[str, Any]) -> dict[str, Any]:
-    """A chunk's payload as Chroma metadata, which knows scalars only and no null."""
-    own = {name: value for name, value in json.loads(row["metadata"]).items() if isinstance(value, str | int | float)}
-    fixed = {
-        name: row[name] for name in ("document_id", "source", "title", "uri", "heading", "start", "end", "payload_hash")
-    }
-    return own | {name: value for name, value in fixed.items() if value is not None}
+@contextmanager
+def _staging(releases: Path, now: datetime, wanted: str) -> Iterator[Path]:
+    """A directory to build in, named after the release it becomes; removed if the build fails."""
+    for leftover in releases.glob(f"{_STAGING}*"):
+        log.warning("removing %s, left by a build that was stopped", leftover.name)
+        shutil.rmtree(leftover)
+    name = f"{now:%Y%m%d-%H%M%S}-{wanted[:8]}"
+    twins = sum(path.name.startswith(name) for path in releases.iterdir())
+    staging = releases / f"{_STAGING}{name}{f'-{twins + 1}' if twins else ''}"
+    staging.mkdir()
+    try:
+        yield staging
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    finally:
+        give_back()
 
 
 def _files(folder: Path) -> list[Path]:

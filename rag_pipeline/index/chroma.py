@@ -6,16 +6,18 @@ evaluated, so readers open a private copy, a *view*; copying 100 MB takes about 
 release, so that collecting old releases never disturbs a reader.
 """
 
+import errno
 import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag_pipeline.index.manifest import IndexParameters
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index.manifest import FileEntry, IndexParameters, Manifest
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -61,23 +63,75 @@ def writer(folder: Path, parameters: IndexParameters, rows: int) -> Iterator["Co
 
 
 @contextmanager
-def reader(release: Path, views: Path) -> Iterator["Collection"]:
-    """A release's collection, through a view of its own that goes when the block ends."""
-    with view(release / FOLDER, views) as folder, client(folder) as opened:
-        yield opened.get_collection(COLLECTION, embedding_function=None)
+def editor(base: Path, folder: Path, operations: int) -> Iterator["Collection"]:
+    """The collection of a copy of `base` at `folder`, for exactly this many removals and additions.
+
+    Closed afterwards. Chroma flushes after `sync_threshold` operations; set to their number, no tail stays unflushed.
+    """
+    _copy_files(base, folder)
+    with client(folder) as opened:
+        collection = opened.get_collection(COLLECTION, embedding_function=None)
+        collection.modify(configuration={"hnsw": {"sync_threshold": max(2, operations)}})
+        yield collection
 
 
 @contextmanager
-def view(folder: Path, views: Path) -> Iterator[Path]:
-    """A copy of `folder` to open, removed when the block ends, or by the next reader if this process dies."""
-    views.mkdir(parents=True, exist_ok=True)
-    _sweep(views)
-    target = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=views))
-    try:
-        shutil.copytree(folder, target, copy_function=_copy, dirs_exist_ok=True)
+def reader(home: Path, manifest: Manifest) -> Iterator["Collection"]:
+    """A release's collection, through a view of its own that goes when the block ends.
+
+    Raises `ReleaseError` when the bytes are not the ones the manifest names: better no answer than a wrong one.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(view(home / "releases" / manifest.id / FOLDER, home))
+        except FileNotFoundError as error:
+            raise ReleaseError(f"release {manifest.id} was removed while it was being opened") from error
+        damaged = [name for name, entry in manifest.files.items() if not _unchanged(folder, name, entry)]
+        if damaged:
+            raise ReleaseError(
+                f"release {manifest.id} is damaged ({', '.join(damaged)}) and cannot answer; `rag refresh` rebuilds it, "
+                "`rag rollback` goes back to the release before"
+            )
+        opened = stack.enter_context(client(folder))
+        yield opened.get_collection(COLLECTION, embedding_function=None)
+
+
+def _unchanged(view: Path, name: str, entry: FileEntry) -> bool:
+    """Whether the view holds a file of the manifest to the byte; files outside the Chroma directory are not in it."""
+    top, _, rest = name.partition("/")
+    return top != FOLDER or ((view / rest).is_file() and entry.is_of(view / rest))
+
+
+@contextmanager
+def view(folder: Path, home: Path) -> Iterator[Path]:
+    """A copy of `folder` to open, removed when the block ends, or by the next reader if this process dies.
+
+    It lies below `home`; where that is full or read-only, in the system's temporary folder, so that readers go on.
+    """
+    with ExitStack() as stack:
+        try:
+            target = _copied(folder, home / "views", stack)
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
+            target = _copied(folder, Path(tempfile.gettempdir()) / f"rag-views-{os.getuid()}", stack)
         yield target
-    finally:
-        shutil.rmtree(target, ignore_errors=True)
+
+
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
+    views.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sweep(views)
+    target = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=views))
+    stack.callback(shutil.rmtree, target, ignore_errors=True)
+    try:
+        _copy_files(folder, target)
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)  # a full disk needs the room now
+        raise
+    return target
 
 
 @contextmanager
@@ -92,9 +146,18 @@ def client(folder: Path) -> Iterator[Any]:
         opened.close()
 
 
-def _copy(source: str, target: str) -> None:
-    """Copy a file's bytes (in the file system itself where it can share them), writable whatever the original is."""
-    with Path(source).open("rb") as reading, Path(target).open("wb") as writing:
+def _copy_files(folder: Path, target: Path) -> None:
+    """Copy a directory's files (in the file system itself where it can share them), writable whatever they were."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            _copy_files(path, target / path.name)
+        else:
+            _copy(path, target / path.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as reading, target.open("wb") as writing:
         try:
             while os.copy_file_range(reading.fileno(), writing.fileno(), 1 << 30):
                 pass
@@ -105,9 +168,9 @@ def _copy(source: str, target: str) -> None:
             shutil.copyfileobj(reading, writing, 1 << 20)
 
 
-def _sweep(views: Path) -> None:
+def sweep(views: Path) -> None:
     """Remove the views of processes that are no more."""
-    for path in views.iterdir():
+    for path in views.iterdir() if views.is_dir() else ():
         process = path.name.split("-")[0]
         if process.isdigit() and not Path(f"/proc/{process}").exists() and Path("/proc/self").exists():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,5 +1,7 @@
 """A release's manifest: what it holds, how it was built, and the checksum of every file of it."""
 
+import importlib.metadata
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -7,6 +9,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.files import file_sha256
+
+log = logging.getLogger("rag_pipeline")
 
 FILE = "manifest.json"
 
@@ -50,6 +55,10 @@ class FileEntry(_Frozen):
     sha256: str
     size_bytes: int
 
+    def is_of(self, path: Path) -> bool:
+        """Whether a file holds these very bytes."""
+        return path.stat().st_size == self.size_bytes and file_sha256(path) == self.sha256
+
 
 class Probe(_Frozen):
     """What was proved after the build, on the closed files, as a reader opens them."""
@@ -58,10 +67,29 @@ class Probe(_Frozen):
     ids_stored: int
     self_retrieval_asked: int
     self_retrieval_found: int
+    vectors_checked: int = 0
+    """Vectors that are finite, not zero and of the model's length: all of them."""
+    records_compared: int = 0
+    """Records whose text, payload hash and vector were read back and are the ones put in."""
+    deleted_asked: int = 0
+    """Records of the base that left, whose own vectors were asked for: none came back."""
+    recall_at_10: float | None = None
+    """Share of the ten truly nearest that the index finds, by exact search, over the sample."""
 
     @property
     def holds(self) -> bool:
         return self.ids_stored == self.ids_expected and self.self_retrieval_found == self.self_retrieval_asked
+
+
+class Origin(_Frozen):
+    """How a release came to be: from a base by copy and difference, or whole from stored vectors, and then why."""
+
+    base: str | None = None
+    rebuilt_because: str = ""
+    added: int = 0
+    removed: int = 0
+    dead_slots: int = 0
+    """Deleted records whose places in the graph are never used again; they add up along a chain of bases."""
 
 
 class Manifest(_Frozen):
@@ -81,12 +109,18 @@ class Manifest(_Frozen):
     sources: dict[str, SourceEntry]
     chroma_version: str
     build_seconds: float
+    origin: Origin = Origin()
     probe: Probe
     files: dict[str, FileEntry]
 
     @property
     def size_bytes(self) -> int:
         return sum(file.size_bytes for file in self.files.values())
+
+
+def chroma_version() -> str:
+    """Of the library installed: a release is built upon only by the version that built it."""
+    return importlib.metadata.version("chromadb")
 
 
 def read_manifest(release: Path) -> Manifest:
@@ -100,8 +134,32 @@ def read_manifest(release: Path) -> Manifest:
 
 
 def all_manifests(releases: Path) -> list[Manifest]:
-    """Every complete release, newest first. A folder without a manifest is none, nor is one whose name starts with a dot."""
+    """Every complete release, newest first; one whose manifest cannot be read is left out with a warning.
+
+    A folder without a manifest is no release, nor is one whose name starts with a dot.
+    """
+    manifests = []
+    for folder in release_folders(releases):
+        try:
+            manifests.append(read_manifest(folder))
+        except ReleaseError as error:
+            log.warning("%s", error)
+    return sorted(manifests, key=lambda manifest: (manifest.created_at, manifest.id), reverse=True)
+
+
+def release_folders(releases: Path) -> list[Path]:
+    """Folders that are releases or claim to be, also those whose manifest is damaged."""
     if not releases.is_dir():
         return []
-    folders = [path for path in releases.iterdir() if (path / FILE).is_file() and not path.name.startswith(".")]
-    return sorted((read_manifest(path) for path in folders), key=lambda m: (m.created_at, m.id), reverse=True)
+    return sorted(path for path in releases.iterdir() if (path / FILE).is_file() and not path.name.startswith("."))
+
+
+def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name."""
+    found = {path.relative_to(release).as_posix(): path for path in release.rglob("*") if not path.is_dir()}
+    found.pop(FILE, None)
+    return tuple(
+        name
+        for name in sorted(manifest.files.keys() | found.keys())
+        if name not in manifest.files or name not in found or not manifest.files[name].is_of(found[name])
+    )

@@ -76,12 +76,15 @@ _CHUNKS_A_DOCUMENT = 10
 
 @contextmanager
 def open_release(home: Path, release_id: str) -> Iterator[OpenRelease]:
-    """Open a release for reading. Raises `ReleaseError` when there is no such release."""
+    """Open a release for reading.
+
+    Raises `ReleaseError` when there is no such release, or its files are not the ones it was built with.
+    """
     folder = home / "releases" / release_id
     if not re.fullmatch(r"\w[\w-]*", release_id) or not folder.is_dir():  # neither a path nor a staging directory
         raise ReleaseError(f"no release {release_id!r} below {home / 'releases'}; `rag releases` lists them")
     manifest = read_manifest(folder)
-    with chroma.reader(folder, home / "views") as collection:
+    with chroma.reader(home, manifest) as collection:
         yield OpenRelease(manifest, collection)
 
 

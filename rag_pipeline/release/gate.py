@@ -48,6 +48,8 @@ class Facts:
     model_fingerprint: str
     golden_fingerprints: dict[str, str]
     production: str | None
+    current: str | None
+    """What the channel points at now."""
     sources: tuple[SourceState, ...]
     withdrawn: str = ""
     """Who rolled this very content back and why, unless a person names the release now."""
@@ -80,7 +82,7 @@ def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, no
         problems.append("the release's manifest was changed after it was evaluated")
     if evidence.model_fingerprint != facts.model_fingerprint:
         problems.append("the evidence was measured with another embedding model than the release was built with")
-    if evidence.policy_fingerprint != policy.fingerprint(channel):
+    if evidence.policies.get(channel) != policy.fingerprint(channel):
         problems.append("the policy has changed since the evaluation; evaluate again")
     measured = {name: one.fingerprint for name, one in evidence.golden_sets.items()}
     problems += [
@@ -93,7 +95,7 @@ def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, no
     age = (now - evidence.created_at).total_seconds() / 3600
     limit = policy.channel(channel).evidence_max_age_hours
     reasons = [_invalid(problem) for problem in problems]
-    if age > limit and facts.production != facts.release:  # what serves already is not moved by old evidence
+    if age > limit and facts.current != facts.release:  # what serves already is not moved by old evidence
         line = policy.line(channel, "evidence_max_age_hours")
         reasons.append(_invalid(f"the evidence is {age:.1f} h old, at most {limit:g} h are allowed", line))
     if age < -_CLOCK_SKEW_HOURS:

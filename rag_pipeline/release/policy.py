@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.evaluate.metrics import metric
 from rag_pipeline.files import fingerprint
+from rag_pipeline.release.channels import PRODUCTION
 
 FILE = "gate.yaml"
+
+
+Promotion = Literal["automatic", "manual"]
 
 
 class _Strict(BaseModel):
@@ -40,14 +45,22 @@ class LatencyPolicy(_Strict):
 class ChannelPolicy(_Strict):
     """Demands on a release before one channel may point at it."""
 
+    promotion: Promotion | None = None
+    """`manual`: the nightly run stops at the verdict, a person moves the channel. Left out: as RAG_PROMOTION says."""
     evidence_max_age_hours: float = Field(default=24.0, gt=0)
     sources_within_sla: bool = True
     latency: LatencyPolicy = LatencyPolicy()
     golden_sets: dict[str, SetPolicy] = Field(min_length=1)
 
 
+_ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+"""A file name, and the name of an asset beside the ones of the graph."""
+
+_TAKEN = {"candidate", "evaluation", "production_evaluation", "kept_releases"}
+
+
 class _File(_Strict):
-    channels: dict[str, ChannelPolicy] = Field(min_length=1)
+    channels: dict[_ChannelName, ChannelPolicy] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,12 @@ class Policy:
 
     def fingerprint(self, channel: str) -> str:
         """Of one channel's demands: changing another channel's, or a comment, does not make evidence stale."""
-        return fingerprint(self.channel(channel).model_dump(mode="json"))
+        return fingerprint(self.channel(channel).model_dump(mode="json", exclude={"promotion"}))
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Channel -> fingerprint of its demands."""
+        return {name: self.fingerprint(name) for name in self.channels}
 
     def channel(self, name: str) -> ChannelPolicy:
         if name not in self.channels:
@@ -73,6 +91,34 @@ class Policy:
 
 def read_policy(evals: Path) -> Policy:
     """Read and validate `gate.yaml`. Raises `GoldenSetError` with file, line and field."""
+    policy = _read(evals)
+    for channel, demands in policy.channels.items():
+        for name, one in demands.golden_sets.items():
+            at = ("channels", channel, "golden_sets", name)
+            for measure, floor in one.floors.items():
+                _check_metric(policy.document, (*at, "floors", measure), measure)
+                if not 0 <= floor <= 1:
+                    raise GoldenSetError(
+                        _problem(policy.document, (*at, "floors", measure), "a floor is a share from 0 to 1")
+                    )
+            if one.not_worse:
+                _check_metric(policy.document, (*at, "not_worse", "metric"), one.not_worse.metric)
+    return policy
+
+
+def promotions(evals: Path, default: Promotion) -> dict[str, Promotion]:
+    """Channel -> whether the nightly run moves it.
+
+    A policy that cannot be read names production alone, whose gate will say what is wrong with it. Metrics are not
+    looked at: the graph is loaded often, and their library is heavy.
+    """
+    try:
+        return {name: demands.promotion or default for name, demands in _read(evals).channels.items()}
+    except GoldenSetError:
+        return {PRODUCTION: default}
+
+
+def _read(evals: Path) -> Policy:
     path = evals / FILE
     if not path.is_file():
         raise GoldenSetError(f"{path}: no such file; it says what production must meet, and without it nothing is promoted")
@@ -83,15 +129,8 @@ def read_policy(evals: Path) -> Policy:
         raise GoldenSetError(
             "\n".join(_problem(document, entry["loc"], entry["msg"]) for entry in error.errors())
         ) from error
-    for channel, demands in channels.items():
-        for name, one in demands.golden_sets.items():
-            at = ("channels", channel, "golden_sets", name)
-            for measure, floor in one.floors.items():
-                _check_metric(document, (*at, "floors", measure), measure)
-                if not 0 <= floor <= 1:
-                    raise GoldenSetError(_problem(document, (*at, "floors", measure), "a floor is a share from 0 to 1"))
-            if one.not_worse:
-                _check_metric(document, (*at, "not_worse", "metric"), one.not_worse.metric)
+    for name in channels.keys() & _TAKEN:
+        raise GoldenSetError(_problem(document, ("channels", name), "an asset has this name; call the channel otherwise"))
     return Policy(document, channels)
 
 

@@ -1,46 +1,22 @@
 """Promotion: the one door through which a channel moves. It decides again, moves or refuses, and writes that down."""
 
-import json
 import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence, newest
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
 from rag_pipeline.files import file_sha256
-from rag_pipeline.index.manifest import FILE, Manifest, read_manifest
+from rag_pipeline.index.manifest import FILE, damaged_files, read_manifest
 from rag_pipeline.ingest.state import source_state
-from rag_pipeline.lake import Table
+from rag_pipeline.release.audit import record, settle
 from rag_pipeline.release.channels import PRODUCTION, Channel, move_channel, read_channel, serving
 from rag_pipeline.release.gate import Facts, Verdict, decide
 from rag_pipeline.release.policy import Policy, read_policy
 from rag_pipeline.settings import Settings
-
-AUDIT = pa.schema(
-    [
-        ("at", pa.timestamp("us", "UTC")),
-        ("channel", pa.string()),
-        ("action", pa.string()),  # promoted | overridden | refused
-        ("release", pa.string()),
-        ("previous", pa.string()),
-        ("by", pa.string()),
-        ("why", pa.string()),
-        ("run_id", pa.string()),
-        ("outcome", pa.string()),
-        ("reasons", pa.string()),  # JSON list
-        ("evidence", pa.string()),  # seal
-    ]
-)
-
-
-def audit_table(home: Path) -> Table:
-    """Every move of a channel and every refusal."""
-    return Table(home / "lake" / "audit", AUDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +33,7 @@ class Desk:
         """How old evidence may be and still spare a measurement: any age when there is nothing to decide."""
         if serving(self.home) == release_id:
             return math.inf
-        return self.policy.channel(PRODUCTION).evidence_max_age_hours / 2
+        return min(demands.evidence_max_age_hours for demands in self.policy.channels.values()) / 2
 
 
 def desk_now(settings: Settings, contracts: tuple[Contract, ...], now: datetime) -> Desk:
@@ -79,23 +55,7 @@ def judge(desk: Desk, release_id: str, channel: str = PRODUCTION, *, named: bool
 
     `named` says that a person asks for this very release: then it does not matter that it was rolled back once.
     """
-    manifest = read_manifest(desk.home / "releases" / release_id)
-    if manifest.id != release_id:  # a copy under another name: its files would not be the ones that are checked
-        raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
-    evidence = newest(desk.home, manifest.fingerprint)
-    current = read_channel(desk.home, channel)
-    withdrawn = current.withdrawn.get(manifest.fingerprint, "") if current and current.release != release_id else ""
-    facts = Facts(
-        release=release_id,
-        release_fingerprint=manifest.fingerprint,
-        manifest_sha256=file_sha256(desk.home / "releases" / release_id / FILE),
-        model_fingerprint=manifest.model.fingerprint,
-        golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
-        production=serving(desk.home),
-        sources=tuple(source_state(contract, desk.home, desk.now) for contract in desk.contracts),
-        withdrawn="" if named else withdrawn,
-        damage=damaged_files(desk.home, manifest),
-    )
+    facts, evidence = _facts(desk, release_id, channel, named=named)
     return decide(evidence, desk.policy, channel, facts, desk.now), evidence
 
 
@@ -121,58 +81,72 @@ def promote(
     if override and not (by.strip() and why.strip()):
         raise PromotionRefused(f"{release_id} was not promoted: an override needs a name (by) and a reason (why)")
     expected = read_channel(desk.home, channel)
-    verdict, evidence = judge(desk, release_id, channel, named=named)
+    settle(desk.home, channel, expected)
+    facts, evidence = _facts(desk, release_id, channel, named=named)
+    verdict = decide(evidence, desk.policy, channel, facts, desk.now)
     if expected and expected.release == release_id:
         return Promotion(verdict, expected, moved=False)
-    entry = {
-        "at": desk.now,
-        "channel": channel,
-        "release": release_id,
-        "previous": expected.release if expected else None,
-        "by": by,
-        "why": why,
-        "run_id": run_id,
-        "outcome": verdict.outcome,
-        "reasons": json.dumps([str(reason) for reason in verdict.reasons]),
-        "evidence": evidence.seal if evidence else None,
-    }
-    damaged = damaged_files(desk.home, read_manifest(desk.home / "releases" / release_id))
-    if damaged or not (verdict.passed or override):
-        _audit(desk.home, entry | {"action": "refused"})
-        reasons = tuple(str(reason) for reason in verdict.reasons)
-        raise PromotionRefused(f"{release_id} was not promoted: {verdict.outcome}. {'; '.join(reasons)}", reasons)
-    fingerprint = read_manifest(desk.home / "releases" / release_id).fingerprint
-    withdrawn = dict(expected.withdrawn) if expected else {}
-    if expected and withdraw:
-        withdrawn[expected.fingerprint] = f"{by} at {desk.now:%Y-%m-%d %H:%M} UTC ({why})"
-    withdrawn.pop(fingerprint, None)
-    target = Channel(
+    reasons = tuple(str(reason) for reason in verdict.reasons)
+    move = Channel(
         release=release_id,
-        fingerprint=fingerprint,
-        withdrawn=withdrawn,
+        fingerprint=facts.release_fingerprint,
+        withdrawn=_withdrawn(
+            expected, facts.release_fingerprint, f"{by} at {desk.now:%Y-%m-%d %H:%M} UTC ({why})", withdraw
+        ),
         previous=expected.release if expected else None,
         sequence=(expected.sequence if expected else 0) + 1,
         at=desk.now,
         by=by,
         why=why,
         run_id=run_id,
+        action="promoted" if verdict.passed else "overridden",
+        outcome=verdict.outcome,
+        reasons=reasons,
+        evidence=evidence.seal if evidence else None,
     )
-    move_channel(desk.home, channel, target, expected=expected)
-    _audit(desk.home, entry | {"action": "promoted" if verdict.passed else "overridden"})
-    return Promotion(verdict, target, moved=True)
+    if facts.damage or not (verdict.passed or override):
+        raise _refused(desk, channel, move, verdict.outcome)
+    try:
+        move_channel(desk.home, channel, move, expected=expected)
+    except ReleaseError as faster:
+        raise _refused(desk, channel, move.model_copy(update={"reasons": (str(faster),)}), "overtaken") from faster
+    settle(desk.home, channel, move)
+    return Promotion(verdict, move, moved=True)
 
 
-def damaged_files(home: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name."""
-    folder = home / "releases" / manifest.id
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    found.pop(FILE, None)
-    return tuple(
-        name
-        for name in sorted(manifest.files.keys() | found.keys())
-        if name not in manifest.files or name not in found or file_sha256(found[name]) != manifest.files[name].sha256
+def _refused(desk: Desk, channel: str, move: Channel, outcome: str) -> PromotionRefused:
+    """Writes the refusal down."""
+    record(desk.home, channel, move.model_copy(update={"action": "refused", "outcome": outcome}))
+    says = f"{move.release} was not promoted to {channel}: {outcome}. {'; '.join(move.reasons)}"
+    return PromotionRefused(says, move.reasons)
+
+
+def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[Facts, Evidence | None]:
+    release = desk.home / "releases" / release_id
+    manifest = read_manifest(release)
+    if manifest.id != release_id:  # a copy under another name: its files would not be the ones that are checked
+        raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
+    current = read_channel(desk.home, channel)
+    withdrawn = current.withdrawn.get(manifest.fingerprint, "") if current and current.release != release_id else ""
+    facts = Facts(
+        release=release_id,
+        release_fingerprint=manifest.fingerprint,
+        manifest_sha256=file_sha256(release / FILE),
+        model_fingerprint=manifest.model.fingerprint,
+        golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
+        production=serving(desk.home),
+        current=current.release if current else None,
+        sources=tuple(source_state(contract, desk.home, desk.now) for contract in desk.contracts),
+        withdrawn="" if named else withdrawn,
+        damage=damaged_files(release, manifest),
     )
+    return facts, newest(desk.home, manifest.fingerprint)
 
 
-def _audit(home: Path, entry: dict[str, object]) -> None:
-    audit_table(home).append(pa.Table.from_pylist([entry], AUDIT))
+def _withdrawn(expected: Channel | None, promoted: str, says: str, withdraw: bool) -> dict[str, str]:
+    """Content that no refresh may bring back: what was, and what is rolled back now, less what is promoted now."""
+    withdrawn = dict(expected.withdrawn) if expected else {}
+    if expected and withdraw:
+        withdrawn[expected.fingerprint] = says
+    withdrawn.pop(promoted, None)
+    return withdrawn

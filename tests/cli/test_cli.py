@@ -189,8 +189,8 @@ def test_square_brackets_in_names_are_shown_as_they_are(
 def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
     pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from rag_pipeline.release.audit import audit_table
     from rag_pipeline.release.channels import serving
-    from rag_pipeline.release.promote import audit_table
 
     code, _, err = rag(monkeypatch, capsys, "rollback")
     assert code == 1

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from rag_pipeline.errors import GoldenSetError, ReleaseError
-from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release, evaluations_table
+from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release, evaluations_table
 from rag_pipeline.evaluate.evidence import Evidence, keep, newest
 from rag_pipeline.evaluate.golden import read_golden_sets
+from rag_pipeline.index.manifest import read_manifest
 from tests.conftest import Workspace
 from tests.corpus.small import NOW, CountingEncoder, SmallModel, release_of, store_documents
 
@@ -40,11 +41,12 @@ class Bench:
 
     def evaluation(self, **changes: object) -> Evaluation:
         sets = read_golden_sets(self.workspace.settings.evals)
-        fields = {"model": SmallModel(), "policy_fingerprint": "policy", "run_id": "run", "now": NOW, **changes}
+        fields = {"model": SmallModel(), "policies": {"production": "policy"}, "run_id": "run", "now": NOW, **changes}
         return Evaluation(self.home, sets, **fields)  # type: ignore[arg-type]
 
     def evaluate(self, release: str | None = None, production: str | None = None, **changes: object) -> Evidence:
-        return evaluate_release(self.evaluation(**changes), release or self.release, production)
+        rival = Rival(production, read_manifest(self.home / "releases" / production).fingerprint) if production else None
+        return evaluate_release(self.evaluation(**changes), release or self.release, rival)
 
     def second(self) -> str:
         """Another release, which finds less; the judged documents all exist."""
@@ -64,7 +66,7 @@ def test_evidence_names_everything_it_was_measured_with(bench: Bench) -> None:
     manifest = release_of(bench.home, PAGES).manifest
     [golden] = read_golden_sets(bench.workspace.settings.evals)
     assert (evidence.release, evidence.release_fingerprint) == (manifest.id, manifest.fingerprint)
-    assert (evidence.model_fingerprint, evidence.policy_fingerprint, evidence.created_at) == ("small", "policy", NOW)
+    assert (evidence.model_fingerprint, evidence.policies, evidence.created_at) == ("small", {"production": "policy"}, NOW)
     assert evidence.compared_with is None
     measured = evidence.golden_sets["animals"]
     assert measured.fingerprint == golden.fingerprint
@@ -185,7 +187,7 @@ def test_evidence_on_other_inputs_is_measured_again(bench: Bench) -> None:
     for changes in (
         {"reuse_hours": 0},
         {"reuse_hours": 1},
-        {"reuse_hours": 2, "policy_fingerprint": "other"},
+        {"reuse_hours": 2, "policies": {"production": "other"}},
         {"reuse_hours": 2, "now": NOW - timedelta(hours=1)},
         {"reuse_hours": 2, "production": second},
     ):

@@ -21,8 +21,10 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index import build as build_module
 from rag_pipeline.index import chroma
-from rag_pipeline.index.build import build_release, prove, release_fingerprint
+from rag_pipeline.index.build import build_release
+from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import FILE, IndexParameters, Manifest, all_manifests, read_manifest
+from rag_pipeline.index.prove import expect, prove
 from rag_pipeline.index.retrieve import open_release
 from tests.corpus.small import (
     NOW,
@@ -62,7 +64,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
 def test_a_release_holds_every_chunk_with_its_text_and_payload(built: tuple[Path, Manifest]) -> None:
     home, manifest = built
     expected = {row["chunk_id"]: row for row in chunks_table(home).scan().collect().iter_rows(named=True)}
-    with chroma.reader(home / "releases" / manifest.id, home / "views") as collection:
+    with chroma.reader(home, manifest) as collection:
         found = collection.get(include=["documents", "metadatas", "embeddings"])
     assert set(found["ids"]) == set(expected)
     for chunk, text, payload, vector in zip(
@@ -81,12 +83,12 @@ def test_the_manifest_says_what_the_release_is_made_of(built: tuple[Path, Manife
     assert read_manifest(home / "releases" / manifest.id) == manifest
     assert (manifest.documents, manifest.chunks) == (3, 3)
     assert manifest.id == f"20260301-020000-{manifest.fingerprint[:8]}"
-    assert manifest.fingerprint == release_fingerprint(home, recipe())
+    assert manifest.fingerprint == recipe().fingerprint(chunks_table(home).scan())
     assert manifest.probe.ids_expected == manifest.probe.ids_stored == 3
     assert manifest.probe.self_retrieval_found == manifest.probe.self_retrieval_asked == 3
     assert manifest.files.keys() == bytes_of(home, manifest).keys()
     assert manifest.size_bytes == sum(
-        path.stat().st_size for path in (home / "releases" / manifest.id / "chroma").rglob("*") if path.is_file()
+        path.stat().st_size for path in (home / "releases" / manifest.id).rglob("*") if path.is_file() and path.name != FILE
     )
 
 
@@ -96,7 +98,7 @@ def test_columns_of_the_source_become_metadata_and_a_null_is_left_out(tmp_path: 
     metadata = json.dumps({"team": "ops", "stars": 3, "score": 0.5, "draft": True, "none": None, "source": "forged"})
     chunks_table(tmp_path).overwrite(rows.with_columns(metadata=pl.lit(metadata), uri=pl.lit(None, pl.String)))
     manifest = build(tmp_path).manifest
-    with chroma.reader(tmp_path / "releases" / manifest.id, tmp_path / "views") as collection:
+    with chroma.reader(tmp_path, manifest) as collection:
         payload = collection.get(ids=[chunk])["metadatas"][0]
         assert collection.get(where={"team": "ops"})["ids"] == [chunk]
     assert {name: payload[name] for name in ("team", "stars", "score", "draft")} == {
@@ -126,7 +128,7 @@ def test_any_change_of_content_or_parameters_is_another_release(tmp_path: Path) 
     assert moved.fingerprint not in {first.fingerprint, edited.fingerprint}, "offsets are served, so they count"
     plain, other = recipe(), recipe(SmallModel(fingerprint="other"))
     denser = build_module.Recipe(plain.model, plain.chunker, plain.sources, IndexParameters(ef_search=400))
-    assert len({release_fingerprint(tmp_path, one) for one in (plain, other, denser)}) == 3
+    assert len({one.fingerprint(chunks_table(tmp_path).scan()) for one in (plain, other, denser)}) == 3
 
 
 def test_a_later_release_leaves_the_earlier_one_as_it_was(tmp_path: Path) -> None:
@@ -196,7 +198,6 @@ run(Path({str(tmp_path)!r}))
         pass
     manifest = build(tmp_path).manifest
     assert releases(tmp_path) == [manifest.id]
-    assert not list((tmp_path / "views").iterdir())
 
 
 def test_reading_leaves_every_byte_as_the_manifest_says(built: tuple[Path, Manifest]) -> None:
@@ -266,7 +267,7 @@ def test_every_row_of_a_collection_is_found_by_its_own_vector_after_reopening(tm
     vectors = unit_vectors(rows)
     ids = store_vectors(tmp_path, vectors)
     manifest = build(tmp_path).manifest
-    with chroma.reader(tmp_path / "releases" / manifest.id, tmp_path / "views") as collection:
+    with chroma.reader(tmp_path, manifest) as collection:
         assert collection.count() == rows
         assert set(collection.get(include=[])["ids"]) == set(ids)
         nearest: list[str] = []
@@ -279,28 +280,33 @@ def test_every_row_of_a_collection_is_found_by_its_own_vector_after_reopening(tm
 
 def test_the_index_uses_the_parameters_its_manifest_states(built: tuple[Path, Manifest]) -> None:
     home, manifest = built
-    with chroma.reader(home / "releases" / manifest.id, home / "views") as collection:
+    with chroma.reader(home, manifest) as collection:
         used = collection.configuration["hnsw"]
     assert {name: used[name] for name in IndexParameters.model_fields} == manifest.index.model_dump()
 
 
 def test_the_proof_refuses_an_index_that_lost_a_record_or_holds_one_too_many(built: tuple[Path, Manifest]) -> None:
     home, manifest = built
-    folder = home / "releases" / manifest.id / chroma.FOLDER
-    ids = chunks_table(home).scan().select("chunk_id").collect()["chunk_id"].to_list()
-    assert prove(home, folder, ids, "small") == manifest.probe
-    with pytest.raises(ReleaseError, match="1 ids lost, 0 not expected"):
-        prove(home, folder, [*ids, "another"], "small")
-    with pytest.raises(ReleaseError, match="0 ids lost, 1 not expected"):
-        prove(home, folder, ids[1:], "small")
+    rows = contents(home / "releases" / manifest.id)
+    with chroma.view(home / "releases" / manifest.id / chroma.FOLDER, home) as view:
+        assert prove(view, expect(home, rows, manifest.model)) == manifest.probe
+        another = rows.head(1).with_columns(chunk_id=pl.lit("another"))
+        with pytest.raises(ReleaseError, match="1 ids lost, 0 not expected"):
+            prove(view, expect(home, pl.concat([rows, another]), manifest.model))
+        with pytest.raises(ReleaseError, match="0 ids lost, 1 not expected"):
+            prove(view, expect(home, rows.slice(1), manifest.model))
 
 
 def test_the_proof_refuses_an_index_that_holds_other_vectors_than_the_tables(tmp_path: Path) -> None:
-    ids = store_vectors(tmp_path, unit_vectors(20))
+    store_vectors(tmp_path, unit_vectors(20))
     manifest = build(tmp_path).manifest
     store_vectors(tmp_path, unit_vectors(20, seed=8))
-    with pytest.raises(ReleaseError, match="20 of 20 records cannot be found by their own vector"):
-        prove(tmp_path, tmp_path / "releases" / manifest.id / chroma.FOLDER, ids, "small")
+    release = tmp_path / "releases" / manifest.id
+    with (
+        chroma.view(release / chroma.FOLDER, tmp_path) as view,
+        pytest.raises(ReleaseError, match="20 of 20 records compared have another vector"),
+    ):
+        prove(view, expect(tmp_path, contents(release), manifest.model))
 
 
 @pytest.mark.parametrize(

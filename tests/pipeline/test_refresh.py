@@ -9,9 +9,9 @@ import pytest
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.run import Ran
-from rag_pipeline.index.manifest import all_manifests
+from rag_pipeline.index.manifest import all_manifests, damaged_files
+from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.channels import read_channel, serving
-from rag_pipeline.release.promote import audit_table, damaged_files
 from tests.conftest import Workspace, column, files_contract, table_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
 
@@ -265,7 +265,7 @@ def test_what_serves_is_byte_for_byte_what_was_evaluated(handbook: Workspace, ru
     for question in QUESTIONS:
         ask(question)
     (manifest,) = all_manifests(handbook.home / "releases")
-    assert damaged_files(handbook.home, manifest) == ()
+    assert damaged_files(handbook.home / "releases" / manifest.id, manifest) == ()
 
 
 def test_every_chunk_is_a_span_of_its_document_and_has_its_vector(handbook: Workspace, run: Run) -> None:

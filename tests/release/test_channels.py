@@ -25,6 +25,20 @@ def pointing(release: str, after: Channel | None = None) -> Channel:
     )
 
 
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path) -> None:
+    """Releases by the names the tests use, as far as moving a channel looks at them."""
+    for name in ("a", "b", "c", "start", "first", "second", "third"):
+        (tmp_path / "releases" / name).mkdir(parents=True)
+        (tmp_path / "releases" / name / "manifest.json").write_text("{}", encoding="utf-8")
+
+
+def test_a_release_that_is_not_kept_is_not_pointed_at(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="gone was removed in the meantime"):
+        move_channel(tmp_path, "production", pointing("gone"), expected=None)
+    assert read_channel(tmp_path, "production") is None
+
+
 def test_a_channel_that_was_never_set_points_nowhere(tmp_path: Path) -> None:
     assert read_channel(tmp_path, "production") is None
     assert all_channels(tmp_path) == {}

@@ -104,7 +104,7 @@ def good(policy: Policy) -> Case:
         release_fingerprint="new-1",
         manifest_sha256="bytes-1",
         model_fingerprint="model-1",
-        policy_fingerprint=policy.fingerprint("production"),
+        policies=policy.fingerprints,
         created_at=NOW - timedelta(hours=1),
         run_id="run",
         compared_with="old",
@@ -118,6 +118,7 @@ def good(policy: Policy) -> Case:
         model_fingerprint="model-1",
         golden_fingerprints={"docs": "docs-1"},
         production="old",
+        current="old",
         sources=(SOURCE,),
     )
     return Case(policy, evidence, facts)
@@ -171,7 +172,7 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
         "measured with another embedding model",
         "",
     ),
-    "another policy": (lambda case: case.evidence_is(policy_fingerprint="p"), INVALID, "the policy has changed", ""),
+    "another policy": (lambda case: case.evidence_is(policies={"production": "p"}), INVALID, "the policy has changed", ""),
     "a changed golden set": (
         lambda case: case.facts_are(golden_fingerprints={"docs": "docs-2"}),
         INVALID,
@@ -382,7 +383,7 @@ def test_every_reason_is_listed_and_not_only_the_first(case: Case) -> None:
 
 
 def test_everything_that_makes_evidence_invalid_is_listed(case: Case) -> None:
-    case.evidence_is(policy_fingerprint="p", created_at=NOW - timedelta(days=3))
+    case.evidence_is(policies={"production": "p"}, created_at=NOW - timedelta(days=3))
     case.facts_are(
         release_fingerprint="x", model_fingerprint="x", golden_fingerprints={"docs": "x", "more": "x"}, production="x"
     )
@@ -460,7 +461,7 @@ def test_a_golden_set_the_policy_does_not_name_must_be_alive_too(case: Case) -> 
 
 def test_old_evidence_says_nothing_against_what_serves_already(case: Case) -> None:
     case.evidence_is(created_at=NOW - timedelta(days=3), compared_with=None)
-    case.facts_are(production="new")
+    case.facts_are(production="new", current="new")
     case.evidence_is(golden_sets={"docs": case.evidence.golden_sets["docs"].model_copy(update={"comparison": None})})
     assert case.decide().passed
 

@@ -11,13 +11,14 @@ from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.errors import PromotionRefused, ReleaseError
-from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
+from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
 from rag_pipeline.evaluate.golden import read_golden_sets
-from rag_pipeline.index.manifest import FILE, read_manifest
+from rag_pipeline.index.manifest import FILE, damaged_files, read_manifest
 from rag_pipeline.ingest.load import load_source
+from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.channels import read_channel
 from rag_pipeline.release.policy import read_policy
-from rag_pipeline.release.promote import Desk, Promotion, audit_table, damaged_files, judge, promote
+from rag_pipeline.release.promote import Desk, Promotion, judge, promote
 from tests.conftest import Workspace, files_contract
 from tests.corpus.small import NOW, SmallModel, build, chunker, release_of
 
@@ -49,11 +50,11 @@ class Office:
             self.home,
             desk.golden_sets,
             SmallModel(),
-            desk.policy.fingerprint("production"),
+            desk.policy.fingerprints,
             run_id="run",
             now=now,  # type: ignore[arg-type]
         )
-        evaluate_release(evaluation, release, current.release if current else None)
+        evaluate_release(evaluation, release, Rival(current.release, current.fingerprint) if current else None)
 
     def promote(self, release: str, now: datetime = NOW) -> Promotion:
         return promote(self.desk(now), release, by="tests", why="nightly", run_id="run", channel="production")
@@ -204,7 +205,9 @@ def test_a_release_that_is_not_the_one_evaluated_to_the_byte_is_refused(office: 
 
 
 def test_an_untouched_release_has_no_damage(office: Office) -> None:
-    assert damaged_files(office.home, read_manifest(office.home / "releases" / office.first)) == ()
+    assert (
+        damaged_files(office.home / "releases" / office.first, read_manifest(office.home / "releases" / office.first)) == ()
+    )
 
 
 def test_a_copy_under_another_name_cannot_pass_for_the_release_it_was_copied_from(office: Office) -> None:
@@ -280,12 +283,13 @@ def test_a_move_decided_on_a_state_that_changed_in_between_is_refused(
         return ()
 
     monkeypatch.setattr(module, the_other_is_faster)
-    with pytest.raises(ReleaseError, match=f"moved to {second} by tests in the meantime; decide again"):
+    with pytest.raises(PromotionRefused, match=f"overtaken.*moved to {second} by tests in the meantime; decide again"):
         office.promote(office.first)
     channel = read_channel(office.home, "production")
     assert channel is not None
     assert (channel.release, channel.sequence) == (second, 1)
-    assert [entry["release"] for entry in office.audit() if entry["action"] == "promoted"] == [second]
+    told = {(entry["action"], entry["release"]) for entry in office.audit()}
+    assert told == {("promoted", second), ("refused", office.first)}
 
 
 def test_an_earlier_release_comes_back_through_the_same_door(office: Office) -> None:

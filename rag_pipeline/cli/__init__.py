@@ -1,0 +1,47 @@
+"""`rag`: the command line, thin. It calls the library or runs the Dagster jobs; the UI can do all of it too."""
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from rag_pipeline.cli import ask, channels, refresh, upkeep
+from rag_pipeline.errors import PipelineError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The release pipeline for retrieval indexes: refresh, query, promote, roll back, look at what serves and why.",
+)
+
+for command in (
+    refresh.refresh,
+    refresh.evaluate,
+    ask.query,
+    ask.status,
+    ask.releases,
+    ask.trace,
+    channels.promote,
+    channels.rollback,
+    upkeep.verify,
+    upkeep.gc,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point: every error a person can mend is one paragraph on stderr and exit code 1."""
+    try:
+        app()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        setting = "RAG_" + "_".join(str(step) for step in problem["loc"]).upper()
+        _fail(f"{setting}={problem.get('input')!r}: {problem['msg']}")
+    except PipelineError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    sys.stderr.write(f"rag: {message}\n")
+    raise SystemExit(1)

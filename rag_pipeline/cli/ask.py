@@ -1,0 +1,129 @@
+"""Commands that look and change nothing: `query`, `status`, `releases`, `trace`."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.settings import load_settings
+
+
+def query(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Chunks to retrieve.")] = 10,
+    mode: Annotated[str, typer.Option(help="How to retrieve; releases serve dense retrieval so far.")] = "dense",
+    release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
+    channel: Annotated[str, typer.Option(help="The release a channel points at.")] = "production",
+    as_json: AsJson = False,
+) -> None:
+    """Retrieve chunks from what serves, or from any kept release."""
+    from rag_pipeline.corpus.model import model_of
+    from rag_pipeline.index.retrieve import encoder_for, open_release
+    from rag_pipeline.release.channels import release_in
+
+    settings = load_settings()
+    if not text.strip():
+        raise PipelineError("the query is blank; say what to look for")
+    release = release or release_in(settings.home, channel)
+    with open_release(settings.home, release) as opened:
+        if mode != opened.manifest.retrieval.mode:
+            raise PipelineError(f"release {release} serves {opened.manifest.retrieval.mode} retrieval, not {mode}")
+        encoder = encoder_for(opened.manifest, model_of(settings))
+        started = time.perf_counter()
+        hits = opened.search(encoder.queries([text])[0], k)
+        took_ms = round(1000 * (time.perf_counter() - started), 1)
+    found = [{name: getattr(hit, name) for name in hit.__slots__} for hit in hits]
+    if as_json:
+        print_json({"release": release, "mode": mode, "took_ms": took_ms, "hits": found})
+        return
+    console = Console(highlight=False)
+    console.print(f"[dim]{release}, {took_ms} ms[/dim]")
+    for hit in hits:
+        name, uri = escape(hit.document_id), escape(hit.uri or "")
+        console.print(f"\n[bold]{hit.rank}. {name}[/bold]  {hit.score:.3f}  [dim]{uri}[/dim]")
+        console.print(" ".join(hit.text.split())[:300], markup=False)
+
+
+def status(as_json: AsJson = False) -> None:
+    """What serves, how old each source is against its promise, and the last verdict with its reasons."""
+    from rag_pipeline.summary import status_now
+
+    found = status_now(load_settings(), datetime.now(UTC))
+    if as_json:
+        print_json(found)
+        return
+    console = Console(highlight=False)
+    for name, channel in found["channels"].items():
+        console.print(
+            f"[bold]{name}[/bold] → {channel['release']} since {channel['at']} ({channel['by']}: {channel['why']})"
+        )
+    if not found["channels"]:
+        console.print("nothing serves yet; run [bold]rag refresh[/bold]")
+    rows = [
+        (
+            one["source"],
+            one["outcome"],
+            f"{one['documents']:,}",
+            f"{one['refused']:,}",
+            f"{one['age_hours']} h" if one["age_hours"] is not None else "–",
+            f"{one['max_age_hours']:g} h" if one["max_age_hours"] else "–",
+            "yes" if one["within_sla"] else "NO",
+            one["reason"],
+        )
+        for one in found["sources"]
+    ]
+    console.print(table_of("source", "last load", "documents", "refused", "age", "SLA", "within", "why", rows=rows))
+    if found["candidate"]:
+        verdict = found["candidate"]
+        console.print(f"candidate {verdict['release']}: [bold]{verdict['verdict']}[/bold]")
+        for reason in verdict["reasons"]:
+            console.print(f"  • {reason}", markup=False)
+
+
+def releases(as_json: AsJson = False) -> None:
+    """Every kept release, newest first."""
+    from rag_pipeline.summary import releases_now
+
+    found = releases_now(load_settings())
+    if as_json:
+        print_json({"releases": found})
+        return
+    rows = [
+        (
+            one["release"],
+            one["created_at"],
+            f"{one['documents']:,}",
+            f"{one['chunks']:,}",
+            f"{one['bytes'] / 1e6:.1f} MB",
+            ", ".join(one["channels"]),
+            one["verdict"],
+        )
+        for one in found
+    ]
+    Console(highlight=False).print(
+        table_of("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows)
+    )
+
+
+def trace(
+    chunk_id: Annotated[str, typer.Argument(help="A chunk's id, as `rag query --json` gives it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Where a chunk comes from: document, source row, contract, run, model, and the releases that hold it."""
+    from rag_pipeline.release.trace import trace_chunk
+
+    found = trace_chunk(load_settings(), chunk_id)
+    if as_json:
+        print_json(found)
+        return
+    console = Console(highlight=False)
+    for step, facts in found.items():
+        console.print(f"[bold]{step}[/bold]")
+        for facts_of_one in facts if isinstance(facts, list) else [facts]:
+            line = ", ".join(f"{name} {value}" for name, value in (facts_of_one or {"": "not known any more"}).items())
+            console.print(f"  {line}", markup=False)

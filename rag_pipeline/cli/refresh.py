@@ -1,0 +1,97 @@
+"""`refresh`, the nightly job in this process, and `evaluate`."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.settings import load_settings
+
+
+def refresh(
+    source: Annotated[str | None, typer.Option(help="Refresh this source only, and what follows from it.")] = None,
+    promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Stop before the gate.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Run the nightly job here: read, chunk, embed, build, evaluate and, if the gate says yes, promote."""
+    from rag_pipeline.defs import run
+    from rag_pipeline.summary import summarize
+
+    settings = load_settings()
+    started = time.monotonic()
+    ran = run.refresh(settings, source=source, promote=promote)
+    summary = summarize(ran, settings) | {"seconds": round(time.monotonic() - started, 1)}
+    if as_json:
+        print_json(summary)
+    else:
+        _show_refresh(summary)
+    if not ran.success:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    release: Annotated[str | None, typer.Option(help="A release by id; the candidate when left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a release on every golden set, and write the evidence down."""
+    from rag_pipeline.defs import run
+    from rag_pipeline.index.candidate import read_candidate
+    from rag_pipeline.index.manifest import read_manifest
+    from rag_pipeline.summary import evaluation_now
+
+    settings = load_settings()
+    release = release or read_candidate(settings.home).release
+    read_manifest(settings.home / "releases" / release)
+    ran = run.evaluate(settings, release)
+    if ran.errors and not ran.assets:
+        raise PipelineError("; ".join(ran.errors))
+    found = evaluation_now(settings, release, datetime.now(UTC))
+    if as_json:
+        print_json(found)
+    else:
+        rows = [
+            (name, metric, f"{value:.4f}") for name, one in found["golden_sets"].items() for metric, value in one.items()
+        ]
+        console = Console(highlight=False)
+        console.print(table_of("golden set", "metric", "value", rows=rows))
+        console.print(f"latency p50 {found['latency_ms']['p50']} ms, p95 {found['latency_ms']['p95']} ms")
+        console.print(f"{release}: [bold]{found['verdict']}[/bold]")
+        for reason in found["reasons"]:
+            console.print(f"  • {reason}", markup=False)
+    if found["verdict"] != "passed":
+        raise typer.Exit(1)
+
+
+def _show_refresh(summary: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    rows = [
+        (
+            one["source"],
+            "HELD" if one["outcome"] == "held" else one["outcome"],
+            f"{one['documents']:,}",
+            f"+{one['added']:,} ~{one['changed']:,} -{one['removed']:,}",
+            f"{one['refused']:,}",
+            one["held_because"] if one["outcome"] == "held" else "",
+        )
+        for one in summary["sources"]
+    ]
+    console.print(table_of("source", "load", "documents", "changes", "refused", "why", rows=rows))
+    if summary["chunks"] is not None:
+        console.print(
+            f"chunks {summary['chunks']:,}; texts embedded {summary['texts_embedded'] or 0:,}, "
+            f"reused {summary['texts_reused'] or 0:,}"
+        )
+    for name, value in summary["metrics"].items():
+        console.print(f"  {name} {value:.4f}")
+    for check in summary["failed_checks"]:
+        style = "red" if check["severity"] == "ERROR" else "yellow"
+        says = escape(f"{check['asset']} · {check['check']}: {check['description']}")
+        console.print(f"[{style}]{check['severity']}[/{style}] {says}")
+    for error in summary["errors"]:
+        console.print(f"[red]FAILED[/red] {escape(error)}")
+    console.print(summary["says"], style="bold", markup=False)

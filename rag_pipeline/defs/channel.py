@@ -1,0 +1,111 @@
+"""One asset a channel, `index/production` first of all: the gate, and the only assets that move a channel."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
+from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, check, table
+from rag_pipeline.defs.reports import history
+from rag_pipeline.errors import PromotionRefused
+from rag_pipeline.index.candidate import read_candidate
+from rag_pipeline.release.channels import PRODUCTION
+from rag_pipeline.release.promote import desk_now, promote
+from rag_pipeline.settings import Settings
+
+LET_PASS = "the_gate_let_it_pass"
+
+COMMAND = "rag/command"
+"""Tag of a run that a command started."""
+
+_ABOUT = """The release the channel `{name}` points at. This is the gate, and the only code that moves the channel.
+
+**Grain**: one pointer. **Origin**: `index/evaluation`. **Re-run**: decides again; refuses without valid evidence on
+exactly this release, and then the channel stays as it was."""
+
+
+class PromotionConfig(dg.Config):
+    """Which release to promote (empty: the candidate), by whom and why. An override needs both, and is audited.
+
+    `withdraw`: the release that serves now is bad, and no refresh may promote its content again by itself.
+    """
+
+    release: str = ""
+    by: str = ""
+    why: str = ""
+    override: bool = False
+    withdraw: bool = False
+
+
+def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings, *, automatic: bool) -> dg.AssetsDefinition:
+    """The asset of one channel; `automatic`: a refresh moves it, otherwise a person does."""
+    key = channel_key(name)
+    nightly = dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=26), fail_window=timedelta(hours=50))
+
+    @dg.asset(
+        key=key,
+        deps=[EVALUATION],
+        group_name=INDEX_GROUP,
+        owners=[settings.owner],
+        kinds={"chroma"},
+        description=_ABOUT.format(name=name),
+        freshness_policy=nightly if name == PRODUCTION else None,
+        automation_condition=WHEN_ALL_IS_WELL if automatic else None,
+        check_specs=[
+            dg.AssetCheckSpec(
+                LET_PASS,
+                asset=key,
+                description="Decided again in this very step, from evidence on disk, before the channel moves.",
+            )
+        ],
+    )
+    def channel(context: dg.AssetExecutionContext, config: PromotionConfig):  # type: ignore[no-untyped-def]
+        release = config.release or read_candidate(settings.home).release
+        desk = desk_now(settings, contracts, datetime.now(UTC))
+        by, why = config.by, config.why
+        if not config.override:
+            by, why = by or _somebody(context.run.tags, settings), why or "refresh"
+        try:
+            done = promote(
+                desk,
+                release,
+                by=by,
+                why=why,
+                run_id=context.run.run_id,
+                named=bool(config.release),
+                override=config.override,
+                withdraw=config.withdraw,
+                channel=name,
+            )
+        except PromotionRefused as refusal:
+            reasons = table(("reason",), [[reason] for reason in refusal.reasons])
+            yield check(
+                key, LET_PASS, passed=False, says=str(refusal), reasons=reasons, history=history(settings.home, name)
+            )
+            raise dg.Failure(str(refusal), metadata={"reasons": reasons}, allow_retries=False) from refusal
+        yield check(key, LET_PASS, passed=True, says=f"{release} serves")
+        yield dg.MaterializeResult(
+            metadata={
+                "release": done.channel.release,
+                "previous": done.channel.previous or "none",
+                "promoted": done.moved,
+                "sequence": done.channel.sequence,
+                "since": dg.MetadataValue.timestamp(done.channel.at),
+                "by": done.channel.by,
+                "why": done.channel.why,
+                "evidence": done.channel.evidence or "none: overridden",
+                "history": history(settings.home, name),
+            },
+            data_version=dg.DataVersion(done.channel.fingerprint),
+        )
+
+    return channel
+
+
+def _somebody(tags: Mapping[str, str], settings: Settings) -> str:
+    """Who moves a channel, when nobody said: a schedule or a command acts for the settings' actor, the UI for a person."""
+    if COMMAND in tags or "dagster/schedule_name" in tags or "dagster/sensor_name" in tags:
+        return settings.actor
+    return "somebody in the Dagster UI"

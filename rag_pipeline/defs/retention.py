@@ -1,0 +1,55 @@
+"""`index/kept_releases`: which releases are kept and why, and the weekly collection of what nobody needs."""
+
+import dagster as dg
+
+from rag_pipeline.corpus.model import model_of
+from rag_pipeline.defs.keys import CANDIDATE, INDEX_GROUP, KEPT_RELEASES
+from rag_pipeline.defs.present import Materialized, table
+from rag_pipeline.release.retention import collect
+from rag_pipeline.settings import Settings
+
+
+class CollectionConfig(dg.Config):
+    """`dry_run`: say what would be removed, remove nothing."""
+
+    dry_run: bool = False
+
+
+def retention_asset(settings: Settings) -> dg.AssetsDefinition:
+    @dg.asset(key=KEPT_RELEASES, deps=[CANDIDATE], group_name=INDEX_GROUP, owners=[settings.owner], kinds={"chroma"})
+    def kept_releases(config: CollectionConfig) -> Materialized:
+        """The releases that can be served or rolled back to; what none of them needs is removed.
+
+        **Grain**: one release. **Origin**: channels, the candidate, RAG_KEEP_RELEASES. **Re-run**: removes other releases,
+        vectors without a chunk, and old versions of tables; never what a channel points at or pointed at before.
+        """
+        done = collect(
+            settings.home,
+            keep=settings.keep_releases,
+            days=settings.keep_days,
+            model=model_of(settings).fingerprint,
+            dry_run=config.dry_run,
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": len(done.kept),
+                "dry_run": done.dry_run,
+                "kept": table(("release", "because"), [(one.manifest.id, ", ".join(one.because)) for one in done.kept]),
+                "removed": table(("release", "built"), [(one.id, f"{one.created_at:%Y-%m-%d}") for one in done.removed]),
+                "removed_mb": round(done.removed_bytes / 1e6, 1),
+                "removed_vectors": done.vectors,
+                "removed_table_files": done.table_files,
+                "leftovers": table(("directory",), [[name] for name in done.leftovers], empty="none"),
+                "as_json": {
+                    "kept": {one.manifest.id: ", ".join(one.because) for one in done.kept},
+                    "removed": [one.id for one in done.removed],
+                    "removed_bytes": done.removed_bytes,
+                    "vectors": done.vectors,
+                    "table_files": done.table_files,
+                    "leftovers": list(done.leftovers),
+                    "dry_run": done.dry_run,
+                },
+            }
+        )
+
+    return kept_releases

@@ -1,0 +1,60 @@
+"""Choosing the release to build upon: the one that differs least, unless building whole is the better way."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index.contents import contents, difference
+from rag_pipeline.index.manifest import IndexParameters, Manifest, ModelEntry, all_manifests, chroma_version, damaged_files
+
+_DEAD_SHARE = 0.2
+"""Deleted slots of the graph are never used again; after 50 % deletes live records could not be reached any more."""
+
+_NEW_SHARE = 0.5
+"""Adding more than this to a copy costs as much as building whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A release to copy, and the difference to it; or none, and why not."""
+
+    manifest: Manifest | None = None
+    removed: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    why_not: str = ""
+
+
+def choose_base(releases: Path, model: ModelEntry, index: IndexParameters, wanted: pl.LazyFrame) -> Base:
+    """The intact release of this model and these parameters that differs least from the wanted chunks."""
+    kept = all_manifests(releases)
+    if not kept:
+        return Base(why_not="it is the first release")
+    same = (model.fingerprint, index, chroma_version())
+    alike = [one for one in kept if (one.model.fingerprint, one.index, one.chroma_version) == same]
+    if not alike:
+        return Base(why_not="no kept release has this model, these parameters and this version of Chroma")
+    total = int(wanted.select(pl.len()).collect().item())
+    bases = []
+    for manifest in alike:
+        try:
+            removed, added = difference(contents(releases / manifest.id), wanted)
+        except (ReleaseError, pl.exceptions.PolarsError, OSError):
+            continue  # its chunks were not kept, or cannot be read
+        bases.append(Base(manifest, removed, added))
+    for base in sorted(bases, key=lambda base: len(base.removed) + len(base.added)):
+        assert base.manifest is not None
+        if not damaged_files(releases / base.manifest.id, base.manifest):
+            return _worthwhile(base, total)
+    return Base(why_not="every kept release like it is damaged, or lacks its chunks")
+
+
+def _worthwhile(base: Base, total: int) -> Base:
+    assert base.manifest is not None
+    dead = base.manifest.origin.dead_slots + len(base.removed)
+    if dead > _DEAD_SHARE * (total + dead):
+        return Base(why_not=f"{100 * dead / (total + dead):.0f} % of the slots of {base.manifest.id} would be dead")
+    if len(base.added) > _NEW_SHARE * total:
+        return Base(why_not=f"{100 * len(base.added) / total:.0f} % of its chunks are new to {base.manifest.id}")
+    return base

@@ -1,0 +1,61 @@
+"""Filling a Chroma directory: whole, from stored vectors, or by copying a base and applying the difference."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rag_pipeline.index import chroma
+from rag_pipeline.index.base import Base
+from rag_pipeline.index.contents import few_with_vectors, matrix, with_vectors
+from rag_pipeline.index.manifest import IndexParameters
+from rag_pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection
+
+_DELETE_IDS = 1_000
+
+
+def fill_whole(home: Path, folder: Path, chunks: pl.LazyFrame, model: str, parameters: IndexParameters) -> None:
+    """A new collection at `folder` that holds the chunks."""
+    total = int(chunks.select(pl.len()).collect().item())
+    with chroma.writer(folder, parameters, total) as collection:
+        _add(collection, with_vectors(home, chunks, model, chroma.batch_rows(total)), total)
+
+
+def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
+    """A copy of the base's collection at `folder`, less what left, with what came; a changed payload is both."""
+    assert base.manifest is not None
+    source = releases / base.manifest.id / chroma.FOLDER
+    with chroma.editor(source, folder, len(base.removed) + len(base.added)) as collection:
+        for start in range(0, len(base.removed), _DELETE_IDS):
+            collection.delete(ids=base.removed[start : start + _DELETE_IDS])
+        new = chunks.filter(pl.col("chunk_id").is_in(base.added)).collect()
+        rows = few_with_vectors(home, new, base.manifest.model.fingerprint)
+        _add(collection, rows.iter_slices(chroma.batch_rows(rows.height)), rows.height)
+
+
+def _add(collection: "Collection", frames: Iterable[pl.DataFrame], total: int) -> None:
+    if not total:
+        return
+    with progress("building", total, unit="chunks") as advance:
+        for frame in frames:
+            collection.add(
+                ids=frame["chunk_id"].to_list(),
+                embeddings=matrix(frame),
+                documents=frame["text"].to_list(),
+                metadatas=[_metadata(row) for row in frame.iter_rows(named=True)],
+            )
+            advance(frame.height)
+
+
+def _metadata(row: dict[str, Any]) -> dict[str, Any]:
+    """A chunk's payload as Chroma metadata, which knows scalars only and no null."""
+    own = {name: value for name, value in json.loads(row["metadata"]).items() if isinstance(value, str | int | float)}
+    fixed = {
+        name: row[name] for name in ("document_id", "source", "title", "uri", "heading", "start", "end", "payload_hash")
+    }
+    return own | {name: value for name, value in fixed.items() if value is not None}

@@ -1,0 +1,176 @@
+"""The proof after a build: on the closed files, opened again. Counting proves nothing.
+
+(6,000 records counted with 5,000 reachable was seen.) What is expected is read from the chunks and the vectors table,
+never from what was written; the two halves touch different files, so the first can run while the index is built.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow.compute as pc
+
+from rag_pipeline.corpus.model import Vectors, usable
+from rag_pipeline.errors import PipelineError, ReleaseError
+from rag_pipeline.files import fingerprint
+from rag_pipeline.index import chroma
+from rag_pipeline.index.contents import few_with_vectors, matrix, vector_batches
+from rag_pipeline.index.manifest import ModelEntry, Probe
+
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection
+
+SAMPLE = 200
+"""Records asked for by their own vector, and compared with what was put in."""
+
+_NEAREST = 10
+_SAME = 1e-4
+"""Cosine distance below which two vectors are taken for the same; float32 and Chroma's own normalising cost 1e-6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an index must hold and find."""
+
+    ids: list[str]
+    sample: pl.DataFrame
+    """Records to look up, with their `vector`."""
+    tenth: Vectors
+    """Similarity of the tenth nearest record to each record of the sample, by exact search."""
+    gone: pl.DataFrame
+    """Records that left the base, with their `vector`."""
+    vectors: int
+    """How many vectors were looked at: one a record."""
+
+
+def expect(
+    home: Path,
+    chunks: pl.LazyFrame,
+    model: ModelEntry,
+    *,
+    added: list[str] | None = None,
+    gone: pl.LazyFrame | None = None,
+    size: int = SAMPLE,
+) -> Expected:
+    """What an index of `chunks` must hold: read from the tables alone, one pass over every vector.
+
+    `added`: ids new against a base, half the sample is taken from them. `gone`: chunks of the base that left. Raises
+    `ReleaseError` when a vector is missing, not finite, zero, or not of the model's length.
+    """
+    ids = chunks.select("chunk_id").collect()["chunk_id"].sort().to_list()
+    new = _spread(sorted(added or []), size // 2)
+    columns = ["chunk_id", "text_hash", "payload_hash"]
+    wanted = {*new, *_spread(ids, size - len(new))}
+    sample = chunks.filter(pl.col("chunk_id").is_in(wanted)).select(columns).collect()
+    left = sample.clear() if gone is None else gone.select(columns).collect().sort("chunk_id")
+    left = left.filter(pl.col("chunk_id").is_in(_spread(left["chunk_id"].to_list(), size // 4)))
+    both = few_with_vectors(home, pl.concat([sample, left]), model.fingerprint)
+    sample, left = both.head(sample.height), both.tail(left.height)
+    tenth, looked_at = _exact(home, chunks, model, sample)
+    return Expected(ids, sample, tenth, left, looked_at)
+
+
+def prove(folder: Path, expected: Expected) -> Probe:
+    """Prove that the closed Chroma directory `folder` holds exactly what is expected. Raises `ReleaseError`.
+
+    Opens `folder` itself, and Chroma writes to what it opens: give it a directory that is not sealed yet, or a view.
+    """
+    with chroma.client(folder) as opened:
+        collection = opened.get_collection(chroma.COLLECTION, embedding_function=None)
+        stored = collection.get(include=[])["ids"]
+        _same_ids(set(expected.ids), stored)
+        _same_records(collection, expected.sample)
+        recall = _finds(collection, expected)
+        _stays_away(collection, expected)
+    return Probe(
+        ids_expected=len(expected.ids),
+        ids_stored=len(stored),
+        self_retrieval_asked=expected.sample.height,
+        self_retrieval_found=expected.sample.height,
+        vectors_checked=expected.vectors,
+        records_compared=expected.sample.height,
+        deleted_asked=expected.gone.height,
+        recall_at_10=round(recall, 4),
+    )
+
+
+def _spread(ids: list[str], size: int) -> list[str]:
+    return ids if len(ids) <= size else [ids[place * len(ids) // size] for place in range(size)]
+
+
+def _exact(home: Path, chunks: pl.LazyFrame, model: ModelEntry, sample: pl.DataFrame) -> tuple[Vectors, int]:
+    """Similarity of the tenth nearest chunk to each of the sample, and for how many chunks a vector was looked at."""
+    todo = dict(chunks.group_by("text_hash").len().collect().iter_rows())  # text hash -> chunks that have that text
+    queries, best, looked_at = _unit(matrix(sample)), np.empty((sample.height, 0), dtype=np.float32), 0
+    for batch in vector_batches(home, model.fingerprint):
+        times = np.array([todo.pop(text_hash, 0) for text_hash in batch["text_hash"].to_pylist()], dtype=np.int64)
+        if set(pc.list_value_length(batch["vector"]).unique().to_pylist()) - {model.dimensions}:
+            raise ReleaseError(f"a stored vector is not {model.dimensions} numbers long; the vectors table is damaged")
+        used = batch["vector"].flatten().to_numpy().reshape(-1, model.dimensions)[times > 0]
+        try:
+            nearness = queries @ _unit(usable(used, len(used))).T
+        except PipelineError as error:
+            raise ReleaseError(f"the vectors table is damaged: {error}") from error
+        best = np.hstack([best, np.repeat(nearness, times[times > 0], axis=1)])
+        if best.shape[1] > _NEAREST:
+            best = np.partition(best, -_NEAREST, axis=1)[:, -_NEAREST:]
+        looked_at += int(times.sum())
+    if todo:
+        raise ReleaseError(f"{sum(todo.values())} chunks have no vector; materialize corpus/embeddings first")
+    return best.min(axis=1), looked_at
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    length: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, dtype=np.float32)
+
+
+def _same_ids(expected: set[str], stored: list[str]) -> None:
+    if len(stored) != len(set(stored)) or set(stored) != expected:
+        lost, extra = len(expected - set(stored)), len(set(stored) - expected)
+        raise ReleaseError(f"the built index does not hold what was put in: {lost} ids lost, {extra} not expected")
+
+
+def _same_records(collection: "Collection", rows: pl.DataFrame) -> None:
+    """Text, payload hash and vector of every row, read back."""
+    found: Any = collection.get(ids=rows["chunk_id"].to_list(), include=["documents", "metadatas", "embeddings"])
+    place = {chunk: index for index, chunk in enumerate(found["ids"])}
+    order = [place[chunk] for chunk in rows["chunk_id"]]
+    texts = [fingerprint(found["documents"][index]) for index in order]
+    payloads = [found["metadatas"][index].get("payload_hash") for index in order]
+    stored = np.asarray(found["embeddings"], dtype=np.float32)[order]
+    away = 1 - np.sum(_unit(stored) * _unit(matrix(rows)), axis=1)
+    for what, wrong in (
+        ("text", sum(a != b for a, b in zip(texts, rows["text_hash"], strict=True))),
+        ("payload", sum(a != b for a, b in zip(payloads, rows["payload_hash"], strict=True))),
+        ("vector", int(np.sum(~(away < _SAME)))),
+    ):
+        if wrong:
+            raise ReleaseError(f"{wrong} of {rows.height} records compared have another {what} than was put in")
+
+
+def _finds(collection: "Collection", expected: Expected) -> float:
+    """Every record is found by its own vector; returns recall@10, counting a tie with the tenth as found."""
+    sample = expected.sample
+    found: Any = collection.query(query_embeddings=matrix(sample), n_results=_NEAREST, include=["distances"])
+    missed, hits = 0, 0
+    for chunk, ids, distances, tenth in zip(
+        sample["chunk_id"], found["ids"], found["distances"], expected.tenth, strict=True
+    ):
+        among_equals = len(ids) == _NEAREST and distances[-1] < _SAME  # ten or more records with this very vector
+        missed += not (chunk in ids and distances[ids.index(chunk)] < _SAME) and not among_equals
+        hits += sum(1 - distance >= tenth - _SAME for distance in distances)
+    if missed:
+        raise ReleaseError(f"{missed} of {sample.height} records cannot be found by their own vector")
+    return float(hits / (sample.height * min(_NEAREST, len(expected.ids))))
+
+
+def _stays_away(collection: "Collection", expected: Expected) -> None:
+    """Asked for by its own vector, nothing that was deleted may come back."""
+    if expected.gone.is_empty():
+        return
+    found: Any = collection.query(query_embeddings=matrix(expected.gone), n_results=_NEAREST, include=[])["ids"]
+    if back := {chunk for ids in found for chunk in ids} - set(expected.ids):
+        raise ReleaseError(f"{len(back)} deleted records still come back from queries")

@@ -1,0 +1,69 @@
+"""Whether a kept release is what it was when it was built: its bytes, its content, and what a reader finds in it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index import chroma
+from rag_pipeline.index.build import Recipe
+from rag_pipeline.index.contents import FILE as CHUNKS
+from rag_pipeline.index.contents import contents
+from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
+from rag_pipeline.index.prove import expect, prove
+
+_SAMPLE = 2_000
+
+
+def verify_release(home: Path, release_id: str) -> tuple[str, ...]:
+    """Everything that does not hold of a release, in words; nothing when it is intact.
+
+    Files against their checksums, the content against the release's fingerprint, ids both ways, texts, payloads and
+    vectors of a sample, self-retrieval. The index is opened only if its files are the right ones: a torn file can take
+    the process that opens it down.
+    """
+    release = home / "releases" / release_id
+    try:
+        manifest = read_manifest(release)
+    except ReleaseError as error:
+        return (str(error),)
+    if manifest.id != release_id:
+        return (f"{release_id} holds the manifest of {manifest.id}",)
+    damaged = damaged_files(release, manifest)
+    found = [_says(release, manifest, name) for name in damaged]
+    if CHUNKS not in manifest.files or damaged:
+        return (*found, *(_lost_records(release) if CHUNKS in manifest.files and CHUNKS not in damaged else ()))
+    rows = contents(release)
+    recipe = Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval)
+    if recipe.fingerprint(rows) != manifest.fingerprint:
+        found.append(f"{CHUNKS} does not give the release's fingerprint")
+    try:
+        with chroma.view(release / chroma.FOLDER, home) as view:
+            prove(view, expect(home, rows, manifest.model, size=_SAMPLE))
+    except ReleaseError as error:
+        found.append(str(error))
+    return tuple(found)
+
+
+def _says(release: Path, manifest: Manifest, name: str) -> str:
+    path, entry = release / name, manifest.files.get(name)
+    if entry is None:
+        return f"{name} does not belong to the release"
+    if not path.is_file():
+        return f"{name} is missing"
+    if (size := path.stat().st_size) != entry.size_bytes:
+        return f"{name} has {size:,} bytes instead of {entry.size_bytes:,}"
+    return f"{name} has other bytes than it was built with"
+
+
+def _lost_records(release: Path) -> tuple[str, ...]:
+    """Which records a damaged store lost or gained, read from its SQLite file alone, which cannot take us down."""
+    expected = set(contents(release).select("chunk_id").collect()["chunk_id"])
+    file = release / chroma.FOLDER / "chroma.sqlite3"
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as opened:
+            stored = {row[0] for row in opened.execute("SELECT embedding_id FROM embeddings")}
+    except sqlite3.Error as error:
+        return (f"{chroma.FOLDER}/chroma.sqlite3 cannot be read: {error}",)
+    told = (("gone from the store", expected - stored), ("in the store that do not belong there", stored - expected))
+    return tuple(f"{len(ids)} records are {what} (first: {min(ids)})" for what, ids in told if ids)

@@ -1,0 +1,129 @@
+"""Retention: which releases are kept and why, and collecting what no kept release needs."""
+
+import logging
+import shutil
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.files import exclusive
+from rag_pipeline.index import chroma
+from rag_pipeline.index.candidate import read_candidate
+from rag_pipeline.index.contents import contents
+from rag_pipeline.index.manifest import Manifest, all_manifests, release_folders
+from rag_pipeline.lake import all_tables
+from rag_pipeline.release.channels import all_channels, channels_held
+
+log = logging.getLogger("rag_pipeline")
+
+_TRASH = ".trash-"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A release and every reason to keep it; none: it goes."""
+
+    manifest: Manifest
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was removed, or would be (`dry_run`)."""
+
+    kept: tuple[Kept, ...]
+    removed: tuple[Manifest, ...]
+    vectors: int
+    table_files: int
+    leftovers: tuple[str, ...]
+    """Directories that killed builds and collections left."""
+    dry_run: bool
+
+    @property
+    def removed_bytes(self) -> int:
+        return sum(manifest.size_bytes for manifest in self.removed)
+
+
+def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
+    """Every release with the reasons to keep it, newest first.
+
+    The newest `keep` stay, and whatever a channel points at or pointed at before, and the candidate.
+    """
+    because: dict[str, list[str]] = {}
+    for name, channel in all_channels(home).items():
+        because.setdefault(channel.release, []).append(name)
+        if channel.previous:
+            because.setdefault(channel.previous, []).append(f"before in {name}")
+    with suppress(ReleaseError):  # no refresh has come to one yet
+        because.setdefault(read_candidate(home).release, []).append("candidate")
+    manifests = all_manifests(home / "releases")
+    for manifest in manifests[:keep]:
+        because.setdefault(manifest.id, []).append(f"one of the newest {keep}")
+    return tuple(Kept(manifest, tuple(because.get(manifest.id, ()))) for manifest in manifests)
+
+
+def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = False) -> Collected:
+    """Remove releases no reason keeps, vectors no kept release or stored chunk needs, and old versions of tables.
+
+    `model`: fingerprint of the configured model, whose vectors of the stored chunks stay. Killed at any moment, it
+    leaves nothing half: a release goes by one rename, and the next collection removes what that left.
+    """
+    releases = home / "releases"
+    with ExitStack() as stack:
+        stack.enter_context(exclusive(releases, "build", wait_s=3600))
+        with channels_held(home):
+            kept = kept_releases(home, keep)
+            removed = tuple(one.manifest for one in kept if not one.because)
+            if not dry_run:
+                for manifest in removed:
+                    (releases / manifest.id).rename(releases / f"{_TRASH}{manifest.id}")
+        leftovers = _leftovers(releases, removed)
+        if not dry_run:
+            for path in releases.glob(".*-*"):
+                if path.is_dir():
+                    shutil.rmtree(path)
+            chroma.sweep(home / "views")
+        stack.enter_context(exclusive(home / "lake", "chunks", wait_s=600))
+        stack.enter_context(exclusive(home / "lake", "vectors", wait_s=3600))
+        staying = [one.manifest for one in kept if one.because]
+        unreadable = {path.name for path in release_folders(releases)} - {one.manifest.id for one in kept}
+        vectors = 0 if unreadable else _collect_vectors(home, staying, model, dry_run=dry_run)
+        files = sum(len(table.tidy(days, dry_run=dry_run)) for table in all_tables(home / "lake"))
+    return Collected(
+        kept=tuple(one for one in kept if one.because),
+        removed=removed,
+        vectors=vectors,
+        table_files=files,
+        leftovers=leftovers,
+        dry_run=dry_run,
+    )
+
+
+def _leftovers(releases: Path, removed: tuple[Manifest, ...]) -> tuple[str, ...]:
+    just_now = {f"{_TRASH}{manifest.id}" for manifest in removed}
+    return tuple(sorted(path.name for path in releases.glob(".*-*") if path.is_dir() and path.name not in just_now))
+
+
+def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run: bool) -> int:
+    """Rows of the vectors table that neither a kept release nor the stored chunks need.
+
+    None goes when a kept release cannot say what it needs: without its vectors it could not be repaired.
+    """
+    releases, table = home / "releases", vectors_table(home)
+    parts = [chunks_table(home).scan().select(pl.lit(model).alias("model"), "text_hash")]
+    try:
+        for manifest in staying:
+            hashes = contents(releases / manifest.id).select(pl.lit(manifest.model.fingerprint).alias("model"), "text_hash")
+            parts.append(hashes.collect().lazy())
+    except (ReleaseError, pl.exceptions.PolarsError, OSError) as error:
+        log.warning("no vector is removed: %s", error)
+        return 0
+    needed = pl.concat(parts).unique()
+    unneeded = table.scan().select("model", "text_hash").join(needed, on=["model", "text_hash"], how="anti").collect()
+    if dry_run or unneeded.is_empty():
+        return unneeded.height
+    return table.remove(unneeded.unique().to_arrow(), ("model", "text_hash"))

@@ -1,0 +1,33 @@
+"""Which release a rollback goes back to."""
+
+from pathlib import Path
+
+import polars as pl
+
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index.manifest import FILE, read_manifest
+from rag_pipeline.release.audit import audit_table, settle
+from rag_pipeline.release.channels import read_channel
+
+
+def release_before(home: Path, name: str) -> str:
+    """The last release a channel pointed at before the one it points at, if it is kept and was not rolled back itself.
+
+    So a second rollback goes further back, and never forward to what the first one left. Raises `ReleaseError` when
+    there is none.
+    """
+    channel = read_channel(home, name)
+    if channel is None:
+        raise ReleaseError(f"there is nothing to go back to: {name} points at nothing yet")
+    settle(home, name, channel)
+    moves = audit_table(home).scan().filter((pl.col("channel") == name) & (pl.col("action") != "refused"))
+    for release in moves.sort("at", descending=True).select("release").collect()["release"]:
+        folder = home / "releases" / str(release)
+        if release == channel.release or not (folder / FILE).is_file():
+            continue
+        if read_manifest(folder).fingerprint not in {*channel.withdrawn, channel.fingerprint}:
+            return str(release)
+    raise ReleaseError(
+        f"there is nothing to go back to: {name} has never served another release that is kept and was not rolled back; "
+        "`rag releases` lists what is kept, `rag rollback --to ID` names one"
+    )
