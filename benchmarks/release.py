@@ -64,6 +64,7 @@ def store(home: Path, count: int, replaced: int, generator: np.random.Generator)
             "payload_hash": text_hash[:16],
             "document_hash": "",
             "chunker": "synthetic",
+            "parts": 1,
         }
         for place, (text, text_hash) in enumerate(zip(texts, hashes, strict=True))
     ]

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from rag_pipeline.cli import ask, channels, refresh, upkeep
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.room import storage_trouble
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +41,10 @@ def main() -> None:
         _fail(f"{setting}={problem.get('input')!r}: {problem['msg']}")
     except PipelineError as error:
         _fail(str(error))
+    except Exception as error:
+        if says := storage_trouble(error):
+            _fail(says)
+        raise
 
 
 def _fail(message: str) -> None:

@@ -23,7 +23,7 @@ def query(
 ) -> None:
     """Retrieve chunks from what serves, or from any kept release."""
     from rag_pipeline.corpus.model import model_of
-    from rag_pipeline.index.retrieve import encoder_for, open_release
+    from rag_pipeline.index.retrieve import encoder_for, open_release, own_model
     from rag_pipeline.release.channels import release_in
 
     settings = load_settings()
@@ -33,7 +33,7 @@ def query(
     with open_release(settings.home, release) as opened:
         if mode != opened.manifest.retrieval.mode:
             raise PipelineError(f"release {release} serves {opened.manifest.retrieval.mode} retrieval, not {mode}")
-        encoder = encoder_for(opened.manifest, model_of(settings))
+        encoder = encoder_for(opened.manifest, own_model(opened.manifest, model_of(settings)))
         started = time.perf_counter()
         hits = opened.search(encoder.queries([text])[0], k)
         took_ms = round(1000 * (time.perf_counter() - started), 1)
@@ -62,6 +62,11 @@ def status(as_json: AsJson = False) -> None:
         console.print(
             f"[bold]{name}[/bold] → {channel['release']} since {channel['at']} ({channel['by']}: {channel['why']})"
         )
+    for one in found["damaged"]:
+        what = escape(
+            f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` mends it"
+        )
+        console.print(f"[red]{one['channel']}: {what}[/red]")
     if not found["channels"]:
         console.print("nothing serves yet; run [bold]rag refresh[/bold]")
     rows = [

@@ -17,29 +17,30 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold releases against their manifests: checksums, ids both ways, records, self-retrieval. Exits with 1 on damage."""
+    """Hold channels and releases against what they were: checksums, ids both ways, records. Exits with 1 on damage."""
     from rag_pipeline.defs import run
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
+    from rag_pipeline.release.audit import restore_channel
+    from rag_pipeline.release.health import damaged_channels
 
     settings = load_settings()
+    channels = damaged_channels(settings.home)
+    repaired = {name: restore_channel(settings.home, name).release for name in channels} if repair else {}
     names = [release] if release else [path.name for path in release_folders(settings.home / "releases")]
     if not names:
         raise PipelineError(f"there is no release below {settings.home / 'releases'} yet; run `rag refresh`")
     found = {name: verify_release(settings.home, name) for name in names}
-    repaired = {name: run.repair(settings, name) for name, problems in found.items() if problems and repair}
-    damaged = [name for name, problems in found.items() if problems and name not in repaired]
+    if repair:
+        repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
     if as_json:
-        print_json(
-            {
-                "releases": {name: {"intact": not problems, "problems": problems} for name, problems in found.items()},
-                "repaired": repaired,
-            }
-        )
+        told = {name: {"intact": not problems, "problems": problems} for name, problems in found.items()}
+        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired})
     else:
-        rows = [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in found.items()]
-        Console(highlight=False).print(table_of("release", "found", "repaired by", rows=rows))
-    if damaged:
+        rows = [(f"channel {name}", says, repaired.get(name, "")) for name, says in channels.items()]
+        rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in found.items()]
+        Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
+    if any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)
 
 
@@ -50,20 +51,16 @@ def gc(
     """Remove releases, vectors and table versions that no kept release needs; never what a channel points at."""
     from rag_pipeline.defs import run
 
-    ran = run.collect(load_settings(), dry_run=dry_run)
-    if not ran.success:
-        raise PipelineError("; ".join(ran.errors) or f"the collection failed; the run is {ran.run_id}")
-    told = ran.assets["index/kept_releases"]
+    told = run.collect(load_settings(), dry_run=dry_run)
     if as_json:
-        print_json({**told["as_json"], "run_id": ran.run_id})
+        print_json(told)
         return
     console = Console(highlight=False)
-    console.print(table_of("kept", "because", rows=[(name, why) for name, why in told["as_json"]["kept"].items()]))
-    says = "would remove" if dry_run else "removed"
-    gone = told["as_json"]["removed"]
+    console.print(table_of("kept", "because", rows=list(told["kept"].items())))
+    verb, size = "would remove" if dry_run else "removed", told["removed_bytes"] / 1e6
     console.print(
-        f"{says} {len(gone)} releases ({told['removed_mb']} MB), {told['removed_vectors']:,} vectors, "
-        f"{told['removed_table_files']:,} files of tables"
+        f"{verb} {len(told['removed'])} releases ({size:.1f} MB), "
+        f"{told['vectors']:,} vectors, {told['table_files']:,} files of tables"
     )
-    for name in (*gone, *told["as_json"]["leftovers"]):
+    for name in (*told["removed"], *told["leftovers"]):
         console.print(f"  • {name}", markup=False)

@@ -43,8 +43,8 @@ def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkRepo
     with exclusive(home / "lake", "chunks", wait_s=600):
         table = chunks_table(home)
         wanted = _documents(home, sources).select("document_id", "content_hash").collect()
-        stored = table.scan().select("document_id", "document_hash", "chunker").unique().collect()
-        current = stored.filter(pl.col("chunker") == chunker.fingerprint)
+        stored = _stored(table)
+        current = stored.filter((pl.col("chunker") == chunker.fingerprint) & (pl.col("parts") == pl.col("found")))
         stale = wanted.join(
             current, left_on=["document_id", "content_hash"], right_on=["document_id", "document_hash"], how="anti"
         )["document_id"]
@@ -54,6 +54,15 @@ def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkRepo
         _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
         _cut(table, home, sources, stale.to_list(), chunker)
         return _report(table, before, wanted.height, len(stale))
+
+
+def _stored(table: Table) -> pl.DataFrame:
+    """Every way each document is stored cut, with the chunks it was cut into and the chunks found."""
+    rows = table.scan()
+    if "parts" not in rows.collect_schema().names():  # a table of before that was noted down: cut again, embed nothing
+        rows = rows.with_columns(parts=pl.lit(0, pl.Int64))
+    one = rows.group_by("document_id", "document_hash", "chunker").agg(pl.col("parts").max(), found=pl.len().cast(pl.Int64))
+    return one.collect()
 
 
 def _documents(home: Path, sources: list[str]) -> pl.LazyFrame:
@@ -88,7 +97,8 @@ def _cut(table: Table, home: Path, sources: list[str], stale: list[str], chunker
 def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, Any]]:
     """Rows of the chunks table for one row of a documents table (with its `source`)."""
     seen: Counter[str] = Counter()
-    for span in chunker.spans(document["text"]):
+    spans = list(chunker.spans(document["text"]))
+    for span in spans:
         text = document["text"][span.start : span.end]
         ordinal = seen[text]
         seen[text] += 1
@@ -109,6 +119,7 @@ def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, 
             "payload_hash": fingerprint(payload, length=16),
             "document_hash": document["content_hash"],
             "chunker": chunker.fingerprint,
+            "parts": len(spans),
         }
 
 

@@ -22,6 +22,7 @@ CHUNKS = pa.schema(
         ("payload_hash", pa.string()),  # of all that is served beside the text
         ("document_hash", pa.string()),  # content hash of the document it was cut from
         ("chunker", pa.string()),  # fingerprint of the way it was cut
+        ("parts", pa.int64()),  # chunks its document was cut into, so that a lost one is noticed
     ]
 )
 

@@ -40,15 +40,7 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
                 "removed_vectors": done.vectors,
                 "removed_table_files": done.table_files,
                 "leftovers": table(("directory",), [[name] for name in done.leftovers], empty="none"),
-                "as_json": {
-                    "kept": {one.manifest.id: ", ".join(one.because) for one in done.kept},
-                    "removed": [one.id for one in done.removed],
-                    "removed_bytes": done.removed_bytes,
-                    "vectors": done.vectors,
-                    "table_files": done.table_files,
-                    "leftovers": list(done.leftovers),
-                    "dry_run": done.dry_run,
-                },
+                "told": done.told,
             }
         )
 

@@ -2,11 +2,13 @@
 
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType
 
+from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.channel import COMMAND
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
@@ -14,9 +16,17 @@ from rag_pipeline.defs.jobs import NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
+from rag_pipeline.index.manifest import all_manifests
+from rag_pipeline.release import retention
 from rag_pipeline.release.channels import all_channels
 from rag_pipeline.release.policy import promotions
+from rag_pipeline.room import need_room, storage_trouble
 from rag_pipeline.settings import Settings
+
+log = logging.getLogger("rag_pipeline")
+
+_LITTLE = 4_000_000
+"""Bytes that a run needs for Dagster's events and a few rows."""
 
 _WAIT_S = 600.0
 """How long a second command waits for the first before it gives up."""
@@ -72,9 +82,23 @@ def promote(settings: Settings, release: str, channel: str, *, by: str, why: str
     return _run_one(settings, channel_key(channel), config)
 
 
-def collect(settings: Settings, *, dry_run: bool) -> Ran:
-    """Run the weekly collection here and now."""
-    return _run_one(settings, KEPT_RELEASES, {"dry_run": dry_run})
+def collect(settings: Settings, *, dry_run: bool) -> dict[str, Any]:
+    """Run the weekly collection here and now; on a disk too full for a run of Dagster, without one.
+
+    Returns what was removed and kept, as plain values. Raises `PipelineError` when the run failed.
+    """
+    try:
+        need_room(settings.home, _LITTLE)
+    except PipelineError as error:
+        log.warning("collecting without a run, because %s", error)
+        model = model_of(settings).fingerprint
+        with exclusive(settings.home, "refresh", wait_s=_WAIT_S):
+            keep, days = settings.keep_releases, settings.keep_days
+            return retention.collect(settings.home, keep=keep, days=days, model=model, dry_run=dry_run).told
+    ran = _run_one(settings, KEPT_RELEASES, {"dry_run": dry_run})
+    if not ran.success:
+        raise PipelineError("; ".join(ran.errors) or f"the collection failed; the run is {ran.run_id}")
+    return {**ran.assets["index/kept_releases"]["told"], "run_id": ran.run_id}
 
 
 def repair(settings: Settings, release: str) -> str:
@@ -104,6 +128,7 @@ def _run(
     settings: Settings, definitions: dg.Definitions, selection: dg.AssetSelection, config: dict[str, Any], command: str
 ) -> Ran:
     """Run the nightly job, or, for what it does not hold, Dagster's own job of all assets."""
+    need_room(settings.home, _room_for(settings.home) if command == "refresh" else _LITTLE)
     prepare_dagster_home(settings)
     wanted = selection.resolve(definitions.resolve_asset_graph())
     job = definitions.resolve_job_def(NIGHTLY)
@@ -121,6 +146,12 @@ def _run(
             tags={COMMAND: command},
         )
         return _ran(result)
+
+
+def _room_for(home: Path) -> int:
+    """What a refresh writes at most: a release like the newest, a reader's copy of it, and tables."""
+    newest = all_manifests(home / "releases")[:1]
+    return _LITTLE + sum(3 * manifest.size_bytes for manifest in newest)
 
 
 def _ran(result: dg.ExecuteInProcessResult) -> Ran:
@@ -148,6 +179,8 @@ def _in_our_words(error: Any) -> str:
     ours = {PipelineError.__name__, *(kind.__name__ for kind in PipelineError.__subclasses__())}
     chosen = next((one for one in chain if one.cls_name in ours), chain[min(1, len(chain) - 1)])
     text = str(chosen.message).strip()
+    if says := next(filter(None, (storage_trouble(str(one.message)) for one in chain)), None):
+        return says
     return text.split(": ", 1)[-1] if chosen.cls_name in ours else text
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.model import Encoder, Model, same_machine
+from rag_pipeline.corpus.model import Encoder, Model
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.evidence import Comparison, Evidence, LatencyEvidence, SetEvidence, keep, newest
 from rag_pipeline.evaluate.golden import GoldenSet
@@ -18,7 +18,7 @@ from rag_pipeline.evaluate.metrics import paired_bounds, score
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import Manifest, read_manifest
-from rag_pipeline.index.retrieve import OpenRelease, encoder_for, open_release
+from rag_pipeline.index.retrieve import OpenRelease, encoder_for, open_release, own_model
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import Table
 
@@ -148,15 +148,8 @@ def _production(
         return mine  # the same content under another id: there is nothing to tell apart
     try:
         with open_release(evaluation.home, production.release) as opened:
-            built_with = opened.manifest.model
-            if built_with.fingerprint != evaluation.model.fingerprint:
-                theirs = same_machine(
-                    evaluation.model,
-                    name=built_with.name,
-                    query_prompt=built_with.query_prompt,
-                    document_prompt=built_with.document_prompt,
-                )
-                encoder = encoder_for(opened.manifest, theirs)
+            if opened.manifest.model.fingerprint != candidate.model.fingerprint:
+                encoder = encoder_for(opened.manifest, own_model(opened.manifest, evaluation.model))
             return [measure(opened, encoder, one) for one in living]
     except PipelineError as error:
         log.warning("production cannot be measured, so its last rankings are scored instead: %s", error)

@@ -11,10 +11,13 @@ import math
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import FileEntry, IndexParameters, Manifest
@@ -124,7 +127,10 @@ _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
     views.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(views)
-    target = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=views))
+    target = views / uuid.uuid4().hex
+    lock = FileLock(target.with_suffix(_ALIVE))
+    stack.enter_context(lock)
+    stack.callback(target.with_suffix(_ALIVE).unlink, missing_ok=True)
     stack.callback(shutil.rmtree, target, ignore_errors=True)
     try:
         _copy_files(folder, target)
@@ -132,6 +138,22 @@ def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
         shutil.rmtree(target, ignore_errors=True)  # a full disk needs the room now
         raise
     return target
+
+
+_ALIVE = ".lock"
+"""A view's lock is held as long as its process lives, in whatever container; the system lets go of it."""
+
+
+def sweep(views: Path) -> None:
+    """Remove the views of processes that are no more."""
+    for path in views.iterdir() if views.is_dir() else ():
+        if path.suffix != _ALIVE:
+            alive = path.with_suffix(_ALIVE)  # made before the view, so a view without one is nobody's
+        else:
+            alive, path = path, path.with_suffix("")
+        with suppress(OSError, Timeout), FileLock(alive, timeout=0):
+            shutil.rmtree(path, ignore_errors=True)
+            alive.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -166,11 +188,3 @@ def _copy(source: Path, target: Path) -> None:
             writing.seek(0)
             writing.truncate()
             shutil.copyfileobj(reading, writing, 1 << 20)
-
-
-def sweep(views: Path) -> None:
-    """Remove the views of processes that are no more."""
-    for path in views.iterdir() if views.is_dir() else ():
-        process = path.name.split("-")[0]
-        if process.isdigit() and not Path(f"/proc/{process}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(path, ignore_errors=True)

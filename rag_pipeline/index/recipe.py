@@ -1,6 +1,7 @@
 """What the next release is made of: the configured model and chunker, and the state of every source."""
 
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -22,7 +23,7 @@ def recipe_now(settings: Settings, contracts: tuple[Contract, ...], now: datetim
     )
     return Recipe(
         model=ModelEntry(
-            name=settings.model,
+            name=str(model.folder) if Path(settings.model).expanduser().is_dir() else settings.model,
             fingerprint=model.fingerprint,
             dimensions=model.dimensions,
             query_prompt=model.query_prompt,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag_pipeline.corpus.model import Encoder, Model, Vectors
+from rag_pipeline.corpus.model import Encoder, Model, Vectors, same_machine
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import Manifest, read_manifest
@@ -88,12 +88,29 @@ def open_release(home: Path, release_id: str) -> Iterator[OpenRelease]:
         yield OpenRelease(manifest, collection)
 
 
+def own_model(manifest: Manifest, configured: Model) -> Model:
+    """The model a release was built with, as far as its name leads to it: another one may be configured by now.
+
+    Raises `PipelineError` when it is not on this machine. `encoder_for` finds out whether its weights are still the same.
+    """
+    built_with = manifest.model
+    if configured.fingerprint == built_with.fingerprint:
+        return configured
+    return same_machine(
+        configured,
+        name=built_with.name,
+        query_prompt=built_with.query_prompt,
+        document_prompt=built_with.document_prompt,
+    )
+
+
 def encoder_for(manifest: Manifest, model: Model) -> Encoder:
     """The encoder for queries to a release. Raises `ReleaseError` if the model is not the one it was built with."""
     if model.fingerprint != manifest.model.fingerprint:
         raise ReleaseError(
             f"release {manifest.id} was built with the model {manifest.model.name} ({manifest.model.fingerprint[:12]}), "
-            f"but the one configured is {model.fingerprint[:12]}; vectors of different models cannot be compared"
+            f"but this one is {model.fingerprint[:12]}: other weights, tokenizer, pooling, prompts or sequence length; "
+            "vectors of different models cannot be compared. Put the files of that model back, or refresh"
         )
     return model.load()
 

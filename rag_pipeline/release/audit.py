@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.files import exclusive
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.files import exclusive, write_json
+from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.lake import Table
-from rag_pipeline.release.channels import Channel
+from rag_pipeline.release.channels import Channel, channels_held
 
 AUDIT = pa.schema(
     [
@@ -55,3 +57,21 @@ def settle(home: Path, name: str, channel: Channel | None) -> None:
             if told.filter(same).select(pl.len()).collect().item():
                 return
         record(home, name, channel)
+
+
+def restore_channel(home: Path, name: str) -> Channel:
+    """Write a channel's file again, from its last move in the audit table; what was withdrawn is forgotten.
+
+    Raises `ReleaseError` when the table knows no move, or the release is not kept any more.
+    """
+    moves = audit_table(home).scan().filter((pl.col("channel") == name) & pl.col("sequence").is_not_null())
+    rows = moves.sort("sequence").tail(1).collect().to_dicts()
+    if not rows:
+        raise ReleaseError(f"channel {name} cannot be restored: the audit table knows no move of it; promote a release")
+    row = rows[0] | {"reasons": json.loads(rows[0]["reasons"])}
+    fingerprint = read_manifest(home / "releases" / row["release"]).fingerprint
+    known = {name: value for name, value in row.items() if name in Channel.model_fields}
+    channel = Channel.model_validate(known | {"fingerprint": fingerprint})
+    with channels_held(home):
+        write_json(home / "channels" / f"{name}.json", channel.model_dump(mode="json"))
+    return channel

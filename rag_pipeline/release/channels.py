@@ -44,7 +44,7 @@ def read_channel(home: Path, name: str) -> Channel | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ReleaseError(f"{path} is damaged: {error}; restore it from the audit table") from error
+        raise ReleaseError(f"{path} is damaged: {error}; `rag verify --repair` restores it from the audit table") from error
 
 
 def serving(home: Path) -> str | None:
@@ -63,9 +63,13 @@ def release_in(home: Path, name: str) -> str:
 
 
 def all_channels(home: Path) -> dict[str, Channel]:
+    return {name: channel for name in channel_names(home) if (channel := read_channel(home, name))}
+
+
+def channel_names(home: Path) -> list[str]:
+    """Channels that have a file, readable or not."""
     folder = home / "channels"
-    names = sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.is_dir() else []
-    return {name: channel for name in names if (channel := read_channel(home, name))}
+    return sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.is_dir() else []
 
 
 def move_channel(home: Path, name: str, target: Channel, *, expected: Channel | None) -> None:

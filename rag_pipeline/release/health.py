@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import damaged_files, read_manifest
-from rag_pipeline.release.channels import all_channels
+from rag_pipeline.release.channels import all_channels, channel_names, read_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,17 @@ class Damage:
     release: str
     fingerprint: str
     what: tuple[str, ...]
+
+
+def damaged_channels(home: Path) -> dict[str, str]:
+    """Channels whose own file cannot be read, and what is wrong with it."""
+    found = {}
+    for name in channel_names(home):
+        try:
+            read_channel(home, name)
+        except ReleaseError as error:
+            found[name] = str(error)
+    return found
 
 
 def damage_in_use(home: Path) -> tuple[Damage, ...]:

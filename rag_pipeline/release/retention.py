@@ -47,6 +47,19 @@ class Collected:
     def removed_bytes(self) -> int:
         return sum(manifest.size_bytes for manifest in self.removed)
 
+    @property
+    def told(self) -> dict[str, object]:
+        """As plain values."""
+        return {
+            "kept": {one.manifest.id: ", ".join(one.because) for one in self.kept},
+            "removed": [manifest.id for manifest in self.removed],
+            "removed_bytes": self.removed_bytes,
+            "vectors": self.vectors,
+            "table_files": self.table_files,
+            "leftovers": list(self.leftovers),
+            "dry_run": self.dry_run,
+        }
+
 
 def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
     """Every release with the reasons to keep it, newest first.

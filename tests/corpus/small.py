@@ -120,6 +120,7 @@ def store_vectors(home: Path, vectors: Vectors, model: str = "small") -> list[st
             "text_hash": fingerprint(f"text of {name}"),
             "start": 0,
             "end": 14,
+            "parts": 1,
             "metadata": "{}",
         }
         for name in ids

@@ -164,3 +164,16 @@ def test_a_run_killed_between_two_commits_is_finished_by_the_next_one(tmp_path: 
     again = update(tmp_path)
     assert again.documents_cut == 1
     assert again.data_version == whole.data_version
+
+
+def test_a_chunk_lost_from_the_table_is_noticed_and_cut_again(tmp_path: Path) -> None:
+    text = "\n\n".join(f"# Part {number}\n\n" + f"words of part {number} " * 12 for number in range(4))
+    store_documents(tmp_path, "handbook", {"long.md": text, "other.md": "# Other\n\nstays"})
+    update_chunks(tmp_path, ["handbook"], chunker())
+    before = chunks_table(tmp_path).scan().collect().sort("chunk_id")
+    long = before.filter(pl.col("document_id") == "handbook/long.md")
+    assert long.height > 2
+    chunks_table(tmp_path).delete(f"chunk_id = '{long['chunk_id'][0]}'")
+    report = update_chunks(tmp_path, ["handbook"], chunker())
+    assert (report.documents_cut, report.added, report.removed) == (1, 1, 0)
+    assert chunks_table(tmp_path).scan().collect().sort("chunk_id").equals(before)

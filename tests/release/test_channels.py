@@ -94,7 +94,9 @@ def test_a_damaged_channel_is_named_and_never_overwritten(tmp_path: Path, conten
     path = tmp_path / "channels" / "production.json"
     path.parent.mkdir()
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(ReleaseError, match=r"(?s)production\.json is damaged: .*restore it from the audit table"):
+    with pytest.raises(
+        ReleaseError, match=r"(?s)production\.json is damaged: .*`rag verify --repair` restores it from the audit table"
+    ):
         read_channel(tmp_path, "production")
     with pytest.raises(ReleaseError, match="damaged"):
         move_channel(tmp_path, "production", pointing("a"), expected=None)
