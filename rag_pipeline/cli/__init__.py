@@ -5,7 +5,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from rag_pipeline.cli import ask, channels, refresh, upkeep
+from rag_pipeline.cli import ask, channels, contract, refresh, upkeep
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.room import storage_trouble
 
@@ -29,6 +29,7 @@ for command in (
     upkeep.gc,
 ):
     app.command()(command)
+app.add_typer(contract.contract, name="contract")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ def table_of(*headers: str, rows: Sequence[tuple[Any, ...]]) -> Table:
     """A table without lines; cells are shown as they are, brackets included."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for header in headers:
-        table.add_column(header, overflow="fold")
+        table.add_column(header, overflow="fold", no_wrap=header == headers[0])
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     return table

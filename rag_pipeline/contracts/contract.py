@@ -13,6 +13,10 @@ LOGICAL_TYPES: tuple[LogicalType, ...] = ("string", "integer", "number", "boolea
 
 Severity = Literal["error", "warning"]
 
+HOURS = {"h": 1, "hr": 1, "hour": 1, "hours": 1, "d": 24, "day": 24, "days": 24, "m": 1 / 60, "min": 1 / 60}
+HOURS |= {"minute": 1 / 60, "minutes": 1 / 60, "s": 1 / 3600, "second": 1 / 3600, "seconds": 1 / 3600}
+"""Units of a promise about time, in hours."""
+
 OWN = "__"
 """How the pipeline's own columns beside a contract's begin, and no column of a contract does."""
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import polars as pl
 
 from rag_pipeline.contracts.contract import (
+    HOURS,
     LOGICAL_TYPES,
     OWN,
     ROLES,
@@ -59,8 +60,6 @@ _OPERATORS = (
     "mustNotBeBetween",
 )
 _METRICS = ("rowCount", "nullValues", "missingValues", "duplicateValues")
-_HOURS = {"h": 1, "hr": 1, "hour": 1, "hours": 1, "d": 24, "day": 24, "days": 24, "m": 1 / 60, "min": 1 / 60}
-_HOURS |= {"minute": 1 / 60, "minutes": 1 / 60, "s": 1 / 3600, "second": 1 / 3600, "seconds": 1 / 3600}
 
 
 def read_contracts(folder: Path) -> tuple[Contract, ...]:
@@ -271,10 +270,10 @@ class _Reader:
                 continue
             at: tuple[Step, ...] = ("slaProperties", index)
             unit = str(promise.get("unit", "h"))
-            if unit not in _HOURS:
+            if unit not in HOURS:
                 raise self.fail((*at, "unit"), unknown_name("unit", unit, ("h", "d", "min")))
             try:
-                hours = float(promise["value"]) * _HOURS[unit]
+                hours = float(promise["value"]) * HOURS[unit]
             except (TypeError, ValueError) as error:
                 raise self.fail((*at, "value"), f"{promise['value']!r} is not a number of {unit}") from error
             column = str(promise["element"]).split(".")[-1] if promise.get("element") else None
