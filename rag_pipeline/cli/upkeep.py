@@ -22,12 +22,13 @@ def verify(
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
     from rag_pipeline.release.audit import restore_channel
-    from rag_pipeline.release.health import damaged_channels
+    from rag_pipeline.release.health import channel_releases, damaged_channels
 
     settings = load_settings()
     channels = damaged_channels(settings.home)
     repaired = {name: restore_channel(settings.home, name).release for name in channels} if repair else {}
-    names = [release] if release else [path.name for path in release_folders(settings.home / "releases")]
+    kept = {path.name for path in release_folders(settings.home / "releases")}
+    names = [release] if release else sorted(kept | channel_releases(settings.home))
     if not names:
         raise PipelineError(f"there is no release below {settings.home / 'releases'} yet; run `rag refresh`")
     found = {name: verify_release(settings.home, name) for name in names}

@@ -9,8 +9,9 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, check, table
 from rag_pipeline.defs.reports import history
-from rag_pipeline.errors import PromotionRefused
+from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.index.candidate import read_candidate
+from rag_pipeline.release.audit import note_refusal
 from rag_pipeline.release.channels import PRODUCTION
 from rag_pipeline.release.promote import desk_now, promote
 from rag_pipeline.settings import Settings
@@ -62,14 +63,14 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
         ],
     )
     def channel(context: dg.AssetExecutionContext, config: PromotionConfig):  # type: ignore[no-untyped-def]
-        release = config.release or read_candidate(settings.home).release
-        desk = desk_now(settings, contracts, datetime.now(UTC))
-        by, why = config.by, config.why
+        now, by, why = datetime.now(UTC), config.by, config.why
         if not config.override:
             by, why = by or _somebody(context.run.tags, settings), why or "refresh"
+        release = config.release or "the candidate"
         try:
+            release = config.release or read_candidate(settings.home).release
             done = promote(
-                desk,
+                desk_now(settings, contracts, now),
                 release,
                 by=by,
                 why=why,
@@ -79,12 +80,15 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
                 withdraw=config.withdraw,
                 channel=name,
             )
-        except PromotionRefused as refusal:
-            reasons = table(("reason",), [[reason] for reason in refusal.reasons])
-            yield check(
-                key, LET_PASS, passed=False, says=str(refusal), reasons=reasons, history=history(settings.home, name)
-            )
-            raise dg.Failure(str(refusal), metadata={"reasons": reasons}, allow_retries=False) from refusal
+        except PipelineError as error:
+            reasons = error.reasons if isinstance(error, PromotionRefused) else (str(error),)
+            if not isinstance(error, PromotionRefused):
+                who = {"release": release, "by": by, "why": why, "run_id": context.run.run_id}
+                note_refusal(settings.home, name, **who, now=now, reason=str(error))
+            told = table(("reason",), [[reason] for reason in reasons])
+            past = history(settings.home, name)
+            yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, history=past)
+            raise dg.Failure(str(error), metadata={"reasons": told}, allow_retries=False) from error
         yield check(key, LET_PASS, passed=True, says=f"{release} serves")
         yield dg.MaterializeResult(
             metadata={

@@ -13,6 +13,7 @@ from rag_pipeline.defs.reports import evidence_metadata, reasons_table, verdict_
 from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import channels, promote
+from rag_pipeline.release.audit import channel_now
 from rag_pipeline.release.gate import Verdict
 from rag_pipeline.release.promote import Desk, desk_now
 from rag_pipeline.settings import Settings
@@ -115,7 +116,7 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
 
 
 def _rival(settings: Settings) -> Rival | None:
-    current = channels.read_channel(settings.home, channels.PRODUCTION)
+    current = channel_now(settings.home, channels.PRODUCTION)
     return Rival(current.release, current.fingerprint) if current else None
 
 

@@ -1,13 +1,16 @@
 """Evidence: what an evaluation measured on one release, bound to fingerprints, kept as append-only files."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from rag_pipeline.files import fingerprint, write_json
+
+_STAMP = "%Y%m%dT%H%M%S.%f"
+"""How a file of evidence begins, so that names sort as they were written."""
 
 
 class _Frozen(BaseModel):
@@ -58,7 +61,7 @@ class Evidence(_Frozen):
     model_fingerprint: str
     policies: dict[str, str]
     """Channel -> fingerprint of what gate.yaml demanded there at the time."""
-    created_at: datetime
+    created_at: AwareDatetime
     run_id: str
     compared_with: str | None
     """Release id of production at the time, or None when there was none."""
@@ -78,9 +81,17 @@ class Evidence(_Frozen):
 
 
 def keep(home: Path, evidence: Evidence) -> Path:
-    """Append evidence to what is known of its release; earlier evidence is never touched."""
+    """Append evidence to what is known of its release; earlier evidence is never touched.
+
+    Its name comes after those of all that is there, also when the clock was set back meanwhile: a failed evaluation
+    must not lose to an older one that passed.
+    """
     folder = home / "evidence" / evidence.release_fingerprint
-    path = folder / f"{evidence.created_at:%Y%m%dT%H%M%S.%f}-{evidence.seal[:8]}.json"
+    at = evidence.created_at.astimezone(UTC)
+    if earlier := sorted(folder.glob("*.json")):
+        last = datetime.strptime(earlier[-1].name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+        at = max(at, last + timedelta(microseconds=1))
+    path = folder / f"{at:{_STAMP}}-{evidence.seal[:8]}.json"
     write_json(path, evidence.model_dump(mode="json"))
     return path
 

@@ -39,22 +39,27 @@ def choose_base(releases: Path, model: ModelEntry, index: IndexParameters, wante
     bases = []
     for manifest in alike:
         try:
-            removed, added = difference(contents(releases / manifest.id), wanted)
-        except (ReleaseError, pl.exceptions.PolarsError, OSError):
+            removed, added = difference(contents(releases / manifest.id, manifest), wanted)
+        except ReleaseError:
             continue  # its chunks were not kept, or cannot be read
         bases.append(Base(manifest, removed, added))
+    reasons = []
     for base in sorted(bases, key=lambda base: len(base.removed) + len(base.added)):
         assert base.manifest is not None
-        if not damaged_files(releases / base.manifest.id, base.manifest):
-            return _worthwhile(base, total)
-    return Base(why_not="every kept release like it is damaged, or lacks its chunks")
+        why_not = _too_far(base, total)
+        if why_not:
+            reasons.append(why_not)
+        elif not damaged_files(releases / base.manifest.id, base.manifest):
+            return base
+    return Base(why_not=reasons[0] if reasons else "every kept release like it is damaged, or lacks its chunks")
 
 
-def _worthwhile(base: Base, total: int) -> Base:
+def _too_far(base: Base, total: int) -> str:
+    """Why building upon a release is not worth it; empty when it is."""
     assert base.manifest is not None
     dead = base.manifest.origin.dead_slots + len(base.removed)
     if dead > _DEAD_SHARE * (total + dead):
-        return Base(why_not=f"{100 * dead / (total + dead):.0f} % of the slots of {base.manifest.id} would be dead")
+        return f"{100 * dead / (total + dead):.0f} % of the slots of {base.manifest.id} would be dead"
     if len(base.added) > _NEW_SHARE * total:
-        return Base(why_not=f"{100 * len(base.added) / total:.0f} % of its chunks are new to {base.manifest.id}")
-    return base
+        return f"{100 * len(base.added) / total:.0f} % of its chunks are new to {base.manifest.id}"
+    return ""

@@ -93,20 +93,19 @@ def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> 
 
 
 def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetime) -> Built:
-    """An intact twin of a release, whole, from the chunks kept in it and the stored vectors; nothing is embedded.
+    """An intact twin of a damaged release: one that is kept, or one built whole from its own chunks and stored vectors.
 
     Raises `ReleaseError` when the release's own chunks are damaged too, or a vector is gone.
     """
     releases = home / "releases"
     recipe = Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval)
     with exclusive(releases, "build", wait_s=3600):
-        chunks = contents(releases / manifest.id)
+        if twin := _intact(releases, manifest.fingerprint):
+            return Built(twin, new=False, damaged=(manifest.id,))
         try:
-            same = recipe.fingerprint(chunks) == manifest.fingerprint
-        except (pl.exceptions.PolarsError, OSError):
-            same = False
-        if not same:
-            raise ReleaseError(f"{manifest.id} cannot be repaired: its {CHUNKS} is not the one it was built from")
+            chunks = contents(releases / manifest.id, manifest)
+        except ReleaseError as error:
+            raise ReleaseError(f"{manifest.id} cannot be repaired: {error}") from error
         rebuilt = _build(home, recipe, chunks, manifest.fingerprint, run_id, now, Base(why_not=f"it repairs {manifest.id}"))
         return Built(rebuilt, new=True, damaged=(manifest.id,))
 
@@ -118,7 +117,7 @@ def _build(
     releases = home / "releases"
     with _staging(releases, now, wanted) as staging:
         source.sink_parquet(staging / CHUNKS, compression="zstd", compression_level=1)
-        chunks = contents(staging)
+        chunks = pl.scan_parquet(staging / CHUNKS)
         total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).collect().row(0)
         if not total:
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
@@ -155,7 +154,7 @@ def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base:
     """By difference where there is a base and the proof holds, whole otherwise."""
     folder, why_whole = staging / chroma.FOLDER, base.why_not
     if base.manifest:
-        gone = contents(home / "releases" / base.manifest.id).filter(pl.col("chunk_id").is_in(base.removed))
+        gone = contents(home / "releases" / base.manifest.id, base.manifest).filter(pl.col("chunk_id").is_in(base.removed))
         try:
             with ThreadPoolExecutor(1) as beside:  # Chroma writes with one core, the tables are read with the other
                 expected = beside.submit(expect, home, chunks, recipe.model, added=base.added, gone=gone)
@@ -168,15 +167,21 @@ def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base:
             dead = base.manifest.origin.dead_slots + len(base.removed)
             made = Origin(base=base.manifest.id, added=len(base.added), removed=len(base.removed), dead_slots=dead)
             return made, probe
-        except ReleaseError as error:
+        except Exception as error:  # of Chroma too: the same base would be chosen again every night
             why_whole = f"the difference to {base.manifest.id} did not hold: {error}"
             log.warning("building whole: %s", why_whole)
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
     fill_whole(home, folder, chunks, recipe.model.fingerprint, recipe.index)
     return Origin(rebuilt_because=why_whole), prove(folder, expect(home, chunks, recipe.model))
 
 
 _STAGING = ".staging-"
+
+
+def _intact(releases: Path, wanted: str) -> Manifest | None:
+    """A kept release of a fingerprint whose files are all what they were."""
+    alike = (manifest for manifest in all_manifests(releases) if manifest.fingerprint == wanted)
+    return next((manifest for manifest in alike if not damaged_files(releases / manifest.id, manifest)), None)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.manifest import FileEntry, IndexParameters, Manifest
+from rag_pipeline.index.manifest import IndexParameters, Manifest
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -89,8 +89,7 @@ def reader(home: Path, manifest: Manifest) -> Iterator["Collection"]:
             folder = stack.enter_context(view(home / "releases" / manifest.id / FOLDER, home))
         except FileNotFoundError as error:
             raise ReleaseError(f"release {manifest.id} was removed while it was being opened") from error
-        damaged = [name for name, entry in manifest.files.items() if not _unchanged(folder, name, entry)]
-        if damaged:
+        if damaged := _damaged(folder, manifest):
             raise ReleaseError(
                 f"release {manifest.id} is damaged ({', '.join(damaged)}) and cannot answer; `rag refresh` rebuilds it, "
                 "`rag rollback` goes back to the release before"
@@ -99,10 +98,12 @@ def reader(home: Path, manifest: Manifest) -> Iterator["Collection"]:
         yield opened.get_collection(COLLECTION, embedding_function=None)
 
 
-def _unchanged(view: Path, name: str, entry: FileEntry) -> bool:
-    """Whether the view holds a file of the manifest to the byte; files outside the Chroma directory are not in it."""
-    top, _, rest = name.partition("/")
-    return top != FOLDER or ((view / rest).is_file() and entry.is_of(view / rest))
+def _damaged(view: Path, manifest: Manifest) -> list[str]:
+    """Files of a view that are not the manifest's; one too many may be a journal, which SQLite would replay."""
+    wanted = {name: entry for name, entry in manifest.files.items() if name.startswith(f"{FOLDER}/")}
+    found = {f"{FOLDER}/{path.relative_to(view).as_posix()}": path for path in view.rglob("*") if path.is_file()}
+    odd = wanted.keys() ^ found.keys()
+    return sorted(odd | {name for name in wanted.keys() & found.keys() if not wanted[name].is_of(found[name])})
 
 
 @contextmanager

@@ -16,16 +16,24 @@ import pyarrow.compute as pc
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import fingerprint_lines
+from rag_pipeline.index.manifest import Manifest
 
 FILE = "chunks.parquet"
 
 _ID = ("chunk_id", "payload_hash")
 
 
-def contents(release: Path) -> pl.LazyFrame:
-    """The chunks a release holds, one row each. Raises `ReleaseError` when they were not kept."""
-    if not (release / FILE).is_file():
-        raise ReleaseError(f"{release.name} does not have {FILE}, so it can be neither built upon nor repaired")
+def contents(release: Path, manifest: Manifest) -> pl.LazyFrame:
+    """The chunks a kept release holds, one row each.
+
+    Raises `ReleaseError` when they are not, to the byte, the ones it was built from: a torn Parquet file can be read as
+    other values, and can take the process down that reads it.
+    """
+    entry = manifest.files.get(FILE)
+    if entry is None or not (release / FILE).is_file():
+        raise ReleaseError(f"{manifest.id} does not have {FILE}, so it can be neither built upon nor repaired")
+    if not entry.is_of(release / FILE):
+        raise ReleaseError(f"its {FILE} is not the one it was built from ({manifest.id})")
     return pl.scan_parquet(release / FILE)
 
 
@@ -60,7 +68,7 @@ def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFra
             batches = file.to_batches(columns=_VECTOR.names)
             found += [batch.filter(pc.is_in(batch["text_hash"], value_set=wanted)) for batch in batches]
     vectors = pl.DataFrame(pa.Table.from_batches(found, _VECTOR)).unique("text_hash")
-    return _complete(chunks.join(vectors, on="text_hash", how="left"))
+    return _complete(chunks.join(vectors, on="text_hash", how="left", maintain_order="left"))
 
 
 def vector_batches(home: Path, model: str) -> Iterator[pa.RecordBatch]:
@@ -85,6 +93,11 @@ def _complete(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def matrix(frame: pl.DataFrame) -> Any:
-    """The vectors of a frame as one array, float32, shape (rows, dimensions)."""
+    """The vectors of a frame as one array, float32, shape (rows, dimensions).
+
+    Raises `ReleaseError` when they are not all of one length.
+    """
+    if frame["vector"].list.len().n_unique() > 1:
+        raise ReleaseError("the stored vectors are not all of one length; the vectors table is damaged")
     flat: Any = frame["vector"].explode().to_numpy()
     return np.ascontiguousarray(flat, dtype=np.float32).reshape(frame.height, -1)

@@ -67,6 +67,7 @@ def expect(
     left = sample.clear() if gone is None else gone.select(columns).collect().sort("chunk_id")
     left = left.filter(pl.col("chunk_id").is_in(_spread(left["chunk_id"].to_list(), size // 4)))
     both = few_with_vectors(home, pl.concat([sample, left]), model.fingerprint)
+    _of_length(model.dimensions, set(both["vector"].list.len()))
     sample, left = both.head(sample.height), both.tail(left.height)
     tenth, looked_at = _exact(home, chunks, model, sample)
     return Expected(ids, sample, tenth, left, looked_at)
@@ -106,8 +107,7 @@ def _exact(home: Path, chunks: pl.LazyFrame, model: ModelEntry, sample: pl.DataF
     queries, best, looked_at = _unit(matrix(sample)), np.empty((sample.height, 0), dtype=np.float32), 0
     for batch in vector_batches(home, model.fingerprint):
         times = np.array([todo.pop(text_hash, 0) for text_hash in batch["text_hash"].to_pylist()], dtype=np.int64)
-        if set(pc.list_value_length(batch["vector"]).unique().to_pylist()) - {model.dimensions}:
-            raise ReleaseError(f"a stored vector is not {model.dimensions} numbers long; the vectors table is damaged")
+        _of_length(model.dimensions, set(pc.list_value_length(batch["vector"]).to_pylist()))
         used = batch["vector"].flatten().to_numpy().reshape(-1, model.dimensions)[times > 0]
         try:
             nearness = queries @ _unit(usable(used, len(used))).T
@@ -120,6 +120,11 @@ def _exact(home: Path, chunks: pl.LazyFrame, model: ModelEntry, sample: pl.DataF
     if todo:
         raise ReleaseError(f"{sum(todo.values())} chunks have no vector; materialize corpus/embeddings first")
     return best.min(axis=1), looked_at
+
+
+def _of_length(wanted: int, found: set[int]) -> None:
+    if found - {wanted}:
+        raise ReleaseError(f"a stored vector is not {wanted} numbers long; the vectors table is damaged")
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -32,8 +32,8 @@ def verify_release(home: Path, release_id: str) -> tuple[str, ...]:
     damaged = damaged_files(release, manifest)
     found = [_says(release, manifest, name) for name in damaged]
     if CHUNKS not in manifest.files or damaged:
-        return (*found, *(_lost_records(release) if CHUNKS in manifest.files and CHUNKS not in damaged else ()))
-    rows = contents(release)
+        return (*found, *(_lost_records(release, manifest) if CHUNKS in manifest.files and CHUNKS not in damaged else ()))
+    rows = contents(release, manifest)
     recipe = Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval)
     if recipe.fingerprint(rows) != manifest.fingerprint:
         found.append(f"{CHUNKS} does not give the release's fingerprint")
@@ -56,9 +56,9 @@ def _says(release: Path, manifest: Manifest, name: str) -> str:
     return f"{name} has other bytes than it was built with"
 
 
-def _lost_records(release: Path) -> tuple[str, ...]:
+def _lost_records(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """Which records a damaged store lost or gained, read from its SQLite file alone, which cannot take us down."""
-    expected = set(contents(release).select("chunk_id").collect()["chunk_id"])
+    expected = set(contents(release, manifest).select("chunk_id").collect()["chunk_id"])
     file = release / chroma.FOLDER / "chroma.sqlite3"
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as opened:

@@ -1,6 +1,7 @@
 """The audit table: every move of a channel and every refusal, who, when, what, why, on which evidence."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive, write_json
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.lake import Table
-from rag_pipeline.release.channels import Channel, channels_held
+from rag_pipeline.release.channels import Channel, channels_held, read_channel
 
 AUDIT = pa.schema(
     [
@@ -43,6 +44,53 @@ def record(home: Path, name: str, move: Channel) -> None:
     audit_table(home).append(pa.Table.from_pylist([row], AUDIT))
 
 
+def note_refusal(home: Path, name: str, *, release: str, by: str, why: str, run_id: str, now: datetime, reason: str) -> None:
+    """Write down a refusal that came before there was anything to decide on: a policy or a release that cannot be read."""
+    refused = Channel(
+        release=release,
+        fingerprint="",
+        previous=None,
+        sequence=0,
+        at=now,
+        by=by,
+        why=why,
+        run_id=run_id,
+        action="refused",
+        outcome="could not be evaluated",
+        reasons=(reason,),
+    )
+    record(home, name, refused)
+
+
+def channel_now(home: Path, name: str) -> Channel | None:
+    """The channel, None only if it never pointed anywhere.
+
+    Raises `ReleaseError` when its file is damaged, or gone although the audit table knows moves of it: without it a
+    candidate would be compared with nothing, as for a first release.
+    """
+    channel = read_channel(home, name)
+    if channel is None and not _moves(home, name).head(1).collect().is_empty():
+        raise ReleaseError(
+            f"{home / 'channels' / name}.json is gone, but the audit table knows where it pointed; "
+            "`rag verify --repair` restores it"
+        )
+    return channel
+
+
+def moved_channels(home: Path) -> list[str]:
+    """Channels the audit table knows a move of."""
+    return sorted(
+        audit_table(home).scan().filter(pl.col("action") != "refused").select("channel").unique().collect()["channel"]
+    )
+
+
+def _moves(home: Path, name: str) -> pl.LazyFrame:
+    told = audit_table(home).scan()
+    if "sequence" not in told.collect_schema().names():
+        return told.clear()
+    return told.filter((pl.col("channel") == name) & pl.col("sequence").is_not_null())
+
+
 def settle(home: Path, name: str, channel: Channel | None) -> None:
     """Write the channel's last move down unless it is: a process may die between moving and writing.
 
@@ -53,8 +101,13 @@ def settle(home: Path, name: str, channel: Channel | None) -> None:
     with exclusive(home / "lake", "audit", wait_s=60):
         told = audit_table(home).scan()
         if "sequence" in told.collect_schema().names():
-            same = (pl.col("channel") == name) & (pl.col("sequence") == channel.sequence)
-            if told.filter(same).select(pl.len()).collect().item():
+            mine = (pl.col("channel") == name) & (pl.col("sequence") == channel.sequence)
+            if (
+                told.filter(mine & (pl.col("release") == channel.release) & (pl.col("run_id") == channel.run_id))
+                .select(pl.len())
+                .collect()
+                .item()
+            ):
                 return
         record(home, name, channel)
 
@@ -64,8 +117,7 @@ def restore_channel(home: Path, name: str) -> Channel:
 
     Raises `ReleaseError` when the table knows no move, or the release is not kept any more.
     """
-    moves = audit_table(home).scan().filter((pl.col("channel") == name) & pl.col("sequence").is_not_null())
-    rows = moves.sort("sequence").tail(1).collect().to_dicts()
+    rows = _moves(home, name).sort("sequence").tail(1).collect().to_dicts()
     if not rows:
         raise ReleaseError(f"channel {name} cannot be restored: the audit table knows no move of it; promote a release")
     row = rows[0] | {"reasons": json.loads(rows[0]["reasons"])}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import damaged_files, read_manifest
+from rag_pipeline.release.audit import channel_now, moved_channels
 from rag_pipeline.release.channels import all_channels, channel_names, read_channel
 
 
@@ -19,14 +20,21 @@ class Damage:
 
 
 def damaged_channels(home: Path) -> dict[str, str]:
-    """Channels whose own file cannot be read, and what is wrong with it."""
+    """Channels whose own file cannot be read, or is gone, and what is wrong with it."""
     found = {}
-    for name in channel_names(home):
+    for name in sorted({*channel_names(home), *moved_channels(home)}):
         try:
-            read_channel(home, name)
+            channel_now(home, name)
         except ReleaseError as error:
             found[name] = str(error)
     return found
+
+
+def channel_releases(home: Path) -> set[str]:
+    """Ids of the releases that readable channels point at, whether they are there or not."""
+    broken = damaged_channels(home)
+    found = {name: read_channel(home, name) for name in channel_names(home) if name not in broken}
+    return {channel.release for channel in found.values() if channel}
 
 
 def damage_in_use(home: Path) -> tuple[Damage, ...]:

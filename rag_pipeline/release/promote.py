@@ -12,7 +12,7 @@ from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE, damaged_files, read_manifest
 from rag_pipeline.ingest.state import source_state
-from rag_pipeline.release.audit import record, settle
+from rag_pipeline.release.audit import channel_now, record, settle
 from rag_pipeline.release.channels import PRODUCTION, Channel, move_channel, read_channel, serving
 from rag_pipeline.release.gate import Facts, Verdict, decide
 from rag_pipeline.release.policy import Policy, read_policy
@@ -80,7 +80,7 @@ def promote(
     """
     if override and not (by.strip() and why.strip()):
         raise PromotionRefused(f"{release_id} was not promoted: an override needs a name (by) and a reason (why)")
-    expected = read_channel(desk.home, channel)
+    expected = channel_now(desk.home, channel)
     settle(desk.home, channel, expected)
     facts, evidence = _facts(desk, release_id, channel, named=named)
     verdict = decide(evidence, desk.policy, channel, facts, desk.now)

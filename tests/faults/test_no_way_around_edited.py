@@ -1,0 +1,209 @@
+"""No way around the gate by touching what it decides on: evidence, golden sets, policy, release, clock, channel."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from rag_pipeline.defs import run
+from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.files import write_json
+from rag_pipeline.index.build import rebuild_release
+from rag_pipeline.index.candidate import name_candidate
+from rag_pipeline.index.manifest import FILE, Manifest, read_manifest
+from rag_pipeline.release.channels import read_channel, serving
+from tests.conftest import Workspace, files_contract
+from tests.faults import ways
+from tests.faults.ways import (
+    Edit,
+    Patch,
+    clock,
+    closed,
+    demand,
+    evidence,
+    evidence_of,
+    one_byte_changed,
+    opened,
+    promote,
+    release,
+)
+from tests.pipeline.conftest import PAGES, QUESTIONS
+
+
+@pytest.fixture
+def ready(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The candidate passed its evaluation and may be promoted at once."""
+    return ways.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
+
+
+@pytest.fixture
+def refused(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The candidate failed its evaluation."""
+    return ways.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tell(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield from ways.tell_how_many(request)
+
+
+def resealed(**changes: Any) -> Edit:
+    """Evidence that says something else and carries the seal that fits."""
+
+    def edit(workspace: Workspace, _: Patch) -> None:
+        path = evidence(workspace)
+        earlier = Evidence.model_validate_json(path.read_bytes())
+        write_json(path, earlier.model_copy(update=changes).sealed().model_dump(mode="json"))
+
+    return edit
+
+
+def now(hours: float) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=hours)
+
+
+def better_figures(workspace: Workspace, _: Patch) -> None:
+    path = evidence(workspace)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["latency"]["p95_ms"] = 0.5
+    for one in content["golden_sets"].values():
+        one["metrics"] = dict.fromkeys(one["metrics"], 1.0)
+        one["comparison"] |= {"difference": 0.0, "lower": 0.0, "upper": 0.0}
+    write_json(path, content)
+
+
+def cut_short(workspace: Workspace, _: Patch) -> None:
+    """With whole evidence from an hour before beside it."""
+    path = evidence(workspace)
+    shutil.copy(path, path.with_name("20200101T000000.000000-00000000.json"))
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+def of_the_other_release(workspace: Workspace, _: Patch) -> None:
+    served = read_channel(workspace.home, "production")
+    assert served
+    shutil.copy(evidence_of(workspace, served.fingerprint), evidence(workspace))
+
+
+def twin(workspace: Workspace) -> Manifest:
+    """The candidate's content, built again: the same fingerprint under another id."""
+    return built_again(workspace, read_manifest(release(workspace)))
+
+
+def built_again(workspace: Workspace, manifest: Manifest) -> Manifest:
+    """A twin is built of a damaged release only, so this one is for a moment."""
+    stray = workspace.home / "releases" / manifest.id / "stray"
+    stray.touch()
+    built = rebuild_release(workspace.home, manifest, run_id="twin", now=datetime.now(UTC))
+    stray.unlink()
+    assert built.new
+    return built.manifest
+
+
+def pointed_at_a_twin(workspace: Workspace, _: Patch) -> None:
+    name_candidate(workspace.home, twin(workspace), run_id="twin", now=datetime.now(UTC))
+
+
+def replaced_by_a_twin(workspace: Workspace, _: Patch) -> None:
+    """The twin's files take the place of the evaluated ones, under their id."""
+    folder = release(workspace)
+    other = workspace.home / "releases" / twin(workspace).id
+    shutil.rmtree(folder)
+    other.rename(folder)
+    manifest = read_manifest(folder)
+    write_json(folder / FILE, manifest.model_copy(update={"id": folder.name}).model_dump(mode="json"))
+
+
+def served_another(workspace: Workspace, _: Patch) -> None:
+    """Between evaluation and promotion production moved to a twin of what it served."""
+    served = read_manifest(workspace.home / "releases" / str(serving(workspace.home)))
+    other = built_again(workspace, served).id
+    by_ada: dict[str, Any] = {"by": "ada", "why": "repair", "override": True, "withdraw": False}
+    assert run.promote(workspace.settings, other, "production", **by_ada).success
+
+
+EDITS: dict[str, tuple[Edit, str]] = {
+    "no evidence": (lambda at, _: shutil.rmtree(evidence(at).parent), "there is no evidence on this release"),
+    "evidence cut short, earlier evidence whole": (cut_short, "there is no evidence on this release"),
+    "evidence of the release that serves": (of_the_other_release, "the evidence is about another release"),
+    "evidence edited by hand": (better_figures, "the evidence was changed after it was written: its seal does not match"),
+    "evidence of 25 hours ago": (resealed(created_at=now(-25)), "h old, at most 24 h are allowed (gate.yaml:"),
+    "evidence of tomorrow": (resealed(created_at=now(24)), "h in the future; was the clock moved?"),
+    "evidence of another model": (resealed(model_fingerprint="other"), "measured with another embedding model"),
+    "evidence that compared with another": (resealed(compared_with="other"), "the evaluation did not compare with"),
+    "evidence that compared with nothing": (resealed(compared_with=None), "the evaluation did not compare with"),
+    "evidence on nothing": (resealed(golden_sets={}), "golden set questions has changed since the evaluation"),
+    "the clock moved back": (clock(-2), "h in the future; was the clock moved?"),
+    "the clock moved on": (clock(30), "h old, at most 24 h are allowed (gate.yaml:"),
+    "a golden set changed": (
+        lambda at, _: at.golden("questions", {**QUESTIONS, "holidays": ["handbook/leave.md"]}),
+        "golden set questions has changed since the evaluation",
+    ),
+    "a golden set added": (lambda at, _: at.golden("more", QUESTIONS), "golden set more has changed since the evaluation"),
+    "the golden set removed": (
+        lambda at, _: shutil.rmtree(at.root / "evals" / "questions"),
+        "golden set questions has changed since the evaluation",
+    ),
+    "the policy loosened": (
+        lambda at, _: demand(at, golden_sets={"questions": {"not_worse": None}}),
+        "the policy has changed since the evaluation",
+    ),
+    "a source that was never loaded": (
+        lambda at, _: at.contract("garden", files_contract(at.pages(PAGES, "garden"), id="garden")),
+        "source garden was never loaded (gate.yaml:",
+    ),
+    "the candidate pointed at a twin": (pointed_at_a_twin, "the evidence is about another release"),
+    "the release replaced by a twin": (replaced_by_a_twin, "the release's manifest was changed after it was evaluated"),
+    "one byte of the release changed": (one_byte_changed, "differ from its manifest: chroma/chroma.sqlite3"),
+    "production moved in between": (served_another, "which is in production now"),
+}
+
+
+def test_with_nothing_touched_the_same_door_opens(ready: Workspace) -> None:
+    opened(ready, promote)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_passed_is_refused_once_what_it_was_decided_on_was_touched(
+    ready: Workspace, monkeypatch: Patch, edit: str
+) -> None:
+    change, reason = EDITS[edit]
+    change(ready, monkeypatch)
+    closed(ready, edit, promote, reason)
+
+
+def test_figures_raised_by_hand_do_not_help_a_candidate_that_failed(refused: Workspace, monkeypatch: Patch) -> None:
+    better_figures(refused, monkeypatch)
+    closed(refused, "failed evidence edited by hand", promote, EDITS["evidence edited by hand"][1])
+
+
+def copied_elsewhere(workspace: Workspace, _: Patch) -> None:
+    """A copy of the evaluated release under another name, whose files could then be others."""
+    manifest = read_manifest(release(workspace))
+    shutil.copytree(release(workspace), workspace.home / "releases" / "copy")
+    name_candidate(workspace.home, manifest.model_copy(update={"id": "copy"}), run_id="copy", now=datetime.now(UTC))
+
+
+BREAKAGES: dict[str, tuple[Edit, str]] = {
+    "the policy removed": (lambda at, _: (at.root / "evals" / "gate.yaml").unlink(), "without it nothing is promoted"),
+    "the policy unreadable": (lambda at, _: demand(at, floors=1), "gate.yaml:"),
+    "the golden set unreadable": (
+        lambda at, _: (at.root / "evals" / "questions" / "queries.jsonl").write_text("{", encoding="utf-8"),
+        "queries.jsonl:1",
+    ),
+    "the candidate forgotten": (lambda at, _: (at.home / "candidate.json").unlink(), "there is no candidate yet"),
+    "the candidate's manifest removed": (lambda at, _: (release(at) / FILE).unlink(), "it has no manifest.json"),
+    "the candidate pointed at a copy": (copied_elsewhere, "copy holds the manifest of"),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_what_cannot_be_decided_on_at_all_fails_the_run_and_moves_nothing(
+    ready: Workspace, monkeypatch: Patch, breakage: str
+) -> None:
+    change, reason = BREAKAGES[breakage]
+    change(ready, monkeypatch)
+    closed(ready, breakage, promote, reason, at_the_gate=False)

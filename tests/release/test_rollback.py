@@ -1,0 +1,172 @@
+"""Rollback: further and further back, never forward to what was left, and always through the gate."""
+
+import shutil
+from datetime import datetime, timedelta
+
+import pytest
+
+from rag_pipeline.errors import PromotionRefused, ReleaseError
+from rag_pipeline.index.build import rebuild_release
+from rag_pipeline.index.manifest import read_manifest
+from rag_pipeline.release.audit import settle
+from rag_pipeline.release.channels import Channel, move_channel, read_channel
+from rag_pipeline.release.promote import Promotion, promote
+from rag_pipeline.release.rollback import release_before
+from tests.corpus.small import NOW, release_of
+from tests.index.damage import delete_records
+from tests.release.test_promote import PAGES, Office
+
+
+def at(hour: int) -> datetime:
+    return NOW + timedelta(hours=hour)
+
+
+def another(office: Office, number: int) -> str:
+    """A release that answers as well as the first, with one page of its own."""
+    pages = {**PAGES, "more.md": f"# More\n\npage number {number}"}
+    return release_of(office.home, pages, now=at(number)).manifest.id
+
+
+def roll_back(office: Office, hour: int, to: str | None = None) -> Promotion:
+    """As `rag rollback` does."""
+    target = to or release_before(office.home, "production")
+    office.evaluate(target, at(hour))
+    return promote(office.desk(at(hour)), target, by="ana", why="wrong", run_id="r", named=True, withdraw=True)
+
+
+def serving(office: Office) -> str:
+    channel = read_channel(office.home, "production")
+    assert channel is not None
+    return channel.release
+
+
+@pytest.fixture
+def three(office: Office) -> list[str]:
+    """Three releases, promoted one after another."""
+    made = [office.first, another(office, 1), another(office, 2)]
+    for hour, release in enumerate(made):
+        office.serve(release, at(hour))
+    return made
+
+
+def test_there_is_nothing_before_the_first_release(office: Office) -> None:
+    with pytest.raises(ReleaseError, match="nothing to go back to: production points at nothing yet"):
+        release_before(office.home, "production")
+    office.serve(office.first)
+    with pytest.raises(ReleaseError, match="never served another release that is kept") as caught:
+        release_before(office.home, "production")
+    assert "`rag rollback --to ID` names one" in str(caught.value)
+
+
+def test_a_second_rollback_goes_further_back_and_never_forward_to_the_bad_one(office: Office, three: list[str]) -> None:
+    first, second, third = three
+    assert roll_back(office, 3).channel.release == second
+    assert roll_back(office, 4).channel.release == first
+    assert serving(office) == first
+    with pytest.raises(ReleaseError, match="nothing to go back to"):
+        release_before(office.home, "production")
+    channel = read_channel(office.home, "production")
+    assert channel is not None
+    assert set(channel.withdrawn) == {read_manifest(office.home / "releases" / one).fingerprint for one in (second, third)}
+
+
+def test_what_was_rolled_back_is_not_promoted_again_unless_a_person_names_it(office: Office, three: list[str]) -> None:
+    _, second, third = three
+    roll_back(office, 3)
+    office.evaluate(third, at(4))
+    [reason] = office.refused(third, at(4)).reasons
+    assert reason.startswith("rolled back by ana at 2026-03-01 05:00 UTC (wrong)")
+    assert f"`rag promote {third}` brings it back" in reason
+    named = promote(office.desk(at(4)), third, by="ben", why="it was not the index", run_id="r", named=True)
+    assert (named.moved, serving(office)) == (True, third)
+    assert named.channel.withdrawn == {}, "a release that serves is not withdrawn any more"
+    assert release_before(office.home, "production") == second, "and a rollback goes back from it again"
+
+
+def test_after_a_rollback_and_a_new_release_a_rollback_skips_the_bad_one(office: Office, three: list[str]) -> None:
+    _, second, _ = three
+    roll_back(office, 3)
+    fourth = another(office, 4)
+    office.serve(fourth, at(5))
+    assert release_before(office.home, "production") == second
+    assert roll_back(office, 6).channel.release == second
+
+
+def test_a_rollback_to_a_release_by_name_may_jump(office: Office, three: list[str]) -> None:
+    first, second, third = three
+    assert roll_back(office, 3, to=first).channel.release == first
+    channel = read_channel(office.home, "production")
+    assert channel is not None
+    assert list(channel.withdrawn) == [read_manifest(office.home / "releases" / third).fingerprint]
+    assert release_before(office.home, "production") == second, "it was never said to be bad"
+
+
+def test_a_release_that_was_collected_is_skipped(office: Office, three: list[str]) -> None:
+    first, second, _ = three
+    shutil.rmtree(office.home / "releases" / second)
+    assert release_before(office.home, "production") == first
+
+
+def test_a_release_whose_manifest_is_damaged_does_not_stand_in_the_way_of_an_older_one(
+    office: Office, three: list[str]
+) -> None:
+    first, second, _ = three
+    (office.home / "releases" / second / "manifest.json").write_bytes(b"")
+    assert release_before(office.home, "production") == first
+
+
+def test_a_twin_of_what_serves_is_nothing_to_go_back_to(office: Office, three: list[str]) -> None:
+    """A repair promotes the same content under another id; going back from it means going back to other content."""
+    _, second, third = three
+    manifest = read_manifest(office.home / "releases" / third)
+    delete_records(office.home / "releases" / third, 1)
+    twin = rebuild_release(office.home, manifest, run_id="repair", now=at(3)).manifest
+    office.serve(twin.id, at(3))
+    assert serving(office) == twin.id
+    assert release_before(office.home, "production") == second
+
+
+def test_refusals_are_no_place_to_go_back_to(office: Office) -> None:
+    office.serve(office.first)
+    second = another(office, 1)
+    office.refused(second)
+    with pytest.raises(ReleaseError, match="never served another release"):
+        release_before(office.home, "production")
+
+
+def test_each_channel_goes_back_where_it_came_from(office: Office, three: list[str]) -> None:
+    first, second, third = three
+    for release in (third, first):
+        before = read_channel(office.home, "staging")
+        target = Channel(
+            release=release,
+            fingerprint=read_manifest(office.home / "releases" / release).fingerprint,
+            previous=before.release if before else None,
+            sequence=before.sequence + 1 if before else 1,
+            at=at(9),
+            by="tests",
+            why="because",
+            run_id="run",
+        )
+        move_channel(office.home, "staging", target, expected=before)
+        settle(office.home, "staging", target)
+    assert release_before(office.home, "staging") == third
+    assert release_before(office.home, "production") == second
+
+
+def test_a_clock_that_was_set_back_does_not_change_where_a_rollback_goes(office: Office) -> None:
+    made = [office.first, another(office, 1), another(office, 2)]
+    for release, hour in zip(made, (5, 3, 4), strict=True):
+        office.serve(release, at(hour))
+    assert release_before(office.home, "production") == made[1]
+
+
+def test_a_rollback_goes_through_the_gate(office: Office, three: list[str]) -> None:
+    _, second, third = three
+    office.workspace.golden("animals", {"cats purr": ["handbook/more.md"]})
+    office.evaluate(second, at(3))
+    with pytest.raises(PromotionRefused, match="below its floor"):
+        promote(office.desk(at(3)), second, by="ana", why="wrong", run_id="r", named=True, withdraw=True)
+    channel = read_channel(office.home, "production")
+    assert channel is not None
+    assert (channel.release, channel.withdrawn) == (third, {}), "a refused rollback withdraws nothing"

@@ -1,0 +1,138 @@
+"""Old versions of tables: they can be read for as many days as the setting says, and what only they need goes then."""
+
+import json
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.lake import Table, all_tables
+from rag_pipeline.release.audit import audit_table
+from rag_pipeline.release.retention import Collected, collect
+from tests.corpus.small import NOW, SMALL, release_of
+
+_MOMENTS = ("timestamp", "deletionTimestamp", "modificationTime", "createdTime")
+
+
+def grow_older(home: Path, days: int) -> None:
+    """As if that many days had passed since every commit: in the log, and in the times of the files."""
+    for log in (home / "lake").rglob("_delta_log/*.json"):
+        entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        for entry in entries:
+            for action in entry.values():
+                for moment in _MOMENTS:
+                    if isinstance(action.get(moment), int):
+                        action[moment] -= days * 86_400_000
+        log.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    for path in (home / "lake").rglob("*"):
+        if path.is_file():
+            then = path.stat().st_mtime - days * 86_400
+            os.utime(path, (then, then))
+
+
+@pytest.fixture(scope="module")
+def a_week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables with several versions: a page edited on three days."""
+    home = tmp_path_factory.mktemp("week")
+    for day in range(3):
+        pages = {"stays.md": "# Stays\n\nthis page stays", "today.md": f"# Today\n\nnews of day {day}"}
+        release_of(home, pages, now=NOW + timedelta(days=day))
+    return home
+
+
+@pytest.fixture
+def home(a_week: Path, tmp_path: Path) -> Path:
+    shutil.copytree(a_week, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def clean(home: Path, days: int, *, dry_run: bool = False) -> Collected:
+    return collect(home, keep=9, days=days, model=SMALL.fingerprint, dry_run=dry_run)
+
+
+def versions(table: Table) -> dict[int, list[str]]:
+    """Every version that can still be read, with its rows."""
+    found = {}
+    for version in range(table.version() + 1):
+        try:
+            rows = pl.scan_delta(DeltaTable(str(table.path), version=version)).collect()
+        except Exception:
+            continue
+        found[version] = sorted(str(row) for row in rows.rows())
+    return found
+
+
+def on_disk(table: Table) -> set[str]:
+    found = table.path.rglob("*.parquet")
+    return {path.relative_to(table.path).as_posix() for path in found if "_delta_log" not in path.parts}
+
+
+def needed(table: Table) -> set[str]:
+    return {path.removeprefix(f"{table.path}/") for path in table.delta().file_uris()}
+
+
+@pytest.mark.parametrize("age", [0, 10, 50])
+def test_whatever_was_tidied_every_table_reads_as_before(home: Path, age: int) -> None:
+    grow_older(home, age)
+    tables = all_tables(home / "lake")
+    assert len(tables) >= 3
+    before = {table.path: sorted(map(str, table.scan().collect().rows())) for table in tables}
+    for _ in range(2):
+        clean(home, days=30)
+        assert {table.path: sorted(map(str, table.scan().collect().rows())) for table in tables} == before
+    again = release_of(home, {"stays.md": "# Stays\n\nthis page stays", "new.md": "# New\n\nwritten after"})
+    assert again.new, "the tables can still be written to"
+
+
+@pytest.mark.parametrize(("age", "days"), [(0, 1), (10, 30), (20, 30), (40, 90)])
+def test_a_version_younger_than_the_setting_can_still_be_read_after_a_collection(home: Path, age: int, days: int) -> None:
+    grow_older(home, age)
+    table = chunks_table(home)
+    before = versions(table)
+    assert len(before) > 3
+    assert clean(home, days).table_files == 0
+    clean(home, days)
+    after = versions(table)
+    assert {version: after.get(version) for version in before} == before
+
+
+def test_files_that_only_older_versions_need_go(home: Path) -> None:
+    grow_older(home, 35)
+    table = chunks_table(home)
+    old = on_disk(table) - needed(table)
+    assert old, "edited pages left files behind"
+    told = clean(home, days=30, dry_run=True)
+    assert on_disk(table) >= old, "a dry run removes nothing"
+    assert told.table_files >= len(old)
+    done = clean(home, days=30)
+    assert done.table_files >= len(old)
+    assert not on_disk(table) & old
+
+
+def test_files_that_killed_writers_left_go_when_they_are_old_enough(home: Path) -> None:
+    """A process killed between writing a file and committing it leaves one that no version ever names."""
+    table = vectors_table(home)
+    [folder] = [path for path in table.path.iterdir() if path.name.startswith("model=")]
+    left = folder / "part-00000-00000000-0000-0000-0000-000000000000-c000.snappy.parquet"
+    shutil.copy(next(folder.glob("*.parquet")), left)
+    clean(home, days=30)
+    assert left.is_file(), "it may be a commit that is under way"
+    grow_older(home, 35)
+    clean(home, days=30)
+    assert not left.is_file()
+
+
+def test_many_small_files_become_few(tmp_path: Path) -> None:
+    rows = {"at": NOW, "channel": "production", "action": "refused", "release": "r", "reasons": "[]"}
+    table = audit_table(tmp_path)
+    for _ in range(8):
+        table.append(pl.DataFrame([{**dict.fromkeys(table.schema.names), **rows}], infer_schema_length=None).to_arrow())
+    assert len(needed(table)) == 8
+    clean(tmp_path, days=30)
+    assert len(needed(table)) == 1
+    assert table.scan().collect().height == 8
