@@ -70,12 +70,17 @@ class Table:
 
         Time travel reaches that far back and no further.
         """
-        table = self.delta()
-        if not dry_run:
-            table.optimize.compact()
-            table.create_checkpoint()
-            table.cleanup_metadata()
-        return list(table.vacuum(retention_hours=24 * days, dry_run=dry_run, enforce_retention_duration=False))
+        table, hours = self.delta(), 24 * days
+        if dry_run:
+            return list(table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True))
+        kept = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), f"interval {days} days")
+        if kept.items() - table.metadata().configuration.items():  # Delta's own defaults would clean the log sooner
+            table.alter.set_table_properties(kept)
+        table.optimize.compact()
+        gone = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+        table.create_checkpoint()
+        table.cleanup_metadata()
+        return list(gone)
 
     def merge(self, source: pa.RecordBatchReader, key: str, why: dict[str, str] | None = None) -> None:
         """Apply upserts and deletes in one commit. `source` has this table's columns and `_op`; `key` is unique in it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.manifest import FILE, read_manifest
+from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release.audit import audit_table, settle
 from rag_pipeline.release.channels import read_channel
 
@@ -21,13 +21,19 @@ def release_before(home: Path, name: str) -> str:
         raise ReleaseError(f"there is nothing to go back to: {name} points at nothing yet")
     settle(home, name, channel)
     moves = audit_table(home).scan().filter((pl.col("channel") == name) & (pl.col("action") != "refused"))
+    gone_back_from = {*channel.withdrawn, channel.fingerprint}
     for release in moves.sort("sequence", descending=True).select("release").collect()["release"]:
-        folder = home / "releases" / str(release)
-        if release == channel.release or not (folder / FILE).is_file():
-            continue
-        if read_manifest(folder).fingerprint not in {*channel.withdrawn, channel.fingerprint}:
+        if release != channel.release and _fingerprint(home, str(release)) not in {None, *gone_back_from}:
             return str(release)
     raise ReleaseError(
         f"there is nothing to go back to: {name} has never served another release that is kept and was not rolled back; "
         "`rag releases` lists what is kept, `rag rollback --to ID` names one"
     )
+
+
+def _fingerprint(home: Path, release: str) -> str | None:
+    """Of a kept release; None when it is not kept, or its manifest cannot be read."""
+    try:
+        return read_manifest(home / "releases" / release).fingerprint
+    except ReleaseError:
+        return None

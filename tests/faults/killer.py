@@ -159,7 +159,7 @@ class Killer:
                 self.reached(f"before {kind}")
             return original(instance, event, **kwargs)
 
-        dg.DagsterInstance.handle_new_event = told  # type: ignore[method-assign]
+        dg.DagsterInstance.handle_new_event = told  # type: ignore[method-assign, assignment]
 
 
 def _located(told: tuple[Any, ...]) -> str:

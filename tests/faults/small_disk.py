@@ -19,21 +19,22 @@ from typing import Any
 from tests.faults.killer import Killer, Point
 
 BALLAST = "ballast"
-_BLOCK = 4096
 
 
-def fill(disk: Path, leave: int) -> None:
-    """Leave so many bytes free."""
+def fill(disk: Path, leave: int) -> int:
+    """Leave so many bytes free; returns how many are."""
     with (disk / BALLAST).open("ab", buffering=0) as file:
         try:
             while (free := room(disk) - leave) > 0:
                 file.write(bytes(min(free, 1 << 20)))
-        except OSError:
-            return
+        except OSError:  # the last block
+            return room(disk)
+    return room(disk)
 
 
-def free(disk: Path) -> None:
+def free(disk: Path) -> int:
     (disk / BALLAST).unlink(missing_ok=True)
+    return room(disk)
 
 
 def room(disk: Path) -> int:
