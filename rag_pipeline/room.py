@@ -27,15 +27,27 @@ _AFTER_FULL = "production serves on. Free some, `rag gc` removes what nobody nee
 _AFTER_READ_ONLY = "production serves on. Make it writable, or point RAG_HOME and DAGSTER_HOME elsewhere, and run this again"
 
 
-def storage_trouble(error: BaseException | str) -> str | None:
-    """What to tell a person when an error, of whatever library, comes of a full or read-only disk; None if it does not."""
+def storage_trouble(error: BaseException | str, *folders: Path) -> str | None:
+    """What to tell a person when an error, of whatever library, comes of a full or read-only disk; None if it does not.
+
+    Many libraries lose the system's own words (SQLite says "disk I/O error"), so the disks of `folders` are looked at too.
+    """
     texts = [error] if isinstance(error, str) else [str(one) for one in _chain(error)]
     for text in texts:
         if any(sign in text.lower() for sign in _FULL):
             return f"no space left on device ({_one_line(text)}); {_AFTER_FULL}"
         if any(sign in text.lower() for sign in _READ_ONLY):
             return f"read-only file system ({_one_line(text)}); {_AFTER_READ_ONLY}"
+    for folder in folders:
+        try:
+            need_room(folder, _BARELY)
+        except PipelineError as trouble:
+            return f"{trouble} ({_one_line(texts[0])})"
     return None
+
+
+_BARELY = 1_000_000
+"""Bytes: with less than that free, whatever failed has failed for want of them."""
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -48,4 +60,4 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _one_line(text: str) -> str:
-    return text.strip().splitlines()[0][:200]
+    return (text.strip().splitlines() or ["no message"])[0][:200]

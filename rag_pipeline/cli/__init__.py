@@ -1,6 +1,8 @@
 """`rag`: the command line, thin. It calls the library or runs the Dagster jobs; the UI can do all of it too."""
 
+import os
 import sys
+from pathlib import Path
 
 import typer
 from pydantic import ValidationError
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 from rag_pipeline.cli import ask, channels, contract, refresh, upkeep
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.room import storage_trouble
+from rag_pipeline.settings import load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,9 +46,14 @@ def main() -> None:
     except PipelineError as error:
         _fail(str(error))
     except Exception as error:
-        if says := storage_trouble(error):
+        if says := storage_trouble(error, *_written_to()):
             _fail(says)
         raise
+
+
+def _written_to() -> list[Path]:
+    home = load_settings().home
+    return [home, Path(os.environ.get("DAGSTER_HOME", home / "dagster"))]
 
 
 def _fail(message: str) -> None:

@@ -129,7 +129,8 @@ def _run(
 ) -> Ran:
     """Run the nightly job, or, for what it does not hold, Dagster's own job of all assets."""
     need_room(settings.home, _room_for(settings.home) if command == "refresh" else _LITTLE)
-    prepare_dagster_home(settings)
+    dagster_home = prepare_dagster_home(settings)
+    need_room(dagster_home, _LITTLE)
     wanted = selection.resolve(definitions.resolve_asset_graph())
     job = definitions.resolve_job_def(NIGHTLY)
     keys = [key for key in job.asset_layer.selected_asset_keys if key in wanted]
@@ -145,7 +146,7 @@ def _run(
             raise_on_error=False,
             tags={COMMAND: command},
         )
-        return _ran(result)
+        return _ran(result, settings.home, dagster_home)
 
 
 def _room_for(home: Path) -> int:
@@ -154,7 +155,7 @@ def _room_for(home: Path) -> int:
     return _LITTLE + sum(3 * manifest.size_bytes for manifest in newest)
 
 
-def _ran(result: dg.ExecuteInProcessResult) -> Ran:
+def _ran(result: dg.ExecuteInProcessResult, *written_to: Path) -> Ran:
     assets: dict[str, dict[str, Any]] = {}
     for event in result.get_asset_materialization_events():
         metadata = event.materialization.metadata
@@ -165,12 +166,12 @@ def _ran(result: dg.ExecuteInProcessResult) -> Ran:
         if not one.passed
     )
     failures = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
-    errors = [_in_our_words(event.step_failure_data.error) for event in failures]
+    errors = [_in_our_words(event.step_failure_data.error, written_to) for event in failures]
     told = tuple(error for error in errors if "blocking asset check" not in error)  # the failed checks tell it better
     return Ran(result.run_id, result.success, assets, failed, told)
 
 
-def _in_our_words(error: Any) -> str:
+def _in_our_words(error: Any, written_to: tuple[Path, ...]) -> str:
     """The message of our own error in a chain of wrapped ones, or of what Dagster wrapped if there is none of ours."""
     chain = []
     while error is not None:
@@ -179,9 +180,9 @@ def _in_our_words(error: Any) -> str:
     ours = {PipelineError.__name__, *(kind.__name__ for kind in PipelineError.__subclasses__())}
     chosen = next((one for one in chain if one.cls_name in ours), chain[min(1, len(chain) - 1)])
     text = str(chosen.message).strip()
-    if says := next(filter(None, (storage_trouble(str(one.message)) for one in chain)), None):
-        return says
-    return text.split(": ", 1)[-1] if chosen.cls_name in ours else text
+    if chosen.cls_name in ours:
+        return text.split(": ", 1)[-1]
+    return next(filter(None, (storage_trouble(str(one.message), *written_to) for one in chain)), text)
 
 
 def _show_our_log() -> None:

@@ -40,6 +40,7 @@ from rag_pipeline.index.manifest import (
 )
 from rag_pipeline.index.prove import expect, prove
 from rag_pipeline.memory import give_back
+from rag_pipeline.room import storage_trouble
 
 log = logging.getLogger("rag_pipeline")
 
@@ -116,7 +117,12 @@ def _build(
     started = time.monotonic()
     releases = home / "releases"
     with _staging(releases, now, wanted) as staging:
-        source.sink_parquet(staging / CHUNKS, compression="zstd", compression_level=1)
+        try:
+            source.sink_parquet(staging / CHUNKS, compression="zstd", compression_level=1)
+        except Exception as error:  # Polars loses the system's own words for a full disk
+            if says := storage_trouble(error, staging):
+                raise ReleaseError(says) from error
+            raise
         chunks = pl.scan_parquet(staging / CHUNKS)
         total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).collect().row(0)
         if not total:

@@ -122,12 +122,18 @@ def view(folder: Path, home: Path) -> Iterator[Path]:
         yield target
 
 
+_ROOM_TO_OPEN = 4_000_000
+"""Bytes: Chroma writes to what it opens."""
+
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
     views.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(views)
+    needed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) + _ROOM_TO_OPEN
+    if shutil.disk_usage(views).free < needed:
+        raise OSError(errno.ENOSPC, f"No space left on device: {needed:,} bytes are needed to open a release", str(views))
     target = views / uuid.uuid4().hex
     lock = FileLock(target.with_suffix(_ALIVE))
     stack.enter_context(lock)

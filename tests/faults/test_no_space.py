@@ -48,7 +48,6 @@ MOMENTS = {
     "before the source is staged": "handbook__load mkdir scratch",
     "before the documents are committed": "handbook__load before Table.merge lake/documents",
     "before the load is written down": "handbook__load before Table._write lake/loads",
-    "before old chunks are deleted": "corpus__chunks before Table.delete",
     "before the chunks are committed": "corpus__chunks before Table._write",
     "before the vectors are committed": "corpus__embeddings before Table._write",
     "before the release's chunks are written": "index__candidate before LazyFrame.sink_parquet",

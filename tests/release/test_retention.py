@@ -16,6 +16,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.candidate import name_candidate
 from rag_pipeline.index.contents import FILE as CHUNKS
+from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import FILE, Manifest, all_manifests, read_manifest
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.index.verify import verify_release
