@@ -22,10 +22,10 @@ import pyarrow as pa
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import CHUNKS, VECTORS, chunks_table, vectors_table
-from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
+from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
 from rag_pipeline.files import fingerprint
 from rag_pipeline.index.build import Recipe, build_release
-from rag_pipeline.index.manifest import ModelEntry, SourceEntry
+from rag_pipeline.index.manifest import ModelEntry, SourceEntry, read_manifest
 from rag_pipeline.index.recipe import recipe_now
 from rag_pipeline.release.channels import serving
 from rag_pipeline.release.promote import desk_now, promote
@@ -120,19 +120,10 @@ def move(repeats: int) -> None:
         chunks_table(home).delete(f"chunk_id = '{one}'")
         second = build_release(home, recipe_now(settings, contracts, now), run_id="benchmark", now=now).manifest.id
         desk = desk_now(settings, contracts, now)
+        work = Evaluation(home, desk.golden_sets, model_of(settings), desk.policy.fingerprints, run_id="benchmark", now=now)
         for release, rival in ((second, first), (first, second)):
-            evaluate_release(
-                Evaluation(
-                    home,
-                    desk.golden_sets,
-                    model_of(settings),
-                    desk.policy.fingerprint("production"),
-                    run_id="benchmark",
-                    now=now,
-                ),
-                release,
-                rival,
-            )
+            fingerprint_of_rival = read_manifest(home / "releases" / rival).fingerprint
+            evaluate_release(work, release, Rival(rival, fingerprint_of_rival))
         for number in range(1, repeats + 1):
             for what, release in (("promotion", second), ("rollback", first)):
                 took = timed(

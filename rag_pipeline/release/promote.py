@@ -1,6 +1,7 @@
 """Promotion: the one door through which a channel moves. It decides again, moves or refuses, and writes that down."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -128,18 +129,20 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
         raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
     current = read_channel(desk.home, channel)
     withdrawn = current.withdrawn.get(manifest.fingerprint, "") if current and current.release != release_id else ""
-    facts = Facts(
-        release=release_id,
-        release_fingerprint=manifest.fingerprint,
-        manifest_sha256=file_sha256(release / FILE),
-        model_fingerprint=manifest.model.fingerprint,
-        golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
-        production=serving(desk.home),
-        current=current.release if current else None,
-        sources=tuple(source_state(contract, desk.home, desk.now) for contract in desk.contracts),
-        withdrawn="" if named else withdrawn,
-        damage=damaged_files(release, manifest),
-    )
+    with ThreadPoolExecutor(1) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
+        damage = beside.submit(damaged_files, release, manifest)
+        facts = Facts(
+            release=release_id,
+            release_fingerprint=manifest.fingerprint,
+            manifest_sha256=file_sha256(release / FILE),
+            model_fingerprint=manifest.model.fingerprint,
+            golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
+            production=serving(desk.home),
+            current=current.release if current else None,
+            sources=tuple(source_state(contract, desk.home, desk.now) for contract in desk.contracts),
+            withdrawn="" if named else withdrawn,
+            damage=damage.result(),
+        )
     return facts, newest(desk.home, manifest.fingerprint)
 
 

@@ -206,4 +206,4 @@ def test_what_cannot_be_decided_on_at_all_fails_the_run_and_moves_nothing(
 ) -> None:
     change, reason = BREAKAGES[breakage]
     change(ready, monkeypatch)
-    closed(ready, breakage, promote, reason, at_the_gate=False)
+    closed(ready, breakage, promote, reason)

@@ -268,6 +268,7 @@ def test_a_release_whose_chunks_are_damaged_too_cannot_be_rebuilt(tmp_path: Path
 
 def test_a_rebuild_without_the_vectors_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
     torn = release(tmp_path, range(10))
+    (tmp_path / "releases" / torn.id / "stray").touch()
     vectors_table(tmp_path).overwrite(vectors_table(tmp_path).scan().collect().head(0))
     with pytest.raises(ReleaseError, match="10 chunks have no vector"):
         rebuild_release(tmp_path, torn, run_id="repair", now=NOW + timedelta(days=1))
