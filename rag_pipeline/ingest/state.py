@@ -43,9 +43,9 @@ def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
     was not held.
     """
     tables = source_tables(home, contract.source)
-    loads = tables.loads.scan().sort("at")
-    last = loads.tail(1).collect().to_dicts()
-    good = loads.filter(pl.col("outcome") != "held").tail(1).collect().to_dicts()
+    loads = tables.loads.scan().collect().sort("at")
+    last = loads.tail(1).to_dicts()
+    good = loads.filter(pl.col("outcome") != "held").tail(1).to_dicts()
     as_of = _newest(contract, tables) if contract.age_column else (good[0]["at"] if good else None)
     return SourceState(
         source=contract.source,

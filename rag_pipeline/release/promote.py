@@ -129,8 +129,9 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
         raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
     current = read_channel(desk.home, channel)
     withdrawn = current.withdrawn.get(manifest.fingerprint, "") if current and current.release != release_id else ""
-    with ThreadPoolExecutor(1) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
+    with ThreadPoolExecutor(4) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
         damage = beside.submit(damaged_files, release, manifest)
+        sources = beside.map(lambda contract: source_state(contract, desk.home, desk.now), desk.contracts)
         facts = Facts(
             release=release_id,
             release_fingerprint=manifest.fingerprint,
@@ -139,7 +140,7 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
             golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
             production=serving(desk.home),
             current=current.release if current else None,
-            sources=tuple(source_state(contract, desk.home, desk.now) for contract in desk.contracts),
+            sources=tuple(sources),
             withdrawn="" if named else withdrawn,
             damage=damage.result(),
         )
