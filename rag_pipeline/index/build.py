@@ -174,7 +174,8 @@ def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base:
             made = Origin(base=base.manifest.id, added=len(base.added), removed=len(base.removed), dead_slots=dead)
             return made, probe
         except Exception as error:  # of Chroma too: the same base would be chosen again every night
-            why_whole = f"the difference to {base.manifest.id} did not hold: {error}"
+            what = str(error) if isinstance(error, ReleaseError) else type(error).__name__  # others' may quote a document
+            why_whole = f"the difference to {base.manifest.id} did not hold: {what}"
             log.warning("building whole: %s", why_whole)
             shutil.rmtree(folder, ignore_errors=True)
     fill_whole(home, folder, chunks, recipe.model.fingerprint, recipe.index)

@@ -16,6 +16,7 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests, release_folders
 from rag_pipeline.lake import all_tables
+from rag_pipeline.release.audit import channel_now, moved_channels
 from rag_pipeline.release.channels import all_channels, channels_held
 
 log = logging.getLogger("rag_pipeline")
@@ -64,8 +65,11 @@ class Collected:
 def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
     """Every release with the reasons to keep it, newest first.
 
-    The newest `keep` stay, and whatever a channel points at or pointed at before, and the candidate.
+    The newest `keep` stay, and whatever a channel points at or pointed at before, and the candidate. Raises
+    `ReleaseError` when a channel's file is damaged or gone: what it points at must not be taken for unneeded.
     """
+    for name in moved_channels(home):
+        channel_now(home, name)
     because: dict[str, list[str]] = {}
     for name, channel in all_channels(home).items():
         because.setdefault(channel.release, []).append(name)

@@ -20,6 +20,7 @@ from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import FILE, Manifest, all_manifests, read_manifest
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.index.verify import verify_release
+from rag_pipeline.release.audit import restore_channel, settle
 from rag_pipeline.release.channels import Channel, move_channel, read_channel
 from rag_pipeline.release.retention import Collected, collect, kept_releases
 from tests.corpus.small import NOW, SMALL, CountingEncoder, SmallModel, bag_of_words, release_of
@@ -287,3 +288,17 @@ def test_what_production_points_at_answers_after_any_number_of_collections(home:
             assert release.search(bag_of_words("news of day 0"), 1)[0].text == "# Today\n\nnews of day 0"
     assert len(left(home)) == 2
     assert read_manifest(home / "releases" / serving.id) == serving
+
+
+def test_nothing_is_collected_while_the_file_of_a_channel_is_gone(home: Path) -> None:
+    made, before = oldest_first(home), left(home)
+    point(home, "production", made[0])
+    channel = read_channel(home, "production")
+    settle(home, "production", channel)
+    (home / "channels" / "production.json").unlink()
+    with pytest.raises(ReleaseError, match="`rag verify --repair` restores it"):
+        clean(home)
+    assert left(home) == before
+    assert restore_channel(home, "production") == channel
+    clean(home)
+    assert made[0].id in left(home)
