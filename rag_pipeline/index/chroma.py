@@ -10,10 +10,11 @@ import errno
 import math
 import os
 import shutil
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ _LARGEST_BATCH = 5_000
 _LARGEST_TAIL = 1_000
 
 FOLDER = "chroma"
+_DATABASE = "chroma.sqlite3"
 
 
 def batch_rows(rows: int) -> int:
@@ -63,6 +65,14 @@ def writer(folder: Path, parameters: IndexParameters, rows: int) -> Iterator["Co
                 }
             },
         )
+
+
+def compact(folder: Path) -> None:
+    """Give up the pages Chroma's queue left empty in a closed collection: a quarter of what is copied and checksummed."""
+    database, compacted = folder / _DATABASE, folder / f"{_DATABASE}.compacted"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("VACUUM INTO ?", (str(compacted),))
+    compacted.replace(database)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def fill_whole(home: Path, folder: Path, chunks: pl.LazyFrame, model: str, param
     total = int(chunks.select(pl.len()).collect().item())
     with chroma.writer(folder, parameters, total) as collection:
         _add(collection, with_vectors(home, chunks, model, chroma.batch_rows(total)), total)
+    chroma.compact(folder)
 
 
 def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:

@@ -1,6 +1,7 @@
 """The audit table: every move of a channel and every refusal, who, when, what, why, on which evidence."""
 
 import json
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive, write_json
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.lake import Table
-from rag_pipeline.release.channels import Channel, channels_held, read_channel
+from rag_pipeline.release.channels import Channel, channels_held, move_channel, read_channel
 
 AUDIT = pa.schema(
     [
@@ -91,14 +92,21 @@ def _moves(home: Path, name: str) -> pl.LazyFrame:
     return told.filter((pl.col("channel") == name) & pl.col("sequence").is_not_null())
 
 
+def move_and_record(home: Path, name: str, move: Channel, *, expected: Channel | None) -> None:
+    """Move a channel (see `move_channel`, whose errors pass) and write it down before anybody else settles it."""
+    with _audit_held(home):
+        move_channel(home, name, move, expected=expected)
+        record(home, name, move)
+
+
 def settle(home: Path, name: str, channel: Channel | None) -> None:
     """Write the channel's last move down unless it is: a process may die between moving and writing.
 
-    Called before every decision and after every move, so at most the last move can be missing at any time.
+    Called before every decision, so at most the last move can be missing at any time.
     """
     if channel is None:
         return
-    with exclusive(home / "lake", "audit", wait_s=60):
+    with _audit_held(home):
         told = audit_table(home).scan()
         if "sequence" in told.collect_schema().names():
             mine = (pl.col("channel") == name) & (pl.col("sequence") == channel.sequence)
@@ -110,6 +118,10 @@ def settle(home: Path, name: str, channel: Channel | None) -> None:
             ):
                 return
         record(home, name, channel)
+
+
+def _audit_held(home: Path) -> AbstractContextManager[None]:
+    return exclusive(home / "lake", "audit", wait_s=60)
 
 
 def restore_channel(home: Path, name: str) -> Channel:
