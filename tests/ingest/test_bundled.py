@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors.base import Item
+from rag_pipeline.ingest.connectors.base import Connector, Item
 from rag_pipeline.ingest.connectors.bundled import InstalledPackages, PythonLanguage, PythonLibrary, atx_headings
 
 DOC = '"""What this module is for."""\n'
@@ -25,6 +25,10 @@ def library_of(root: Path, sources: dict[str, str]) -> PythonLibrary:
     return PythonLibrary(root)
 
 
+def listed(connector: Connector) -> list[Item]:
+    return list(connector.items(lambda key: None))
+
+
 def text_of(connector: PythonLibrary, module: str) -> str:
     (row,) = connector.read(Item(module, ""))
     return str(row["text"])
@@ -32,7 +36,7 @@ def text_of(connector: PythonLibrary, module: str) -> str:
 
 def test_a_topic_is_one_document_with_markdown_headings() -> None:
     language = PythonLanguage({"assert": 'The "assert" statement\n**********************\n\nAssert statements are short.\n'})
-    (item,) = language.items()
+    (item,) = listed(language)
     (row,) = language.read(item)
     assert row["topic"] == "assert"
     assert row["title"] == 'The "assert" statement'
@@ -47,15 +51,15 @@ def test_a_topic_without_a_heading_is_called_by_its_name() -> None:
 
 
 def test_the_version_of_a_topic_follows_its_text_alone() -> None:
-    before = {item.key: item.version for item in PythonLanguage({"a": "one", "b": "two"}).items()}
-    after = {item.key: item.version for item in PythonLanguage({"b": "two!", "a": "one"}).items()}
+    before = {item.key: item.version for item in listed(PythonLanguage({"a": "one", "b": "two"}))}
+    after = {item.key: item.version for item in listed(PythonLanguage({"b": "two!", "a": "one"}))}
     assert before["a"] == after["a"]
     assert before["b"] != after["b"]
 
 
 def test_this_interpreter_has_its_language_reference() -> None:
     language = PythonLanguage()
-    items = list(language.items())
+    items = listed(language)
     assert len(items) >= 60
     rows = {item.key: next(iter(language.read(item))) for item in items}
     assert "context manager" in rows["with"]["text"]
@@ -90,7 +94,7 @@ def test_private_modules_and_tests_are_left_out(tmp_path: Path) -> None:
     ]
     foreign = ["notstdlib.py", "site-packages/json.py", "idlelib/idle_test/htest.py"]
     connector = library_of(tmp_path, dict.fromkeys([*public, *hidden, *foreign], DOC))
-    assert [item.key for item in connector.items()] == ["json", "json.tool", "os"]
+    assert [item.key for item in listed(connector)] == ["json", "json.tool", "os"]
 
 
 def test_a_module_says_what_its_public_names_say(tmp_path: Path) -> None:
@@ -166,7 +170,7 @@ def test_a_private_module_that_is_star_imported_is_folded_into_the_public_one(tm
     text = text_of(connector, "decimal")
     assert "## class decimal.Decimal\n\nA decimal number." in text
     assert text.count("## decimal.getcontext()\n\nThe context of this thread.") == 1
-    assert [item.key for item in connector.items()] == ["decimal", "os"]
+    assert [item.key for item in listed(connector)] == ["decimal", "os"]
 
 
 def test_a_public_module_that_is_star_imported_is_not_repeated(tmp_path: Path) -> None:
@@ -191,7 +195,7 @@ def test_a_source_that_is_not_python_is_unreadable_and_the_others_go_on(tmp_path
     connector = library(tmp_path, json=DOC)
     (tmp_path / "token.py").write_bytes(source)
     connector = PythonLibrary(tmp_path)
-    assert [item.key for item in connector.items()] == ["json", "os", "token"]
+    assert [item.key for item in listed(connector)] == ["json", "os", "token"]
     with pytest.raises(Unreadable, match=r"token\.py: not readable as Python source"):
         list(connector.read(Item("token", "")))
     assert text_of(connector, "json")
@@ -210,7 +214,7 @@ def test_a_machine_without_library_sources_is_unavailable(tmp_path: Path) -> Non
 def test_this_interpreter_has_its_library() -> None:
     loaded = set(sys.modules)
     connector = PythonLibrary()
-    items = list(connector.items())
+    items = listed(connector)
     assert len(items) > 300
     assert len({item.key for item in items}) == len(items)
     text = text_of(connector, "json")
@@ -236,7 +240,7 @@ def test_a_distribution_is_one_document_under_its_normalised_name(tmp_path: Path
         "Usage\n=====\n\nCall `count()`. Ünicode too.\n",
     )
     connector = InstalledPackages([str(tmp_path)])
-    (item,) = connector.items()
+    (item,) = listed(connector)
     (row,) = connector.read(item)
     assert row["name"] == item.key == "my-owl-lib"
     assert row["text"] == "# my-owl-lib\n\nCounts owls.\n\n## Usage\n\nCall `count()`. Ünicode too.\n"
@@ -250,7 +254,7 @@ def test_a_licence_expression_goes_before_a_licence_text(tmp_path: Path) -> None
     distribution(tmp_path, "b-1", f"{head}Name: b\nLicense: First line\n        second line\n\n")
     distribution(tmp_path, "c-1", f"{head}Name: c\n\n")
     connector = InstalledPackages([str(tmp_path)])
-    licences = [next(iter(connector.read(item)))["license"] for item in connector.items()]
+    licences = [next(iter(connector.read(item)))["license"] for item in listed(connector)]
     assert licences == ["Apache-2.0", "First line", None]
 
 
@@ -258,12 +262,12 @@ def test_a_distribution_that_was_half_removed_is_passed_over(tmp_path: Path) -> 
     (tmp_path / "gone-1.dist-info").mkdir()
     distribution(tmp_path, "nameless-1", "Metadata-Version: 2.1\nVersion: 1\n\n")
     distribution(tmp_path, "whole-1", "Metadata-Version: 2.1\nName: whole\nVersion: 1\n\n")
-    assert [item.key for item in InstalledPackages([str(tmp_path)]).items()] == ["whole"]
+    assert [item.key for item in listed(InstalledPackages([str(tmp_path)]))] == ["whole"]
 
 
 def test_this_environment_holds_the_packages_this_project_needs() -> None:
     connector = InstalledPackages()
-    items = {item.key: item for item in connector.items()}
+    items = {item.key: item for item in listed(connector)}
     assert {"polars", "pyarrow", "sentence-transformers"} <= items.keys()
     assert len(items) >= 50
     rows = [next(iter(connector.read(item))) for item in items.values()]

@@ -1,5 +1,6 @@
 """A folder of documents: what is listed, what is taken to the letter, what is refused and why."""
 
+import contextlib
 import io
 import os
 from datetime import UTC, datetime
@@ -7,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rag_pipeline.contracts.contract import Limits, Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors import Row
-from rag_pipeline.ingest.connectors import files as files_module
 from rag_pipeline.ingest.connectors.base import Item
 from rag_pipeline.ingest.connectors.files import Files
 
@@ -22,20 +23,37 @@ def write(folder: Path, **files: bytes) -> Path:
     return folder
 
 
+def files_in(folder: Path, pattern: str | None = None, *, max_mb: float = 50) -> Files:
+    return Files(Server("files", "documents", folder, pattern, limits=Limits(max_mb=max_mb)))
+
+
+def listed(files: Files) -> list[Item]:
+    return list(files.items(lambda key: None))
+
+
 def keys(folder: Path, pattern: str | None = None) -> list[str]:
-    return [item.key for item in Files(folder, pattern).items()]
+    return [item.key for item in listed(files_in(folder, pattern))]
 
 
-def read(path: Path) -> Row:
-    files = Files(path.parent)
-    (item,) = (item for item in files.items() if item.key == path.name)
+def readable(folder: Path, pattern: str | None = None) -> set[str]:
+    """Keys of what is listed and can be read."""
+    files, found = files_in(folder, pattern), set()
+    for item in listed(files):
+        with contextlib.suppress(Unreadable):
+            found |= {row["path"] for row in files.read(item)}
+    return found
+
+
+def read(path: Path, *, max_mb: float = 50) -> Row:
+    files = files_in(path.parent, max_mb=max_mb)
+    (item,) = (item for item in listed(files) if item.key == path.name)
     (row,) = files.read(item)
     return row
 
 
-def read_bytes(folder: Path, name: str, content: bytes) -> Row:
+def read_bytes(folder: Path, name: str, content: bytes, *, max_mb: float = 50) -> Row:
     write(folder, **{name: content})
-    return read(folder / name)
+    return read(folder / name, max_mb=max_mb)
 
 
 def pdf(*pages: str) -> bytes:
@@ -47,6 +65,17 @@ def pdf(*pages: str) -> bytes:
         document.set_font("Helvetica", size=12)
         if text:
             document.multi_cell(0, 8, text)
+    return bytes(document.output())
+
+
+def locked_pdf(text: str, password: str) -> bytes:
+    from fpdf import FPDF
+
+    document = FPDF()
+    document.set_encryption(owner_password="owner", user_password=password)
+    document.add_page()
+    document.set_font("Helvetica", size=12)
+    document.multi_cell(0, 8, text)
     return bytes(document.output())
 
 
@@ -90,6 +119,7 @@ def test_windows_line_ends_become_plain_ones(tmp_path: Path) -> None:
         ("empty.pdf", b"", "the file is empty"),
         ("corrupt.pdf", b"%PDF-1.4\nthis is no pdf\n", "not readable as application/pdf"),
         ("other.pdf", b"plain text under a wrong name", "not readable as application/pdf"),
+        ("locked.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "corrupt or locked"),
         ("corrupt.docx", b"PK\x03\x04 and then nothing", "not readable as application/vnd.openxmlformats"),
         ("other.docx", b"plain text under a wrong name", "not readable as application/vnd.openxmlformats"),
     ],
@@ -103,6 +133,27 @@ def test_a_pdf_cut_off_in_the_middle_is_never_taken_for_its_own_bytes(tmp_path: 
     whole = pdf("The owl hunts at night.")
     with pytest.raises(Unreadable, match="application/pdf"):
         read_bytes(tmp_path, "cut.pdf", whole[: len(whole) // 3])
+
+
+def test_a_pdf_locked_with_a_password_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match=r"application/pdf \(\w+\); is it corrupt or locked\?") as raised:
+        read_bytes(tmp_path, "locked.pdf", locked_pdf("The owl hunts at night.", "secret"))
+    assert "owl" not in str(raised.value)
+
+
+def test_a_pdf_that_anybody_may_open_is_read_although_it_is_encrypted(tmp_path: Path) -> None:
+    assert "The owl hunts" in read_bytes(tmp_path, "open.pdf", locked_pdf("The owl hunts at night.", ""))["text"]
+
+
+def test_a_few_control_characters_are_kept(tmp_path: Path) -> None:
+    text = "\x1b[31mred\x1b[0m and\x0ca form feed\x01, \x7f and all\n" + "more of it\n" * 5
+    assert read_bytes(tmp_path, "log.txt", text.encode())["text"] == text
+
+
+def test_a_binary_file_without_zero_bytes_is_no_text_in_spite_of_its_name(tmp_path: Path) -> None:
+    content = bytes(range(1, 128)) * 20
+    with pytest.raises(Unreadable, match=r"560 of its 2,540 characters are control characters, so it is not text"):
+        read_bytes(tmp_path, "data.txt", content)
 
 
 def test_a_pdf_is_read_as_text(tmp_path: Path) -> None:
@@ -140,8 +191,8 @@ def test_scripts_and_styles_of_a_web_page_are_no_part_of_its_text(tmp_path: Path
 def test_a_row_says_where_it_came_from_and_when_it_changed(tmp_path: Path) -> None:
     write(tmp_path, **{"deep/er/my page.md": b"text\n"})
     os.utime(tmp_path / "deep/er/my page.md", (1_700_000_000, 1_700_000_000))
-    files = Files(tmp_path)
-    (item,) = files.items()
+    files = files_in(tmp_path)
+    (item,) = listed(files)
     assert item.key == "deep/er/my page.md"
     (row,) = files.read(item)
     assert row["path"] == "deep/er/my page.md"
@@ -181,16 +232,20 @@ def test_a_pattern_chooses_among_the_files(tmp_path: Path) -> None:
     assert keys(tmp_path, "sub/*") == ["sub/c.md"]
 
 
-def test_links_that_lead_out_of_the_folder_are_not_listed(tmp_path: Path) -> None:
+def test_links_that_lead_out_of_the_folder_are_told_and_never_read(tmp_path: Path) -> None:
     outside = write(tmp_path / "outside", **{"secret.md": b"secret"})
     inside = write(tmp_path / "inside", **{"real.md": b"real"})
     (inside / "link.md").symlink_to(outside / "secret.md")
     (inside / "folder").symlink_to(outside)
     (inside / "alias.md").symlink_to(inside / "real.md")
     (inside / "dangling.md").symlink_to(inside / "gone.md")
-    assert keys(inside) == ["alias.md", "real.md"]
-    assert keys(inside, "*/*.md") == []
-    assert keys(inside, "../outside/*.md") == []
+    assert readable(inside) == {"alias.md", "real.md"}
+    assert keys(inside) == ["alias.md", "dangling.md", "link.md", "real.md"]
+    assert readable(inside, "*/*.md") == readable(inside, "../outside/*.md") == set()
+    with pytest.raises(Unreadable, match="lies outside the folder, or is a link that leads out of it"):
+        read(inside / "link.md")
+    with pytest.raises(Unreadable, match="is a link that leads nowhere"):
+        read(inside / "dangling.md")
 
 
 def test_a_loop_of_links_does_not_hang(tmp_path: Path) -> None:
@@ -199,7 +254,8 @@ def test_a_loop_of_links_does_not_hang(tmp_path: Path) -> None:
     (folder / "self.md").symlink_to(folder / "self.md")
     (folder / "one.md").symlink_to(folder / "two.md")
     (folder / "two.md").symlink_to(folder / "one.md")
-    assert keys(folder) == ["a.md", "sub/b.md"]
+    assert readable(folder) == {"a.md", "sub/b.md"}
+    assert len(keys(folder)) == 5
 
 
 def test_a_folder_that_is_itself_a_link_is_listed(tmp_path: Path) -> None:
@@ -210,8 +266,8 @@ def test_a_folder_that_is_itself_a_link_is_listed(tmp_path: Path) -> None:
 
 def test_a_name_that_is_not_utf_8_is_listed_and_read(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.md")).write_bytes(b"text\n")
-    files = Files(tmp_path)
-    (item,) = files.items()
+    files = files_in(tmp_path)
+    (item,) = listed(files)
     item.key.encode("utf-8")
     (row,) = files.read(item)
     assert row["text"] == "text\n"
@@ -222,7 +278,7 @@ def test_a_name_that_is_not_utf_8_is_listed_and_read(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_makes_the_source_unavailable(tmp_path: Path, what: str) -> None:
     write(tmp_path, **{"file.md": b"text"})
     with pytest.raises(SourceUnavailable, match=f"{what} is not a folder that can be read; check `path` in the contract"):
-        list(Files(tmp_path / what).items())
+        listed(files_in(tmp_path / what))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -231,7 +287,7 @@ def test_a_folder_without_permission_makes_the_source_unavailable(tmp_path: Path
     folder.chmod(0)
     try:
         with pytest.raises(SourceUnavailable, match="permission denied"):
-            list(Files(folder).items())
+            listed(files_in(folder))
     finally:
         folder.chmod(0o700)
 
@@ -245,28 +301,28 @@ def test_a_file_without_permission_is_unreadable(tmp_path: Path) -> None:
 
 
 def test_a_file_that_vanishes_after_listing_is_unreadable(tmp_path: Path) -> None:
-    files = Files(write(tmp_path, **{"a.md": b"a"}))
-    (item,) = files.items()
+    files = files_in(write(tmp_path, **{"a.md": b"a"}))
+    (item,) = listed(files)
     (tmp_path / "a.md").unlink()
     with pytest.raises(Unreadable, match="cannot be read: No such file or directory"):
         list(files.read(item))
 
 
 def test_a_file_over_the_size_limit_is_unreadable_and_one_at_the_limit_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(files_module, "MAX_BYTES", 1024)
-    assert len(read_bytes(tmp_path, "at.md", b"x" * 1024)["text"]) == 1024
+    limit = 1 / 1024
+    assert len(read_bytes(tmp_path, "at.md", b"x" * 1024, max_mb=limit)["text"]) == 1024
     with pytest.raises(Unreadable, match=r"larger than .* \(1,025 bytes\); split it"):
-        read_bytes(tmp_path, "over.md", b"x" * 1025)
+        read_bytes(tmp_path, "over.md", b"x" * 1025, max_mb=limit)
 
 
 def test_an_edit_changes_the_version_of_its_file_alone(tmp_path: Path) -> None:
     write(tmp_path, **{"a.md": b"a", "b.md": b"b"})
-    before = list(Files(tmp_path).items())
-    assert list(Files(tmp_path).items()) == before
+    before = listed(files_in(tmp_path))
+    assert listed(files_in(tmp_path)) == before
     write(tmp_path, **{"a.md": b"longer"})
-    after = list(Files(tmp_path).items())
+    after = listed(files_in(tmp_path))
     assert after[0] != before[0]
     assert after[1] == before[1]
 
@@ -274,8 +330,8 @@ def test_an_edit_changes_the_version_of_its_file_alone(tmp_path: Path) -> None:
 def test_an_edit_that_keeps_the_size_changes_the_version(tmp_path: Path) -> None:
     path = write(tmp_path, **{"a.md": b"a"}) / "a.md"
     os.utime(path, ns=(1, 1))
-    (before,) = Files(tmp_path).items()
+    (before,) = listed(files_in(tmp_path))
     os.utime(path, ns=(1, 2))
-    (after,) = Files(tmp_path).items()
+    (after,) = listed(files_in(tmp_path))
     assert isinstance(after, Item)
     assert (before.key, before.version) != (after.key, after.version)

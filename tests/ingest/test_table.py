@@ -9,14 +9,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors import BrokenRow, Row
+from rag_pipeline.ingest.connectors import BrokenRow, Item, Row
 from rag_pipeline.ingest.connectors.table import Table
 
 
+def table_at(path: Path, pattern: str | None = None) -> Table:
+    form = (pattern or path.name).rpartition(".")[2]
+    return Table(Server("table", form, path, pattern))
+
+
+def listed(table: Table) -> list[Item]:
+    return list(table.items(lambda key: None))
+
+
 def rows_of(path: Path) -> list[Row | BrokenRow]:
-    table = Table(path, path.suffix.removeprefix("."))
-    (item,) = table.items()
+    table = table_at(path)
+    (item,) = listed(table)
     return list(table.read(item))
 
 
@@ -188,35 +198,35 @@ def test_a_glob_lists_every_file_it_matches_by_name(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.jsonl", "a.csv"):
         (tmp_path / name).write_text(json.dumps({"id": name}), encoding="utf-8")
     (tmp_path / "c.jsonl").mkdir()
-    table = Table(tmp_path / "*.jsonl", "jsonl")
-    items = list(table.items())
+    table = table_at(tmp_path, "*.jsonl")
+    items = listed(table)
     assert [item.key for item in items] == ["a.jsonl", "b.jsonl"]
     assert [list(table.read(item)) for item in items] == [[{"id": "a.jsonl"}], [{"id": "b.jsonl"}]]
 
 
 def test_a_file_whose_name_is_not_utf_8_is_listed_and_read_like_any_other(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl")).write_text('{"id": 1}', encoding="utf-8")
-    table = Table(tmp_path / "*.jsonl", "jsonl")
-    (item,) = table.items()
+    table = table_at(tmp_path, "*.jsonl")
+    (item,) = listed(table)
     assert item.key.encode("utf-8") == b"caf\\udce9.jsonl"
     assert list(table.read(item)) == [{"id": 1}]
 
 
 def test_a_glob_that_matches_nothing_lists_nothing(tmp_path: Path) -> None:
-    assert list(Table(tmp_path / "*.jsonl", "jsonl").items()) == []
+    assert listed(table_at(tmp_path, "*.jsonl")) == []
 
 
 def test_a_missing_file_makes_the_source_unavailable(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=r"rows\.csv: no such file; check `path` in the contract"):
-        list(Table(tmp_path / "rows.csv", "csv").items())
+        listed(table_at(tmp_path / "rows.csv"))
 
 
 def test_a_file_that_vanishes_after_listing_is_unreadable(tmp_path: Path) -> None:
     for form, content in (("jsonl", b"{}"), ("csv", b"id\n"), ("parquet", b"PAR1")):
         path = tmp_path / f"rows.{form}"
         path.write_bytes(content)
-        table = Table(path, form)
-        (item,) = table.items()
+        table = table_at(path)
+        (item,) = listed(table)
         path.unlink()
         with pytest.raises(Unreadable, match="cannot be read"):
             list(table.read(item))
@@ -228,5 +238,5 @@ def test_the_version_of_a_file_changes_with_its_size_or_its_time(tmp_path: Path)
     for content, at in ((b"{}", 1), (b"{}", 2), (b"{} ", 2)):
         path.write_bytes(content)
         os.utime(path, ns=(at, at))
-        versions += [item.version for item in Table(path, "jsonl").items()]
+        versions += [item.version for item in listed(table_at(path))]
     assert len(set(versions)) == 3

@@ -1,6 +1,6 @@
 """What every connector is: it lists its items, and reads one item into rows. It never judges a row; contracts do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,16 +32,34 @@ class Item:
     version: str
 
 
+Known = Callable[[str], str | None]
+"""An item's key -> the version it had when it was last read, None when it never was."""
+
+
 class Connector(Protocol):
-    """A way to reach one kind of feed."""
+    """A way to reach one kind of feed. Its classes inherit from this one, for `expect`."""
 
     reads: int
     """Version of what `read` makes of the same bytes; raise it and every item is read again."""
 
-    def items(self) -> Iterator[Item]:
-        """Everything the source holds now. Raises `SourceUnavailable` when it cannot be known."""
+    def items(self, known: Known) -> Iterator[Item]:
+        """Everything the source holds now. Raises `SourceUnavailable` when it cannot be known.
+
+        `known` lets it ask whether an item changed instead of fetching it.
+        """
         ...
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Told before reading which items will be read, in this order, so that several may be fetched at a time."""
+        return
+
     def read(self, item: Item) -> Iterator[Row | BrokenRow]:
-        """The rows of one item. Raises `Unreadable` when this item alone is bad."""
+        """The rows of one item.
+
+        Raises `Unreadable` when this item alone is bad, `SourceUnavailable` when none can be read any more.
+        """
         ...
+
+    def close(self) -> None:
+        """Let go of connections and temporary files, also when reading was broken off."""
+        return

@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.metadata import parse_email
 
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors.base import Item, Row
+from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Row
 
 _MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 _DOCS = f"https://docs.python.org/{_MINOR}"
@@ -39,7 +39,7 @@ def atx_headings(text: str) -> str:
     return re.sub(r"(?m)^(?P<title>\S.*)\n(?P<line>([*=~-])\3{2,})[ \t]*$\n?", heading, text)
 
 
-class PythonLanguage:
+class PythonLanguage(Connector):
     """The language reference that ships inside CPython (`pydoc_data.topics`). One document a topic."""
 
     reads = 1
@@ -47,7 +47,7 @@ class PythonLanguage:
     def __init__(self, topics: dict[str, str] | None = None) -> None:
         self._topics = _topics() if topics is None else topics
 
-    def items(self) -> Iterator[Item]:
+    def items(self, known: Known) -> Iterator[Item]:
         for topic, text in sorted(self._topics.items()):
             yield Item(topic, _digest(text))
 
@@ -62,7 +62,7 @@ class PythonLanguage:
         }
 
 
-class PythonLibrary:
+class PythonLibrary(Connector):
     """Documentation of the standard library, read with `ast` from the installed sources. One document a module.
 
     Left out by rule: a module with a private part in its dotted name, one that is or lies in a test folder, and
@@ -78,7 +78,7 @@ class PythonLibrary:
             raise SourceUnavailable(f"no standard library sources at {self._root}")
         self._modules = dict(_public_modules(self._root))
 
-    def items(self) -> Iterator[Item]:
+    def items(self, known: Known) -> Iterator[Item]:
         for name, path in self._modules.items():
             stat = path.stat()
             yield Item(name, f"{_MINOR}:{stat.st_size}:{stat.st_mtime_ns}")
@@ -104,7 +104,7 @@ class PythonLibrary:
         }
 
 
-class InstalledPackages:
+class InstalledPackages(Connector):
     """Descriptions of the distributions in this environment (`importlib.metadata`). One document a distribution."""
 
     reads = 1
@@ -118,7 +118,7 @@ class InstalledPackages:
             and distribution.metadata["Name"]  # half-removed distributions have none
         }
 
-    def items(self) -> Iterator[Item]:
+    def items(self, known: Known) -> Iterator[Item]:
         for name, text in sorted(self._metadata.items()):
             yield Item(name, _digest(text))
 

@@ -1,94 +1,106 @@
-"""A folder of documents: Markdown, plain text, HTML, PDF, DOCX. One document a file, keyed by its relative path.
+"""Documents in a folder or bucket: Markdown, plain text, HTML, PDF, DOCX. One document a file, keyed by its relative path.
 
 Markdown and plain text are taken to the letter; the other kinds go through kreuzberg, which raises on a corrupt
 file instead of returning its bytes as text.
 """
 
-import os
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
-from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors.base import Item, Row
+from rag_pipeline.contracts.contract import Server
+from rag_pipeline.errors import Unreadable
+from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Row
+from rag_pipeline.ingest.connectors.html import Head, characters, without_metadata
+from rag_pipeline.ingest.connectors.places.place import place_of
+from rag_pipeline.ingest.connectors.unpacked import refuse_bomb
 
 TO_THE_LETTER = {".md", ".markdown", ".txt", ".text", ".rst"}
-PARSED = {
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".pdf": "application/pdf",
-    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-}
-MAX_BYTES = 50 * 1024 * 1024
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+HTML = "text/html"
+PARSED = {".html": HTML, ".htm": HTML, ".pdf": "application/pdf", ".docx": DOCX}
+
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_MAX_CONTROL_SHARE = 0.1
 
 
-class Files:
-    """The files below a folder, or those a pattern such as `**/*.md` matches there.
+class Files(Connector):
+    """The files below a folder or a prefix of a bucket, or those a pattern such as `**/*.md` matches there.
 
-    Files of other kinds, hidden files, and links that lead out of the folder are not listed.
+    Files of other kinds and hidden files are not listed. What has a fitting name but is no file of the folder (a link that
+    leads out of it or nowhere, a pipe) is listed and unreadable.
     """
 
-    reads = 1
+    reads = 2
 
-    def __init__(self, folder: Path, pattern: str | None = None) -> None:
-        self._folder, self._pattern = folder, pattern or "**/*"
-        self._paths: dict[str, Path] = {}
+    def __init__(self, server: Server) -> None:
+        self._place, self._pattern = place_of(server), server.pattern or "**/*"
 
-    def items(self) -> Iterator[Item]:
-        if not self._folder.is_dir():
-            raise SourceUnavailable(f"{self._folder} is not a folder that can be read; check `path` in the contract")
-        if not os.access(self._folder, os.R_OK | os.X_OK):
-            raise SourceUnavailable(f"{self._folder}: permission denied; let this user read it")
-        root = self._folder.resolve()
-        for path in sorted(self._folder.glob(self._pattern)):
-            relative = path.relative_to(self._folder)
-            if path.suffix.lower() not in TO_THE_LETTER | PARSED.keys():
-                continue
-            if any(part.startswith(".") for part in relative.parts) or not path.is_file():
-                continue
-            if not path.resolve().is_relative_to(root):
-                continue
-            stat = path.stat()
-            key = relative.as_posix().encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8
-            self._paths[key] = path
-            yield Item(key, f"{stat.st_size}:{stat.st_mtime_ns}")
+    def items(self, known: Known) -> Iterator[Item]:
+        for entry in self._place.entries(self._pattern, _is_document):
+            yield Item(entry.key, entry.version)
+
+    def expect(self, items: Sequence[Item]) -> None:
+        self._place.expect([item.key for item in items])
 
     def read(self, item: Item) -> Iterator[Row]:
-        path = self._paths.get(item.key, self._folder / item.key)
-        try:
-            stat = path.stat()
-            if stat.st_size > MAX_BYTES:
-                raise Unreadable(f"larger than {MAX_BYTES // 1024**2} MiB ({stat.st_size:,} bytes); split it")
-            content = path.read_bytes()
-        except OSError as error:
-            raise Unreadable(f"cannot be read: {error.strerror}") from error
-        if not content.strip():
+        content = self._place.content(item.key)
+        if not content.data.strip():
             raise Unreadable("the file is empty")
-        kind = PARSED.get(path.suffix.lower())
-        text = _parse(content, kind) if kind else _decode(content)
+        name = PurePosixPath(item.key)
+        kind = PARSED.get(name.suffix.lower())
+        text, title = _read(content.data, kind)
         yield {
             "path": item.key,
             "text": text,
-            "title": _title(text) or Path(item.key).stem,
-            "uri": path.absolute().as_uri(),
-            "modified_at": datetime.fromtimestamp(stat.st_mtime, UTC),
+            "title": title or name.stem,
+            "uri": self._place.uri(item.key),
+            "modified_at": content.modified_at,
             "media_type": kind or "text/markdown",
         }
 
 
-def _decode(content: bytes) -> str:
+def _read(content: bytes, kind: str | None) -> tuple[str, str | None]:
+    """Text and title."""
+    if kind == HTML:
+        page = characters(content, "", html=True)
+        text = parse(without_metadata(page), HTML)
+        return text, Head(page).title or _title(text)
+    text = parse(content, kind) if kind else decode(content)
+    return text, _title(text)
+
+
+def _is_document(path: PurePosixPath) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.suffix.lower() in TO_THE_LETTER | PARSED.keys()
+
+
+def decode(content: bytes) -> str:
+    """The text of a plain text file. Raises `Unreadable` when it is not UTF-8, or no text.
+
+    A few control characters are kept: form feeds and the colours of a terminal are found in honest documents. Where
+    they are a tenth of it, or where there are zero bytes, the file is of another kind than its name says.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable(f"not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}; save as UTF-8") from error
     if "\x00" in text:
         raise Unreadable("holds zero bytes, so it is not text in spite of its name")
+    if (found := sum(1 for _ in _CONTROL.finditer(text))) > _MAX_CONTROL_SHARE * len(text):
+        raise Unreadable(f"{found:,} of its {len(text):,} characters are control characters, so it is not text")
     return text.replace("\r\n", "\n")
 
 
-def _parse(content: bytes, media_type: str) -> str:
+def parse(content: bytes, media_type: str) -> str:
+    """The text of an HTML, PDF or DOCX file as Markdown.
+
+    Raises `Unreadable` when it is not of that kind, corrupt or locked, holds no text, or would unpack to too much.
+    """
     import kreuzberg
 
+    if media_type == DOCX:
+        refuse_bomb(content)
     try:
         result = kreuzberg.extract_bytes_sync(
             content, media_type, config=kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False)

@@ -1,47 +1,65 @@
-"""A table in files: JSON Lines, CSV or Parquet. Rows stream; every value is handed on as found."""
+"""A table in files: JSON Lines, CSV or Parquet, in a folder or bucket. Rows stream; every value is handed on as found."""
 
 import csv
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors.base import BrokenRow, Item, Row
+from rag_pipeline.contracts.contract import Server
+from rag_pipeline.errors import Unreadable
+from rag_pipeline.ingest.connectors.base import BrokenRow, Connector, Item, Known, Row
+from rag_pipeline.ingest.connectors.places.place import Place, has_wildcard, place_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BATCH = 1_000
 
 csv.field_size_limit(2**31 - 1)  # the default, 128 KiB, is less than many a document; memory is bounded by the batch
 
 
-class Table:
-    """One file, or all files a glob in `path` matches, of one format."""
+class Table(Connector):
+    """One file, or all files of a folder whose names a pattern matches, of one format.
+
+    However large: a local file is read where it lies, an object by way of a temporary copy.
+    """
 
     reads = 2
 
-    def __init__(self, path: Path, form: str) -> None:
-        self._path, self._form = path, form
-        self._paths: dict[str, Path] = {}
+    def __init__(self, server: Server) -> None:
+        self._form = server.format or ""
+        self._place, self._name = _place_and_name(server)
 
-    def items(self) -> Iterator[Item]:
-        for path in self._files():
-            stat = path.stat()
-            key = path.name.encode("utf-8", "backslashreplace").decode()  # a name need not be UTF-8
-            self._paths[key] = path
-            yield Item(key, f"{stat.st_size}:{stat.st_mtime_ns}")
+    def items(self, known: Known) -> Iterator[Item]:
+        if has_wildcard(self._name):
+            entries = self._place.entries(self._name, _any)
+        else:
+            entries = iter([self._place.entry(self._name)])
+        for entry in entries:
+            yield Item(entry.key, entry.version)
 
     def read(self, item: Item) -> Iterator[Row | BrokenRow]:
-        path = self._paths.get(item.key, self._path.parent / item.key)
-        try:
-            yield from {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}[self._form](path)
-        except OSError as error:
-            raise Unreadable(f"cannot be read: {error.strerror or error}") from error
+        with self._place.file(item.key) as path:
+            try:
+                yield from {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}[self._form](path)
+            except OSError as error:
+                raise Unreadable(f"cannot be read: {error.strerror or error}") from error
 
-    def _files(self) -> list[Path]:
-        if any(character in self._path.name for character in "*?["):
-            return sorted(path for path in self._path.parent.glob(self._path.name) if path.is_file())
-        if not self._path.is_file():
-            raise SourceUnavailable(f"{self._path}: no such file; check `path` in the contract")
-        return [self._path]
+
+def _place_and_name(server: Server) -> tuple[Place, str]:
+    """Where the files lie, and the name there of the one file, or the pattern of the names of many."""
+    if server.pattern:
+        return place_of(server), server.pattern
+    if server.path is not None:
+        return place_of(replace(server, path=server.path.parent)), server.path.name
+    folder, _, name = server.location.rstrip("/").rpartition("/")
+    return place_of(replace(server, location=folder)), name
+
+
+def _any(_: PurePosixPath) -> bool:
+    return True
 
 
 def _jsonl(path: Path) -> Iterator[Row | BrokenRow]:
@@ -51,7 +69,7 @@ def _jsonl(path: Path) -> Iterator[Row | BrokenRow]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8-sig").rstrip())
+                row = json.loads(line.decode("utf-8-sig").rstrip(), object_pairs_hook=_object)
             except (ValueError, RecursionError) as error:
                 yield _broken(number, f"is not JSON: {_reason(error)}", line)
                 continue
@@ -59,6 +77,18 @@ def _jsonl(path: Path) -> Iterator[Row | BrokenRow]:
                 yield row
             else:
                 yield _broken(number, f"is a JSON {type(row).__name__}, not an object", line)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. One that gives a field twice is refused: which value is meant nobody can know."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _GivenTwice
+    return made
+
+
+class _GivenTwice(ValueError):
+    """A JSON object that gives a field twice."""
 
 
 def _csv(path: Path) -> Iterator[Row | BrokenRow]:
@@ -97,10 +127,33 @@ def _parquet(path: Path) -> Iterator[Row]:
                 else field
                 for field in file.schema_arrow
             ]
+            if len({field.name for field in fields}) < len(fields):
+                raise Unreadable("a column name stands twice in its schema")
             for batch in file.iter_batches(batch_size=_BATCH):
-                yield from pa.Table.from_batches([batch]).cast(pa.schema(fields), safe=False).to_pylist()
-    except (pa.ArrowException, ValueError) as error:
+                yield from _python_rows(pa.Table.from_batches([batch]).cast(pa.schema(fields), safe=False))
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # the system's; a damaged page is one without a number
         raise Unreadable(f"not a readable Parquet file ({type(error).__name__})") from error
+
+
+def _python_rows(batch: "pa.Table") -> list[Row]:
+    """Rows as Python values. A date that Python cannot hold becomes text, which its contract refuses, alone."""
+    try:
+        rows: list[Row] = batch.to_pylist()
+        return rows
+    except (OverflowError, ValueError, LookupError):
+        columns = [[_python(scalar) for scalar in column] for column in batch.columns]
+        return [dict(zip(batch.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _python(scalar: "pa.Scalar[Any]") -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError, LookupError):
+        import pyarrow as pa
+
+        return scalar.cast(pa.string()).as_py()
 
 
 def _broken(line: int, problem: str, raw: bytes) -> BrokenRow:
@@ -112,4 +165,6 @@ def _reason(error: ValueError | RecursionError) -> str:
         return f"{error.msg} at column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
         return f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+    if isinstance(error, _GivenTwice):
+        return "it gives a field twice"
     return "it is nested too deeply" if isinstance(error, RecursionError) else "it holds a number of thousands of digits"

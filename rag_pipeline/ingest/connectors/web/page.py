@@ -1,0 +1,93 @@
+"""From a fetched page to a row: its version, whether it wants to be found, its text in the charset it says it has."""
+
+import re
+from datetime import timedelta
+
+from rag_pipeline.errors import Unreadable
+from rag_pipeline.ingest.connectors.base import Row
+from rag_pipeline.ingest.connectors.files import decode, parse
+from rag_pipeline.ingest.connectors.html import AGENT, HEAD_BYTES, Head, characters, codec_of, without_metadata
+from rag_pipeline.ingest.connectors.web.fetch import Answer, http_date
+
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_TEXT = frozenset({"text/plain", "text/markdown"})
+MEDIA_TYPES = _HTML | _TEXT | {"application/pdf"}
+
+
+def version_of(answer: Answer) -> str:
+    """What changes with the page: its ETag, else its Last-Modified, else the hash of its body.
+
+    A Last-Modified less than a second before the answer is none: the page may change again within that second
+    (RFC 9110, 8.8.2.2). Neither is one the server makes up for every answer.
+    """
+    if _can_be_sent_back(answer.etag):
+        return f"etag:{answer.etag}"
+    modified, now = http_date(answer.last_modified), http_date(answer.date)
+    settled = modified is not None and (now is None or now - modified >= timedelta(seconds=1))
+    if settled and _can_be_sent_back(answer.last_modified):
+        return f"modified:{answer.last_modified}"
+    return f"sha256:{answer.sha256}"
+
+
+def asks_whether_changed(version: str | None) -> dict[str, str]:
+    """The header that has a server answer 304 when a page still has this version; none when it cannot tell."""
+    kind, _, value = (version or "").partition(":")
+    header = {"etag": "If-None-Match", "modified": "If-Modified-Since"}.get(kind)
+    return {header: value} if header else {}
+
+
+def _can_be_sent_back(value: str) -> bool:
+    return 0 < len(value) <= 500 and value.isascii() and value.isprintable()
+
+
+def wants_no_index(answer: Answer) -> bool:
+    """Whether a page asks not to be found: `X-Robots-Tag`, or `<meta name="robots">`, with `noindex` or `none`."""
+    if any(_forbids(_addressed_to_us(line)) for line in answer.robots):
+        return True
+    if answer.body is None or answer.media_type not in _HTML:
+        return False
+    with answer.body.open("rb") as file:
+        start = file.read(HEAD_BYTES)
+    bom, codec = codec_of(start, answer.charset)
+    return any(_forbids(said) for said in Head(start[len(bom) :].decode(codec or "latin-1", "replace")).robots)
+
+
+def _forbids(directives: str) -> bool:
+    return bool({"noindex", "none"} & {word.strip().lower() for word in directives.split(",")})
+
+
+def _addressed_to_us(line: str) -> str:
+    """The directives of an `X-Robots-Tag` line, which may begin with the name of the robot it is for."""
+    name, colon, rest = line.partition(":")
+    if not colon or "," in name or name.strip().lower() == "unavailable_after":
+        return line
+    return rest if name.strip().lower() == AGENT else ""
+
+
+def row_of(key: str, answer: Answer) -> Row:
+    """The one row of a page. Raises `Unreadable` when it is not what it says it is, or says nothing."""
+    assert answer.body is not None, "only an answer with a body is a page"
+    content = answer.body.read_bytes()
+    if not content.strip():
+        raise Unreadable("the page is empty")
+    title = ""
+    if answer.media_type in _HTML:
+        page = characters(content, answer.charset, html=True)
+        text, title = parse(without_metadata(page), "text/html"), Head(page).title
+    elif answer.media_type in _TEXT:
+        text = decode(characters(content, answer.charset, html=False).encode())
+    else:
+        text = parse(content, answer.media_type)
+    return {
+        "path": key,
+        "text": text,
+        "title": title or _first_heading(text) or key,
+        "uri": str(answer.url),
+        "modified_at": http_date(answer.last_modified),
+        "media_type": answer.media_type,
+    }
+
+
+def _first_heading(text: str) -> str:
+    match = re.search(r"(?m)^#{1,6}[ \t]+(\S.*)$", text)
+    return match[1].strip() if match else ""
