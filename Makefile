@@ -40,11 +40,12 @@ test: env             ## the tests (minutes)
 test-slow: env        ## fault and scale tests as well (longer)
 	$(BIN)/pytest -m slow
 
-check: env            ## ruff, mypy --strict, import-linter, and the snapshot of the definitions
+check: env            ## ruff, mypy --strict, import-linter, promises of the contracts, snapshot of the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/rag contract diff
 	$(BIN)/pytest tests/defs/test_snapshot.py
 
 snapshot: env         ## accept changed definitions: writes tests/defs/snapshot.json

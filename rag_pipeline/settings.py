@@ -1,6 +1,8 @@
 """Every setting, typed, read once from the environment (`RAG_*`). Nothing else reads the environment."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -63,6 +65,22 @@ class Settings(BaseSettings):
         except Exception as error:
             raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Berlin") from error
         return name
+
+
+@dataclass(frozen=True, repr=False)
+class Secrets:
+    """What sources need and no contract or log may hold. `environment`: variables a connector reads its credentials from."""
+
+    salt: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_SECRETS = Secrets()
+
+
+def load_secrets() -> Secrets:
+    """The salt of masked private data (RAG_PII_SALT), and the environment for the connectors' credentials."""
+    return Secrets(os.environ.get("RAG_PII_SALT", ""), dict(os.environ))
 
 
 def load_settings() -> Settings:

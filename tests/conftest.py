@@ -49,10 +49,11 @@ def files_contract(folder: str | Path, **changes: Any) -> dict[str, Any]:
     }
 
 
-def column(name: str, *, role: str | None = None, **fields: Any) -> dict[str, Any]:
-    """One column of a contract."""
-    custom = {"customProperties": [{"property": "role", "value": role}]} if role else {}
-    return {"name": name, "logicalType": "string", **fields, **custom}
+def column(name: str, *, role: str | None = None, policy: str | None = None, **fields: Any) -> dict[str, Any]:
+    """One column of a contract. `policy`: its `piiPolicy`."""
+    ours = {"role": role, "piiPolicy": policy}
+    custom = [{"property": name, "value": value} for name, value in ours.items() if value]
+    return {"name": name, "logicalType": "string", **fields} | ({"customProperties": custom} if custom else {})
 
 
 def table_contract(path: str | Path, form: str, *extra: dict[str, Any], **changes: Any) -> dict[str, Any]:

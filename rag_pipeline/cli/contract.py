@@ -1,16 +1,23 @@
 """`contract check` and `contract diff`: is a contract valid, and does a new version promise less than the old one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from rag_pipeline.cli.contract_new import new
 from rag_pipeline.cli.show import AsJson, print_json, table_of
 from rag_pipeline.errors import ContractError
 from rag_pipeline.settings import load_settings
 
+if TYPE_CHECKING:
+    from rag_pipeline.contracts.diff import Difference
+    from rag_pipeline.release.promises import Promises
+
 contract = typer.Typer(no_args_is_help=True, help="Contracts: `check` that they are valid, `diff` two versions of one.")
+
+contract.command()(new)
 
 
 @contract.command()
@@ -45,26 +52,61 @@ def check(
 
 @contract.command()
 def diff(
-    old: Annotated[Path, typer.Argument(help="The contract as it was.")],
-    new: Annotated[Path, typer.Argument(help="The contract as it is to be.")],
+    old: Annotated[
+        Path | None, typer.Argument(help="The contract as it was; left out: as the promoted release has it.")
+    ] = None,
+    new: Annotated[Path | None, typer.Argument(help="The contract as it is to be.")] = None,
+    channel: Annotated[str, typer.Option(help="Whose release to compare with, when no files are named.")] = "production",
     as_json: AsJson = False,
 ) -> None:
-    """Find breaking changes and loosened promises. Exits with 1 when the version does not announce them."""
-    from rag_pipeline.contracts.diff import compare_files
+    """Find breaking changes and loosened promises. Exits with 1 when version and changelog do not announce them.
 
-    found = compare_files(old, new)
-    if as_json:
-        changes = [{"kind": one.kind, "field": one.field, "message": one.message} for one in found.changes]
-        versions = {"old_version": found.old_version, "new_version": found.new_version}
-        print_json({**versions, "changes": changes, "needs": found.needs, "announced": found.announced})
+    Two files are compared with each other; without any, every contract with the one the promoted release was built
+    under.
+    """
+    from rag_pipeline.contracts.diff import compare_files
+    from rag_pipeline.contracts.read import read_contracts
+    from rag_pipeline.release.promises import Promises, compare_with_promoted
+
+    if (old is None) != (new is None):
+        raise typer.BadParameter("name two contracts, or none")
+    if old and new:
+        found = compare_files(old, new)
+        promises = Promises(str(old), {str(new): found} if found.changes else {})
     else:
-        console = Console(highlight=False)
-        rows = [(one.kind, one.field, one.message) for one in found.changes]
-        console.print(table_of("change", "field", "what", rows=rows) if rows else "nothing changed")
-        if not found.announced:
-            console.print(
-                f"the version went from {found.old_version} to {found.new_version}; this needs a new {found.needs} version",
-                markup=False,
-            )
-    if not found.announced:
+        settings = load_settings()
+        promises = compare_with_promoted(settings.home, read_contracts(settings.contracts), channel)
+    if as_json:
+        told = {source: _told(difference) for source, difference in promises.changed.items()}
+        lists = {"added": list(promises.added), "removed": list(promises.removed)}
+        print_json({"compared_with": promises.release, "changed": told, **lists, "announced": promises.announced})
+    else:
+        _show(promises, channel)
+    if not promises.announced:
         raise typer.Exit(1)
+
+
+def _told(difference: "Difference") -> dict[str, Any]:
+    changes = [{"kind": one.kind, "field": one.field, "message": one.message} for one in difference.changes]
+    versions = {"old_version": difference.old_version, "new_version": difference.new_version}
+    return {**versions, "changes": changes, "needs": difference.needs, "announced": difference.announced}
+
+
+def _show(promises: "Promises", channel: str) -> None:
+    console = Console(highlight=False)
+    if promises.release is None:
+        console.print(f"no release is in {channel} yet, so there is nothing to compare with")
+        return
+    if not promises.comparable:
+        console.print(f"{promises.release} keeps no contracts (an older pipeline built it); the next one promoted will")
+        return
+    for name in promises.added:
+        console.print(f"{name} is new since {promises.release}")
+    for name in promises.removed:
+        console.print(f"{name} is gone since {promises.release}: its documents leave the next release")
+    for source, difference in promises.changed.items():
+        rows = [(one.kind, one.field, one.message) for one in difference.changes]
+        console.print(table_of("change", "field", f"what, in {source}", rows=rows))
+        console.print(difference.demand, markup=False)
+    if not (promises.changed or promises.added or promises.removed):
+        console.print(f"nothing changed since {promises.release}")

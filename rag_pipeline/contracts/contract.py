@@ -1,6 +1,6 @@
 """What a contract says, as values the pipeline works with. Reading the YAML is `contracts/read.py`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,15 +15,45 @@ Severity = Literal["error", "warning"]
 
 HOURS = {"h": 1, "hr": 1, "hour": 1, "hours": 1, "d": 24, "day": 24, "days": 24, "m": 1 / 60, "min": 1 / 60}
 HOURS |= {"minute": 1 / 60, "minutes": 1 / 60, "s": 1 / 3600, "second": 1 / 3600, "seconds": 1 / 3600}
+HOURS |= {"w": 168, "week": 168, "weeks": 168, "mo": 730, "month": 730, "months": 730}
+HOURS |= {"y": 8760, "yr": 8760, "year": 8760, "years": 8760}
 """Units of a promise about time, in hours."""
+
+SECRECY = ("public", "internal", "confidential", "restricted")
+"""Classifications from open to closed. Another word is taken for stricter than `internal`."""
+
+
+def secrecy(classification: str) -> float:
+    """How closed a classification is, for comparison; -1 for none."""
+    if not classification:
+        return -1
+    return SECRECY.index(classification) if classification in SECRECY else 1.5
+
 
 OWN = "__"
 """How the pipeline's own columns beside a contract's begin, and no column of a contract does."""
 
 
+PiiPolicy = Literal["allow", "scan-and-mask", "hash", "drop", "refuse"]
+PII_POLICIES: tuple[PiiPolicy, ...] = ("allow", "scan-and-mask", "hash", "drop", "refuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What happens to the private data of a column before anything is stored.
+
+    `entities`: what is looked for (`scan-and-mask` and `refuse`). `regions`: countries whose phone numbers are known
+    without their prefix.
+    """
+
+    policy: PiiPolicy = "allow"
+    entities: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a source. `options` are ODCS `logicalTypeOptions`."""
+    """One column of a source. `options` are ODCS `logicalTypeOptions`; `found_as` is its name in the feed."""
 
     name: str
     logical_type: LogicalType
@@ -32,6 +62,23 @@ class Column:
     options: dict[str, Any]
     allowed: tuple[Any, ...]
     description: str = ""
+    found_as: str = ""
+    unique: bool = False
+    privacy: Privacy = Privacy()
+    classification: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowCheck:
+    """A rule over several columns: a function of `checks.py` beside the contracts, by name."""
+
+    name: str
+    function: str
+    message: str
+
+
+Metric = Literal["rowCount", "nullValues", "missingValues", "invalidValues", "duplicateValues"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +86,15 @@ class QualityRule:
     """One ODCS `quality` entry of type `library`: a metric of the whole source and the bound it must keep."""
 
     name: str
-    metric: Literal["rowCount", "nullValues", "missingValues", "duplicateValues"]
+    metric: Metric
     column: str | None
     unit: Literal["rows", "percent"]
     operator: str
     bound: float | tuple[float, float]
     severity: Severity
     description: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """ODCS `arguments`: `validValues`, `pattern`, `missingValues`, `properties`."""
 
     def holds(self, value: float) -> bool:
         """Whether a measured value (rows, or percent 0-100) keeps the bound."""
@@ -62,15 +111,59 @@ class QualityRule:
         }[self.operator]
 
 
+ConnectorName = Literal["files", "table", "sql", "web", "bundled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a connector behaves towards what it reads from; all of it can be set in the contract."""
+
+    timeout_s: float = 30.0
+    """For one request or query to begin to answer."""
+    retries: int = 3
+    """Further tries of a request that failed for a passing reason, each after twice the wait of the one before."""
+    per_second: float = 5.0
+    """Requests a second at most (`web`)."""
+    max_mb: float = 50.0
+    """The largest file, object or page that is read; a larger one is quarantined."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the feed is. `path` is absolute by now; None for a connector that needs none."""
+    """Where the feed is, and which connector reads it.
 
-    type: str
-    format: str | None
-    path: Path | None
-    pattern: str | None
-    connector: str | None
+    `files` and `table` read below `path` (absolute by now) or, when that is None, below `location`, the URL of a bucket;
+    `sql` and `web` read from `location`. A location never holds credentials: those come from the environment.
+    """
+
+    connector: ConnectorName
+    format: str | None = None
+    path: Path | None = None
+    pattern: str | None = None
+    location: str = ""
+    endpoint: str = ""
+    """Of an S3-compatible store that is not Amazon's."""
+    bundled: str = ""
+    """Which bundled source."""
+    query: str = ""
+    table: str = ""
+    cursor: str = ""
+    """Column of a query or table that changes with every change of a row."""
+    pages: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+    @property
+    def says(self) -> str:
+        """Where the feed is, for people."""
+        return str(self.path or self.location or self.bundled or ", ".join(self.pages[:3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Where to ask about a source."""
+
+    channel: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +184,44 @@ class Contract:
     quarantine_max_percent: float
     volume_max_drop_percent: float
     fingerprint: str
-    """Changes when anything that decides which rows are good changes."""
+    """Changes when anything that decides which rows are good, or what is kept of them, changes."""
+    row_checks: tuple[RowCheck, ...] = ()
+    schedule: str = ""
+    """Cron line of the source's own schedule; empty when it is read with the nightly refresh only."""
+    comes_less_than_nightly: bool = False
+    """Then the nightly refresh leaves it out."""
+    retention_hours: float | None = None
+    retention_column: str | None = None
+    support: tuple[Support, ...] = ()
+    roles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    changelog: tuple[str, ...] = ()
+    text: str = field(default="", repr=False)
+    """The file as it was read; a release keeps it."""
 
     def column(self, role: Role) -> Column | None:
         return next((column for column in self.columns if column.role == role), None)
+
+    @property
+    def keys(self) -> tuple[Column, ...]:
+        """The columns that make a row's key, in their order; mostly one."""
+        return tuple(column for column in self.columns if column.role == "key")
+
+    @property
+    def unique_columns(self) -> tuple[Column, ...]:
+        """Columns beside the key no two documents share a value of."""
+        return tuple(column for column in self.columns if column.unique and column.role != "key")
+
+    @property
+    def classification(self) -> str:
+        """The strictest of its columns', empty when none is classified."""
+        return max((column.classification for column in self.columns), key=secrecy, default="")
+
+    @property
+    def answers(self) -> str:
+        """Who answers for the source and where to ask, for every message about a failure."""
+        where = ", ".join(support.url or support.channel for support in self.support)
+        return f"Owner: {', '.join(self.owners)}" + (f"; ask: {where}" if where else "")
 
     @property
     def metadata_columns(self) -> tuple[Column, ...]:

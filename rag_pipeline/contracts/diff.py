@@ -7,27 +7,18 @@ from typing import Any, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from rag_pipeline.contracts.contract import HOURS
+from rag_pipeline.contracts.contract import HOURS, secrecy
+from rag_pipeline.contracts.diff_people import Change, Kind, by_name, people_changes, privacy_changes, properties
 from rag_pipeline.contracts.standard import check_standard
 from rag_pipeline.contracts.yaml_lines import YamlFile, read_yaml
 from rag_pipeline.errors import ContractError
 
-Kind = Literal["breaking", "loosened", "tightened", "other"]
-
 _LOWER_BOUNDS = ("minLength", "minimum", "exclusiveMinimum")
 _UPPER_BOUNDS = ("maxLength", "maximum", "exclusiveMaximum")
-_SECRECY = ("public", "internal", "confidential", "restricted")
 _SEVERITY = ("warning", "error")
 _LIMITS = ("quarantineMaxPercent", "volumeMaxDropPercent")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference. `breaking`: readers of the data must follow. `loosened`: less is promised than before."""
-
-    kind: Kind
-    field: str
-    message: str
+_ELSEWHERE = ("piiPolicy", "piiEntities", "piiRegions", "changelog")
+"""Properties that are compared by what they come to for each column, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +28,8 @@ class Difference:
     old_version: str
     new_version: str
     changes: tuple[Change, ...]
+    told: bool = False
+    """Whether the new contract's changelog has a line about its version."""
 
     @property
     def needs(self) -> Literal["major", "minor", "nothing"]:
@@ -46,13 +39,26 @@ class Difference:
 
     @property
     def announced(self) -> bool:
-        """Whether the version says what the changes need. Raises `ContractError` when a version is none."""
+        """Whether version and changelog say what the changes need. Raises `ContractError` when a version is none."""
         try:
             old, new = Version(self.old_version), Version(self.new_version)
         except InvalidVersion as error:
             raise ContractError(f"{error}; write a contract's version as 1.2.3") from error
-        grown = {"major": new.major > old.major, "minor": new.release[:2] > old.release[:2], "nothing": True}
-        return grown[self.needs]
+        if self.needs == "nothing":
+            return True
+        grown = {"major": new.major > old.major, "minor": new.release[:2] > old.release[:2]}
+        return grown[self.needs] and self.told
+
+    @property
+    def demand(self) -> str:
+        """What is missing, for people; empty when nothing is."""
+        if self.announced:
+            return ""
+        return (
+            f"the version went from {self.old_version} to {self.new_version}; these changes need a new {self.needs} "
+            "version, and a line about it in the contract's changelog (customProperties: property: changelog, value: "
+            f'["{self.new_version}: what changed and why"])'
+        )
 
 
 def compare_files(old: Path, new: Path) -> Difference:
@@ -68,15 +74,19 @@ def compare(old: YamlFile, new: YamlFile) -> Difference:
     before, after = old.content, new.content
     changes = [
         *_identity(before, after),
+        *_keys(before, after),
         *_columns(before, after),
+        *privacy_changes(before, after),
         *_quality(before, after),
         *_sla(before, after),
         *_custom(before, after),
-        *_owners(before, after),
+        *people_changes(before, after),
     ]
     if before.get("servers") != after.get("servers"):
         changes.append(Change("other", "servers", "the data is read from elsewhere, or otherwise"))
-    return Difference(str(before.get("version")), str(after.get("version")), tuple(changes))
+    lines = properties(after).get("changelog") or []
+    told = any(str(line).strip().startswith(f"{after.get('version')}:") for line in lines)
+    return Difference(str(before.get("version")), str(after.get("version")), tuple(changes), told)
 
 
 def _identity(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
@@ -84,8 +94,21 @@ def _identity(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
         yield Change("breaking", "id", f"{old.get('id')} became {new.get('id')}: another contract for whoever refers to it")
 
 
+def _keys(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+    if (was := _key(old)) != (now := _key(new)):
+        yield Change(
+            "breaking", "schema", f"the key {', '.join(was)} became {', '.join(now)}: every document gets another id"
+        )
+
+
+def _key(content: dict[str, Any]) -> list[str]:
+    named = list(by_name(content).values())
+    keys = [column for column in named if column.get("primaryKey") or properties(column).get("role") == "key"]
+    return [column["name"] for column in sorted(keys, key=lambda one: one.get("primaryKeyPosition", named.index(one)))]
+
+
 def _columns(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    before, after = _by_name(old), _by_name(new)
+    before, after = by_name(old), by_name(new)
     for name in before.keys() - after.keys():
         yield Change("breaking", f"schema.{name}", "the column was removed")
     for name in after.keys() - before.keys():
@@ -94,21 +117,18 @@ def _columns(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
         yield from _column(f"schema.{name}", before[name], after[name])
 
 
-def _by_name(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {column["name"]: column for table in content.get("schema") or [] for column in table.get("properties") or []}
-
-
 def _column(field: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     if (was := old.get("logicalType", "string")) != (now := new.get("logicalType", "string")):
         yield Change("breaking", f"{field}.logicalType", f"{was} became {now}")
-    if (was := _properties(old).get("role")) != (now := _properties(new).get("role")):
+    was, now = properties(old).get("role"), properties(new).get("role")
+    if was != now and "key" not in (was, now):
         yield Change("breaking", f"{field}.role", f"{was or 'none'} became {now or 'none'}")
-    for promise in ("required", "unique", "primaryKey"):
+    for promise in ("required", "unique"):
         if bool(old.get(promise)) != bool(new.get(promise)):
             kept = bool(new.get(promise))
             yield Change("tightened" if kept else "loosened", f"{field}.{promise}", f"{not kept} became {kept}".lower())
     if (was := old.get("classification")) != (now := new.get("classification")):
-        stricter = was is None or (was in _SECRECY and now in _SECRECY and _SECRECY.index(now) > _SECRECY.index(was))
+        stricter = secrecy(str(now or "").lower()) > secrecy(str(was or "").lower())
         yield Change("tightened" if stricter else "loosened", f"{field}.classification", f"{was} became {now or 'none'}")
     yield from _allowed(field, old.get("enum"), new.get("enum"))
     before, after = old.get("logicalTypeOptions") or {}, new.get("logicalTypeOptions") or {}
@@ -154,7 +174,11 @@ def _quality(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
             says = f"{severities[0]} became {severities[1]}"
             yield Change("loosened" if milder else "tightened", f"quality.{name}.severity", says)
         bounds = [{key: value for key, value in rule.items() if key.startswith("must")} for rule in (was, now)]
-        if bounds[0] != bounds[1] or was.get("metric") != now.get("metric"):
+        judged = ("metric", "implementation", "engine", "arguments", "unit")
+        if other := [name for name in judged if was.get(name) != now.get(name)]:
+            says = f"{other[0]}: {was.get(other[0], 'none')} became {now.get(other[0], 'none')}"
+            yield Change("loosened", f"quality.{name}", says)
+        elif bounds[0] != bounds[1]:
             yield Change(_bound(*bounds), f"quality.{name}", f"{_told(bounds[0])} became {_told(bounds[1])}")
 
 
@@ -212,29 +236,10 @@ def _hours(entry: dict[str, Any]) -> float:
 
 
 def _custom(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    before, after = _properties(old), _properties(new)
+    before, after = properties(old), properties(new)
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)
-        if was != now:
+        if was != now and name not in _ELSEWHERE:
             stricter = name in _LIMITS and was is not None and now is not None and now < was
             kind: Kind = "tightened" if stricter else "loosened" if name in _LIMITS else "other"
             yield Change(kind, f"customProperties.{name}", f"{was} became {now}")
-
-
-def _properties(holder: dict[str, Any]) -> dict[str, Any]:
-    return {entry["property"]: entry["value"] for entry in holder.get("customProperties") or []}
-
-
-def _owners(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    before, after = _members(old), _members(new)
-    for name in sorted(before - after):
-        yield Change("loosened", "team", f"{name} does not answer for it any more")
-    for name in sorted(after - before):
-        yield Change("other", "team", f"{name} answers for it now")
-
-
-def _members(content: dict[str, Any]) -> set[str]:
-    team = content.get("team") or {}
-    members = team if isinstance(team, list) else team.get("members") or []
-    named = {str(team["name"])} if isinstance(team, dict) and team.get("name") else set()
-    return named | {str(member.get("username")) for member in members if member.get("username")}

@@ -6,25 +6,26 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from rag_pipeline.contracts.contract import OWN, Column, Contract, LogicalType
+from rag_pipeline.contracts.casts import DTYPES, cast
+from rag_pipeline.contracts.contract import OWN, Column, Contract
+from rag_pipeline.contracts.functions import row_rule
 
 RAW = f"{OWN}as_found_"
 """Prefix of the column that holds a value as text, as it was found, beside the typed one."""
 
-DTYPES: dict[LogicalType, pl.DataType] = {
-    "string": pl.String(),
-    "integer": pl.Int64(),
-    "number": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "date": pl.Date(),
-    "timestamp": pl.Datetime("us", "UTC"),
-}
+_VISIBLE = r"[^\s\p{Cc}\p{Cf}]"
+"""A character that shows. A text of nothing but spaces, control and zero-width characters is blank to a reader."""
 
-_FORMATS = {
+_BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+FORMATS = {
     "email": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     "uri": r"[A-Za-z][A-Za-z0-9+.-]*:\S+",
     "uuid": r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "hostname": r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
+    "ipv4": rf"{_BYTE}(\.{_BYTE}){{3}}",
+    "ipv6": r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*",
 }
+"""ODCS `format` of a string -> pattern of the whole value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,17 @@ class Rule:
 
 
 def rules_of(contract: Contract) -> tuple[Rule, ...]:
-    """Every row rule of a contract, in the order of its columns."""
-    return tuple(rule for column in contract.columns for rule in _column_rules(column))
+    """Every row rule of a contract, in the order of its columns; those over several columns come last.
+
+    Such a rule is filed under the first column it looks at: a rule of a pandera frame blames row 0 for everything.
+    """
+    rules = [rule for column in contract.columns for rule in _column_rules(column)]
+    for check in contract.row_checks:
+        holds, message = row_rule(contract.file.parent, check.function)
+        looks_at = [name for name in (column.name for column in contract.columns) if name in holds.meta.root_names()]
+        first = looks_at[0] if looks_at else contract.columns[0].name
+        rules.append(Rule(check.name, first, f"({', '.join(looks_at)}) {message}", holds))
+    return tuple(rules)
 
 
 def pandera_schema(contract: Contract) -> pa.DataFrameSchema:
@@ -64,7 +74,7 @@ def typed(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Text columns as found -> typed columns, with the text kept beside each. A value that does not fit is null."""
     return frame.with_columns(
         *(pl.col(column.name).alias(RAW + column.name) for column in contract.columns),
-        *(_cast(column) for column in contract.columns),
+        *(cast(column) for column in contract.columns),
     )
 
 
@@ -78,16 +88,18 @@ def _column_rules(column: Column) -> list[Rule]:
     if column.required:
         present = found.is_not_null()
         if column.logical_type == "string":
-            present = present & (found.str.strip_chars() != "")
+            present = present & found.str.contains(_VISIBLE)
         rule("required", present.fill_null(value=False), "is missing or blank")
     if column.logical_type != "string":
         valid = value.is_finite() if column.logical_type == "number" else value.is_not_null()
         rule("type", valid.fill_null(value=False) | found.is_null(), f"is not a valid {column.logical_type}")
     if column.allowed:
         allowed = [str(entry).lower() if isinstance(entry, bool) else str(entry) for entry in column.allowed]
-        accepted = pl.DataFrame({name: allowed}, schema={name: pl.String}).select(_cast(column)).to_series()
+        accepted = pl.DataFrame({name: allowed}, schema={name: pl.String}).select(cast(column)).to_series()
         rule("enum", value.is_in(accepted.to_list()), f"is not one of {', '.join(allowed[:10])}")
     for option, bound in column.options.items():
+        if option == "defaultTimezone" or (option == "format" and column.logical_type in ("date", "timestamp")):
+            continue  # they say how to read a value, see `cast`
         rule(option, *_option(column, option, bound))
     return rules
 
@@ -105,45 +117,28 @@ def _option(column: Column, option: str, bound: Any) -> tuple[pl.Expr, str]:
         }
         holds, words = comparisons[option]
         return holds, f"{words} {column.options[option]}"
+    if option == "timezone":
+        zoned = pl.col(RAW + column.name).str.contains(r"([Zz]|[+-]\d\d:?\d\d)\s*$")
+        return zoned | (not bound), "has no time zone"
+    if option == "format" and column.logical_type == "integer":
+        low, high = _range(str(bound))
+        return (value >= low) & (value <= high), f"does not fit the format {bound}"
     if option == "multipleOf":
         return value % bound == 0, f"is not a multiple of {bound}"
     if option == "minLength":
         return value.str.len_chars() >= bound, f"is shorter than {bound} characters"
     if option == "maxLength":
         return value.str.len_chars() <= bound, f"is longer than {bound} characters"
-    pattern = bound if option == "pattern" else _FORMATS[bound]
+    pattern = bound if option == "pattern" else FORMATS[bound]
     return value.str.contains(f"^(?:{pattern})$"), f"does not match the {option} {bound}"
 
 
-def _cast(column: Column) -> pl.Expr:
-    found = pl.col(column.name)
-    match column.logical_type:
-        case "string":
-            return found
-        case "boolean":
-            text = found.str.to_lowercase()
-            return (
-                pl.when(text.is_in(["true", "1", "yes"]))
-                .then(statement=True)
-                .when(text.is_in(["false", "0", "no"]))
-                .then(statement=False)
-                .alias(column.name)
-            )
-        case "date":
-            return found.str.extract(r"^\s*(\d{4}-\d\d-\d\d)(?:[T ].*)?\s*$").str.to_date("%Y-%m-%d", strict=False)
-        case "timestamp":
-            text = found.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace(r"[Zz]$", "+00:00")
-            return pl.coalesce(
-                text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.convert_time_zone("UTC"),
-                text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False).dt.replace_time_zone("UTC"),
-                text.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False).dt.replace_time_zone("UTC"),
-                text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-            ).alias(column.name)
-        case "integer":  # 5.0 is one, as in JSON Schema: a table of floats (pandas, Parquet) writes it so
-            text = found.str.strip_chars().str.replace(r"^([+-]?\d+)\.0+$", "${1}")
-            return text.cast(DTYPES["integer"], strict=False)
-        case "number":
-            return found.str.strip_chars().cast(DTYPES["number"], strict=False)
+def _range(form: str) -> tuple[int, int]:
+    """Least and greatest value of an ODCS integer format such as `i16`; what Int64 cannot hold is refused by type."""
+    bits = int(form[1:])
+    if form[0] == "i":
+        return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    return 0, min(2**bits, 2**63) - 1
 
 
 def _check(rule: Rule) -> pa.Check:

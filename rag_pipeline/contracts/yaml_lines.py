@@ -18,6 +18,7 @@ class YamlFile:
     path: Path
     content: Any
     lines: dict[tuple[Step, ...], int]
+    text: str = ""
 
     def where(self, steps: tuple[Step, ...] = ()) -> str:
         """`file:line` of the deepest known part of a place in the file."""
@@ -49,7 +50,7 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
     lines: dict[tuple[Step, ...], int] = {}
     try:
         _collect(node, (), lines, path, error)
-        return YamlFile(path, yaml.load(text, Loader=_PlainLoader), lines)
+        return YamlFile(path, yaml.load(text, Loader=_PlainLoader), lines, text)
     except yaml.MarkedYAMLError as cause:  # a tag or a key that stands for no plain value
         line = cause.problem_mark.line + 1 if cause.problem_mark else 1
         raise error(f"{path}:{line}: not plain YAML: {cause.problem}") from cause

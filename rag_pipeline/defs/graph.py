@@ -20,7 +20,7 @@ def build(settings: Settings) -> dg.Definitions:
     contracts = read_contracts(settings.contracts)
     golden = golden_names(settings.evals)
     channels = promotions(settings.evals, settings.promotion)
-    defined = jobs([name for name, promotion in channels.items() if promotion == "manual"])
+    defined = jobs(contracts, [name for name, promotion in channels.items() if promotion == "manual"])
     return dg.Definitions(
         assets=[
             *(source_assets(contract, settings) for contract in contracts),
@@ -35,7 +35,7 @@ def build(settings: Settings) -> dg.Definitions:
             production_evaluation_asset(contracts, settings),
             retention_asset(settings),
         ],
-        jobs=defined,
-        schedules=schedules(settings, defined),
+        jobs=list(defined.values()),
+        schedules=schedules(settings, contracts, defined),
         executor=dg.in_process_executor,  # torch is imported once, and one writer is all there is
     )

@@ -12,7 +12,7 @@ from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.channel import COMMAND
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.jobs import NIGHTLY
+from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
@@ -67,6 +67,13 @@ def refresh(settings: Settings, *, source: str | None = None, promote: bool = Tr
         channels = promotions(settings.evals, settings.promotion)
         selection = selection - dg.AssetSelection.assets(*(dg.AssetKey(channel_key(name)) for name in channels))
     return _run(settings, definitions, selection, {}, "refresh")
+
+
+def load(settings: Settings, source: str) -> Ran:
+    """Load one source, and nothing that follows from it."""
+    definitions = build(settings)
+    selection = dg.AssetSelection.assets(dg.AssetKey(documents(source)), dg.AssetKey(quarantine(source)))
+    return _run(settings, definitions, selection, {}, "load")
 
 
 def evaluate(settings: Settings, release: str, *, measure_again: bool = True) -> Ran:
@@ -127,13 +134,15 @@ def _run_one(settings: Settings, key: list[str], config: dict[str, Any]) -> Ran:
 def _run(
     settings: Settings, definitions: dg.Definitions, selection: dg.AssetSelection, config: dict[str, Any], command: str
 ) -> Ran:
-    """Run the nightly job, or, for what it does not hold, Dagster's own job of all assets."""
+    """Run the nightly job, or the full refresh where that holds more of it, or else Dagster's own job of all assets."""
     need_room(settings.home, _room_for(settings.home) if command == "refresh" else _LITTLE)
     dagster_home = prepare_dagster_home(settings)
     need_room(dagster_home, _LITTLE)
     wanted = selection.resolve(definitions.resolve_asset_graph())
-    job = definitions.resolve_job_def(NIGHTLY)
-    keys = [key for key in job.asset_layer.selected_asset_keys if key in wanted]
+    jobs = definitions.resolve_all_job_defs()
+    refreshes = [job for name in (NIGHTLY, FULL) for job in jobs if job.name == name]
+    job = max(refreshes, key=lambda one: len(one.asset_layer.selected_asset_keys & wanted))
+    keys = sorted(job.asset_layer.selected_asset_keys & wanted)
     if not keys:
         job, keys = definitions.resolve_implicit_global_asset_job_def(), sorted(wanted)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -1,17 +1,19 @@
 """One pair of assets a source, made from its contract: the documents that keep it, and the rows that do not."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.contract import Column, Contract
 from rag_pipeline.defs import keys
 from rag_pipeline.defs.present import check, table
 from rag_pipeline.ingest.load import load_source
+from rag_pipeline.ingest.quality import QualityResult
 from rag_pipeline.ingest.report import LoadReport
-from rag_pipeline.ingest.state import QualityResult, SourceState, measure_quality, source_state
-from rag_pipeline.settings import Settings
+from rag_pipeline.ingest.state import SourceState, source_state
+from rag_pipeline.settings import Settings, load_secrets
 
 BATCH_CHECK = "batch_keeps_its_contract"
 AGE_CHECK = "data_is_within_its_sla"
@@ -41,7 +43,7 @@ def source_assets(contract: Contract, settings: Settings) -> dg.AssetsDefinition
     )
     def load(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
         now = datetime.now(UTC)
-        report = load_source(contract, settings.home, run_id=context.run.run_id, now=now)
+        report = load_source(contract, settings.home, run_id=context.run.run_id, now=now, secrets=load_secrets())
         state = source_state(contract, settings.home, now)
         yield dg.MaterializeResult(
             asset_key=documents,
@@ -49,8 +51,8 @@ def source_assets(contract: Contract, settings: Settings) -> dg.AssetsDefinition
             data_version=dg.DataVersion(report.data_version),
             check_results=[
                 check(documents, BATCH_CHECK, not report.held, says=_held_says(contract, report)),
-                check(documents, AGE_CHECK, state.within_sla, age_hours=round(state.age_hours or 0.0, 2)),
-                *(_quality_check(contract, result) for result in measure_quality(contract, settings.home)),
+                _age_check(contract, state),
+                *(_quality_check(contract, result) for result in report.quality),
             ],
         )
         yield dg.MaterializeResult(
@@ -69,21 +71,60 @@ _BATCH_SAYS = (
 
 
 def _documents_spec(contract: Contract) -> dg.AssetSpec:
-    where = contract.server.path or contract.server.connector
     fail = timedelta(hours=contract.max_age_hours) if contract.max_age_hours else None
     return dg.AssetSpec(
         keys.documents(contract.source),
         group_name=contract.source,
         owners=list(contract.owners),
         kinds={"deltalake", "pandera"},
-        tags={"contract_version": contract.version},
+        tags=_tags(contract),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=fail) if fail else None,
         description=(
-            f"{contract.description}\n\n**Grain**: one document. **Origin**: `{where}`, contract `{contract.id}` "
-            f"{contract.version} (`{contract.file.name}`). **Re-run**: reads only items that changed; a batch that "
-            "breaks the contract leaves the last good version in place."
+            f"{contract.description}\n\n**Grain**: one document. **Origin**: `{contract.server.says}`, contract "
+            f"`{contract.id}` {contract.version} (`{contract.file.name}`). **Re-run**: reads only items that changed; a "
+            f"batch that breaks the contract leaves the last good version in place. {contract.answers}."
         ),
-        metadata={"contract": str(contract.file), "contract_version": contract.version},
+        metadata={
+            "contract": str(contract.file),
+            "contract_version": contract.version,
+            "dagster/column_schema": _column_schema(contract),
+            "support": table(("channel", "url"), [(s.channel, s.url) for s in contract.support], empty="none named"),
+            "access_roles": ", ".join(contract.roles) or "none named",
+            "kept_for": f"{contract.retention_hours / 24:g} days" if contract.retention_hours else "no limit promised",
+        },
+    )
+
+
+def _tags(contract: Contract) -> dict[str, str]:
+    """The contract's version, classification and own tags, as Dagster takes them (letters, digits, `_`, `-`, `.`)."""
+    tags = {"contract_version": contract.version} | {_tag(tag): "" for tag in contract.tags}
+    return tags | ({"classification": _tag(contract.classification)} if contract.classification else {})
+
+
+def _tag(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)[:63].strip("_.-") or "tag"
+
+
+def _column_schema(contract: Contract) -> dg.TableSchema:
+    return dg.TableSchema([_table_column(column) for column in contract.columns])
+
+
+def _table_column(column: Column) -> dg.TableColumn:
+    tags = {_tag(tag): "" for tag in column.tags}
+    if column.classification:
+        tags["classification"] = _tag(column.classification)
+    if column.role:
+        tags["role"] = column.role
+    if column.privacy.policy != "allow":
+        tags["pii_policy"] = column.privacy.policy
+    options = [f"{name}: {value}" for name, value in column.options.items()]
+    enum = [f"one of {', '.join(str(value) for value in column.allowed)}"] if column.allowed else []
+    return dg.TableColumn(
+        column.name,
+        column.logical_type,
+        description=column.description or None,
+        constraints=dg.TableColumnConstraints(nullable=not column.required, unique=column.unique, other=[*options, *enum]),
+        tags=tags,
     )
 
 
@@ -93,7 +134,7 @@ def _quarantine_spec(contract: Contract) -> dg.AssetSpec:
         group_name=contract.source,
         owners=list(contract.owners),
         kinds={"deltalake"},
-        tags={"classification": "restricted"},
+        tags={"classification": "restricted"},  # it holds values as found, private data too
         description=(
             f"Rows of `{contract.source}` its contract refused, kept with every reason.\n\n**Grain**: one refused row. "
             "**Re-run**: rows that are found good later are marked resolved; nothing is deleted."
@@ -119,6 +160,9 @@ def _documents_metadata(contract: Contract, report: LoadReport, state: SourceSta
         "rows_good": report.good,
         "rows_refused": report.refused,
         "rows_superseded": report.superseded,
+        "rows_expired": report.expired,
+        "purged": report.purged,
+        "private_data_found": table(("entity", "found"), report.pii_found.items(), empty="none, in what was read now"),
         "age_hours": round(state.age_hours, 2) if state.age_hours is not None else -1.0,
         "changes": table(("change", "document"), changes, empty="nothing changed"),
         "columns_not_in_contract": ", ".join(report.unknown_columns) or "none",
@@ -167,7 +211,7 @@ def _refused_says(contract: Contract, report: LoadReport) -> str:
         for refusal in report.refusals[:3]
     ]
     more = ", …" if report.open_refusals > len(examples) else ""
-    return f"{report.open_refusals} rows are refused: {', '.join(examples)}{more}"
+    return f"{report.open_refusals} rows are refused: {', '.join(examples)}{more}. {contract.answers}"
 
 
 def _quality_check(contract: Contract, result: QualityResult) -> dg.AssetCheckResult:
@@ -177,7 +221,7 @@ def _quality_check(contract: Contract, result: QualityResult) -> dg.AssetCheckRe
         rule.name,
         result.holds,
         severity=dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN,
-        says=f"{rule.metric} is {result.value:g} {rule.unit}; the contract says {rule.operator} {rule.bound}",
+        says=result.says if result.holds else f"{result.says}. {contract.answers}",
         measured=result.value,
         unit=rule.unit,
     )
@@ -186,7 +230,25 @@ def _quality_check(contract: Contract, result: QualityResult) -> dg.AssetCheckRe
 def _held_says(contract: Contract, report: LoadReport) -> str:
     if not report.held:
         return ""
-    return f"Held at its last good version ({report.documents} documents): {report.reason}. Owner: {contract.owners[0]}"
+    return f"Held at its last good version ({report.documents} documents): {report.reason}. {contract.answers}"
+
+
+def _age_check(contract: Contract, state: SourceState) -> dg.AssetCheckResult:
+    hours = {"age_hours": state.age_hours, "max_age_hours": contract.max_age_hours}
+    known: dict[str, Any] = {name: round(value, 2) for name, value in hours.items() if value is not None}
+    says = _age_says_now(contract, state)
+    return check(keys.documents(contract.source), AGE_CHECK, state.within_sla, says=says, **known)
+
+
+def _age_says_now(contract: Contract, state: SourceState) -> str:
+    if state.within_sla:
+        return ""
+    if state.age_hours is None:
+        return f"Nothing was ever loaded. {contract.answers}"
+    return (
+        f"The data is {state.age_hours:.1f} hours old, the contract allows {contract.max_age_hours:g}: this blocks "
+        f"promotion. {contract.answers}"
+    )
 
 
 def _age_says(contract: Contract) -> str:

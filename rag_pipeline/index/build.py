@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from rag_pipeline.index.base import Base, choose_base
 from rag_pipeline.index.contents import FILE as CHUNKS
 from rag_pipeline.index.contents import content_fingerprint, contents
 from rag_pipeline.index.fill import fill_by_difference, fill_whole
+from rag_pipeline.index.held_to import kept_contracts, write_contracts
 from rag_pipeline.index.manifest import (
     FILE,
     FileEntry,
@@ -57,6 +58,8 @@ class Recipe:
     sources: dict[str, SourceEntry]
     index: IndexParameters = IndexParameters()
     retrieval: RetrievalParameters = RetrievalParameters()
+    contracts: dict[str, str] = field(default_factory=dict)
+    """File name -> text of the contracts the sources were held to; kept with the release, no part of what it serves."""
 
     def fingerprint(self, chunks: pl.LazyFrame) -> str:
         """Of the release of these chunks: (sorted ids with payload hashes, model, index and retrieval parameters)."""
@@ -99,7 +102,14 @@ def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetim
     Raises `ReleaseError` when the release's own chunks are damaged too, or a vector is gone.
     """
     releases = home / "releases"
-    recipe = Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval)
+    recipe = Recipe(
+        manifest.model,
+        manifest.chunker,
+        manifest.sources,
+        manifest.index,
+        manifest.retrieval,
+        kept_contracts(releases / manifest.id, manifest),
+    )
     with exclusive(releases, "build", wait_s=3600):
         if twin := _intact(releases, manifest.fingerprint):
             return Built(twin, new=False, damaged=(manifest.id,))
@@ -123,6 +133,7 @@ def _build(
             if says := storage_trouble(error, staging):
                 raise ReleaseError(says) from error
             raise
+        write_contracts(staging, recipe.contracts)
         chunks = pl.scan_parquet(staging / CHUNKS)
         total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).collect().row(0)
         if not total:

@@ -41,4 +41,5 @@ def recipe_now(settings: Settings, contracts: tuple[Contract, ...], now: datetim
             for contract in contracts
             for state in [source_state(contract, settings.home, now)]
         },
+        contracts={contract.file.name: contract.text for contract in contracts if contract.text},
     )

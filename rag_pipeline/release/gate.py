@@ -204,8 +204,18 @@ def _release(facts: Facts) -> list[Reason]:
 
 
 def _sources(policy: Policy, channel: str, facts: Facts) -> list[Reason]:
-    if not policy.channel(channel).sources_within_sla:
-        return []
+    demands = policy.channel(channel)
+    late = _late_sources(policy, channel, facts) if demands.sources_within_sla else []
+    line = policy.line(channel, "sources_keep_quality")
+    broken = [
+        Reason("refused", line, f"source {state.source} breaks its contract's quality rule {rule}")
+        for state in facts.sources
+        for rule in state.broken
+    ]
+    return late + (broken if demands.sources_keep_quality else [])
+
+
+def _late_sources(policy: Policy, channel: str, facts: Facts) -> list[Reason]:
     line = policy.line(channel, "sources_within_sla")
     return [
         Reason(

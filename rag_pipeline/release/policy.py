@@ -49,6 +49,8 @@ class ChannelPolicy(_Strict):
     """`manual`: the nightly run stops at the verdict, a person moves the channel. Left out: as RAG_PROMOTION says."""
     evidence_max_age_hours: float = Field(default=24.0, gt=0)
     sources_within_sla: bool = True
+    sources_keep_quality: bool = True
+    """Refuse a release built from data that breaks a quality rule of severity error of its contract."""
     latency: LatencyPolicy = LatencyPolicy()
     golden_sets: dict[str, SetPolicy] = Field(min_length=1)
 

@@ -2,7 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence, newest
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
 from rag_pipeline.files import file_sha256
-from rag_pipeline.index.manifest import FILE, damaged_files, read_manifest
-from rag_pipeline.ingest.state import source_state
-from rag_pipeline.release.audit import channel_now, record, settle
-from rag_pipeline.release.channels import PRODUCTION, Channel, move_channel, read_channel, serving
+from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_manifest
+from rag_pipeline.ingest.state import SourceState, source_state
+from rag_pipeline.release.audit import channel_now, move_and_record, record, settle
+from rag_pipeline.release.channels import PRODUCTION, Channel, read_channel, serving
 from rag_pipeline.release.gate import Facts, Verdict, decide
 from rag_pipeline.release.policy import Policy, read_policy
 from rag_pipeline.settings import Settings
@@ -82,8 +82,10 @@ def promote(
     if override and not (by.strip() and why.strip()):
         raise PromotionRefused(f"{release_id} was not promoted: an override needs a name (by) and a reason (why)")
     expected = channel_now(desk.home, channel)
-    settle(desk.home, channel, expected)
-    facts, evidence = _facts(desk, release_id, channel, named=named)
+    with ThreadPoolExecutor(1) as beside:
+        settled = beside.submit(settle, desk.home, channel, expected)
+        facts, evidence = _facts(desk, release_id, channel, named=named)
+        settled.result()
     verdict = decide(evidence, desk.policy, channel, facts, desk.now)
     if expected and expected.release == release_id:
         return Promotion(verdict, expected, moved=False)
@@ -108,10 +110,9 @@ def promote(
     if facts.damage or not (verdict.passed or override):
         raise _refused(desk, channel, move, verdict.outcome)
     try:
-        move_channel(desk.home, channel, move, expected=expected)
+        move_and_record(desk.home, channel, move, expected=expected)
     except ReleaseError as faster:
         raise _refused(desk, channel, move.model_copy(update={"reasons": (str(faster),)}), "overtaken") from faster
-    settle(desk.home, channel, move)
     return Promotion(verdict, move, moved=True)
 
 
@@ -140,11 +141,17 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
             golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
             production=serving(desk.home),
             current=current.release if current else None,
-            sources=tuple(sources),
+            sources=tuple(_as_built(state, manifest) for state in sources),
             withdrawn="" if named else withdrawn,
             damage=damage.result(),
         )
     return facts, newest(desk.home, manifest.fingerprint)
+
+
+def _as_built(state: SourceState, manifest: Manifest) -> SourceState:
+    """A source's state without quality rules that broke on other data than the release was built from."""
+    built = manifest.sources.get(state.source)
+    return state if built and built.data_version == state.data_version else replace(state, broken=())
 
 
 def _withdrawn(expected: Channel | None, promoted: str, says: str, withdraw: bool) -> dict[str, str]:

@@ -13,6 +13,8 @@ from tests.conftest import column, files_contract
 
 Edit = Callable[[dict[str, Any]], object]
 
+TEAMS = [{"value": "ops"}, {"value": "law"}]
+
 BASE = files_contract(
     "pages",
     schema=[
@@ -21,21 +23,41 @@ BASE = files_contract(
             "properties": [
                 column("path", role="key", required=True, primaryKey=True),
                 column("text", role="text", required=True, logicalTypeOptions={"minLength": 40, "maxLength": 900}),
-                column("team", classification="confidential", enum=[{"value": "ops"}, {"value": "law"}]),
+                column("team", policy="scan-and-mask", classification="confidential", enum=TEAMS),
                 column("stars", logicalType="integer", logicalTypeOptions={"minimum": 0, "maximum": 5}),
             ],
-            "quality": [{"name": "enough", "metric": "rowCount", "mustBeGreaterOrEqualTo": 10, "severity": "error"}],
+            "quality": [
+                {"name": "enough", "metric": "rowCount", "mustBeGreaterOrEqualTo": 10, "severity": "error"},
+                {
+                    "name": "known_teams",
+                    "metric": "invalidValues",
+                    "arguments": {"validValues": ["ops", "law"]},
+                    "mustBe": 0,
+                },
+            ],
         }
     ],
-    customProperties=[{"property": "quarantineMaxPercent", "value": 10}],
+    customProperties=[
+        {"property": "quarantineMaxPercent", "value": 10},
+        {"property": "piiEntities", "value": ["EMAIL_ADDRESS", "PHONE_NUMBER"]},
+    ],
+    slaProperties=[
+        {"property": "latency", "value": 48, "unit": "h"},
+        {"property": "retention", "value": 30, "unit": "d"},
+    ],
+    support=[{"channel": "#docs"}],
+    roles=[{"role": "reader"}],
 )
 
 
-def compare(folder: Path, edit: Edit, version: str = "1.0.0") -> Difference:
-    """BASE against BASE after one edit."""
+def compare(folder: Path, edit: Edit, version: str = "1.0.0", *, told: bool = True) -> Difference:
+    """BASE against BASE after one edit, with a line about `version` in the changelog if `told`."""
     old, new = folder / "old.odcs.yaml", folder / "new.odcs.yaml"
     edited = copy.deepcopy(BASE)
     edit(edited)
+    if told:
+        changelog = {"property": "changelog", "value": [f"{version}: for a reason"]}
+        edited["customProperties"] = [*edited.get("customProperties", []), changelog]
     old.write_text(yaml.safe_dump(BASE), encoding="utf-8")
     new.write_text(
         yaml.safe_dump({**edited, "version": edited["version"] if version == "1.0.0" else version}), encoding="utf-8"
@@ -82,7 +104,7 @@ CHANGES: dict[str, tuple[Edit, str, str]] = {
     ),
     "one more value allowed": (lambda c: columns(c)[2]["enum"].append({"value": "hr"}), "loosened", "schema.team.enum"),
     "one value fewer allowed": (lambda c: columns(c)[2]["enum"].pop(), "tightened", "schema.team.enum"),
-    "a rule removed": (lambda c: c["schema"][0].pop("quality"), "loosened", "quality.enough"),
+    "a rule removed": (lambda c: c["schema"][0]["quality"].pop(0), "loosened", "quality.enough"),
     "a rule that only warns": (
         lambda c: c["schema"][0]["quality"][0].update(severity="warning"),
         "loosened",
@@ -102,6 +124,36 @@ CHANGES: dict[str, tuple[Edit, str, str]] = {
         "loosened",
         "customProperties.quarantineMaxPercent",
     ),
+    "private data no longer masked": (
+        lambda c: columns(c)[2]["customProperties"][0].update(value="allow"),
+        "loosened",
+        "schema.team.piiPolicy",
+    ),
+    "private data refused": (
+        lambda c: columns(c)[2]["customProperties"][0].update(value="refuse"),
+        "tightened",
+        "schema.team.piiPolicy",
+    ),
+    "private data masked everywhere": (
+        lambda c: c["customProperties"].append({"property": "piiPolicy", "value": "scan-and-mask"}),
+        "tightened",
+        "schema.text.piiPolicy",
+    ),
+    "private data not looked for": (
+        lambda c: c["customProperties"][1].update(value=["EMAIL_ADDRESS"]),
+        "loosened",
+        "schema.team.piiEntities",
+    ),
+    "another key": (lambda c: columns(c)[3].update(primaryKey=True), "breaking", "schema"),
+    "nobody to ask": (lambda c: c.pop("support"), "loosened", "support"),
+    "one more role that may see it": (lambda c: c["roles"].append({"role": "intern"}), "loosened", "roles"),
+    "data kept longer": (lambda c: c["slaProperties"][1].update(value=60), "loosened", "slaProperties.retention"),
+    "data kept less long": (lambda c: c["slaProperties"][1].update(value=7), "tightened", "slaProperties.retention"),
+    "a rule with another argument": (
+        lambda c: c["schema"][0]["quality"][1].update(arguments={"validValues": ["ops", "law", "hr"]}),
+        "loosened",
+        "quality.known_teams",
+    ),
     "an owner removed": (lambda c: c["team"].pop("members"), "loosened", "team"),
     "another path": (lambda c: c["servers"][0].update(path="elsewhere"), "other", "servers"),
 }
@@ -111,8 +163,9 @@ CHANGES: dict[str, tuple[Edit, str, str]] = {
 def test_a_change_is_found_and_weighed(tmp_path: Path, what: str) -> None:
     edit, kind, field = CHANGES[what]
     found = compare(tmp_path, edit)
-    assert (kind, field) in [(one.kind, one.field) for one in found.changes]
-    assert {one.kind for one in found.changes} == {kind}
+    told = [(one.kind, one.field) for one in found.changes]
+    assert (kind, field) in told
+    assert {one.kind for one in found.changes} == {kind}, told
     assert found.announced is (kind in ("tightened", "other"))
 
 
@@ -130,6 +183,13 @@ def test_a_loosened_promise_is_announced_by_a_new_minor_version(tmp_path: Path, 
 def test_a_breaking_change_is_announced_by_a_new_major_version(tmp_path: Path, version: str, announced: bool) -> None:
     found = compare(tmp_path, lambda c: columns(c).pop(2), version)
     assert (found.needs, found.announced) == ("major", announced)
+
+
+def test_a_loosened_promise_is_not_announced_without_a_line_in_the_changelog(tmp_path: Path) -> None:
+    found = compare(tmp_path, lambda c: c.pop("slaProperties"), "1.1.0", told=False)
+    assert not found.announced
+    assert "a line about it in the contract's changelog" in found.demand
+    assert '["1.1.0: what changed and why"]' in found.demand
 
 
 def test_a_version_that_is_none_is_named(tmp_path: Path) -> None:

@@ -38,6 +38,13 @@ def custom(name: str, value: Any) -> dict[str, Any]:
     return files_contract("pages", customProperties=[{"property": name, "value": value}])
 
 
+def prop(name: str, value: Any) -> dict[str, Any]:
+    return {"property": name, "value": value}
+
+
+KEY, TEXT = column("path", role="key"), column("text", role="text")
+
+
 def without(field: str) -> dict[str, Any]:
     return {name: value for name, value in files_contract("pages").items() if name != field}
 
@@ -88,12 +95,19 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "properties[2].name",
         "polars takes it for a pattern of column names; rename",
     ),
-    "a role that is none": (with_column(role="titel"), "customProperties:", "properties[2]", "did you mean 'title'?"),
-    "two key columns": (
-        with_column(role="key"),
+    "a role that is none": (with_column(role="titel"), "- property: role", "properties[2]", "did you mean 'title'?"),
+    "an access column": (with_column(role="access"), "- property: role", "properties[2]", "every release has one, public"),
+    "two title columns": (
+        table_contract("rows.jsonl", "jsonl", column("a", role="title"), column("b", role="title")),
         "properties:",
         "schema[0].properties",
-        "exactly one column must have the role",
+        "at most one column may have the role 'title'",
+    ),
+    "no key column": (
+        files_contract("p", schema=[{"name": "t", "properties": [column("text", role="text")]}]),
+        "properties:",
+        "schema[0].properties",
+        "mark it with primaryKey: true",
     ),
     "no text column": (
         files_contract("p", schema=[{"name": "t", "properties": [column("path", role="key")]}]),
@@ -101,7 +115,172 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "schema[0].properties",
         "role 'text' (customProperties: property: role, value: text)",
     ),
-    "a unique column that is no key": (with_column(unique=True), "unique: true", "unique", "remove it here"),
+    "a unique column that is dropped": (
+        with_column(unique=True, policy="drop"),
+        "unique: true",
+        "unique",
+        "cannot be judged for being unique",
+    ),
+    "a text that is hashed": (
+        files_contract("p", schema=[{"name": "t", "properties": [KEY, column("text", role="text", policy="hash")]}]),
+        "- name: text",
+        "properties[1]",
+        "use scan-and-mask",
+    ),
+    "a key that is dropped": (
+        files_contract("p", schema=[{"name": "t", "properties": [column("path", role="key", policy="drop"), TEXT]}]),
+        "- name: path",
+        "properties[0]",
+        "nothing would be left to retrieve",
+    ),
+    "a policy for private data that is none": (
+        custom("piiPolicy", "mask"),
+        "- property: piiPolicy",
+        "customProperties[0]",
+        "known: allow, scan-and-mask, hash, drop, refuse",
+    ),
+    "private data of a kind that is none": (
+        custom("piiEntities", ["EMAIL"]),
+        "- property: piiEntities",
+        "customProperties[0]",
+        "known: EMAIL_ADDRESS, PHONE_NUMBER",
+    ),
+    "private data that needs a model": (
+        custom("piiEntities", ["PERSON"]),
+        "- property: piiEntities",
+        "customProperties[0]",
+        "PERSON cannot be found here",
+    ),
+    "private data of a country that is none": (
+        custom("piiRegions", ["Germany"]),
+        "- property: piiRegions",
+        "customProperties[0]",
+        "no country code such as DE",
+    ),
+    "a scan for nothing": (
+        files_contract("p", customProperties=[prop("piiPolicy", "refuse"), prop("piiEntities", [])]),
+        "- property: piiEntities",
+        "customProperties[1]",
+        "refuse needs piiEntities to look for",
+    ),
+    "a changelog that is no list": (
+        custom("changelog", "1.1.0: more"),
+        "- property: changelog",
+        "customProperties[0]",
+        "is not a list of texts",
+    ),
+    "a rule of another engine": (
+        with_quality(type="custom", engine="soda", implementation="checks"),
+        "engine: soda",
+        "quality[0].engine",
+        "write engine: rag-pipeline",
+    ),
+    "a rule of sql": (
+        with_quality(type="sql", query="select 1", mustBe=1),
+        "type: sql",
+        "quality[0].type",
+        "a function in checks.py",
+    ),
+    "a rule over columns without its file": (
+        with_quality(type="custom", engine="rag-pipeline", implementation="ends_after_it_starts"),
+        "implementation: ends_after_it_starts",
+        "quality[0].implementation",
+        "checks.py: no such file",
+    ),
+    "invalid values of any kind": (
+        with_quality(metric="invalidValues", mustBe=0),
+        "- metric: invalidValues",
+        "quality[0]",
+        "needs arguments: validValues",
+    ),
+    "an argument no metric has": (
+        with_quality(metric="nullValues", mustBe=0, arguments={"validValues": [1]}),
+        "validValues:",
+        "arguments.validValues",
+        "unknown argument of nullValues",
+    ),
+    "credentials in a contract": (
+        server(type="s3", location="s3://key:secret@bucket/docs", format="documents"),
+        "location: s3://key:secret@bucket/docs",
+        "servers[0].location",
+        "set them in the environment",
+    ),
+    "a bucket that is a pattern": (
+        server(type="s3", location="s3://*/docs", format="documents"),
+        "location: s3://*/docs",
+        "servers[0].location",
+        "bucket cannot be a pattern",
+    ),
+    "a query that changes data": (
+        server(type="custom", location="sqlite:///x", customProperties=[prop("connector", "sql"), prop("query", "DROP x")]),
+        "- property: query",
+        "customProperties[1]",
+        "begins with SELECT or WITH",
+    ),
+    "two queries": (
+        server(
+            type="custom",
+            location="sqlite:///x.db",
+            customProperties=[prop("connector", "sql"), prop("query", "SELECT 1; DROP TABLE x")],
+        ),
+        "- property: query",
+        "customProperties[1]",
+        "one query only",
+    ),
+    "a database without a table": (
+        server(type="postgres", host="db", port=5432, database="d", schema="public"),
+        "- server: here",
+        "servers[0]",
+        "say what to read",
+    ),
+    "a web source without pages": (
+        server(type="custom", customProperties=[prop("connector", "web")]),
+        "- server: here",
+        "servers[0]",
+        "the URL of a sitemap",
+    ),
+    "a page that is no web page": (
+        server(type="custom", customProperties=[prop("connector", "web"), prop("pages", ["file:///etc/passwd"])]),
+        "- property: pages",
+        "customProperties[1]",
+        "begins with http://, https://",
+    ),
+    "a property of another connector": (
+        server(type="local", path="p", format="documents", customProperties=[prop("query", "SELECT 1")]),
+        "- property: query",
+        "customProperties[0]",
+        "query has no meaning for files",
+    ),
+    "a limit that is none": (
+        server(type="local", path="p", format="documents", customProperties=[prop("timeoutSeconds", 0)]),
+        "- property: timeoutSeconds",
+        "customProperties[0]",
+        "is not a number from 0.1 to 3600",
+    ),
+    "a pace there is no schedule for": (
+        promise(property="frequency", value=5, unit="h"),
+        "value: 5",
+        "slaProperties[0].value",
+        "or give scheduler: cron and a schedule",
+    ),
+    "a cron line that is none": (
+        promise(property="frequency", value=5, unit="h", scheduler="cron", schedule="daily"),
+        "schedule: daily",
+        "slaProperties[0].schedule",
+        "no cron line of five fields",
+    ),
+    "a promise made twice": (
+        files_contract("p", slaProperties=[{"property": "latency", "value": 1}, {"property": "freshness", "value": 2}]),
+        "- property: freshness",
+        "slaProperties[1]",
+        "is promised twice",
+    ),
+    "a promise of no time": (
+        promise(property="retention", value=0),
+        "value: 0",
+        "slaProperties[0].value",
+        "is not a time longer than nothing",
+    ),
     "a type that is not supported": (
         with_column(logicalType="array"),
         "logicalType: array",
@@ -126,11 +305,17 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "logicalTypeOptions.minLength",
         "known: exclusiveMaximum",
     ),
-    "an option no type has here": (
-        with_column(logicalType="timestamp", logicalTypeOptions={"timezone": True}),
-        "timezone: true",
-        "logicalTypeOptions.timezone",
-        "known: minimum, maximum",
+    "a time zone that is none": (
+        with_column(logicalType="timestamp", logicalTypeOptions={"defaultTimezone": "Mars/Olympus"}),
+        "defaultTimezone: Mars/Olympus",
+        "logicalTypeOptions.defaultTimezone",
+        "write it as Europe/Berlin",
+    ),
+    "a date format that is none": (
+        with_column(logicalType="date", logicalTypeOptions={"format": "QQQ"}),
+        "format: QQQ",
+        "logicalTypeOptions.format",
+        "write it with yyyy, MM, dd",
     ),
     "a pattern that is no regular expression": (
         with_column(logicalTypeOptions={"pattern": "["}),
@@ -169,10 +354,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "did you mean 'rowCount'?",
     ),
     "a metric that is not measured here": (
-        with_quality(metric="invalidValues", mustBe=1),
-        "- metric: invalidValues",
+        with_quality(metric="freshValues", mustBe=1),
+        "metric: freshValues",
         "quality[0]",
-        "unknown metric 'invalidValues'",
+        "unknown",
     ),
     "nulls of a title": (
         with_column("heading", role="title", quality=[{"metric": "nullValues", "mustBe": 0}]),
@@ -244,10 +429,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "did you mean 'local'?",
     ),
     "a server type without a connector": (
-        server(type="s3", location="s3://b/p", format="json"),
-        "type: s3",
+        server(type="kafka", host="b", format="json"),
+        "type: kafka",
         "servers[0].type",
-        "use local or custom",
+        "'kafka' has no connector; use one of local, s3",
     ),
     "a format no reader has": (
         server(type="local", path="p", format="jsnl"),
@@ -278,20 +463,20 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "no owner": (files_contract("p", team={"members": [{"username": "bob"}]}), "team:", "team", "give the team a name"),
     "a percentage above 100": (
         custom("quarantineMaxPercent", 101),
-        "customProperties:",
-        "customProperties",
+        "- property: quarantineMaxPercent",
+        "customProperties[0]",
         "a percentage from 0 to 100",
     ),
     "a percentage below 0": (
         custom("volumeMaxDropPercent", -1),
-        "customProperties:",
-        "customProperties",
+        "- property: volumeMaxDropPercent",
+        "customProperties[0]",
         "a percentage from 0 to 100",
     ),
     "a percentage that is text": (
         custom("quarantineMaxPercent", "ten"),
-        "customProperties:",
-        "customProperties",
+        "- property: quarantineMaxPercent",
+        "customProperties[0]",
         "a percentage from 0 to 100",
     ),
     "a custom property that is misspelt": (
@@ -301,10 +486,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "did you mean 'quarantineMaxPercent'?",
     ),
     "a promise in a unit no clock has": (
-        promise(property="latency", unit="moon"),
-        "unit: moon",
+        promise(property="latency", unit="parsec"),
+        "unit: parsec",
         "slaProperties[0].unit",
-        "known: h, d, min",
+        "known: min, h, d",
     ),
     "a promise that is no number": (
         promise(property="latency", value="x"),

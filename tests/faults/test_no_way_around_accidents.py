@@ -140,12 +140,12 @@ from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.errors import PromotionRefused
 from rag_pipeline.release import promote
 from rag_pipeline.settings import load_settings
-settings, move = load_settings(), promote.move_channel
+settings, move = load_settings(), promote.move_and_record
 def together(*args, **kwargs):
     print("decided", flush=True)
     sys.stdin.readline()
     move(*args, **kwargs)
-promote.move_channel = together
+promote.move_and_record = together
 desk = promote.desk_now(settings, read_contracts(settings.contracts), datetime.now(UTC))
 try:
     promote.promote(desk, sys.argv[1], by="racer", why="race", run_id="race")

@@ -1,0 +1,124 @@
+"""`contract new`: a first contract for a feed, drafted from what is there."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.settings import load_secrets, load_settings
+
+if TYPE_CHECKING:
+    from rag_pipeline.ingest.draft import Draft
+
+
+def new(
+    where: Annotated[
+        list[str],
+        typer.Argument(
+            help="A folder of documents; a .jsonl, .csv or .parquet file, or a pattern of such in quotes; s3://, gs:// or "
+            "az://; the URL of a database; the URL of a sitemap, or several of pages."
+        ),
+    ],
+    source: Annotated[
+        str, typer.Option(help="The source's name; after the file, folder, table or host when left out.")
+    ] = "",
+    output: Annotated[Path | None, typer.Option(help="The file to write; <source>.odcs.yaml in RAG_CONTRACTS.")] = None,
+    owner: Annotated[str, typer.Option(help="Who answers for the source: an e-mail address, or a team.")] = "",
+    table: Annotated[str, typer.Option(help="Of a database: the table to read, schema.table.")] = "",
+    query: Annotated[str, typer.Option(help="Of a database: a SELECT to read instead of a table.")] = "",
+    cursor: Annotated[str, typer.Option(help="Of a database: the column that changes with every change of a row.")] = "",
+    key: Annotated[
+        list[str] | None, typer.Option(help="The column a row is known by; again for several. Found by itself if one is.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a contract that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draft a contract from what is there: look at some of it, and write down types, roles, limits and what to decide.
+
+    The draft is valid, takes the rows it was drafted from, and holds no private value that was seen.
+    """
+    from rag_pipeline.ingest.draft import Wish, draft_contract
+    from rag_pipeline.ingest.draft.where import DatabaseWish
+
+    wish = Wish(
+        places=tuple(where),
+        contracts=load_settings().contracts,
+        source=source,
+        output=output.expanduser().absolute() if output else None,
+        owner=owner.strip(),
+        database=DatabaseWish(table, query, cursor),
+        keys=tuple(key or ()),
+    )
+    with _log_on_stderr():
+        draft = draft_contract(wish, load_secrets(), datetime.now(UTC), replace=force)
+    draft.write(replace=force)
+    commands = [f"rag contract check {draft.file}", f"rag refresh --source {draft.source}"]
+    if as_json:
+        print_json({**_told(draft), "next": commands})
+    else:
+        _show(draft, commands)
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    """Shows what long work tells of its progress, while it lasts."""
+    logger, handler = logging.getLogger("rag_pipeline"), logging.StreamHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def _told(draft: "Draft") -> dict[str, Any]:
+    columns = [
+        {
+            "name": one.name,
+            "type": one.logical_type,
+            "role": one.role,
+            "required": one.required,
+            "privacy": one.policy,
+        }
+        for one in draft.columns
+    ]
+    looked = {
+        "rows": len(draft.sample.rows),
+        "unreadable": draft.sample.broken + draft.sample.unreadable,
+        "whole": draft.sample.whole,
+        "says": draft.looked_at,
+    }
+    return {
+        "source": draft.source,
+        "file": str(draft.file),
+        "looked_at": looked,
+        "columns": columns,
+        "would_refuse": draft.judged.refused_rows,
+        "decide": list(draft.decide),
+    }
+
+
+def _show(draft: "Draft", commands: list[str]) -> None:
+    from rag_pipeline.ingest.draft.yaml_text import printable
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{draft.file} is drafted from {draft.looked_at}.", markup=False)
+    rows = [
+        (printable(one.name), one.logical_type, one.role or "", "yes" if one.required else "", one.policy or "")
+        for one in draft.columns
+    ]
+    console.print(table_of("column", "type", "role", "required", "private", rows=rows))
+    console.print("To decide (TODO in the file):", markup=False)
+    for one in draft.decide:
+        console.print(f"  • {printable(one)}", markup=False)
+    console.print("Then:", markup=False)
+    for command in commands:
+        console.print(f"  {command}", markup=False)

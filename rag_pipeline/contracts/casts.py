@@ -1,0 +1,125 @@
+"""Text as found -> typed values, column by column. What does not fit becomes null, and a rule finds it."""
+
+import re
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from rag_pipeline.contracts.contract import Column, LogicalType
+
+DTYPES: dict[LogicalType, pl.DataType] = {
+    "string": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us", "UTC"),
+}
+
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+_DATE_LETTERS = {
+    "yyyy": "%Y",
+    "yy": "%y",
+    "MMMM": "%B",
+    "MMM": "%b",
+    "MM": "%m",
+    "dd": "%d",
+    "HH": "%H",
+    "mm": "%M",
+    "ss": "%S",
+    "SSSSSS": "%6f",
+    "SSS": "%3f",
+    "XXX": "%:z",
+    "XX": "%z",
+}
+
+
+def date_pattern(pattern: str) -> str | None:
+    """A date pattern as ODCS writes it (`dd.MM.yyyy`, as in the JDK) -> as polars reads it; None when it is not known."""
+    parts = []
+    for token in _tokens(pattern):
+        if token.startswith("'"):
+            parts.append(token.strip("'").replace("%", "%%"))
+        elif token.isalpha():
+            if token not in _DATE_LETTERS:
+                return None
+            parts.append(_DATE_LETTERS[token])
+        else:
+            parts.append(token.replace("%", "%%"))
+    return "".join(parts) or None
+
+
+def _tokens(pattern: str) -> list[str]:
+    """Runs of one letter, quoted texts, and everything else one by one."""
+    return [found[0] for found in re.finditer(r"'[^']*'|([A-Za-z])\1*|.", pattern)]
+
+
+def cast(column: Column) -> pl.Expr:
+    """The expression that reads a column's text as its type. Dates are ISO 8601, or as `format` says."""
+    found = pl.col(column.name)
+    match column.logical_type:
+        case "string":
+            return found
+        case "boolean":
+            text = found.str.to_lowercase()
+            return (
+                pl.when(text.is_in(["true", "1", "yes"]))
+                .then(statement=True)
+                .when(text.is_in(["false", "0", "no"]))
+                .then(statement=False)
+                .alias(column.name)
+            )
+        case "date":
+            return _within(_date(column, found), _FIRST.date(), _LAST.date()).alias(column.name)
+        case "timestamp":
+            return _within(_timestamp(column, found), _FIRST, _LAST).alias(column.name)
+        case "integer":  # 5.0 is one, as in JSON Schema: a table of floats (pandas, Parquet) writes it so
+            text = found.str.strip_chars().str.replace(r"^([+-]?\d+)\.0+$", "${1}")
+            return text.cast(DTYPES["integer"], strict=False)
+        case "number":
+            return found.str.strip_chars().cast(DTYPES["number"], strict=False)
+
+
+def _date(column: Column, found: pl.Expr) -> pl.Expr:
+    iso = found.str.extract(r"^\s*(\d{4}-\d\d-\d\d)(?:[T ].*)?\s*$").str.to_date("%Y-%m-%d", strict=False)
+    form = _form(column)
+    if form is None:
+        return iso
+    own = found.str.strip_chars().str.to_date(form, strict=False)
+    return pl.coalesce(own, iso)  # a feed that has real dates writes them in ISO whatever the format
+
+
+def _timestamp(column: Column, found: pl.Expr) -> pl.Expr:
+    zone, form = str(column.options.get("defaultTimezone") or "UTC"), _form(column)
+    text = found.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace(r"[Zz]$", "+00:00")
+    readings = [
+        text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.convert_time_zone("UTC"),
+        _in_utc(text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False), zone),
+        _in_utc(text.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False), zone),
+        _in_utc(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")), zone),
+    ]
+    if form:
+        stripped = found.str.strip_chars()
+        if "%z" in form or "%:z" in form:
+            own = stripped.str.to_datetime(form, time_unit="us", strict=False).dt.convert_time_zone("UTC")
+        elif "%H" in form:
+            own = _in_utc(stripped.str.to_datetime(form, time_unit="us", strict=False), zone)
+        else:
+            own = _in_utc(stripped.str.to_date(form, strict=False).cast(pl.Datetime("us")), zone)
+        readings.insert(0, own)
+    return pl.coalesce(readings)
+
+
+def _within(value: pl.Expr, first: date, last: date) -> pl.Expr:
+    """Null beyond the years 1 to 9999, which a time may also come to on its way to UTC: Python holds no such date."""
+    return pl.when(value.is_between(first, last)).then(value)
+
+
+def _form(column: Column) -> str | None:
+    return date_pattern(str(column.options["format"])) if "format" in column.options else None
+
+
+def _in_utc(naive: pl.Expr, zone: str) -> pl.Expr:
+    """A time without a zone is of the contract's; of one the clocks repeated the earlier counts, a skipped one is none."""
+    return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")

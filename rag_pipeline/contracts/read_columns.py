@@ -1,0 +1,153 @@
+"""The columns of a contract: types, keys, options, and what is said of their privacy."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from rag_pipeline.contracts.casts import date_pattern
+from rag_pipeline.contracts.contract import LOGICAL_TYPES, OWN, ROLES, Column, LogicalType, Privacy, Role
+from rag_pipeline.contracts.page import COLUMN_PROPERTIES, At, Page
+from rag_pipeline.contracts.read_terms import read_privacy
+from rag_pipeline.contracts.rules import FORMATS
+from rag_pipeline.contracts.standard import unknown_name
+
+_NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_DATED = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format")
+OPTIONS: dict[LogicalType, tuple[str, ...]] = {
+    "string": ("minLength", "maxLength", "pattern", "format"),
+    "integer": (*_NUMERIC, "format"),
+    "number": _NUMERIC,
+    "date": _DATED,
+    "timestamp": (*_DATED, "timezone", "defaultTimezone"),
+    "boolean": (),
+}
+"""ODCS `logicalTypeOptions` that are kept, by type."""
+
+_INTEGERS = ("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
+
+
+def read_columns(page: Page, table: dict[str, Any], privacy: Privacy) -> tuple[Column, ...]:
+    """Every column, in order. `privacy` is what the contract says for the columns that say nothing themselves."""
+    seen: set[str] = set()
+    columns, positions = [], {}
+    for index, entry in enumerate(table.get("properties") or []):
+        at: At = ("schema", 0, "properties", index)
+        column = _column(page, at, entry, privacy)
+        if column.name in seen:
+            raise page.fail(at, f"column {column.name!r} is described twice; keep one")
+        seen.add(column.name)
+        columns.append(column)
+        positions[column.name] = entry.get("primaryKeyPosition", index)
+    keys = sorted((column for column in columns if column.role == "key"), key=lambda column: positions[column.name])
+    return (*keys, *(column for column in columns if column.role != "key"))
+
+
+def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Column:
+    name = entry["name"]
+    if problem := _name_problem(name):
+        raise page.fail((*at, "name"), f"{name!r}: {problem}; rename the column, in the feed too")
+    logical_type = entry.get("logicalType", "string")
+    if logical_type not in LOGICAL_TYPES:
+        raise page.fail((*at, "logicalType"), f"{logical_type!r} is not supported; one of {', '.join(LOGICAL_TYPES)}")
+    custom = page.custom(at, entry, COLUMN_PROPERTIES)
+    role = custom.get("role") or ("key" if entry.get("primaryKey") else None)
+    if role == "access":
+        raise page.fail(
+            page.custom_at(at, entry, "role"), "'access' scopes are not built yet: every release has one, public"
+        )
+    if role is not None and role not in ROLES:
+        raise page.fail(page.custom_at(at, entry, "role"), unknown_name("role", str(role), ROLES))
+    options = entry.get("logicalTypeOptions") or {}
+    for option, value in options.items():
+        _check_option(page, (*at, "logicalTypeOptions", option), logical_type, option, value)
+    own = read_privacy(page, at, entry, custom, privacy)
+    if own.policy == "drop" and role in ("key", "text"):
+        raise page.fail(at, f"a {role} column cannot be dropped: nothing would be left to retrieve; mask or refuse it")
+    if own.policy == "hash" and role == "text":
+        raise page.fail(at, "a text column cannot be hashed: nothing would be left to retrieve; use scan-and-mask")
+    if entry.get("unique") and own.policy in ("drop", "hash"):
+        raise page.fail((*at, "unique"), f"a column whose piiPolicy is {own.policy} cannot be judged for being unique")
+    if own.policy != "allow" and logical_type != "string" and own.policy in ("scan-and-mask", "refuse"):
+        own = replace(own, policy="allow")  # nothing to look into: a number, a date or a flag is no text
+    return Column(
+        name=name,
+        logical_type=logical_type,
+        required=bool(entry.get("required")) or role in ("key", "text"),
+        role=cast(Role | None, role),
+        options=options,
+        allowed=tuple(value["value"] for value in entry.get("enum") or ()),
+        description=entry.get("description", ""),
+        found_as=str(entry.get("physicalName") or name),
+        unique=bool(entry.get("unique")) or role == "key",
+        privacy=own,
+        classification=str(entry.get("classification") or "").lower(),
+        tags=tuple(str(tag) for tag in entry.get("tags") or ()),
+    )
+
+
+def _check_option(page: Page, at: At, logical_type: LogicalType, option: str, value: Any) -> None:
+    if option not in OPTIONS[logical_type]:
+        raise page.fail(at, unknown_name(f"option of a {logical_type}", option, OPTIONS[logical_type]))
+    for problem in _option_problems(logical_type, option, value):
+        raise page.fail(at, problem)
+
+
+def _option_problems(logical_type: LogicalType, option: str, value: Any) -> Iterator[str]:
+    dated = logical_type in ("date", "timestamp")
+    if option == "pattern":
+        if problem := pattern_problem(value):
+            yield f"not a valid regular expression: {problem}"
+    elif option == "format" and dated:
+        if not isinstance(value, str) or date_pattern(value) is None:
+            yield f"{value!r} is no date pattern that is known here; write it with yyyy, MM, dd, HH, mm, ss, SSS and XXX"
+    elif option == "format":
+        known = FORMATS if logical_type == "string" else _INTEGERS
+        if value not in known:
+            yield unknown_name("format", str(value), known)
+    elif option == "timezone":
+        if not isinstance(value, bool):
+            yield f"{value!r} is not true or false"
+    elif option == "defaultTimezone":
+        try:
+            ZoneInfo(str(value))
+        except Exception:  # ZoneInfo raises several kinds for what is no name of a zone
+            yield f"{value!r} is no time zone; write it as Europe/Berlin"
+    elif dated:
+        if not _is_date(value):
+            yield f"{value!r} is not a date; write it as 2026-01-31"
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        yield f"{value!r} is not a number"
+
+
+def _name_problem(name: str) -> str | None:
+    """Why the engines that will judge a column cannot have one of this name."""
+    if name.startswith(OWN):
+        return f"names that begin with {OWN!r} are the pipeline's own"
+    if name == "check_output":  # pandera.constants.CHECK_OUTPUT_KEY: it would take the column for its verdicts
+        return "pandera keeps this name for itself"
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return "polars takes it for a pattern of column names"
+    return None
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """Why the engine that will run a pattern refuses it. It knows no look-around and no back-references."""
+    try:
+        pl.Series([""]).str.contains(f"^(?:{pattern})$")
+    except pl.exceptions.ComputeError as error:
+        told = re.search(r"(?m)^error: (.+)$", str(error))
+        return told[1] if told else "it is too large"
+    return None
+
+
+def _is_date(value: object) -> bool:
+    try:
+        datetime.fromisoformat(str(value))
+    except ValueError:
+        return False
+    return isinstance(value, str)
