@@ -3,13 +3,16 @@
 In this order: a process killed in between reads the same items again, and finds that nothing is left to change.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Set
 
 import polars as pl
 import pyarrow as pa
 
+from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.ingest.connectors import Item
-from rag_pipeline.ingest.stage import Staged, Stamp
+from rag_pipeline.ingest.rows import Stamp, as_text
+from rag_pipeline.ingest.staged import Staged
 from rag_pipeline.ingest.tables import DOCUMENTS, LISTING, QUARANTINE, SourceTables
 from rag_pipeline.lake import OP
 
@@ -84,14 +87,27 @@ def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, st
     touched = {rank[1] for rank in staged.winners.values()} | again
     rows = [
         {
-            "item": item.key,
+            "item": name,
             "version": item.version,
             "reader": reader,
-            "settled": item.key not in again if item.key in touched else previous.get(item.key, True),
+            "settled": name not in again if name in touched else previous.get(name, True),
         }
-        for item in items.values()
+        for name, item in items.items()
     ]
     tables.listing.overwrite(pa.Table.from_pylist(rows, LISTING))
+
+
+def rivals(contract: Contract, tables: SourceTables, staged: Staged, *, among: Set[str]) -> set[str]:
+    """Unread items that hold a document with the key, or the value of a unique column, of a row that was staged."""
+    stored = tables.documents.scan().filter(pl.col("item").is_in(list(among)))
+    found = {item for document, item in stored.select("document_id", "item").collect().iter_rows() if staged.knows(document)}
+    for column in contract.unique_columns:
+        values = staged.uniques.get(column.name, {})
+        held = stored.select("item", pl.col(column.role or "metadata").cast(pl.String)).collect()
+        for item, value in held.iter_rows():
+            if value is not None and as_text(value if column.role else json.loads(value).get(column.name)) in values:
+                found.add(item)
+    return found
 
 
 def unsettle(tables: SourceTables, names: set[str]) -> None:

@@ -3,6 +3,8 @@
 import json
 import logging
 import shutil
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,13 +21,20 @@ from rag_pipeline.ingest.commit import (
     commit_quarantine,
     items_in_quarantine,
     listing_of,
+    rivals,
     unsettle,
 )
 from rag_pipeline.ingest.connectors import Connector, Item, connect
+from rag_pipeline.ingest.privacy import Shield
+from rag_pipeline.ingest.quality import measure_quality
 from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
-from rag_pipeline.ingest.stage import Staged, Stamp, stage
+from rag_pipeline.ingest.retention import purge
+from rag_pipeline.ingest.rows import Stamp
+from rag_pipeline.ingest.stage import stage
+from rag_pipeline.ingest.staged import Staged
 from rag_pipeline.ingest.tables import LOADS, SourceTables, source_tables
 from rag_pipeline.progress import progress
+from rag_pipeline.settings import NO_SECRETS, Secrets
 
 log = logging.getLogger("rag_pipeline")
 
@@ -33,38 +42,54 @@ _EXAMPLES = 50
 """How many keys and refusals a report names; the tables hold all."""
 
 
-def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime) -> LoadReport:
+def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, secrets: Secrets = NO_SECRETS) -> LoadReport:
     """Bring one source's documents up to date.
 
     Never raises for bad data: a feed that cannot be read, or whose batch breaks the contract, leaves the last good
-    version in place and says why (`outcome == "held"`).
+    version in place and says why (`outcome == "held"`). Raises `ContractError` when the contract needs a secret that is
+    not set.
     """
     tables = source_tables(home, contract.source)
-    stamp = Stamp(contract, run_id, now)
+    stamp = Stamp(contract, run_id, now, Shield(contract, secrets.salt))
     scratch = home / "scratch" / contract.source
     with exclusive(home / "lake", f"source-{contract.source}", wait_s=600):
         shutil.rmtree(scratch, ignore_errors=True)  # left by a load that was killed
         try:
-            report = _load(stamp, tables, scratch)
+            purged, emptied = purge(contract, tables, now, run_id)
+            report = _load(stamp, tables, scratch, secrets)
+            report = replace(
+                report,
+                removed=(*purged, *report.removed),
+                purged=len(purged) + emptied,
+                quality=measure_quality(contract, home),
+            )
             _remember(stamp, tables, report)
             return report
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _load(stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
-    contract = stamp.contract
+def _load(stamp: Stamp, tables: SourceTables, scratch: Path, secrets: Secrets) -> LoadReport:
     try:
-        connector = connect(contract)
-        items = {item.key: item for item in connector.items()}
+        connector = connect(stamp.contract, secrets)
+    except SourceUnavailable as error:
+        return _held(stamp, tables, f"the feed could not be listed: {error}")
+    with closing(connector):
+        return _load_from(connector, stamp, tables, scratch)
+
+
+def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
+    contract, name = stamp.contract, stamp.shield.name
+    listed = listing_of(tables)
+    try:
+        items = {name(item.key): item for item in connector.items(lambda key: listed.get(name(key), (None,))[0])}
     except (SourceUnavailable, OSError) as error:
         return _held(stamp, tables, f"the feed could not be listed: {error}")
     if not items:
         return _held(stamp, tables, "the feed is empty: it lists nothing to read")
 
-    reader = f"{contract.fingerprint}:{contract.version}:{connector.reads}"
-    listed = listing_of(tables)
-    stale = [item for item in items.values() if listed.get(item.key) != (item.version, reader, True)]
+    reader = f"{contract.fingerprint}:{contract.version}:{stamp.shield.fingerprint}:{connector.reads}"
+    stale = [name for name, item in items.items() if listed.get(name) != (item.version, reader, True)]
     gone = (listed.keys() | items_in_quarantine(tables)) - items.keys()
     if not stale and not gone and tables.documents.exists:
         return _report(stamp, tables, "unchanged", items_listed=len(items))
@@ -73,7 +98,7 @@ def _load(stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
         staged = _stage_until_settled(stale, items, connector, stamp, tables, scratch)
     except SourceUnavailable as error:
         return _held(stamp, tables, f"the feed broke off: {error}", items=len(items))
-    read = {item.key for item in stale} | staged.unsettled_items
+    read = {*stale, *staged.unsettled_items}
     if reason := _batch_problem(contract, tables, staged, read | gone):
         commit_quarantine(stamp, tables, staged, touched=set())
         unsettle(tables, read)
@@ -95,28 +120,21 @@ def _load(stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
 
 
 def _stage_until_settled(
-    stale: list[Item], items: dict[str, Item], connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path
+    stale: list[str], items: dict[str, Item], connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path
 ) -> Staged:
-    """Read the stale items; where a key also stands in an unchanged item, read that one too, and settle both."""
+    """Read the stale items; where a key or unique value also stands in an unchanged item, read that too, and settle both."""
     while True:
         with progress(f"reading {stamp.contract.source}", len(stale), unit="items") as advance:
-            staged = stage(stale, connector, stamp, scratch, advance)
-        names = {item.key for item in stale}
-        rivals = (
-            tables.documents.scan()
-            .filter(~pl.col("item").is_in(list(names)) & pl.col("item").is_in(list(items)))
-            .select("document_id", "item")
-            .collect()
-        )
-        conflicting = {item for document, item in rivals.iter_rows() if document in staged.winners}
+            staged = stage({name: items[name] for name in stale}, connector, stamp, scratch, advance)
+        conflicting = rivals(stamp.contract, tables, staged, among=items.keys() - set(stale))
         if not conflicting:
             return staged
-        stale += [items[name] for name in sorted(conflicting)]
+        stale += sorted(conflicting)
 
 
 def _batch_problem(contract: Contract, tables: SourceTables, staged: Staged, touched: set[str]) -> str | None:
     """Why the batch as a whole breaks its contract, or None."""
-    required = [column.name for column in contract.columns if column.required]
+    required = [column.found_as for column in contract.columns if column.required]
     if staged.readable and (missing := [name for name in required if name not in staged.columns]):
         found = ", ".join(_names(contract, staged)) or "none of the contract's; does the file lack its header line?"
         return (
@@ -185,6 +203,8 @@ def _report(
         items_read=items_read,
         rows_in=staged.rows_in if staged else 0,
         good=staged.good if staged else 0,
+        expired=staged.expired if staged else 0,
+        pii_found=dict(sorted(staged.pii_found.items())) if staged else {},
         refused=staged.refused if staged else 0,
         superseded=staged.superseded if staged else 0,
         unreadable=len(staged.unreadable_items) if staged else 0,
@@ -202,13 +222,14 @@ def _report(
 
 def _names(contract: Contract, staged: Staged, *, only_unknown: bool = False) -> list[str]:
     """Names of the columns found. None where none is the contract's: then they may be values, of a file without header."""
-    known = {column.name for column in contract.columns}
+    known = {column.found_as for column in contract.columns}
     if not known & staged.columns:
         return []
     return sorted(staged.columns - known if only_unknown else staged.columns)
 
 
 def _remember(stamp: Stamp, tables: SourceTables, report: LoadReport) -> None:
+    broken = [result.says for result in report.quality if not result.holds and result.rule.severity == "error"]
     row = {
         "at": stamp.now,
         "run_id": stamp.run_id,
@@ -219,6 +240,12 @@ def _remember(stamp: Stamp, tables: SourceTables, report: LoadReport) -> None:
         "documents": report.documents,
         "refused": report.open_refusals,
         "superseded": report.superseded,
+        "rows_in": report.rows_in,
+        "good": report.good,
+        "rows_refused": report.refused,
+        "expired": report.expired,
+        "purged": report.purged,
+        "broken": json.dumps(broken),
         "data_version": report.data_version,
     }
     tables.loads.append(pa.Table.from_pylist([row], LOADS))

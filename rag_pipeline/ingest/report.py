@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from rag_pipeline.ingest.quality import QualityResult
+
 Outcome = Literal["accepted", "unchanged", "held"]
 
 
@@ -34,6 +36,13 @@ class LoadReport:
     refused: int = 0
     superseded: int = 0
     unreadable: int = 0
+    expired: int = 0
+    """Rows that were older than the contract lets them be kept."""
+    purged: int = 0
+    """Documents and refused rows that have become older than that since."""
+    pii_found: dict[str, int] = field(default_factory=dict)
+    """Private data found in the rows read, by entity; masked or refused as the contract says."""
+    quality: tuple[QualityResult, ...] = ()
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from rag_pipeline.contracts.contract import Contract, QualityRule
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.ingest.quality import stored_values
 from rag_pipeline.ingest.tables import SourceTables, source_tables
 
 
@@ -27,6 +28,8 @@ class SourceState:
     data_version: str
     contract_id: str
     contract_version: str
+    broken: tuple[str, ...] = ()
+    """Quality rules of severity error that did not hold after the last load."""
 
     @property
     def within_sla(self) -> bool:
@@ -60,6 +63,7 @@ def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
         data_version=last[0]["data_version"] if last else "",
         contract_id=contract.id,
         contract_version=contract.version,
+        broken=tuple(json.loads(last[0].get("broken") or "[]")) if last else (),
     )
 
 
@@ -68,62 +72,9 @@ def _newest(contract: Contract, tables: SourceTables) -> datetime | None:
     if modified and modified.name == contract.age_column:
         value = tables.documents.scan().select(pl.col("modified_at").max()).collect().item()
         return value if isinstance(value, datetime) else None
-    newest = _metadata(tables, str(contract.age_column)).drop_nulls().max()
+    column = next(column for column in contract.columns if column.name == contract.age_column)
+    newest = stored_values(tables, column).drop_nulls().max()
     if not isinstance(newest, str):
         return None
     value = datetime.fromisoformat(newest)
     return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class QualityResult:
-    """One quality rule and what was measured for it, in the rule's unit."""
-
-    rule: QualityRule
-    value: float
-    holds: bool
-
-
-def measure_quality(contract: Contract, home: Path) -> tuple[QualityResult, ...]:
-    """Every quality rule of a contract, measured on the documents stored now."""
-    tables = source_tables(home, contract.source)
-    rows = int(tables.documents.scan().select(pl.len()).collect().item())
-    results = []
-    for rule in contract.quality:
-        count = float(_count(contract, tables, rule, rows))
-        value = 100 * count / rows if rule.unit == "percent" and rows else count
-        results.append(QualityResult(rule, value, rule.holds(value)))
-    return tuple(results)
-
-
-def _count(contract: Contract, tables: SourceTables, rule: QualityRule, rows: int) -> int:
-    if rule.metric == "rowCount":
-        return rows
-    column = next(column for column in contract.columns if column.name == rule.column)
-    if column.role == "key" and rule.metric == "duplicateValues":
-        superseded = (pl.col("status") == "open") & (pl.col("kind") == "superseded")
-        return int(tables.quarantine.scan().filter(superseded).select(pl.len()).collect().item())
-    if column.role:
-        values = tables.documents.scan().select(pl.col(column.role).cast(pl.String)).collect().to_series()
-    else:
-        values = _metadata(tables, column.name)
-    if rule.metric == "duplicateValues":
-        present = values.drop_nulls()
-        return len(present) - present.n_unique()
-    missing = values.is_null()
-    if rule.metric == "missingValues":
-        missing = missing | (values.str.strip_chars() == "").fill_null(value=False)
-    return int(missing.sum())
-
-
-def _metadata(tables: SourceTables, name: str) -> pl.Series:
-    """One metadata column as text, null where a document has none."""
-    stored = tables.documents.scan().select("metadata").collect()["metadata"]
-    values = (json.loads(text).get(name) for text in stored)
-    return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
-
-
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -65,6 +65,12 @@ LOADS = pa.schema(
         ("documents", pa.int64()),
         ("refused", pa.int64()),
         ("superseded", pa.int64()),
+        ("rows_in", pa.int64()),  # of this load: good + rows_refused + superseded + expired
+        ("good", pa.int64()),
+        ("rows_refused", pa.int64()),
+        ("expired", pa.int64()),
+        ("purged", pa.int64()),
+        ("broken", pa.string()),  # JSON list: quality rules of severity error that do not hold
         ("data_version", pa.string()),
     ]
 )

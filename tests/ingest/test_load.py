@@ -629,7 +629,7 @@ def test_the_last_row_of_a_repeated_key_is_kept_and_the_others_are_in_quarantine
     entries = table.quarantine("open")
     assert [json.loads(entry["raw"])["text"] for entry in entries] == ["first", "second"]
     assert {entry["kind"] for entry in entries} == {"superseded"}
-    assert report.refusals[0].reasons == ("key repeats the key of a.jsonl row 3, which is kept",)
+    assert report.refusals[0].reasons == ("id repeats the key of a.jsonl row 3, which is kept",)
 
 
 def test_the_newest_row_of_a_repeated_key_is_kept_where_rows_say_when_they_changed(workspace: Workspace) -> None:

@@ -10,7 +10,8 @@ import pytest
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
-from rag_pipeline.ingest.state import SourceState, measure_quality, source_state
+from rag_pipeline.ingest.quality import measure_quality
+from rag_pipeline.ingest.state import SourceState, source_state
 from tests.conftest import Workspace, column, table_contract
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

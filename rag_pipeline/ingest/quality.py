@@ -1,0 +1,92 @@
+"""The quality rules of a contract, measured on the documents that are stored now."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from rag_pipeline.contracts.contract import Column, Contract, QualityRule
+from rag_pipeline.ingest.tables import SourceTables, source_tables
+
+
+@dataclass(frozen=True, slots=True)
+class QualityResult:
+    """One quality rule and what was measured for it, in the rule's unit."""
+
+    rule: QualityRule
+    value: float
+    holds: bool
+
+    @property
+    def says(self) -> str:
+        rule = self.rule
+        bound = f"{rule.bound:g}" if isinstance(rule.bound, float) else f"{rule.bound[0]:g} and {rule.bound[1]:g}"
+        of = f" of {rule.column}" if rule.column else ""
+        return f"{rule.name}: {rule.metric}{of} is {self.value:g} {rule.unit}; the contract says {rule.operator} {bound}"
+
+
+def measure_quality(contract: Contract, home: Path) -> tuple[QualityResult, ...]:
+    """Every quality rule of a contract: counts of rows, or percent of the rows (0-100)."""
+    tables = source_tables(home, contract.source)
+    rows = int(tables.documents.scan().select(pl.len()).collect().item())
+    results = []
+    for rule in contract.quality:
+        count = float(_count(contract, tables, rule, rows))
+        value = 100 * count / rows if rule.unit == "percent" and rows else count
+        results.append(QualityResult(rule, value, rule.holds(value)))
+    return tuple(results)
+
+
+def stored_values(tables: SourceTables, column: Column) -> pl.Series:
+    """One column of the stored documents as text, null where a document has none."""
+    if column.role and column.role != "key":
+        stored = tables.documents.scan().select(pl.col(column.role).cast(pl.String)).collect().to_series()
+        return stored.alias(column.name)
+    if column.role == "key":
+        return tables.documents.scan().select("key").collect()["key"].alias(column.name)
+    found = tables.documents.scan().select("metadata").collect()["metadata"]
+    values = (json.loads(text).get(column.name) for text in found)
+    return pl.Series(column.name, [_text(value) for value in values], dtype=pl.String)
+
+
+def _count(contract: Contract, tables: SourceTables, rule: QualityRule, rows: int) -> int:
+    if rule.metric == "rowCount":
+        return rows
+    by_name = {column.name: column for column in contract.columns}
+    if rule.metric == "duplicateValues":
+        return _duplicates(contract, tables, [by_name[name] for name in rule.arguments.get("properties") or [rule.column]])
+    values = stored_values(tables, by_name[str(rule.column)])
+    if rule.metric == "invalidValues":
+        valid = pl.Series([True]).new_from_index(0, len(values))
+        if "validValues" in rule.arguments:
+            valid &= values.is_in([str(_text(value)) for value in rule.arguments["validValues"]])
+        if "pattern" in rule.arguments:
+            valid &= values.str.contains(f"^(?:{rule.arguments['pattern']})$")
+        return int((~valid & values.is_not_null()).sum())
+    missing = values.is_null()
+    if rule.metric == "missingValues":
+        words = [str(word).strip() for word in rule.arguments.get("missingValues") or () if word is not None]
+        missing = missing | values.str.strip_chars().is_in(["", *words]).fill_null(value=False)
+    return int(missing.sum())
+
+
+def _duplicates(contract: Contract, tables: SourceTables, columns: list[Column]) -> int:
+    """Rows beyond the first of each value. Of what must be unique one row is stored; the quarantine tells the others."""
+    if all(column.role == "key" for column in columns) or (len(columns) == 1 and columns[0].unique):
+        named = ", ".join(column.name for column in (contract.keys if columns[0].role == "key" else columns))
+        superseded = tables.quarantine.scan().filter((pl.col("status") == "open") & (pl.col("kind") == "superseded"))
+        reasons = superseded.select("reasons").collect()["reasons"]
+        return sum(any(reason["column"] == named for reason in json.loads(text)) for text in reasons)
+    frame = pl.DataFrame([stored_values(tables, column) for column in columns])
+    present = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    return present.height - present.n_unique()
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,85 @@
+"""Keeping data no longer than its contract allows: documents by their own date, refused rows since they were first seen.
+
+What is removed here leaves the table's history and kept releases with the weekly collection.
+"""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.ingest.tables import QUARANTINE, SourceTables
+from rag_pipeline.lake import OP
+
+EMPTIED = "{}"
+"""What stays of an open refusal's raw values."""
+
+
+def too_old(contract: Contract, row: dict[str, Any], now: datetime) -> bool:
+    """Whether an accepted row (column name -> typed value) may not be kept any more. Without a date it may."""
+    oldest = _oldest(contract, now)
+    if oldest is None or contract.retention_column is None:
+        return False
+    value = _moment(row[contract.retention_column])
+    return value is not None and value < oldest
+
+
+def purge(contract: Contract, tables: SourceTables, now: datetime, run_id: str) -> tuple[list[str], int]:
+    """Remove what is past its retention: ids of the documents, and how many refused rows lost their raw values.
+
+    A resolved refusal goes as a whole; an open one stays, with its reasons only, so that nothing turns green by age.
+    """
+    oldest = _oldest(contract, now)
+    if oldest is None:
+        return [], 0
+    documents = _expired(contract, tables, oldest)
+    if documents:
+        tables.documents.remove(pl.DataFrame({"document_id": documents}).to_arrow(), ("document_id",))
+    return documents, _purge_quarantine(tables, oldest, run_id)
+
+
+def _oldest(contract: Contract, now: datetime) -> datetime | None:
+    return now - timedelta(hours=contract.retention_hours) if contract.retention_hours else None
+
+
+def _expired(contract: Contract, tables: SourceTables, oldest: datetime) -> list[str]:
+    name = contract.retention_column
+    if name is None:
+        return []
+    column = next(column for column in contract.columns if column.name == name)
+    stored = tables.documents.scan()
+    if column.role == "modified_at":
+        return stored.filter(pl.col("modified_at") < oldest).select("document_id").collect()["document_id"].to_list()
+    rows = stored.select("document_id", "metadata").collect().iter_rows()
+    moments = ((document, _moment(json.loads(metadata).get(name))) for document, metadata in rows)
+    return [document for document, moment in moments if moment is not None and moment < oldest]
+
+
+def _purge_quarantine(tables: SourceTables, oldest: datetime, run_id: str) -> int:
+    old = tables.quarantine.scan().filter(pl.col("first_seen_at") < oldest).collect()
+    resolved = old.filter(pl.col("status") == "resolved").with_columns(pl.lit("delete").alias(OP))
+    emptied = old.filter((pl.col("status") == "open") & (pl.col("raw") != EMPTIED)).with_columns(
+        pl.lit(EMPTIED).alias("raw"), pl.lit("upsert").alias(OP)
+    )
+    rows = pl.concat([resolved, emptied])
+    if rows.is_empty():
+        return 0
+    source = rows.select(*QUARANTINE.names, OP).to_arrow().cast(QUARANTINE.append(pa.field(OP, pa.string())))
+    tables.quarantine.merge(source.to_reader(), "quarantine_id", {"run_id": run_id})
+    return rows.height
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
