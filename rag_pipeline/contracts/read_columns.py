@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -70,10 +69,11 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
         raise page.fail(at, f"a {role} column cannot be dropped: nothing would be left to retrieve; mask or refuse it")
     if own.policy == "hash" and role == "text":
         raise page.fail(at, "a text column cannot be hashed: nothing would be left to retrieve; use scan-and-mask")
-    if entry.get("unique") and own.policy in ("drop", "hash"):
-        raise page.fail((*at, "unique"), f"a column whose piiPolicy is {own.policy} cannot be judged for being unique")
-    if own.policy != "allow" and logical_type != "string" and own.policy in ("scan-and-mask", "refuse"):
-        own = replace(own, policy="allow")  # nothing to look into: a number, a date or a flag is no text
+    if entry.get("unique") and role != "key" and own.policy in ("drop", "scan-and-mask"):
+        raise page.fail(
+            (*at, "unique"),
+            f"values of a unique column would look alike with piiPolicy {own.policy}; give this column allow, hash or refuse",
+        )
     return Column(
         name=name,
         logical_type=logical_type,

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.errors import ContractError, SourceUnavailable
 from rag_pipeline.files import exclusive, fingerprint_lines
 from rag_pipeline.ingest.commit import (
     Changes,
@@ -85,6 +85,8 @@ def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch
         items = {name(item.key): item for item in connector.items(lambda key: listed.get(name(key), (None,))[0])}
     except (SourceUnavailable, OSError) as error:
         return _held(stamp, tables, f"the feed could not be listed: {error}")
+    except ContractError as error:  # only the data shows that a salt is needed
+        return _held(stamp, tables, str(error))
     if not items:
         return _held(stamp, tables, "the feed is empty: it lists nothing to read")
 
@@ -98,6 +100,8 @@ def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch
         staged = _stage_until_settled(stale, items, connector, stamp, tables, scratch)
     except SourceUnavailable as error:
         return _held(stamp, tables, f"the feed broke off: {error}", items=len(items))
+    except ContractError as error:
+        return _held(stamp, tables, str(error), items=len(items))
     read = {*stale, *staged.unsettled_items}
     if reason := _batch_problem(contract, tables, staged, read | gone):
         commit_quarantine(stamp, tables, staged, touched=set())
