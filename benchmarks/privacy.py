@@ -14,7 +14,7 @@ from pathlib import Path
 from rag_pipeline.contracts.entities import ENTITIES
 from rag_pipeline.contracts.read_terms import DEFAULT_ENTITIES
 from rag_pipeline.corpus.model import model_of
-from rag_pipeline.ingest.recognizers import finds
+from rag_pipeline.ingest.privacy.recognizers import finds
 from rag_pipeline.settings import load_settings
 
 SUFFIXES = (".md", ".txt", ".jsonl", ".csv")

@@ -72,7 +72,7 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
     if entry.get("unique") and role != "key" and own.policy in ("drop", "scan-and-mask"):
         raise page.fail(
             (*at, "unique"),
-            f"values of a unique column would look alike with piiPolicy {own.policy}; give this column allow, hash or refuse",
+            f"values of a unique column would look alike with piiPolicy {own.policy}; give it allow, hash or refuse",
         )
     return Column(
         name=name,

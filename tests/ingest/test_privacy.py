@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rag_pipeline.contracts.contract import Column, Contract, PiiPolicy, Privacy, Role, Server
 from rag_pipeline.contracts.entities import ENTITIES
 from rag_pipeline.errors import ContractError
-from rag_pipeline.ingest import privacy
 from rag_pipeline.ingest.privacy import Shield
-from rag_pipeline.ingest.recognizers import finds
+from rag_pipeline.ingest.privacy import shield as privacy
+from rag_pipeline.ingest.privacy.recognizers import finds
 from tests.ingest.test_recognizers import EXAMPLES
 
 SALT = "a secret of this installation"

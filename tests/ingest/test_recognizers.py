@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL
-from rag_pipeline.ingest.recognizers import KINDS, finds
+from rag_pipeline.ingest.privacy.recognizers import KINDS, finds
 
 EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
     "EMAIL_ADDRESS": (
@@ -196,7 +196,7 @@ def watch(event, arguments):
     if event in ("socket.getaddrinfo", "socket.connect", "urllib.Request") or event == "open" and "w" in str(arguments[1]):
         asked.append([event, str(arguments[0])])
 sys.addaudithook(watch)
-from rag_pipeline.ingest.recognizers import KINDS, finds
+from rag_pipeline.ingest.privacy.recognizers import KINDS, finds
 loaded = "presidio_analyzer" in sys.modules
 found = finds("jane@example.com +49 30 901820 DE89370400440532013000", list(KINDS), ["DE"])
 heavy = [name for name in ("torch", "spacy", "transformers", "thinc", "dagster") if name in sys.modules]

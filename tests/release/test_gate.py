@@ -307,6 +307,12 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
         "source wiki is 50.0 h old, its contract allows 48 h",
         "gate.yaml:4",
     ),
+    "a source whose data breaks a rule": (
+        lambda case: case.facts_are(sources=(replace(SOURCE, broken=("enough: rowCount is 3 rows",)),)),
+        REFUSED,
+        "source handbook breaks its contract's quality rule enough: rowCount is 3 rows",
+        "gate.yaml:2",
+    ),
     "a source never loaded": (
         lambda case: case.facts_are(sources=(replace(SOURCE, age_hours=None),)),
         REFUSED,
