@@ -35,7 +35,7 @@ status: env           ## what serves, and how old each source is
 	$(BIN)/rag status
 
 test: env             ## the tests (minutes)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: env        ## fault and scale tests as well (longer)
 	$(BIN)/pytest -m slow

@@ -20,6 +20,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data some checkouts have beside them; tests that want it are skipped where it is absent."""
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: each with all cores for torch would only push the others away
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def files_contract(folder: str | Path, **changes: Any) -> dict[str, Any]:
     """A contract for a folder of documents; `changes` replace its top-level fields."""
     return {

@@ -64,6 +64,9 @@ def source_assets(contract: Contract, settings: Settings) -> dg.AssetsDefinition
     return load
 
 
+_SHORTEST_WINDOW = timedelta(minutes=1)
+"""Of a freshness policy, says Dagster; the check of the data's age knows shorter ones."""
+
 _BATCH_SAYS = (
     "The feed could be read, has the columns the contract requires, and neither refused too many rows nor shrank too "
     "much. When it fails, the source is held at its last good version, which keeps serving."
@@ -71,7 +74,7 @@ _BATCH_SAYS = (
 
 
 def _documents_spec(contract: Contract) -> dg.AssetSpec:
-    fail = timedelta(hours=contract.max_age_hours) if contract.max_age_hours else None
+    fail = max(timedelta(hours=contract.max_age_hours), _SHORTEST_WINDOW) if contract.max_age_hours else None
     return dg.AssetSpec(
         keys.documents(contract.source),
         group_name=contract.source,
