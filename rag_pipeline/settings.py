@@ -83,13 +83,21 @@ def load_secrets() -> Secrets:
     return Secrets(os.environ.get("RAG_PII_SALT", ""), dict(os.environ))
 
 
+_HARMLESS = {
+    "PANDERA_VALIDATION_ENABLED": ("True", "true", "1"),
+    "PANDERA_VALIDATION_DEPTH": ("SCHEMA_AND_DATA",),
+    "PANDERA_USE_NARWHALS_BACKEND": ("False", "false", "0"),
+}
+"""pandera's switches -> the values with which contracts are kept as they were tested."""
+
+
 def load_settings() -> Settings:
     """Settings from the environment, with the guards that must hold before anything is imported.
 
     Raises `PipelineError` when the environment would switch the contracts off.
     """
-    for switch in ("PANDERA_VALIDATION_ENABLED", "PANDERA_VALIDATION_DEPTH"):
-        if os.environ.get(switch, "").lower() in {"false", "0", "schema_only"}:
+    for switch, harmless in _HARMLESS.items():  # whatever pandera does not know as true is false to it, TRUE and yes too
+        if os.environ.get(switch, harmless[0]) not in harmless:
             raise PipelineError(
                 f"{switch}={os.environ[switch]} switches data contracts off. Unset it: this pipeline refuses to start."
             )

@@ -83,6 +83,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
                 "age_hours": round(state.age_hours, 1) if state.age_hours is not None else None,
                 "max_age_hours": state.max_age_hours,
                 "within_sla": state.within_sla,
+                "broken_rules": list(state.broken),
                 "contract": f"{state.contract_id} {state.contract_version}",
             }
         )

@@ -78,7 +78,7 @@ def status(as_json: AsJson = False) -> None:
             f"{one['age_hours']} h" if one["age_hours"] is not None else "–",
             f"{one['max_age_hours']:g} h" if one["max_age_hours"] else "–",
             "yes" if one["within_sla"] else "NO",
-            one["reason"],
+            one["reason"] or "; ".join(one["broken_rules"]),
         )
         for one in found["sources"]
     ]

@@ -1,4 +1,4 @@
-"""`contract check` and `contract diff`: is a contract valid, and does a new version promise less than the old one."""
+"""`contract check` and `contract diff`: is a contract valid, and does it promise less than before. `new`: contract_new."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from rag_pipeline.contracts.diff import Difference
     from rag_pipeline.release.promises import Promises
 
-contract = typer.Typer(no_args_is_help=True, help="Contracts: `check` that they are valid, `diff` two versions of one.")
+contract = typer.Typer(
+    no_args_is_help=True,
+    help="Contracts: draft a `new` one from data, `check` that they are valid, see what changed in a `diff`.",
+)
 
 contract.command()(new)
 

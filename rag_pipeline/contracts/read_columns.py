@@ -48,7 +48,7 @@ def read_columns(page: Page, table: dict[str, Any], privacy: Privacy) -> tuple[C
 
 def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Column:
     name = entry["name"]
-    if problem := _name_problem(name):
+    if problem := column_name_problem(name):
         raise page.fail((*at, "name"), f"{name!r}: {problem}; rename the column, in the feed too")
     logical_type = entry.get("logicalType", "string")
     if logical_type not in LOGICAL_TYPES:
@@ -124,7 +124,7 @@ def _option_problems(logical_type: LogicalType, option: str, value: Any) -> Iter
         yield f"{value!r} is not a number"
 
 
-def _name_problem(name: str) -> str | None:
+def column_name_problem(name: str) -> str | None:
     """Why the engines that will judge a column cannot have one of this name."""
     if name.startswith(OWN):
         return f"names that begin with {OWN!r} are the pipeline's own"

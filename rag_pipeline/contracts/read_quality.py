@@ -56,8 +56,6 @@ def read_row_checks(page: Page, table: dict[str, Any], columns: tuple[Column, ..
             continue
         if rule.get("engine") != ENGINE:
             raise page.fail((*at, "engine"), f"{rule.get('engine')!r} is not run here; write engine: {ENGINE}")
-        if operators := [operator for operator in _OPERATORS if operator in rule]:
-            raise page.fail(at, f"a custom rule judges rows one by one, so {operators[0]} has no meaning; remove it")
         function = rule["implementation"]
         if not isinstance(function, str):
             raise page.fail((*at, "implementation"), "give the name of a function in checks.py")

@@ -13,7 +13,7 @@ from rag_pipeline.contracts.functions import row_rule
 RAW = f"{OWN}as_found_"
 """Prefix of the column that holds a value as text, as it was found, beside the typed one."""
 
-_VISIBLE = r"[^\s\p{Cc}\p{Cf}]"
+VISIBLE = r"[^\s\p{Cc}\p{Cf}]"
 """A character that shows. A text of nothing but spaces, control and zero-width characters is blank to a reader."""
 
 _BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
@@ -88,7 +88,7 @@ def _column_rules(column: Column) -> list[Rule]:
     if column.required:
         present = found.is_not_null()
         if column.logical_type == "string":
-            present = present & found.str.contains(_VISIBLE)
+            present = present & found.str.contains(VISIBLE)
         rule("required", present.fill_null(value=False), "is missing or blank")
     if column.logical_type != "string":
         valid = value.is_finite() if column.logical_type == "number" else value.is_not_null()

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import polars as pl
+from pandera.config import ValidationDepth, get_config_context
 from pandera.errors import SchemaErrors
 
 from rag_pipeline.contracts.contract import OWN, Contract
 from rag_pipeline.contracts.rules import RAW, pandera_schema, rules_of, typed
+from rag_pipeline.errors import ContractError
 
 REASONS = f"{OWN}reasons"
 """The column of `Split.refused` that lists which rules a row broke: rule, column, message."""
@@ -30,6 +32,9 @@ class Splitter:
     """One contract's pandera schema, built once and applied to batch after batch."""
 
     def __init__(self, contract: Contract) -> None:
+        switched = get_config_context()
+        if not switched.validation_enabled or switched.validation_depth != ValidationDepth.SCHEMA_AND_DATA:
+            raise ContractError(f"pandera's validation is switched off in this process, so {contract.file} cannot be kept")
         self._contract = contract
         self._schema = pandera_schema(contract)
         self._messages = {(rule.column, rule.name): rule.message for rule in rules_of(contract)}

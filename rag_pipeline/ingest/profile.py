@@ -12,6 +12,7 @@ import polars as pl
 
 from rag_pipeline.contracts.casts import cast
 from rag_pipeline.contracts.contract import Column, LogicalType
+from rag_pipeline.contracts.rules import VISIBLE
 from rag_pipeline.ingest.rows import as_text
 
 FEW_VALUES = 12
@@ -27,7 +28,7 @@ class ColumnProfile:
     nulls: int
     """Rows in which it is null, or not there."""
     blanks: int
-    """Rows in which it is a text of white space only."""
+    """Rows in which it is a text that shows nothing."""
     distinct: int
     logical_type: LogicalType
     options: dict[str, Any]
@@ -65,6 +66,11 @@ def profile_columns(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> 
     return tuple(_profile(name, [row.get(name) for row in rows]) for name in names)
 
 
+def blank(texts: pl.Series) -> pl.Series:
+    """Which of these texts a rule `required` takes for missing, though they are there."""
+    return ~texts.str.contains(VISIBLE)
+
+
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a column's name in lower case: `lastChanged_at` -> last, changed, at."""
     return tuple(word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+", name))
@@ -83,7 +89,7 @@ def _profile(name: str, values: Sequence[Any]) -> ColumnProfile:
         name=name,
         rows=len(values),
         nulls=series.null_count(),
-        blanks=int((there.str.strip_chars() == "").sum()),
+        blanks=int(blank(there).sum()),
         distinct=counts.height,
         logical_type=logical_type,
         options=options,

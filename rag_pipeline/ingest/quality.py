@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from rag_pipeline.contracts.contract import Column, Contract, QualityRule
+from rag_pipeline.contracts.rules import VISIBLE
 from rag_pipeline.ingest.tables import SourceTables, source_tables
 
 
@@ -68,7 +69,8 @@ def _count(contract: Contract, tables: SourceTables, rule: QualityRule, rows: in
     missing = values.is_null()
     if rule.metric == "missingValues":
         words = [str(word).strip() for word in rule.arguments.get("missingValues") or () if word is not None]
-        missing = missing | values.str.strip_chars().is_in(["", *words]).fill_null(value=False)
+        blank = ~values.str.contains(VISIBLE) | values.str.strip_chars().is_in(words)
+        missing = missing | blank.fill_null(value=False)
     return int(missing.sum())
 
 

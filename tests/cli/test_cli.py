@@ -137,6 +137,10 @@ def test_what_cannot_be_done_is_said_in_one_paragraph(
         ("RAG_EMBED_BATCH", "many", "RAG_EMBED_BATCH='many'"),
         ("RAG_CONTRACTS", "/nowhere/at/all", "no such folder"),
         ("PANDERA_VALIDATION_ENABLED", "False", "switches data contracts off"),
+        ("PANDERA_VALIDATION_ENABLED", "TRUE", "switches data contracts off"),
+        ("PANDERA_VALIDATION_ENABLED", "", "switches data contracts off"),
+        ("PANDERA_VALIDATION_DEPTH", "SCHEMA_ONLY", "switches data contracts off"),
+        ("PANDERA_USE_NARWHALS_BACKEND", "1", "switches data contracts off"),
     ],
 )
 def test_a_bad_setting_is_named(

@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandera.config import ValidationDepth, config_context
 
 from rag_pipeline.contracts.contract import Column, Contract, LogicalType, Server
 from rag_pipeline.contracts.rules import rules_of
 from rag_pipeline.contracts.split import REASONS, Split, Splitter
+from rag_pipeline.errors import ContractError
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"
 
@@ -25,7 +27,7 @@ def contract_of(*columns: Column) -> Contract:
         version="1.0.0",
         description="",
         owners=("team:docs",),
-        server=Server("local", "jsonl", Path("rows.jsonl"), None, None),
+        server=Server("table", "jsonl", Path("rows.jsonl")),
         columns=columns,
         quality=(),
         max_age_hours=None,
@@ -295,3 +297,9 @@ def test_a_raw_value_never_stands_in_a_reason() -> None:
             refused += 1
             assert marker not in str(row)
     assert refused >= 20
+
+
+@pytest.mark.parametrize("switch", [{"validation_enabled": False}, {"validation_depth": ValidationDepth.SCHEMA_ONLY}])
+def test_rows_are_not_split_where_pandera_was_switched_off(switch: dict[str, Any]) -> None:
+    with config_context(**switch), pytest.raises(ContractError, match=r"switched off in this process, so rows\.odcs\.yaml"):
+        split(a(required=True), "x", None)

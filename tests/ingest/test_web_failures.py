@@ -196,7 +196,11 @@ def test_retry_after_is_waited_for(site: Site, status: int) -> None:
     assert second.at - first.at > 0.9
 
 
-@pytest.mark.parametrize("after", ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), "9" * 5000])
+@pytest.mark.parametrize(
+    "after",
+    ["3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), "9" * 5000],
+    ids=["seconds", "a date", "for ever"],
+)
 def test_a_retry_after_of_hours_is_not_waited_for_and_not_ignored_either(site: Site, reader: Reader, after: str) -> None:
     reader.night()
     site.pages["/b"] = Reply(status=503, headers={"Retry-After": after})

@@ -108,7 +108,7 @@ class Folder:
             self._check()
         root = self._path.resolve()
         for path in sorted(self._path.glob(pattern)):
-            if not wanted(PurePosixPath(path.relative_to(self._path))) or path.is_dir():
+            if not wanted(PurePosixPath(path.relative_to(self._path))) or path.is_dir() or not os.path.lexists(path):
                 continue
             if problem := _problem(path, root if self._confined else None):
                 yield self._entry_of_none(path, problem)

@@ -1,0 +1,54 @@
+"""What is told of a look at a feed: how much was looked at, and why there is nothing to look at."""
+
+from rag_pipeline.contracts.contract import Server
+from rag_pipeline.errors import PipelineError, SourceUnavailable
+from rag_pipeline.ingest.connectors.table import Table
+from rag_pipeline.ingest.draft.sample import Sample
+from rag_pipeline.ingest.draft.where import TABLES
+
+
+def how_much(sample: Sample, server: Server, rows_are: str) -> str:
+    """How much of a feed was looked at."""
+    if server.connector == "files":
+        of = "all that are there" if sample.whole else f"of {sample.listed:,} or more"
+        said = f"{sample.looked_at:,} {rows_are} ({of})"
+    elif server.connector == "web":
+        said = f"{sample.looked_at:,} {rows_are} ({'all that are there' if sample.whole else 'there are more'})"
+    else:
+        files = f" in {sample.looked_at:,} of {sample.listed:,} files" if sample.listed > 1 else ""
+        said = f"{len(sample.rows) + sample.broken:,} rows{files} ({'all there are' if sample.whole else 'there are more'})"
+    if sample.too_large:
+        said += f", without {sample.too_large:,} files too large for a look"
+    lost = sample.broken + sample.unreadable
+    return f"{said}, of which {lost:,} cannot be read" if lost else said
+
+
+def why_nothing(sample: Sample, server: Server, place: str) -> PipelineError:
+    """The error for a feed in which not one row was found."""
+    if lost := sample.broken + sample.unreadable + sample.too_large:
+        return PipelineError(f"{place}: none of the {lost:,} looked at can be read; the first: {sample.problem}")
+    if server.connector in ("table", "sql") and sample.listed:
+        return PipelineError(f"{place} holds no row; a contract is drafted from what is there")
+    if server.connector == "web":
+        return PipelineError(f"{place} lists no page that may be read")
+    what = "no document (Markdown, text, HTML, PDF, DOCX)" if server.connector == "files" else "no file"
+    return PipelineError(f"{place}: {what} is there{_tables_there(server, place)}")
+
+
+def _tables_there(server: Server, place: str) -> str:
+    """A hint, if tables lie where documents were looked for."""
+    if server.connector != "files" or server.pattern:
+        return ""
+    for suffix, form in TABLES.items():
+        pattern = f"*{suffix}"
+        if server.path is not None:
+            table = Server("table", form, path=server.path / pattern)
+        else:
+            table = Server("table", form, pattern=pattern, location=server.location)
+        try:
+            found = next(Table(table).items(lambda _: None), None)
+        except (SourceUnavailable, OSError):
+            return ""
+        if found:
+            return f", but tables are; for those: rag contract new '{place.rstrip('/')}/{pattern}'"
+    return ""

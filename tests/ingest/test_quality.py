@@ -1,0 +1,116 @@
+"""Quality rules are measured on what is stored: every metric with its arguments, in rows and in percent."""
+
+from typing import Any
+
+import pytest
+
+from rag_pipeline.contracts.read import read_contract
+from rag_pipeline.ingest.quality import QualityResult
+from tests.conftest import Workspace, column, table_contract
+from tests.ingest.test_load import Feed, limits, row
+
+ROWS = [
+    row("1", colour="red", size="10", title="One", sold=True, day="2026-01-01"),
+    row("2", colour="red", size="20", title="Two", sold=False, day="2026-01-01"),
+    row("3", colour=" n/a ", size=None, title="Two"),
+    row("4", colour="Blue", size="20"),
+    row("5", colour=None, size="", title=" "),
+]
+"""A blank title is none, and a document without a title is given its key as one."""
+
+
+def measured(workspace: Workspace, rule: dict[str, Any], on: str | None = None, rows: Any = None) -> QualityResult:
+    columns = {
+        "id": column("id", role="key", required=True, primaryKey=True),
+        "text": column("text", role="text", required=True),
+        "title": column("title", role="title"),
+        "colour": column("colour"),
+        "size": column("size"),
+        "isbn": column("isbn", unique=True),
+        "sold": column("sold", logicalType="boolean"),
+        "day": column("day", logicalType="date"),
+    }
+    path = workspace.root / "feed" / "a.jsonl"
+    content = table_contract(path, "jsonl", customProperties=limits(100, 100))
+    if on:
+        columns[on] = columns[on] | {"quality": [rule]}
+    else:
+        content["schema"][0]["quality"] = [rule]
+    content["schema"][0]["properties"] = list(columns.values())
+    feed = Feed(workspace, "goods", content)
+    feed.rows("a.jsonl", ROWS if rows is None else rows)
+    (result,) = feed.load().quality
+    assert result.rule == read_contract(workspace.contract("goods", content)).quality[0]
+    return result
+
+
+def metric(name: str, **fields: Any) -> dict[str, Any]:
+    return {"metric": name, "mustBeLessThan": 100, **fields}
+
+
+MISSING, VALID = {"missingValues": ["n/a", "", None]}, {"validValues": ["red", "Blue"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "on", "value"),
+    [
+        (metric("rowCount"), None, 5),
+        (metric("nullValues"), "colour", 1),
+        (metric("nullValues"), "size", 1),
+        (metric("nullValues", unit="percent"), "colour", 20),
+        (metric("missingValues"), "colour", 1),
+        (metric("missingValues"), "size", 2),
+        (metric("missingValues", arguments=MISSING), "colour", 2),
+        (metric("missingValues", arguments=MISSING, unit="percent"), "colour", 40),
+        (metric("invalidValues", arguments=VALID), "colour", 1),
+        (metric("invalidValues", arguments={"pattern": "[a-z]+"}), "colour", 2),
+        (metric("invalidValues", arguments={"pattern": "[a-z]+", **VALID}), "colour", 2),
+        (metric("invalidValues", arguments={"validValues": [10, 20, ""]}), "size", 0),
+        (metric("invalidValues", arguments={"validValues": [True]}), "sold", 1),
+        (metric("invalidValues", arguments={"validValues": ["2026-01-02"]}), "day", 2),
+        (metric("duplicateValues"), "colour", 1),
+        (metric("duplicateValues", unit="percent"), "colour", 20),
+        (metric("duplicateValues"), "title", 1),
+        (metric("duplicateValues", arguments={"properties": ["colour", "day"]}), None, 1),
+        (metric("duplicateValues", arguments={"properties": ["colour", "size"]}), None, 0),
+    ],
+)
+def test_a_metric_is_measured_on_the_stored_rows(
+    workspace: Workspace, rule: dict[str, Any], on: str | None, value: float
+) -> None:
+    assert measured(workspace, rule, on).value == value
+
+
+@pytest.mark.parametrize(
+    ("on", "rows"), [("id", [row("1"), row("1"), row("2")]), ("isbn", [row(k, isbn="x") for k in "123"])]
+)
+def test_repeats_of_what_must_be_unique_are_told_by_the_quarantine(workspace: Workspace, on: str, rows: Any) -> None:
+    assert measured(workspace, metric("duplicateValues"), on, rows).value == (1 if on == "id" else 2)
+
+
+OPERATORS = [
+    ({"mustBe": 5}, True),
+    ({"mustNotBe": 5}, False),
+    ({"mustBeGreaterThan": 5}, False),
+    ({"mustBeGreaterOrEqualTo": 5}, True),
+    ({"mustBeLessThan": 5}, False),
+    ({"mustBeLessOrEqualTo": 5}, True),
+    ({"mustBeBetween": [5, 6]}, True),
+    ({"mustBeBetween": [6, 7]}, False),
+    ({"mustNotBeBetween": [5, 6]}, False),
+]
+
+
+@pytest.mark.parametrize(("operator", "holds"), OPERATORS)
+def test_a_bound_is_kept_or_not(workspace: Workspace, operator: dict[str, Any], holds: bool) -> None:
+    assert measured(workspace, {"metric": "rowCount", **operator}).holds is holds
+
+
+def test_a_result_says_what_was_measured_and_what_was_wanted(workspace: Workspace) -> None:
+    rule = {"metric": "nullValues", "mustBeBetween": [0, 10], "unit": "percent", "name": "colours known"}
+    says = measured(workspace, rule, "colour").says
+    assert says == "colours_known: nullValues of colour is 20 percent; the contract says mustBeBetween 0 and 10"
+
+
+def test_a_source_that_stores_nothing_has_no_share_of_anything(workspace: Workspace) -> None:
+    assert measured(workspace, metric("nullValues", unit="percent"), "colour", [row(None)]).value == 0

@@ -1,0 +1,128 @@
+"""Repeated keys and repeated unique values: whatever the order files come in, the same rows stand for their documents."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.read import read_contract
+from rag_pipeline.ingest.load import load_source
+from rag_pipeline.ingest.report import LoadReport
+from rag_pipeline.ingest.tables import source_tables
+from tests.conftest import Workspace, column, table_contract
+from tests.ingest.test_load import limits
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+Rows = list[dict[str, Any]]
+
+rows = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["1", "2", "3"]),
+        "isbn": st.sampled_from([None, "x", "y"]),
+        "code": st.sampled_from([None, "p"]),
+        "changed": st.sampled_from([None, "2026-01-01", "2026-01-02"]),
+        "text": st.sampled_from(["One.", "Two."]),
+    }
+)
+tables = st.lists(st.lists(rows, min_size=1, max_size=3), min_size=1, max_size=3)
+
+
+def books(root: Path) -> Contract:
+    """A glob of tables with a key, two unique columns and a time of change."""
+    extra = [column("isbn", unique=True), column("code", unique=True)]
+    changed = column("changed", role="modified_at", logicalType="timestamp")
+    content = table_contract(root / "*.jsonl", "jsonl", *extra, changed, customProperties=limits(100, 100))
+    return read_contract(Workspace(root).contract("books", content))
+
+
+def write(root: Path, number: int, content: Rows) -> None:
+    path = root / f"{number}.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in content))
+    os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))
+
+
+def load(contract: Contract, root: Path, night: int) -> LoadReport:
+    report = load_source(contract, root / "home", run_id=f"night-{night}", now=NOW + timedelta(days=night))
+    assert not report.held, report.reason
+    assert report.rows_in == report.good + report.refused + report.superseded
+    return report
+
+
+def documents(root: Path) -> list[tuple[Any, ...]]:
+    stored = source_tables(root / "home", "books").documents.scan().collect()
+    return sorted(stored.select("key", "text", "metadata", "modified_at", "item").iter_rows(), key=str)
+
+
+def superseded(root: Path) -> list[tuple[str, int]]:
+    entries = source_tables(root / "home", "books").quarantine.scan().collect()
+    return sorted(
+        (item, row) for item, row, status in entries.select("item", "row", "status").iter_rows() if status == "open"
+    )
+
+
+def loaded(files: Sequence[Rows], order: Sequence[int] | None) -> tuple[list[tuple[Any, ...]], list[tuple[str, int]]]:
+    """Documents and superseded rows after all files were loaded, at once (order None) or one more each night."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        contract = books(root)
+        if order is None:
+            for number, content in enumerate(files):
+                write(root, number, content)
+            load(contract, root, 1)
+        else:
+            for night, number in enumerate(order):
+                write(root, number, files[number])
+                load(contract, root, night)
+        found, lost = documents(root), superseded(root)
+        assert len(found) + len(lost) == sum(len(content) for content in files), "a row vanished"
+        for name in ("isbn", "code"):
+            values = [value for *_, metadata, _, _ in found if (value := json.loads(metadata).get(name))]
+            assert len(values) == len(set(values))
+        return found, lost
+
+
+def book(key: str, isbn: str | None = None, code: str | None = None, changed: str | None = None) -> dict[str, Any]:
+    return {"id": key, "isbn": isbn, "code": code, "changed": changed, "text": "One."}
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(files=tables, data=st.data())
+@example(files=[[book("1", "x")], [book("1", "y")], [book("2", "y")]], data=None)
+@example(files=[[book("1", "x", "p")], [book("2", "x")], [book("3", None, "p")]], data=None)
+@example(files=[[book("3", "y", None)], [book("1", "x")], [book("2", "x"), book("2", "y")]], data=None)
+def test_files_that_come_night_by_night_in_any_order_give_what_they_give_at_once(files: list[Rows], data: Any) -> None:
+    order = data.draw(st.permutations(range(len(files)))) if data else list(reversed(range(len(files))))
+    assert loaded(files, order) == loaded(files, None)
+
+
+def test_when_the_row_that_was_kept_goes_the_others_come_back(tmp_path: Path) -> None:
+    contract = books(tmp_path)
+    write(tmp_path, 1, [book("1", "x")])
+    write(tmp_path, 2, [book("2", "x")])
+    load(contract, tmp_path, 1)
+    assert ([found[0] for found in documents(tmp_path)], superseded(tmp_path)) == (["2"], [("1.jsonl", 0)])
+    (tmp_path / "2.jsonl").unlink()
+    load(contract, tmp_path, 2)
+    assert ([found[0] for found in documents(tmp_path)], superseded(tmp_path)) == (["1"], [])
+
+
+def test_the_reason_names_the_column_and_the_row_that_is_kept_and_no_value(tmp_path: Path) -> None:
+    contract = books(tmp_path)
+    write(tmp_path, 1, [book("1", "x"), book("2", "x")])
+    report = load(contract, tmp_path, 1)
+    (refusal,) = report.refusals
+    assert (refusal.kind, refusal.reasons) == ("superseded", ("isbn repeats the value of 1.jsonl row 1, which is kept",))
+
+
+def test_rows_without_a_value_do_not_repeat_each_other(tmp_path: Path) -> None:
+    contract = books(tmp_path)
+    write(tmp_path, 1, [book("1"), book("2"), book("3")])
+    assert load(contract, tmp_path, 1).good == 3
