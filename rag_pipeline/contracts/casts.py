@@ -70,10 +70,8 @@ def cast(column: Column) -> pl.Expr:
                 .then(statement=False)
                 .alias(column.name)
             )
-        case "date":
-            return _within(_date(column, found), _FIRST.date(), _LAST.date()).alias(column.name)
-        case "timestamp":
-            return _within(_timestamp(column, found), _FIRST, _LAST).alias(column.name)
+        case "date" | "timestamp":
+            return pl.coalesce(casts(column)).alias(column.name)
         case "integer":  # 5.0 is one, as in JSON Schema: a table of floats (pandas, Parquet) writes it so
             text = found.str.strip_chars().str.replace(r"^([+-]?\d+)\.0+$", "${1}")
             return text.cast(DTYPES["integer"], strict=False)
@@ -81,16 +79,27 @@ def cast(column: Column) -> pl.Expr:
             return found.str.strip_chars().cast(DTYPES["number"], strict=False)
 
 
-def _date(column: Column, found: pl.Expr) -> pl.Expr:
+def casts(column: Column) -> tuple[pl.Expr, ...]:
+    """The ways a column's text may be read, one after the other: what one cannot read the next may. Mostly one."""
+    found = pl.col(column.name)
+    if column.logical_type == "date":
+        readings = [_within(value, _FIRST.date(), _LAST.date()) for value in _dates(column, found)]
+    elif column.logical_type == "timestamp":
+        readings = [_within(value, _FIRST, _LAST) for value in _timestamps(column, found)]
+    else:
+        return (cast(column),)
+    return tuple(reading.alias(column.name) for reading in readings)
+
+
+def _dates(column: Column, found: pl.Expr) -> list[pl.Expr]:
     iso = found.str.extract(r"^\s*(\d{4}-\d\d-\d\d)(?:[T ].*)?\s*$").str.to_date("%Y-%m-%d", strict=False)
     form = _form(column)
     if form is None:
-        return iso
-    own = found.str.strip_chars().str.to_date(form, strict=False)
-    return pl.coalesce(own, iso)  # a feed that has real dates writes them in ISO whatever the format
+        return [iso]
+    return [found.str.strip_chars().str.to_date(form, strict=False), iso]  # a feed of real dates has them in ISO anyhow
 
 
-def _timestamp(column: Column, found: pl.Expr) -> pl.Expr:
+def _timestamps(column: Column, found: pl.Expr) -> list[pl.Expr]:
     zone, form = str(column.options.get("defaultTimezone") or "UTC"), _form(column)
     text = found.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace(r"[Zz]$", "+00:00")
     readings = [
@@ -108,7 +117,7 @@ def _timestamp(column: Column, found: pl.Expr) -> pl.Expr:
         else:
             own = _in_utc(stripped.str.to_date(form, strict=False).cast(pl.Datetime("us")), zone)
         readings.insert(0, own)
-    return pl.coalesce(readings)
+    return readings
 
 
 def _within(value: pl.Expr, first: date, last: date) -> pl.Expr:

@@ -6,7 +6,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from rag_pipeline.contracts.casts import DTYPES, cast
+from rag_pipeline.contracts.casts import DTYPES, cast, casts
 from rag_pipeline.contracts.contract import OWN, Column, Contract
 from rag_pipeline.contracts.functions import row_rule
 
@@ -72,10 +72,15 @@ def pandera_schema(contract: Contract) -> pa.DataFrameSchema:
 
 def typed(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Text columns as found -> typed columns, with the text kept beside each. A value that does not fit is null."""
-    return frame.with_columns(
-        *(pl.col(column.name).alias(RAW + column.name) for column in contract.columns),
-        *(cast(column) for column in contract.columns),
-    )
+    found = frame.with_columns(pl.col(column.name).alias(RAW + column.name) for column in contract.columns)
+    readings = {column.name: casts(column) for column in contract.columns}
+    result = found.with_columns(first for first, *_ in readings.values())
+    for name, (_, *others) in readings.items():  # most feeds write dates in one way: the others are tried on what is left
+        left = result[name].is_null() & result[RAW + name].is_not_null()
+        if others and left.any():
+            again = found.filter(left).select(pl.coalesce(others).alias(name))[name]
+            result = result.with_columns(result[name].scatter(left.arg_true(), again))
+    return result
 
 
 def _column_rules(column: Column) -> list[Rule]:
