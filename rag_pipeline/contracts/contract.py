@@ -1,5 +1,6 @@
 """What a contract says, as values the pipeline works with. Reading the YAML is `contracts/read.py`."""
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -155,7 +156,8 @@ class Server:
     @property
     def says(self) -> str:
         """Where the feed is, for people."""
-        return str(self.path or self.location or self.bundled or ", ".join(self.pages[:3]))
+        path = os.path.normpath(self.path) if self.path else ""
+        return path or self.location or self.bundled or ", ".join(self.pages[:3])
 
 
 @dataclass(frozen=True, slots=True)

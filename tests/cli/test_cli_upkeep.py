@@ -61,6 +61,7 @@ def line(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     return Line(workspace.home, monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_a_week_of_staging_promoting_rolling_back_and_keeping_house(line: Line, workspace: Workspace) -> None:
     made = []
     for taxis in ("", "Taxis only at night.", "Taxis never."):

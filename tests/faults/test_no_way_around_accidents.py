@@ -33,6 +33,8 @@ from tests.faults.ways import (
 )
 from tests.pipeline.conftest import QUESTIONS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ready(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:

@@ -32,6 +32,8 @@ from tests.faults.ways import (
 )
 from tests.pipeline.conftest import PAGES, QUESTIONS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ready(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:

@@ -149,7 +149,10 @@ def leaks(text: str) -> set[str]:
     return {value for value in VALUES if value in text or value.replace(" ", "%20") in text}
 
 
-@pytest.mark.parametrize("salt", ["", "a long and random text"], ids=["without salt", "with salt"])
+@pytest.mark.parametrize(
+    "salt",
+    [pytest.param("", marks=pytest.mark.slow, id="without salt"), pytest.param("a long and random text", id="with salt")],
+)
 def test_planted_private_data_is_found_in_the_quarantine_only(planted: Workspace, salt: str) -> None:
     if not salt:  # a key that holds private data cannot be masked without one, see docs/contracts.md
         for form in ("jsonl", "csv", "parquet"):

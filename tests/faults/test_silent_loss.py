@@ -136,6 +136,7 @@ def test_a_loss_is_named_not_answered_from_and_mended_by_the_next_refresh_withou
         assert line.production() == twin
 
 
+@pytest.mark.slow
 def test_a_release_directory_that_vanished_is_named_and_built_again(line: Line, run: Run) -> None:
     run()
     older = line.production()
@@ -157,6 +158,7 @@ def test_a_release_directory_that_vanished_is_named_and_built_again(line: Line, 
     assert line.verify(line.production().name)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_release_is_repaired_from_its_own_chunks_when_the_sources_have_changed(line: Line, run: Run) -> None:
     run()
     release, before = line.production(), line.answers()

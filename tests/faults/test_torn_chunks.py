@@ -56,6 +56,8 @@ from rag_pipeline.release.retention import collect
 from rag_pipeline.release.trace import trace_chunk
 from rag_pipeline.settings import Settings
 from tests.corpus.small import NOW, recipe
+
+pytestmark = pytest.mark.slow
 home, name, newest, chunk = Path(sys.argv[1]), *sys.argv[2:5]
 release = home / "releases" / name
 file = release / "chunks.parquet"

@@ -149,6 +149,7 @@ def test_more_deletes_than_chroma_takes_at_a_time_are_all_made(tmp_path: Path, m
 
 @given(nights=st.lists(st.sets(st.integers(0, 59), min_size=1, max_size=6), min_size=2, max_size=5))
 @hypothesis_settings(max_examples=4, deadline=None, phases=[Phase.generate])
+@pytest.mark.slow
 def test_whatever_comes_and_goes_night_by_night_every_release_serves_what_is_wanted(
     tmp_path_factory: pytest.TempPathFactory, nights: list[set[int]]
 ) -> None:

@@ -718,6 +718,7 @@ NIGHTS = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nights=NIGHTS)
+@pytest.mark.slow
 def test_loading_night_by_night_gives_what_loading_the_last_night_afresh_gives(
     table: Feed, tmp_path_factory: pytest.TempPathFactory, nights: list[dict[str, list[Any] | None]]
 ) -> None:

@@ -199,6 +199,7 @@ def walk(folder: Path, queries: Vectors, *, walks: int, nights: int, **how: Any)
     return ledger
 
 
+@pytest.mark.slow
 def test_a_few_nights_end_in_the_releases_that_building_from_nothing_gives(
     tmp_path: Path, queries: Vectors, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,7 @@ def test_a_refresh_asks_no_other_machine_for_anything(handbook: Workspace, tmp_p
     assert strangers == []
 
 
+@pytest.mark.slow
 def test_a_refresh_works_where_there_is_no_network_at_all(handbook: Workspace) -> None:
     unshare = shutil.which("unshare")
     if not unshare or subprocess.run([unshare, "-rn", "true"], check=False, capture_output=True).returncode:

@@ -62,6 +62,7 @@ def test_a_document_that_vanished_cannot_be_retrieved(handbook: Workspace, run: 
         assert "handbook/food/canteen.md" not in ask(question)
 
 
+@pytest.mark.slow
 def test_a_touched_file_changes_nothing(handbook: Workspace, run: Run) -> None:
     first = run()
     os.utime(handbook.root / "pages/leave.md", (1, 1))
@@ -220,6 +221,7 @@ def test_two_kinds_of_source_need_two_contracts_and_no_code(handbook: Workspace,
     assert ask("how do I reach the office network from home")[0] == "faq/vpn"
 
 
+@pytest.mark.slow
 def test_removing_a_contract_removes_its_documents(handbook: Workspace, run: Run, ask: Ask) -> None:
     other = handbook.pages({"a.md": "# Gardens\n\nWater the roses in the morning.\n"}, folder="other")
     contract = handbook.contract("garden", files_contract(other, id="garden"))
@@ -248,6 +250,7 @@ def test_without_promotion_the_candidate_waits(handbook: Workspace, run: Run) ->
     assert serving(handbook.home) is None
 
 
+@pytest.mark.slow
 def test_a_changed_chunk_size_makes_a_new_release_from_the_same_documents(handbook: Workspace, run: Run) -> None:
     from rag_pipeline.defs.run import refresh
 
@@ -288,6 +291,7 @@ def test_the_scheduled_jobs_run(handbook: Workspace, run: Run, job: str) -> None
         assert result.success
 
 
+@pytest.mark.slow
 def test_another_model_embeds_everything_again_and_is_measured_beside_production(
     handbook: Workspace, run: Run, ask: Ask
 ) -> None:

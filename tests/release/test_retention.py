@@ -229,6 +229,7 @@ def test_vectors_of_stored_chunks_stay_though_no_release_holds_them_yet(home: Pa
     assert texts_with_vectors(home) == stored | set(contents(home / "releases" / before.id, before).collect()["text_hash"])
 
 
+@pytest.mark.slow
 def test_a_kept_release_of_another_model_keeps_its_vectors_and_they_go_with_it(home: Path) -> None:
     first = built(home, 4, SmallModel(fingerprint="other"))
     second = built(home, 5)
@@ -278,6 +279,7 @@ def test_a_release_whose_manifest_is_torn_is_not_taken_for_garbage(home: Path) -
     assert old.id in left(home)
 
 
+@pytest.mark.slow
 def test_what_production_points_at_answers_after_any_number_of_collections(home: Path) -> None:
     serving, *_ = oldest_first(home)
     point(home, "production", serving)
