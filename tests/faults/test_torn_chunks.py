@@ -17,6 +17,8 @@ from rag_pipeline.index.contents import FILE as CHUNKS
 from tests.corpus.small import NOW, release_of
 from tests.index.damage import writable
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 PAGES = {f"{number}.md": f"# Page {number}\n\nwords of page {number} and more" for number in range(30)}
@@ -56,8 +58,6 @@ from rag_pipeline.release.retention import collect
 from rag_pipeline.release.trace import trace_chunk
 from rag_pipeline.settings import Settings
 from tests.corpus.small import NOW, recipe
-
-pytestmark = pytest.mark.slow
 home, name, newest, chunk = Path(sys.argv[1]), *sys.argv[2:5]
 release = home / "releases" / name
 file = release / "chunks.parquet"
