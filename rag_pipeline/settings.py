@@ -38,6 +38,16 @@ class Settings(BaseSettings):
     chunk_tokens: int = Field(default=0, ge=0, description="Tokens in a chunk at most; 0 means what the model reads.")
     chunk_min_tokens: int = Field(default=24, ge=0, description="A shorter section joins the one after it.")
 
+    retrieval: Literal["auto", "dense", "lexical", "hybrid"] = Field(
+        default="auto", description="By meaning, by words, or both; `auto`: what the golden sets find best."
+    )
+    hybrid_dense_weight: float = Field(
+        default=0.5, ge=0, le=1, description="Share of meaning in hybrid retrieval; words have the rest."
+    )
+    lexical_language: str = Field(default="english", description="Stemmer of the lexical index; `none` for no stemming.")
+    reranker: str = Field(default="", description="Folder of a cross-encoder that orders the first hits again.")
+    rerank_depth: int = Field(default=20, ge=1, le=1000, description="Hits the cross-encoder orders again, if there is one.")
+
     owner: str = Field(default="team:retrieval", description="Dagster owner of the assets that no contract owns.")
     actor: str = Field(default="nightly", description="Name that promotions are recorded under.")
 
@@ -56,6 +66,22 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("lexical_language")
+    @classmethod
+    def _known_language(cls, name: str) -> str:
+        language = name.strip().lower()
+        if language not in ("none", "english"):  # every command reads settings; only the others need the library
+            from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+            try:
+                TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.stemmer(language)).build()
+            except ValueError as error:
+                raise ValueError(
+                    f"RAG_LEXICAL_LANGUAGE={name}: tantivy has no stemmer for it; use a language it knows (english, german, "
+                    "french, …) or none"
+                ) from error
+        return language
 
     @field_validator("timezone")
     @classmethod

@@ -135,12 +135,16 @@ def evaluation_now(settings: Settings, release: str, now: datetime) -> dict[str,
     manifest = read_manifest(settings.home / "releases" / release)
     evidence = newest(settings.home, manifest.fingerprint)
     verdict, _ = judge(_desk(settings, now), release)
+    latency = evidence.latency[0] if evidence else None
     return {
         "release": release,
         "golden_sets": {name: one.metrics for name, one in evidence.golden_sets.items()} if evidence else {},
-        "latency_ms": {"p50": evidence.latency.p50_ms, "p95": evidence.latency.p95_ms} if evidence else {},
+        "modes": {name: one.modes for name, one in evidence.golden_sets.items()} if evidence else {},
+        "mode": evidence.mode if evidence else None,
+        "latency_ms": {"p50": latency.p50_ms, "p95": latency.p95_ms, "concurrency": latency.concurrency} if latency else {},
         "verdict": verdict.outcome,
         "reasons": [str(reason) for reason in verdict.reasons],
+        "warnings": [str(warning) for warning in verdict.warnings],
     }
 
 

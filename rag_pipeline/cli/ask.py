@@ -10,39 +10,40 @@ from rich.markup import escape
 
 from rag_pipeline.cli.show import AsJson, print_json, table_of
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.index.manifest import Mode
 from rag_pipeline.settings import load_settings
 
 
 def query(
     text: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Chunks to retrieve.")] = 10,
-    mode: Annotated[str, typer.Option(help="How to retrieve; releases serve dense retrieval so far.")] = "dense",
+    mode: Annotated[Mode | None, typer.Option(help="How to retrieve; as the release serves, if not said.")] = None,
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
     channel: Annotated[str, typer.Option(help="The release a channel points at.")] = "production",
     as_json: AsJson = False,
 ) -> None:
     """Retrieve chunks from what serves, or from any kept release."""
     from rag_pipeline.corpus.model import model_of
-    from rag_pipeline.index.retrieve import encoder_for, open_release, own_model
+    from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
     from rag_pipeline.release.channels import release_in
 
     settings = load_settings()
     if not text.strip():
         raise PipelineError("the query is blank; say what to look for")
     release = release or release_in(settings.home, channel)
-    with open_release(settings.home, release) as opened:
-        if mode != opened.manifest.retrieval.mode:
-            raise PipelineError(f"release {release} serves {opened.manifest.retrieval.mode} retrieval, not {mode}")
-        encoder = encoder_for(opened.manifest, own_model(opened.manifest, model_of(settings)))
+    with open_release(settings.home, release, [mode] if mode else None, device=settings.device) as opened:
+        mode = mode or opened.manifest.retrieval.mode
+        by_meaning = mode != "lexical"
+        encoder = encoder_for(opened.manifest, own_model(opened.manifest, model_of(settings))) if by_meaning else None
         started = time.perf_counter()
-        hits = opened.search(encoder.queries([text])[0], k)
+        hits = opened.search(Query(text, encoder.queries([text])[0] if encoder else None), k, mode)
         took_ms = round(1000 * (time.perf_counter() - started), 1)
     found = [{name: getattr(hit, name) for name in hit.__slots__} for hit in hits]
     if as_json:
         print_json({"release": release, "mode": mode, "took_ms": took_ms, "hits": found})
         return
     console = Console(highlight=False)
-    console.print(f"[dim]{release}, {took_ms} ms[/dim]")
+    console.print(f"[dim]{release}, {mode}, {took_ms} ms[/dim]")
     for hit in hits:
         name, uri = escape(hit.document_id), escape(hit.uri or "")
         console.print(f"\n[bold]{hit.rank}. {name}[/bold]  {hit.score:.3f}  [dim]{uri}[/dim]")

@@ -20,6 +20,8 @@ Vectors = NDArray[np.float32]
 
 _NOT_THE_MODEL = {".md", ".gitattributes", ".gitignore", ".png", ".py"}
 _FALLBACK_TOKENS = 256
+_CHARACTERS = 800
+"""Length of a chunk by which a batch is measured: of shorter texts it holds more."""
 
 
 class Encoder(Protocol):
@@ -119,15 +121,21 @@ class _SentenceTransformer:
         return self._encode(texts, self._spec.query_prompt)
 
     def _encode(self, texts: list[str], prompt: str) -> Vectors:
-        vectors = self._model.encode(
-            texts,
-            prompt=prompt or None,
-            batch_size=self._spec.batch,
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
-        return usable(np.asarray(vectors, dtype=np.float32), len(texts))
+        """Batches hold as much text, not as many texts: a hundred questions cost what eight chunks do."""
+        vectors = np.empty((len(texts), self._spec.dimensions), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
+        while order:
+            fit = self._spec.batch * _CHARACTERS // max(1, len(texts[order[0]]))
+            batch, order = order[: max(self._spec.batch, fit)], order[max(self._spec.batch, fit) :]
+            vectors[batch] = self._model.encode(
+                [texts[place] for place in batch],
+                prompt=prompt or None,
+                batch_size=len(batch),
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+        return usable(vectors, len(texts))
 
 
 def usable(vectors: Vectors, texts: int) -> Vectors:

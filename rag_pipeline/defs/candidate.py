@@ -6,9 +6,12 @@ from pathlib import Path
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CANDIDATE, EMBEDDINGS, INDEX_GROUP
 from rag_pipeline.defs.present import Materialized, check, table
 from rag_pipeline.defs.reports import manifest_metadata
+from rag_pipeline.evaluate.choose import build_as_golden_sets_say
+from rag_pipeline.evaluate.golden import readable_golden_sets
 from rag_pipeline.index.build import build_release, rebuild_release
 from rag_pipeline.index.candidate import name_candidate
 from rag_pipeline.index.manifest import Manifest, Probe, read_manifest
@@ -59,7 +62,12 @@ def candidate_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.A
             damaged = read_manifest(settings.home / "releases" / config.repair)
             built = rebuild_release(settings.home, damaged, run_id=context.run.run_id, now=now)
         else:
-            built = build_release(settings.home, recipe_now(settings, contracts, now), run_id=context.run.run_id, now=now)
+            recipe, run_id = recipe_now(settings, contracts, now), context.run.run_id
+            if settings.retrieval == "auto":
+                golden = readable_golden_sets(settings.evals)
+                built = build_as_golden_sets_say(settings.home, recipe, golden, model_of(settings), run_id=run_id, now=now)
+            else:
+                built = build_release(settings.home, recipe, run_id=run_id, now=now)
         name_candidate(settings.home, built.manifest, run_id=context.run.run_id, now=now)
         context.log.info(f"{'built' if built.new else 'nothing changed, the candidate is'} {built.manifest.id}")
         return dg.MaterializeResult(

@@ -1,25 +1,28 @@
-"""`index/evaluation` and `index/production_evaluation`: what a release is worth, measured and written down."""
+"""`index/evaluation`: what a release is worth, measured and written down."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
-from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, PRODUCTION, PRODUCTION_EVALUATION, golden_set
+from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, golden_set
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, Materialized, check
-from rag_pipeline.defs.reports import evidence_metadata, reasons_table, verdict_says
+from rag_pipeline.defs.reports import evidence_metadata, reasons_table, report_links, verdict_says
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
+from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import channels, promote
 from rag_pipeline.release.audit import channel_now
-from rag_pipeline.release.gate import Verdict
 from rag_pipeline.release.promote import Desk, desk_now
+from rag_pipeline.release.report import not_evaluated, write_report
+from rag_pipeline.release.verdict import Verdict
 from rag_pipeline.settings import Settings
 
 MEETS_POLICY = "candidate_meets_the_policy"
-STILL_MEETS_POLICY = "production_meets_the_policy"
 
 
 class EvaluationConfig(dg.Config):
@@ -62,76 +65,64 @@ def evaluation_asset(
         """The candidate and production measured side by side on every golden set, written down as evidence.
 
         **Grain**: one evaluation of one release. **Origin**: `index/candidate`, the golden sets, gate.yaml.
-        **Re-run**: measures again unless young evidence on the very same inputs is there.
+        **Re-run**: measures again unless young evidence on the very same inputs is there. The `report` is one HTML page
+        that opens from disk.
         """
-        desk = desk_now(settings, contracts, datetime.now(UTC))
-        release = config.release or read_candidate(settings.home).release
-        reuse_hours = 0.0 if config.measure_again else desk.reuse_hours(release)
-        work = _work(desk, settings, context.run.run_id, reuse_hours=reuse_hours)
-        evidence = evaluate_release(work, release, _rival(settings))
+        now, release = datetime.now(UTC), config.release or read_candidate(settings.home).release
+        try:
+            desk = desk_now(settings, contracts, now)
+            reuse_hours = 0.0 if config.measure_again else desk.reuse_hours(release)
+            work = evaluation_now(desk, settings, context.run.run_id, reuse_hours=reuse_hours)
+            evidence = evaluate_release(work, release, rival_now(settings))
+        except PipelineError as error:
+            path = write_report(settings.home, None, not_evaluated(release, str(error)), now=now, problem=str(error))
+            raise dg.Failure(str(error), metadata=report_links(path), allow_retries=False) from error
         verdicts = {name: promote.judge(desk, release, name, named=bool(config.release))[0] for name in names}
+        serving = verdicts[channels.PRODUCTION]
         return dg.MaterializeResult(
-            metadata=evidence_metadata(evidence, verdicts[channels.PRODUCTION]),
+            metadata=evidence_metadata(evidence, serving) | report_links(report_of(desk, evidence, serving)),
             data_version=dg.DataVersion(evidence.seal),
-            check_results=[_policy_check(EVALUATION, meets_policy(name), verdict) for name, verdict in verdicts.items()],
+            check_results=[policy_check(EVALUATION, meets_policy(name), verdict) for name, verdict in verdicts.items()],
         )
 
     return evaluation
 
 
-def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=PRODUCTION_EVALUATION,
-        deps=[PRODUCTION],
-        group_name=INDEX_GROUP,
-        owners=[settings.owner],
-        kinds={"irmeasures"},
-        check_specs=[
-            dg.AssetCheckSpec(
-                STILL_MEETS_POLICY,
-                asset=PRODUCTION_EVALUATION,
-                description="Production, measured again today, still meets every demand: answers, latency, source age.",
-            )
-        ],
+def report_of(desk: Desk, evidence: Evidence, verdict: Verdict) -> Path:
+    """Write the report of what was measured."""
+    return write_report(
+        desk.home,
+        evidence,
+        verdict,
+        now=desk.now,
+        contracts=desk.contracts,
+        golden_sets=desk.golden_sets,
+        policy=desk.policy,
     )
-    def production_evaluation(context: dg.AssetExecutionContext) -> Materialized:
-        """Production measured again on its own schedule, to notice rot on nights when nothing is promoted.
-
-        **Grain**: one evaluation of the serving release. **Origin**: `index/production`, the golden sets.
-        **Re-run**: always measures.
-        """
-        desk = desk_now(settings, contracts, datetime.now(UTC))
-        rival = _rival(settings)
-        if rival is None:
-            raise dg.Failure("nothing is in production yet; run `rag refresh`, or materialize index/production")
-        evidence = evaluate_release(_work(desk, settings, context.run.run_id, reuse_hours=0.0), rival.release, rival)
-        verdict, _ = promote.judge(desk, rival.release)
-        return dg.MaterializeResult(
-            metadata=evidence_metadata(evidence, verdict),
-            data_version=dg.DataVersion(evidence.seal),
-            check_results=[_policy_check(PRODUCTION_EVALUATION, STILL_MEETS_POLICY, verdict)],
-        )
-
-    return production_evaluation
 
 
-def _rival(settings: Settings) -> Rival | None:
+def rival_now(settings: Settings) -> Rival | None:
+    """What serves, to measure beside."""
     current = channel_now(settings.home, channels.PRODUCTION)
     return Rival(current.release, current.fingerprint) if current else None
 
 
-def _work(desk: Desk, settings: Settings, run_id: str, *, reuse_hours: float) -> Evaluation:
+def evaluation_now(desk: Desk, settings: Settings, run_id: str, *, reuse_hours: float) -> Evaluation:
+    """Everything to measure with, as of now."""
     return Evaluation(
         home=settings.home,
         golden_sets=desk.golden_sets,
         model=model_of(settings),
         policies=desk.policy.fingerprints,
+        metrics={golden.name: desk.policy.metrics(golden.name) for golden in desk.golden_sets},
+        concurrencies=desk.policy.concurrencies,
         run_id=run_id,
         now=desk.now,
         reuse_hours=reuse_hours,
     )
 
 
-def _policy_check(asset: list[str], name: str, verdict: Verdict) -> dg.AssetCheckResult:
-    reasons = reasons_table(verdict)
+def policy_check(asset: list[str], name: str, verdict: Verdict) -> dg.AssetCheckResult:
+    """A verdict as the check that shows it."""
+    reasons = reasons_table(verdict.reasons)
     return check(asset, name, verdict.passed, says=verdict_says(verdict), verdict=verdict.outcome, reasons=reasons)

@@ -7,12 +7,11 @@ import dagster as dg
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALS_GROUP, documents, golden_set
 from rag_pipeline.defs.present import Materialized, check, table
-from rag_pipeline.evaluate.evaluate import documents_of
+from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.golden import read_golden_set
-from rag_pipeline.evaluate.measure import alive
 from rag_pipeline.settings import Settings
 
-EXIST_CHECK = "every_judged_document_exists"
+RESOLVE_CHECK = "every_judgment_resolves"
 
 
 def golden_names(folder: Path) -> list[str]:
@@ -38,20 +37,23 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
         ),
         check_specs=[
             dg.AssetCheckSpec(
-                EXIST_CHECK,
+                RESOLVE_CHECK,
                 asset=golden_set(name),
-                description="Judgments of documents that are gone cannot be met by any release; judge again.",
+                description="Judged documents are there, and quoted passages stand in them; judge again what is gone.",
             )
         ],
     )
     def golden() -> Materialized:
         one = read_golden_set(settings.evals / name)
-        living = alive(one, documents_of(settings.home, sources))
+        living = alive(one, corpus_for(settings.home, sources, (one,)))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(one.queries),
                 "queries": len(one.queries),
                 "judgments": living.judgments,
+                "resolved_percent": round(100 - living.unresolved_percent, 2),
+                "moved_quotes": living.moved,
+                "made_by": one.about.made_by,
                 "owner": one.about.owner,
                 "licence": one.about.licence,
                 "about": one.about.description,
@@ -62,14 +64,28 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
             check_results=[
                 check(
                     golden_set(name),
-                    EXIST_CHECK,
-                    not living.dead,
+                    RESOLVE_CHECK,
+                    not living.unresolved,
                     severity=dg.AssetCheckSeverity.WARN,
-                    says=f"{len(living.dead)} of {living.judgments} judgments are dead" if living.dead else "",
-                    dead_percent=round(living.dead_percent, 2),
-                    dead=table(("query", "document"), living.dead, empty="none"),
+                    says=_says(living),
+                    resolved_percent=round(100 - living.unresolved_percent, 2),
+                    unresolved=table(
+                        ("query", "document", "status", "quote", "owner"),
+                        [
+                            (gone.query, gone.document, gone.status, gone.quote, one.about.owner)
+                            for gone in living.unresolved
+                        ],
+                        empty="none",
+                    ),
                 )
             ],
         )
 
     return golden
+
+
+def _says(living: Alive) -> str:
+    if not living.unresolved:
+        return ""
+    gone = len(living.unresolved)
+    return f"{gone} of {living.judgments} judgments cannot be met any more; {living.golden.about.owner} can judge again"

@@ -6,9 +6,10 @@ from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.candidate import candidate_asset
 from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.corpus import corpus_assets
-from rag_pipeline.defs.evaluation import evaluation_asset, production_evaluation_asset
+from rag_pipeline.defs.evaluation import evaluation_asset
 from rag_pipeline.defs.golden import golden_assets, golden_names
 from rag_pipeline.defs.jobs import jobs, schedules
+from rag_pipeline.defs.production_evaluation import production_evaluation_asset
 from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.sources import source_assets
 from rag_pipeline.release.policy import promotions

@@ -1,5 +1,6 @@
 """Metadata of releases, evidence and verdicts, as the UI shows them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,11 @@ import dagster as dg
 import polars as pl
 
 from rag_pipeline.defs.present import table
-from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence import Evidence, average
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.release.audit import audit_table
-from rag_pipeline.release.gate import Verdict
+from rag_pipeline.release.demands import compared
+from rag_pipeline.release.verdict import Reason, Verdict
 
 
 def manifest_metadata(manifest: Manifest) -> dict[str, Any]:
@@ -48,29 +50,55 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         for name, one in evidence.golden_sets.items()
         for metric, value in one.metrics.items()
     }
+    plotted |= {
+        f"{name}/{one.primary} if {mode}": round(values[one.primary], 4)
+        for name, one in evidence.golden_sets.items()
+        for mode, values in one.modes.items()
+        if mode != evidence.mode
+    }
+    plotted |= {
+        f"{name}/overlap@10 with production": round(one.overlap_at_10, 4)
+        for name, one in evidence.golden_sets.items()
+        if one.overlap_at_10 is not None
+    }
     return {
         "verdict": verdict.outcome,
+        "mode": evidence.mode,
         "release": evidence.release,
         "compared_with": evidence.compared_with or "nothing (first release, or production itself)",
         **plotted,
         "metrics": _metrics_table(evidence),
         "slices": _slices_table(evidence),
-        "reasons": reasons_table(verdict),
+        "modes": _modes_table(evidence),
+        "reasons": reasons_table(verdict.reasons),
+        "warnings": reasons_table(verdict.warnings, empty="none"),
         "worst_queries": _worst_table(evidence),
-        "dead_judgments": table(
-            ("golden set", "query", "document"),
-            [(name, query, doc) for name, one in evidence.golden_sets.items() for query, doc in one.dead_judgments],
+        "unresolved_judgments": table(
+            ("golden set", "query", "document", "status"),
+            [
+                (name, gone.query, gone.document, gone.status)
+                for name, one in evidence.golden_sets.items()
+                for gone in one.unresolved
+            ],
             empty="none",
         ),
-        "latency_p50_ms": evidence.latency.p50_ms,
-        "latency_p95_ms": evidence.latency.p95_ms,
+        **{
+            f"latency_{name}_ms" if one.concurrency == 1 else f"latency_{name}_ms_of_{one.concurrency}_users": value
+            for one in evidence.latency
+            for name, value in (("p50", one.p50_ms), ("p95", one.p95_ms))
+        },
         "measured_at": dg.MetadataValue.timestamp(evidence.created_at),
     }
 
 
-def reasons_table(verdict: Verdict) -> dg.MarkdownMetadataValue:
-    rows = [(reason.outcome, reason.message, reason.line) for reason in verdict.reasons]
-    return table(("outcome", "reason", "policy line"), rows, empty="none: every demand is met")
+def report_links(path: Path) -> dict[str, Any]:
+    """The HTML report, as a link, and as a path for browsers that open no files from a page of the network."""
+    return {"report": dg.MetadataValue.url(path.as_uri()), "report_path": dg.MetadataValue.path(path)}
+
+
+def reasons_table(reasons: Sequence[Reason], empty: str = "none: every demand is met") -> dg.MarkdownMetadataValue:
+    rows = [(reason.outcome, reason.message, reason.line) for reason in reasons]
+    return table(("outcome", "reason", "policy line"), rows, empty=empty)
 
 
 def verdict_says(verdict: Verdict) -> str:
@@ -95,31 +123,48 @@ def history(home: Path, channel: str) -> dg.MarkdownMetadataValue:
 
 
 def _metrics_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name, one in evidence.golden_sets.items():
+        before = one.production_metrics or {}
         for metric, value in one.metrics.items():
-            before = one.production_metrics.get(metric) if one.production_metrics else None
-            rows.append((name, metric, one.queries, value, before, f"{value - before:+.4f}" if before is not None else ""))
-    return table(("golden set", "metric", "queries", "this release", "production", "difference"), rows)
+            if metric not in before:
+                rows.append((name, metric, one.queries, value, None, "", ""))
+                continue
+            found = compared(one, metric, 0.95)
+            bounds = f"{found.lower:+.4f} to {found.upper:+.4f}"
+            rows.append((name, metric, one.queries, value, before[metric], f"{found.mean:+.4f}", bounds))
+    headers = ("golden set", "metric", "queries", "this release", "production", "difference", "95 % bounds")
+    return table(headers, rows)
+
+
+def _modes_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
+    """What each way to retrieve would give; the release serves one of them."""
+    rows = [
+        (name, f"{mode} (serves)" if mode == evidence.mode else mode, metric, value)
+        for name, one in evidence.golden_sets.items()
+        for mode, values in one.modes.items()
+        for metric, value in values.items()
+        if metric == one.primary
+    ]
+    return table(("golden set", "way to retrieve", "metric", "value"), rows)
 
 
 def _slices_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name, one in evidence.golden_sets.items():
-        primary = next(iter(one.metrics), "")
-        for slice_name, values in one.slices.items():
-            rows += [
-                (name, f"{slice_name} = {value}", int(metrics["queries"]), primary, metrics[primary])
-                for value, metrics in values.items()
-            ]
-    return table(("golden set", "slice", "queries", "metric", "value"), rows, empty="no slices defined")
+        for slice_name in one.slices:
+            for value, places in one.members(slice_name).items():
+                mine = average([one.values[one.primary][place] for place in places])
+                theirs = average([one.production[one.primary][place] for place in places]) if one.production else None
+                rows.append((name, f"{slice_name} = {value}", len(places), one.primary, mine, theirs))
+    headers = ("golden set", "slice", "queries", "metric", "this release", "production")
+    return table(headers, rows, empty="no slices defined")
 
 
 def _worst_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
     rows = [
-        (name, query, f"{difference:+.4f}")
-        for name, one in evidence.golden_sets.items()
-        if one.comparison
-        for query, difference in one.comparison.worst
+        (name, one.text, f"{one.difference:+.4f}", ", ".join(passage.document for passage in one.expected))
+        for name, measured in evidence.golden_sets.items()
+        for one in measured.examples
     ]
-    return table(("golden set", "query", "against production"), rows, empty="no query got worse")
+    return table(("golden set", "query", "against production", "expected"), rows, empty="no query got worse")

@@ -159,6 +159,7 @@ def _documents_metadata(contract: Contract, report: LoadReport, state: SourceSta
         "removed": len(report.removed),
         "items_listed": report.items_listed,
         "items_read": report.items_read,
+        "items_unreachable": report.items_unreachable,
         "rows_in": report.rows_in,
         "rows_good": report.good,
         "rows_refused": report.refused,

@@ -1,30 +1,32 @@
 """An evaluation: candidate and production measured side by side on every golden set, written down as evidence."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.model import Encoder, Model
+from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError
-from rag_pipeline.evaluate.evidence import Comparison, Evidence, LatencyEvidence, SetEvidence, keep, newest
-from rag_pipeline.evaluate.golden import GoldenSet
-from rag_pipeline.evaluate.measure import Alive, Measured, alive, by_slice, latency, measure
-from rag_pipeline.evaluate.metrics import paired_bounds, score
+from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
+from rag_pipeline.evaluate.bench import Bench
+from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, keep, newest
+from rag_pipeline.evaluate.examples import examples, overlap, unjudged
+from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
+from rag_pipeline.evaluate.measure import Measured, latency
+from rag_pipeline.evaluate.metrics import score
+from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import Manifest, read_manifest
-from rag_pipeline.index.retrieve import OpenRelease, encoder_for, open_release, own_model
-from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.index.retrieve import encoder_for, own_model
 from rag_pipeline.lake import Table
 
 log = logging.getLogger("rag_pipeline")
-
-_WORST = 10
 
 EVALUATIONS = pa.schema(
     [
@@ -60,6 +62,10 @@ class Evaluation:
     now: datetime
     reuse_hours: float = 0.0
     """Evidence younger than this, on the same inputs, is not measured again."""
+    metrics: Mapping[str, list[str]] = field(default_factory=dict)
+    """Golden set -> metrics the policy asks for beside those its golden.yaml lists."""
+    concurrencies: tuple[int, ...] = (1,)
+    """How many users at a time latency is measured with."""
 
     def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive], production_id: str | None) -> bool:
         """Whether measuring again could tell nothing that `earlier` does not."""
@@ -71,9 +77,17 @@ class Evaluation:
             and earlier.policies == self.policies
             and earlier.model_fingerprint == self.model.fingerprint
             and (earlier.compared_with or earlier.release) == (production_id or earlier.release)
-            and {name: (one.fingerprint, one.dead_judgments) for name, one in earlier.golden_sets.items()}
-            == {one.golden.name: (one.golden.fingerprint, list(one.dead)) for one in living}
+            and {name: (one.fingerprint, one.unresolved) for name, one in earlier.golden_sets.items()}
+            == {one.golden.name: (one.golden.fingerprint, list(one.unresolved)) for one in living}
         )
+
+    def measured(self, golden: GoldenSet) -> list[str]:
+        """Every metric to take of a golden set, in the order of its golden.yaml first."""
+        return list(dict.fromkeys([*golden.about.metrics, *self.metrics.get(golden.name, ()), JUDGED]))
+
+
+JUDGED = "judged@10"
+"""Share of the first ten that anybody judged: where it falls, other figures may fall for want of judgments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,73 +107,85 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     """
     if not evaluation.golden_sets:
         raise GoldenSetError("there is no golden set, so nothing can be measured; add a folder below RAG_EVALS")
+    for golden in evaluation.golden_sets:
+        refuse_unquoted(golden, evaluation.measured(golden), f"golden set {golden.name}, by gate.yaml")
     production_id = production.release if production else None
     manifest = read_manifest(evaluation.home / "releases" / release_id)
-    documents = documents_of(evaluation.home, list(manifest.sources))
-    living = [alive(golden, documents) for golden in evaluation.golden_sets]
+    corpus = corpus_for(evaluation.home, list(manifest.sources), evaluation.golden_sets)
+    living = [alive(golden, corpus) for golden in evaluation.golden_sets]
     earlier = newest(evaluation.home, manifest.fingerprint)
     if earlier and evaluation.says_the_same(earlier, release_id, living, production_id):
         log.info("%s was measured on the same golden sets at %s; that evidence stands", release_id, earlier.created_at)
         return earlier
-    with open_release(evaluation.home, release_id) as candidate:
-        encoder = encoder_for(candidate.manifest, evaluation.model)
-        mine = [measure(candidate, encoder, one) for one in living]
+    with ExitStack() as stack:
+        bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
+        encoder = encoder_for(manifest, evaluation.model)
+        both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
+        mine, modes = [one for one, _ in both], [others for _, others in both]
+        theirs = _production(evaluation, stack, production, bench, living, mine)
         texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
-        timing = latency(candidate, encoder, texts)
-        theirs = _production(evaluation, production, candidate.manifest, encoder, living, mine)
         evidence = Evidence(
             release=release_id,
-            release_fingerprint=candidate.manifest.fingerprint,
+            release_fingerprint=manifest.fingerprint,
             manifest_sha256=file_sha256(evaluation.home / "releases" / release_id / MANIFEST),
-            model_fingerprint=candidate.manifest.model.fingerprint,
+            model_fingerprint=manifest.model.fingerprint,
+            mode=manifest.retrieval.mode,
             policies=evaluation.policies,
             created_at=evaluation.now,
             run_id=evaluation.run_id,
             compared_with=production_id if theirs else None,
             golden_sets={
-                one.golden.name: _set_evidence(one, measured, theirs[index] if theirs else None)
-                for index, (one, measured) in enumerate(zip(living, mine, strict=True))
+                one.golden.name: _set_evidence(one, bench, mine[place], modes[place], theirs, place)
+                for place, one in enumerate(living)
             },
-            latency=LatencyEvidence(queries=timing.queries, p50_ms=timing.p50_ms, p95_ms=timing.p95_ms),
+            latency=[latency(bench.release, encoder, texts, users) for users in evaluation.concurrencies],
+            approximate_recall=manifest.probe.recall_at_10,
         ).sealed()
         keep(evaluation.home, evidence)
-        _remember(evaluation, candidate, living, mine)
+        _remember(evaluation, manifest, living, mine)
     return evidence
 
 
-def documents_of(home: Path, sources: list[str]) -> set[str]:
-    """Every document id the sources hold now."""
-    frames = [source_tables(home, source).documents.scan().select("document_id") for source in sources]
-    return set(pl.concat(frames).collect()["document_id"]) if frames else set()
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """Production's side of a comparison; `bench` is None where it could not be opened any more."""
+
+    measured: list[Measured]
+    bench: Bench | None
 
 
 def _production(
     evaluation: Evaluation,
+    stack: ExitStack,
     production: Rival | None,
-    candidate: Manifest,
-    encoder: Encoder,
+    candidate: Bench,
     living: list[Alive],
     mine: list[Measured],
-) -> list[Measured] | None:
+) -> Theirs | None:
     """What production retrieves; the rankings it was last measured with where it cannot be asked any more."""
-    if production is None or production.release == candidate.id:
+    manifest = candidate.release.manifest
+    if production is None or production.release == manifest.id:
         return None
-    if production.fingerprint == candidate.fingerprint:
-        return mine  # the same content under another id: there is nothing to tell apart
+    if production.fingerprint == manifest.fingerprint:
+        return Theirs(mine, candidate)  # the same content under another id: there is nothing to tell apart
     try:
-        with open_release(evaluation.home, production.release) as opened:
-            if opened.manifest.model.fingerprint != candidate.model.fingerprint:
-                encoder = encoder_for(opened.manifest, own_model(opened.manifest, evaluation.model))
-            return [measure(opened, encoder, one) for one in living]
+        built_with = read_manifest(evaluation.home / "releases" / production.release)
+        model = own_model(built_with, evaluation.model)
+        bench = Bench.open(stack, evaluation.home, production.release, model, all_modes=False)
+        return Theirs([bench.measure(one, evaluation.measured(one.golden)) for one in living], bench)
     except PipelineError as error:
         log.warning("production cannot be measured, so its last rankings are scored instead: %s", error)
-        return _remembered(evaluation.home, production.fingerprint, living)
+        measured = _remembered(evaluation, production.fingerprint, living)
+        return Theirs(measured, None) if measured else None
 
 
-def _remembered(home: Path, release_fingerprint: str, living: list[Alive]) -> list[Measured] | None:
-    """What production retrieved when it was last measured on these very golden sets; None when it never was."""
+def _remembered(evaluation: Evaluation, release_fingerprint: str, living: list[Alive]) -> list[Measured] | None:
+    """What production retrieved when it was last measured on these very golden sets; None when it never was.
+
+    Rankings of documents are remembered, so metrics of spans cannot be taken from them.
+    """
     rows = (
-        evaluations_table(home)
+        evaluations_table(evaluation.home)
         .scan()
         .filter(pl.col("release_fingerprint") == release_fingerprint)
         .sort("at")
@@ -170,52 +196,62 @@ def _remembered(home: Path, release_fingerprint: str, living: list[Alive]) -> li
     found = {(golden, query): list(docs) for golden, query, docs in rows.iter_rows()}
     measured = []
     for one in living:
-        if any((one.golden.fingerprint, query) not in found for query in one.qrels):
+        names = evaluation.measured(one.golden)
+        if any((one.golden.fingerprint, query) not in found for query in one.qrels) or any(map(is_span_metric, names)):
             return None
         run = {query: found[one.golden.fingerprint, query] for query in one.qrels}
-        measured.append(Measured(score(one.golden.about.metrics, one.qrels, run), run))
+        measured.append(Measured(score(names, one.qrels, run), run, {}))
     return measured
 
 
-def _set_evidence(living: Alive, mine: Measured, theirs: Measured | None) -> SetEvidence:
+def _set_evidence(
+    living: Alive, bench: Bench, mine: Measured, modes: dict[str, Measured], theirs: Theirs | None, place: int
+) -> SetEvidence:
+    about, queries = living.golden.about, sorted(living.qrels)
+    other = theirs.measured[place] if theirs else None
+    lost = (
+        {query: mine.per_query[about.primary][query] - other.per_query[about.primary][query] for query in queries}
+        if other
+        else {}
+    )
+    beside = theirs.bench if theirs else None
     return SetEvidence(
         fingerprint=living.golden.fingerprint,
-        queries=len(living.qrels),
+        owner=about.owner,
+        made_by=about.made_by,
+        primary=about.primary,
+        query_ids=queries,
         judgments=living.judgments,
-        dead_judgments=list(living.dead),
+        moved=living.moved,
+        unresolved=list(living.unresolved),
         unanswered=mine.unanswered,
-        metrics=mine.means,
-        slices=by_slice(living, mine),
-        production_metrics=theirs.means if theirs else None,
-        comparison=compare(living, mine, theirs) if theirs else None,
+        values=_in_order(mine, queries),
+        production=_in_order(other, queries) if other else None,
+        slices={
+            name: [living.golden.slices.get(query, {}).get(name, NO_SLICE) for query in queries] for name in about.slices
+        },
+        modes={mode: measured.means for mode, measured in modes.items()},
+        overlap_at_10=overlap(mine.retrieved, other.retrieved) if other else None,
+        unjudged=unjudged(living, mine.retrieved),
+        examples=examples(living, lost, bench.release, mine, beside.release, other) if beside and other else [],
     )
 
 
-def compare(living: Alive, mine: Measured, theirs: Measured) -> Comparison:
-    """The paired difference on the primary metric, with the one-sided 95 % bounds of its mean."""
-    name = living.golden.about.primary
-    queries = sorted(living.qrels)
-    differences = np.array([mine.per_query[name][query] - theirs.per_query[name][query] for query in queries])
-    lower, upper = paired_bounds(differences)
-    lost = sorted((float(value), query) for query, value in zip(queries, differences, strict=True) if value < 0)
-    return Comparison(
-        metric=name,
-        queries=len(queries),
-        production=theirs.means[name],
-        difference=float(differences.mean()) if len(queries) else 0.0,
-        lower=lower,
-        upper=upper,
-        worst=[(query, value) for value, query in lost[:_WORST]],
-    )
+NO_SLICE = "(none)"
+"""Value of a slice for a query whose metadata does not give one."""
 
 
-def _remember(evaluation: Evaluation, candidate: OpenRelease, living: list[Alive], mine: list[Measured]) -> None:
+def _in_order(measured: Measured, queries: list[str]) -> dict[str, list[float]]:
+    return {name: [round(values[query], 6) for query in queries] for name, values in measured.per_query.items()}
+
+
+def _remember(evaluation: Evaluation, candidate: Manifest, living: list[Alive], mine: list[Measured]) -> None:
     rows = [
         {
             "at": evaluation.now,
             "run_id": evaluation.run_id,
-            "release": candidate.manifest.id,
-            "release_fingerprint": candidate.manifest.fingerprint,
+            "release": candidate.id,
+            "release_fingerprint": candidate.fingerprint,
             "golden_set": one.golden.name,
             "golden_fingerprint": one.golden.fingerprint,
             "query_id": query,

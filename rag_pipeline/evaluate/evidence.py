@@ -1,6 +1,7 @@
 """Evidence: what an evaluation measured on one release, bound to fingerprints, kept as append-only files."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -17,35 +18,109 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Comparison(_Frozen):
-    """Candidate against production, paired by query, on the primary metric."""
+Status = Literal["stale", "dead"]
+"""What became of a judgment that cannot be met any more: its quote left the document, or the document is gone."""
 
-    metric: str
-    queries: int
-    production: float
+
+class Unresolved(_Frozen):
+    """A judgment no release can meet any more; it was taken out for both sides."""
+
+    query: str
+    document: str
+    status: Status
+    quote: str = ""
+
+
+class Passage(_Frozen):
+    """One piece of text as a person compares it. `score` is None for an expected passage."""
+
+    document: str
+    text: str
+    relevant: bool = False
+    score: float | None = None
+
+
+class Example(_Frozen):
+    """One query that lost, with what was expected, what production retrieved and what the candidate retrieves."""
+
+    query: str
+    text: str
     difference: float
-    lower: float
-    upper: float
-    worst: list[tuple[str, float]]
-    """Queries that lost most: (query id, difference)."""
+    expected: list[Passage]
+    production: list[Passage]
+    candidate: list[Passage]
 
 
 class SetEvidence(_Frozen):
-    """One golden set measured on one release."""
+    """One golden set measured on one release. Every list of values follows `query_ids`."""
 
     fingerprint: str
-    queries: int
+    owner: str = ""
+    made_by: Literal["people", "machine"] = "people"
+    primary: str
+    query_ids: list[str]
     judgments: int
-    dead_judgments: list[tuple[str, str]]
-    unanswered: list[str]
-    metrics: dict[str, float]
-    slices: dict[str, dict[str, dict[str, float]]]
-    production_metrics: dict[str, float] | None
-    comparison: Comparison | None
+    moved: int = 0
+    """Quotes found elsewhere in their document, or spelt a little differently."""
+    unresolved: list[Unresolved] = []
+    unanswered: list[str] = []
+    values: dict[str, list[float]]
+    """metric -> value of each query, of the release as it serves"""
+    production: dict[str, list[float]] | None = None
+    """The same of production, on the same queries; None when there is none to compare with."""
+    slices: dict[str, list[str]] = {}
+    """slice -> value of each query"""
+    modes: dict[str, dict[str, float]] = {}
+    """way to retrieve -> metric -> mean: what the release would give if it served that one"""
+    overlap_at_10: float | None = None
+    """Mean share of production's ten first documents that are among the release's: drift that needs no judgment."""
+    unjudged: list[tuple[str, str]] = []
+    """(query id, document id) among the top results that nobody has judged yet, those that come first, first."""
+    examples: list[Example] = []
+    """The queries that lost most against production, worst first."""
+
+    @property
+    def queries(self) -> int:
+        return len(self.query_ids)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Mean of every metric."""
+        return {name: average(values) for name, values in self.values.items()}
+
+    @property
+    def production_metrics(self) -> dict[str, float] | None:
+        return {name: average(values) for name, values in self.production.items()} if self.production else None
+
+    @property
+    def unresolved_percent(self) -> float:
+        return 100 * len(self.unresolved) / self.judgments if self.judgments else 100.0
+
+    def members(self, slice_name: str) -> dict[str, list[int]]:
+        """value of a slice -> places of its queries in `query_ids`, by value"""
+        places: dict[str, list[int]] = {}
+        for place, value in enumerate(self.slices.get(slice_name, [])):
+            places.setdefault(value, []).append(place)
+        return dict(sorted(places.items()))
+
+    def differences(self, metric: str, places: list[int] | None = None) -> list[float]:
+        """Release minus production, a query each; of all queries, or of those at some places.
+
+        Raises `KeyError` when the metric was not measured on both.
+        """
+        if self.production is None:
+            raise KeyError(metric)
+        pairs = list(zip(self.values[metric], self.production[metric], strict=True))
+        return [mine - theirs for mine, theirs in (pairs if places is None else [pairs[place] for place in places])]
 
 
 class LatencyEvidence(_Frozen):
+    """Milliseconds a query takes, embedding included, after a warm-up, `concurrency` at a time."""
+
     queries: int
+    concurrency: int = 1
+    times_ms: list[float] = []
+    """Every time, in ascending order."""
     p50_ms: float
     p95_ms: float
 
@@ -53,12 +128,14 @@ class LatencyEvidence(_Frozen):
 class Evidence(_Frozen):
     """Everything the gate may look at. `seal` is the hash of the rest: a file edited by hand does not carry it."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     release: str
     release_fingerprint: str
     manifest_sha256: str
     """Of the release's manifest, which holds the checksum of every other file: the bytes that were measured."""
     model_fingerprint: str
+    mode: str = "dense"
+    """How the release retrieves."""
     policies: dict[str, str]
     """Channel -> fingerprint of what gate.yaml demanded there at the time."""
     created_at: AwareDatetime
@@ -66,7 +143,10 @@ class Evidence(_Frozen):
     compared_with: str | None
     """Release id of production at the time, or None when there was none."""
     golden_sets: dict[str, SetEvidence]
-    latency: LatencyEvidence
+    latency: list[LatencyEvidence]
+    """One a concurrency that some channel's policy names, ascending."""
+    approximate_recall: float | None = None
+    """Share of the ten truly nearest that the index finds, by exact search, measured when it was built."""
     seal: str = ""
 
     def sealed(self) -> "Evidence":
@@ -78,6 +158,10 @@ class Evidence(_Frozen):
 
     def _hash(self) -> str:
         return fingerprint(json.loads(self.model_dump_json(exclude={"seal"})))
+
+
+def average(values: list[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0
 
 
 def keep(home: Path, evidence: Evidence) -> Path:
@@ -94,6 +178,19 @@ def keep(home: Path, evidence: Evidence) -> Path:
     path = folder / f"{at:{_STAMP}}-{evidence.seal[:8]}.json"
     write_json(path, evidence.model_dump(mode="json"))
     return path
+
+
+def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evidence | None:
+    """The evidence a release was promoted on, by its seal; None when it is not there or was changed since."""
+    folder = home / "evidence" / release_fingerprint
+    for path in sorted(folder.glob(f"*-{seal[:8]}.json")) if seal and folder.is_dir() else ():
+        try:
+            found = Evidence.model_validate_json(path.read_bytes())
+        except ValueError:
+            continue
+        if found.seal == seal and found.intact:
+            return found
+    return None
 
 
 def newest(home: Path, release_fingerprint: str) -> Evidence | None:

@@ -1,21 +1,27 @@
-"""Golden sets: queries with judged answers, one folder each below `RAG_EVALS`. Relevance is judged on documents.
+"""Golden sets: queries with judged answers, one folder each below `RAG_EVALS`.
 
-Two forms, told apart by what lies in the folder: BEIR (`queries.jsonl` and `qrels/<split>.tsv`), or quoted evidence
-(`queries.jsonl` whose lines carry `references: [{document, quote, grade?}]`). `golden.yaml` beside them is required.
+Relevance is judged on documents, or on passages of documents that are quoted, never on chunks: so it outlives any way to
+cut. Two forms, told apart by what lies in the folder: BEIR (`queries.jsonl` and `qrels/<split>.tsv`), or quoted evidence
+(`queries.jsonl` whose lines carry `references: [{document, quote, start?, end?, grade?}]`). `golden.yaml` beside them is
+required.
 """
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag_pipeline.contracts.yaml_lines import read_yaml
 from rag_pipeline.errors import GoldenSetError
-from rag_pipeline.evaluate.metrics import metric
+from rag_pipeline.evaluate.metrics import known_metric
+from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256, fingerprint
+
+log = logging.getLogger("rag_pipeline")
 
 FILE = "golden.yaml"
 
@@ -27,6 +33,9 @@ class About(BaseModel):
 
     description: str
     owner: str
+    made_by: Literal["people", "machine"] = Field(
+        default="people", description="Queries made by a machine are gated on floors only."
+    )
     licence: str = "unknown"
     judged: list[str] = Field(default_factory=list, description="Dates on which judgments were made.")
     source: str | None = Field(default=None, description="Judged documents are keys of this source.")
@@ -34,6 +43,16 @@ class About(BaseModel):
     metrics: list[str] = Field(default_factory=lambda: ["nDCG@10", "recall@10", "MRR@10"], min_length=1)
     primary: str = "nDCG@10"
     slices: list[str] = Field(default_factory=list, description="Fields of a query's metadata to report by.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One judged passage: a quote of a document, and where its text stood when it was judged, if that is known."""
+
+    document: str
+    quote: str
+    start: int | None
+    grade: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +65,8 @@ class GoldenSet:
     """query id -> text"""
     qrels: dict[str, dict[str, int]]
     """query id -> document id -> grade; 0 is judged not relevant"""
+    references: dict[str, tuple[Reference, ...]] = field(default_factory=dict)
+    """query id -> quoted passages; empty for a set that judges whole documents"""
     slices: dict[str, dict[str, str]] = field(default_factory=dict)
     """query id -> slice -> value"""
     fingerprint: str = ""
@@ -57,10 +78,24 @@ class GoldenSet:
 
 def read_golden_sets(folder: Path) -> tuple[GoldenSet, ...]:
     """Every golden set of a folder, by name. Raises `GoldenSetError`; an empty folder is no error."""
+    return tuple(read_golden_set(path) for path in _folders(folder))
+
+
+def readable_golden_sets(folder: Path) -> tuple[GoldenSet, ...]:
+    """Those that can be read; the gate will refuse for the others and say why."""
+    found: list[GoldenSet] = []
+    for path in _folders(folder) if folder.is_dir() else ():
+        try:
+            found.append(read_golden_set(path))
+        except GoldenSetError as error:
+            log.warning("a golden set is left out of the choice of how to retrieve: %s", error)
+    return tuple(found)
+
+
+def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise GoldenSetError(f"{folder}: no such folder; RAG_EVALS must name the folder of golden sets and gate.yaml")
-    folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
-    return tuple(read_golden_set(path) for path in folders)
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
 
 
 def read_golden_set(folder: Path) -> GoldenSet:
@@ -68,7 +103,7 @@ def read_golden_set(folder: Path) -> GoldenSet:
     about = _about(folder)
     queries: dict[str, str] = {}
     slices: dict[str, dict[str, str]] = {}
-    quoted: dict[str, dict[str, int]] = {}
+    references: dict[str, tuple[Reference, ...]] = {}
     file = folder / "queries.jsonl"
     for number, row in _jsonl(file):
         query_id, text = str(row.get("_id", "")), row.get("text")
@@ -81,10 +116,10 @@ def read_golden_set(folder: Path) -> GoldenSet:
         if not isinstance(metadata, dict):
             raise GoldenSetError(f"{file}:{number}: metadata: expected an object, found {type(metadata).__name__}")
         slices[query_id] = {name: str(metadata[name]) for name in about.slices if name in metadata}
-        for document, grade in _references(row, f"{file}:{number}"):
-            quoted.setdefault(query_id, {})[_full(about, document)] = grade
+        if found := tuple(_references(row, about, f"{file}:{number}")):
+            references[query_id] = found
     split = folder / "qrels" / f"{about.split}.tsv"
-    qrels = _qrels(split, about, queries) if split.exists() else quoted
+    qrels = _qrels(split, about, queries) if split.exists() else _grades(references)
     if not qrels:
         raise GoldenSetError(
             f"{folder}: no judgments; put them in {split.relative_to(folder)} or in `references` of queries.jsonl"
@@ -95,14 +130,29 @@ def read_golden_set(folder: Path) -> GoldenSet:
             f"{folder}: {len(unjudged)} queries have no relevant document (first: {unjudged[0]!r}); judge or remove them"
         )
     parts = [file, folder / FILE, *([split] if split.exists() else [])]
-    return GoldenSet(
+    golden = GoldenSet(
         name=folder.name,
         about=about,
         queries=queries,
         qrels=qrels,
+        references={query: tuple(one for one in quoted if one.quote) for query, quoted in references.items()},
         slices=slices,
         fingerprint=fingerprint([(path.name, file_sha256(path)) for path in parts]),
     )
+    refuse_unquoted(golden, about.metrics, str(folder))
+    return golden
+
+
+def refuse_unquoted(golden: GoldenSet, metrics: Iterable[str], where: str) -> None:
+    """Raises `GoldenSetError` when a metric of passages is asked for and a query quotes none: zero would mean nothing."""
+    if not (of_spans := [name for name in metrics if is_span_metric(name)]):
+        return
+    relevant = {query for query, quoted in golden.references.items() if any(one.grade > 0 for one in quoted)}
+    if without := [query for query in golden.queries if query not in relevant]:
+        raise GoldenSetError(
+            f"{where}: {of_spans[0]} needs quoted passages, but {len(without)} queries have none (first: {without[0]!r}); "
+            "quote them in `references` of queries.jsonl, or leave the metric out"
+        )
 
 
 def _about(folder: Path) -> About:
@@ -119,7 +169,7 @@ def _about(folder: Path) -> About:
         raise GoldenSetError(f"{document.where(steps)}: {field_name}: {problem['msg']}; fields: {fields}") from error
     for index, name in enumerate(about.metrics):
         try:
-            metric(name)
+            known_metric(name)
         except GoldenSetError as error:
             raise GoldenSetError(f"{document.where(('metrics', index))}: {error}") from error
     if about.primary not in about.metrics:
@@ -127,14 +177,28 @@ def _about(folder: Path) -> About:
     return about
 
 
-def _references(row: dict[str, Any], where: str) -> Iterator[tuple[str, int]]:
+def _references(row: dict[str, Any], about: About, where: str) -> Iterator[Reference]:
     for reference in row.get("references") or ():
         if not isinstance(reference, dict) or not isinstance(reference.get("document"), str):
             raise GoldenSetError(f"{where}: references: each is an object that names its `document`")
-        grade = reference.get("grade", 1)
-        if not isinstance(grade, int):
+        quote, start, grade = reference.get("quote", ""), reference.get("start"), reference.get("grade", 1)
+        if not isinstance(grade, int) or isinstance(grade, bool):
             raise GoldenSetError(f"{where}: references: grade is a whole number, found {grade!r}")
-        yield reference["document"], grade
+        if not isinstance(quote, str) or ("quote" in reference and not quote.strip()):
+            raise GoldenSetError(f"{where}: references: quote is the text of the passage, found {quote!r}")
+        if start is not None and (not isinstance(start, int) or isinstance(start, bool) or start < 0):
+            raise GoldenSetError(f"{where}: references: start counts characters from 0, found {start!r}")
+        yield Reference(_full(about, reference["document"]), quote, start, grade)
+
+
+def _grades(references: dict[str, tuple[Reference, ...]]) -> dict[str, dict[str, int]]:
+    """Of whole documents: the highest grade of any passage of theirs."""
+    qrels: dict[str, dict[str, int]] = {}
+    for query, quoted in references.items():
+        for one in quoted:
+            known = qrels.setdefault(query, {})
+            known[one.document] = max(one.grade, known.get(one.document, one.grade))
+    return qrels
 
 
 def _qrels(file: Path, about: About, queries: dict[str, str]) -> dict[str, dict[str, int]]:
@@ -174,6 +238,10 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise GoldenSetError(f"{file}:{number}: not JSON: {error.msg} at column {error.colno}") from error
+        try:
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise GoldenSetError(f"{file}:{number}: half of a character (a lone \\ud8xx); write it whole") from error
         if not isinstance(row, dict):
             raise GoldenSetError(f"{file}:{number}: a query is a JSON object, found {type(row).__name__}")
         yield number, row

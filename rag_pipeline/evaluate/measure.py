@@ -1,49 +1,47 @@
-"""Measuring one release on golden sets: rankings, metrics, slices, latency. No decision is taken here."""
+"""Measuring one release on golden sets: rankings of every way to retrieve, metrics, latency. Nothing is decided here."""
 
+import os
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
-from rag_pipeline.corpus.model import Encoder
-from rag_pipeline.evaluate.golden import GoldenSet
-from rag_pipeline.evaluate.metrics import PerQuery, deepest, mean, score
-from rag_pipeline.index.retrieve import OpenRelease
+from rag_pipeline.corpus.model import Encoder, Vectors
+from rag_pipeline.evaluate.alive import Alive
+from rag_pipeline.evaluate.evidence import LatencyEvidence, average
+from rag_pipeline.evaluate.metrics import PerQuery, deepest, score
+from rag_pipeline.evaluate.places import Places, Ranking
+from rag_pipeline.evaluate.spans import is_span_metric, span_depth, span_score
+from rag_pipeline.index.fuse import fuse
+from rag_pipeline.index.manifest import Mode, RetrievalParameters
+from rag_pipeline.index.retrieve import OpenRelease, Query
 from rag_pipeline.progress import progress
 
-_QUERIES_AT_ONCE = 64
-_LATENCY_QUERIES = 50
+_QUERIES_AT_ONCE = 256
+_LATENCY_QUERIES = 100
 _LATENCY_K = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """A golden set without the judgments whose document is not in the corpus any more."""
-
-    golden: GoldenSet
-    qrels: dict[str, dict[str, int]]
-    dead: tuple[tuple[str, str], ...]
-    """(query id, document id) taken out"""
-
-    @property
-    def judgments(self) -> int:
-        return sum(len(grades) for grades in self.golden.qrels.values())
-
-    @property
-    def dead_percent(self) -> float:
-        return 100 * len(self.dead) / self.judgments if self.judgments else 0.0
+_CHUNKS_A_DOCUMENT = 10
+"""Chunks fetched for each document wanted, since many chunks of one document may come first."""
+SHOWN = 10
+"""Documents and chunks a person is shown of one ranking."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One golden set measured on one release."""
+    """One golden set measured on one release, as it serves."""
 
     per_query: PerQuery
     retrieved: dict[str, list[str]]
+    """query id -> documents, best first"""
+    chunks: dict[str, Ranking]
+    """query id -> its first chunks"""
 
     @property
     def means(self) -> dict[str, float]:
-        return {name: mean(values) for name, values in self.per_query.items()}
+        return {name: average(list(values.values())) for name, values in self.per_query.items()}
 
     @property
     def unanswered(self) -> list[str]:
@@ -51,61 +49,106 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds for one query at a time, embedding included, after a warm-up."""
+class Rankings:
+    """query id -> chunks, best first, by meaning and by words; empty where a release has no such index."""
 
-    queries: int
-    p50_ms: float
-    p95_ms: float
-
-
-def alive(golden: GoldenSet, documents: set[str]) -> Alive:
-    """Take out judgments of documents that are gone; a query left without a relevant one is taken out too."""
-    dead = [(query, doc) for query, grades in golden.qrels.items() for doc in grades if doc not in documents]
-    living = {query: {d: g for d, g in grades.items() if d in documents} for query, grades in golden.qrels.items()}
-    qrels = {query: grades for query, grades in living.items() if any(grade > 0 for grade in grades.values())}
-    return Alive(golden, qrels, tuple(dead))
+    dense: dict[str, Ranking]
+    lexical: dict[str, Ranking]
 
 
-def measure(release: OpenRelease, encoder: Encoder, living: Alive) -> Measured:
-    """Every query of a golden set asked of a release, and scored."""
-    names = living.golden.about.metrics
-    queries = [(query, living.golden.queries[query]) for query in living.qrels]
-    retrieved: dict[str, list[str]] = {}
-    with progress(f"evaluating {living.golden.name}", len(queries), unit="queries") as advance:
-        for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            part = queries[start : start + _QUERIES_AT_ONCE]
-            vectors = encoder.queries([text for _, text in part])
-            for (query, _), documents in zip(part, release.documents(vectors, deepest(names)), strict=True):
-                retrieved[query] = documents
+def rank(
+    release: OpenRelease, living: Alive, vectors: dict[str, Vectors], modes: Iterable[Mode], metrics: list[str]
+) -> Rankings:
+    """Ask a release every query of a golden set, in the ways that `modes` need.
+
+    `vectors`: query id -> vector, shape (dimensions,).
+    """
+    wanted, found = set(modes), Rankings({}, {})
+    queries = [(query, Query(living.golden.queries[query], vectors.get(query))) for query in living.qrels]
+    chunks = [span_depth(name) for name in metrics if is_span_metric(name)]
+    depth = max(_documents(metrics) * _CHUNKS_A_DOCUMENT, release.manifest.retrieval.depth, *chunks)
+    parts = [queries[start : start + _QUERIES_AT_ONCE] for start in range(0, len(queries), _QUERIES_AT_ONCE)]
+
+    def by_meaning(part: list[tuple[str, Query]]) -> list[Ranking]:
+        return release.ranked([query for _, query in part], depth, "dense")
+
+    with (
+        progress(f"evaluating {living.golden.name}", len(queries), unit="queries") as advance,
+        ThreadPoolExecutor(os.cpu_count()) as beside,  # Chroma leaves the interpreter free while it searches
+    ):
+        dense = beside.map(by_meaning, parts) if wanted & {"dense", "hybrid"} else repeat(None)
+        for part, rankings in zip(parts, dense, strict=False):
+            ids = [query for query, _ in part]
+            if rankings is not None:
+                found.dense.update(zip(ids, rankings, strict=True))
+            if wanted & {"lexical", "hybrid"}:
+                found.lexical.update(zip(ids, release.ranked([query for _, query in part], depth, "lexical"), strict=True))
             advance(len(part))
-    return Measured(score(names, living.qrels, retrieved), retrieved)
+    return found
 
 
-def by_slice(living: Alive, measured: Measured) -> dict[str, dict[str, dict[str, float]]]:
-    """slice -> value -> metric -> mean, with the number of queries as metric `queries`."""
-    table: dict[str, dict[str, dict[str, float]]] = {}
-    for name in living.golden.about.slices:
-        groups: dict[str, list[str]] = {}
-        for query in living.qrels:
-            groups.setdefault(living.golden.slices.get(query, {}).get(name, "(none)"), []).append(query)
-        table[name] = {
-            value: {"queries": float(len(members))}
-            | {metric: mean({query: values[query] for query in members}) for metric, values in measured.per_query.items()}
-            for value, members in sorted(groups.items())
-        }
-    return table
+def evaluate_way(
+    release: OpenRelease,
+    places: Places,
+    living: Alive,
+    rankings: Rankings,
+    way: RetrievalParameters,
+    metrics: list[str],
+) -> Measured:
+    """What one way to retrieve makes of the rankings, scored. The re-ranker, if the way names one, reads every query."""
+    if way.mode == "hybrid":
+        depth = len(next(iter(rankings.dense.values()), [])) or way.depth
+        ranked = {query: fuse(dense, rankings.lexical[query], way, depth) for query, dense in rankings.dense.items()}
+    else:
+        ranked = rankings.dense if way.mode == "dense" else rankings.lexical
+    if way.reranker:
+        ranked = {query: release.rerank(living.golden.queries[query], ranking) for query, ranking in ranked.items()}
+    names = [name for name in metrics if not is_span_metric(name)]
+    k = _documents(metrics)
+    retrieved = {query: places.best_documents(ranking, k) for query, ranking in ranked.items()}
+    return Measured(
+        per_query=score(names, living.qrels, retrieved) | _span_scores(metrics, places, living, ranked),
+        retrieved=retrieved,
+        chunks={query: ranking[:SHOWN] for query, ranking in ranked.items()},
+    )
 
 
-def latency(release: OpenRelease, encoder: Encoder, texts: list[str]) -> Latency:
-    """Time a sample of queries as a user asks them: one at a time."""
+def _documents(metrics: list[str]) -> int:
+    """How many documents a ranking must name."""
+    return max([SHOWN, *(deepest([name]) for name in metrics if not is_span_metric(name))])
+
+
+def _span_scores(metrics: list[str], places: Places, living: Alive, rankings: dict[str, Ranking]) -> PerQuery:
+    """Metrics of spans; a passage the release does not hold counts as not retrieved."""
+    values: PerQuery = {name: {} for name in metrics if is_span_metric(name)}
+    if not values:
+        return values
+    for query in living.qrels:
+        wanted = places.passages(one for one in living.references.get(query, ()) if one.grade > 0)
+        retrieved = [places.span(chunk_id) for chunk_id, _ in rankings[query]]
+        for name, by_query in values.items():
+            by_query[query] = span_score(name, wanted, retrieved) if wanted else 0.0
+    return values
+
+
+def latency(release: OpenRelease, encoder: Encoder, texts: list[str], concurrency: int) -> LatencyEvidence:
+    """Time a sample of queries as users ask them: `concurrency` at a time, embedding included where meaning is asked for."""
+    by_meaning = release.manifest.retrieval.mode != "lexical"
     sample = texts[:: max(1, len(texts) // _LATENCY_QUERIES)][:_LATENCY_QUERIES]
-    for text in sample[:3]:
-        release.search(encoder.queries([text])[0], _LATENCY_K)
-    times = []
-    for text in sample:
+
+    def ask(text: str) -> float:
         started = time.perf_counter()
-        release.search(encoder.queries([text])[0], _LATENCY_K)
-        times.append(1000 * (time.perf_counter() - started))
+        release.search(Query(text, encoder.queries([text])[0] if by_meaning else None), _LATENCY_K)
+        return 1000 * (time.perf_counter() - started)
+
+    with ThreadPoolExecutor(concurrency) as users:
+        list(users.map(ask, sample[: 3 * concurrency]))
+        times = sorted(users.map(ask, sample))
     p50, p95 = np.percentile(times, [50, 95]) if times else (0.0, 0.0)
-    return Latency(len(sample), round(float(p50), 2), round(float(p95), 2))
+    return LatencyEvidence(
+        queries=len(sample),
+        concurrency=concurrency,
+        times_ms=[round(value, 2) for value in times],
+        p50_ms=round(float(p50), 2),
+        p95_ms=round(float(p95), 2),
+    )

@@ -10,15 +10,13 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rag_pipeline.errors import GoldenSetError
+from rag_pipeline.evaluate.spans import is_span_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NAMES = {"nDCG": "nDCG", "recall": "R", "MRR": "RR", "precision": "P", "MAP": "AP", "hit": "Success"}
+NAMES = {"nDCG": "nDCG", "recall": "R", "MRR": "RR", "precision": "P", "MAP": "AP", "hit": "Success", "judged": "Judged"}
 """Our name -> ir-measures' name. nDCG: Järvelin and Kekäläinen 2002; MRR: Voorhees 1999."""
 
 PerQuery = dict[str, dict[str, float]]
@@ -35,6 +33,12 @@ def metric(name: str) -> Any:
     return ir_measures.parse_measure(f"{NAMES[match[1]]}@{match[2]}")
 
 
+def known_metric(name: str) -> None:
+    """Raises `GoldenSetError` unless a name is a metric of documents or of spans."""
+    if not is_span_metric(name):
+        metric(name)
+
+
 def deepest(names: Iterable[str]) -> int:
     """The largest depth any metric looks at."""
     return max(int(name.split("@")[1]) for name in names)
@@ -44,10 +48,17 @@ def score(names: list[str], qrels: dict[str, dict[str, int]], run: dict[str, lis
     """Every metric for every query of `qrels`, given each query's documents, best first."""
     import ir_measures
 
-    measures = {metric(name): name for name in names}
-    scored = {query: {doc: float(len(docs) - rank) for rank, doc in enumerate(docs)} for query, docs in run.items()}
+    if not names:  # which trec_eval cannot take
+        return {}
+    counted = {name: int(name.split("@")[1]) for name in names if name.startswith("judged@")}
+    measures = {metric(name): name for name in names if name not in counted}
+    scored = {  # a query without results is left to its zero
+        query: {doc: float(len(docs) - rank) for rank, doc in enumerate(docs)} for query, docs in run.items() if docs
+    }
     values: PerQuery = {name: dict.fromkeys(qrels, 0.0) for name in names}
-    for result in ir_measures.iter_calc(list(measures), qrels, scored):
+    for name, depth in counted.items():  # ir-measures' own is Python too, an order slower, and divides by zero results
+        values[name] = {query: _judged(grades, run.get(query, [])[:depth]) for query, grades in qrels.items()}
+    for result in ir_measures.iter_calc(list(measures), qrels, scored) if measures else ():
         if result.query_id in qrels:
             values[measures[result.measure]][result.query_id] = float(result.value)
     for name, by_query in values.items():
@@ -56,27 +67,6 @@ def score(names: list[str], qrels: dict[str, dict[str, int]], run: dict[str, lis
     return values
 
 
-def mean(values: dict[str, float]) -> float:
-    return math.fsum(values.values()) / len(values) if values else 0.0
-
-
-def paired_bounds(differences: NDArray[np.float64], *, confidence: float = 0.95, draws: int = 10_000) -> tuple[float, float]:
-    """One-sided lower and upper bounds of the mean of paired differences, by bootstrap (percentile, seeded).
-
-    `differences` has shape (queries,): candidate minus production. Source: Efron and Tibshirani 1993, chapter 13.
-    """
-    if not len(differences):
-        return (-math.inf, math.inf)
-    generator = np.random.default_rng(20_240_229)
-    means = np.concatenate(
-        [
-            differences[generator.integers(0, len(differences), size=(part, len(differences)))].mean(axis=1)
-            for part in _parts(draws, max(1, 4_000_000 // len(differences)))
-        ]
-    )
-    low, high = np.quantile(means, [1 - confidence, confidence])
-    return float(low), float(high)
-
-
-def _parts(total: int, largest: int) -> list[int]:
-    return [largest] * (total // largest) + ([total % largest] if total % largest else [])
+def _judged(grades: dict[str, int], documents: list[str]) -> float:
+    """Share of the documents that anybody judged, relevant or not; 0 without documents."""
+    return sum(document in grades for document in documents) / len(documents) if documents else 0.0

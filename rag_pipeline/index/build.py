@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import polars as pl
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive, file_sha256, fingerprint, sync, write_json
-from rag_pipeline.index import chroma
+from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.base import Base, choose_base
 from rag_pipeline.index.contents import FILE as CHUNKS
 from rag_pipeline.index.contents import content_fingerprint, contents
@@ -39,7 +39,8 @@ from rag_pipeline.index.manifest import (
     chroma_version,
     damaged_files,
 )
-from rag_pipeline.index.prove import expect, prove
+from rag_pipeline.index.prove import Expected, expect, prove
+from rag_pipeline.index.prove_lexical import prove_lexical
 from rag_pipeline.memory import give_back
 from rag_pipeline.room import storage_trouble
 
@@ -58,13 +59,22 @@ class Recipe:
     sources: dict[str, SourceEntry]
     index: IndexParameters = IndexParameters()
     retrieval: RetrievalParameters = RetrievalParameters()
+    lexical: bool = True
+    """Whether it has a lexical index. Only releases of an older pipeline have none, and a twin of one is as it was."""
     contracts: dict[str, str] = field(default_factory=dict)
     """File name -> text of the contracts the sources were held to; kept with the release, no part of what it serves."""
 
     def fingerprint(self, chunks: pl.LazyFrame) -> str:
         """Of the release of these chunks: (sorted ids with payload hashes, model, index and retrieval parameters)."""
-        parameters = [self.index.model_dump(), self.retrieval.model_dump()]
+        asked = self.retrieval.model_dump() if self.lexical else {"mode": self.retrieval.mode}
+        parameters = [self.index.model_dump(), asked]
         return fingerprint(content_fingerprint(chunks), self.model.fingerprint, parameters)
+
+
+def recipe_of(manifest: Manifest) -> Recipe:
+    """What a kept release was made of, its contracts apart."""
+    has_words = manifest.lexical is not None
+    return Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval, has_words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +112,7 @@ def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetim
     Raises `ReleaseError` when the release's own chunks are damaged too, or a vector is gone.
     """
     releases = home / "releases"
-    recipe = Recipe(
-        manifest.model,
-        manifest.chunker,
-        manifest.sources,
-        manifest.index,
-        manifest.retrieval,
-        kept_contracts(releases / manifest.id, manifest),
-    )
+    recipe = replace(recipe_of(manifest), contracts=kept_contracts(releases / manifest.id, manifest))
     with exclusive(releases, "build", wait_s=3600):
         if twin := _intact(releases, manifest.fingerprint):
             return Built(twin, new=False, damaged=(manifest.id,))
@@ -119,6 +122,15 @@ def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetim
             raise ReleaseError(f"{manifest.id} cannot be repaired: {error}") from error
         rebuilt = _build(home, recipe, chunks, manifest.fingerprint, run_id, now, Base(why_not=f"it repairs {manifest.id}"))
         return Built(rebuilt, new=True, damaged=(manifest.id,))
+
+
+def discard_release(home: Path, manifest: Manifest) -> None:
+    """Remove a release that was built to be measured and that nothing points at. Killed half way, the next build goes on."""
+    releases = home / "releases"
+    with exclusive(releases, "build", wait_s=3600):
+        gone = releases / f"{_STAGING}{manifest.id}"
+        (releases / manifest.id).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _build(
@@ -153,6 +165,7 @@ def _build(
             retrieval=recipe.retrieval,
             sources=recipe.sources,
             chroma_version=chroma_version(),
+            lexical=lexical.entry_of(recipe.retrieval.language) if recipe.lexical else None,
             build_seconds=round(time.monotonic() - started, 3),
             origin=origin,
             probe=probe,
@@ -176,7 +189,8 @@ def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base:
             with ThreadPoolExecutor(1) as beside:  # Chroma writes with one core, the tables are read with the other
                 expected = beside.submit(expect, home, chunks, recipe.model, added=base.added, gone=gone)
                 fill_by_difference(home, home / "releases", folder, chunks, base)
-                probe = prove(folder, expected.result())
+                _fill_words(home / "releases", staging, recipe, chunks, base)
+                probe = _prove(staging, recipe, chunks, expected.result())
             if probe.recall_at_10 is not None and probe.recall_at_10 < _RECALL:
                 raise ReleaseError(
                     f"recall@10 against exact search is {probe.recall_at_10:.3f}, at least {_RECALL} is wanted"
@@ -188,9 +202,35 @@ def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base:
             what = str(error) if isinstance(error, ReleaseError) else type(error).__name__  # others' may quote a document
             why_whole = f"the difference to {base.manifest.id} did not hold: {what}"
             log.warning("building whole: %s", why_whole)
-            shutil.rmtree(folder, ignore_errors=True)
+            for part in (folder, staging / lexical.FOLDER):
+                shutil.rmtree(part, ignore_errors=True)
     fill_whole(home, folder, chunks, recipe.model.fingerprint, recipe.index)
-    return Origin(rebuilt_because=why_whole), prove(folder, expect(home, chunks, recipe.model))
+    _fill_words(home / "releases", staging, recipe, chunks, Base())
+    return Origin(rebuilt_because=why_whole), _prove(staging, recipe, chunks, expect(home, chunks, recipe.model))
+
+
+def _fill_words(releases: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base: Base) -> None:
+    """The lexical index: by the same difference where the base has one that was made alike, whole otherwise."""
+    if not recipe.lexical:
+        return
+    folder, language = staging / lexical.FOLDER, recipe.retrieval.language
+    try:
+        if base.manifest and base.manifest.lexical == lexical.entry_of(language):
+            source = releases / base.manifest.id / lexical.FOLDER
+            lexical.fill_by_difference(source, folder, chunks, language, removed=base.removed, added=base.added)
+        else:
+            lexical.fill_whole(folder, chunks, language)
+    except ValueError as error:  # tantivy knows no other
+        if says := storage_trouble(error, staging):
+            raise ReleaseError(says) from error
+        raise
+
+
+def _prove(staging: Path, recipe: Recipe, chunks: pl.LazyFrame, expected: Expected) -> Probe:
+    probe = prove(staging / chroma.FOLDER, expected)
+    if not recipe.lexical:
+        return probe
+    return prove_lexical(staging / lexical.FOLDER, recipe.retrieval.language, chunks, expected, probe)
 
 
 _STAGING = ".staging-"

@@ -4,7 +4,8 @@ It makes a release self-sufficient: the next one is a difference to it, a damage
 fingerprint can be computed again from what lies in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,27 @@ def contents(release: Path, manifest: Manifest) -> pl.LazyFrame:
     if not entry.is_of(release / FILE):
         raise ReleaseError(f"its {FILE} is not the one it was built from ({manifest.id})")
     return pl.scan_parquet(release / FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk as it was put into a release. `start`, `end`: characters into its document."""
+
+    document_id: str
+    source: str
+    title: str
+    uri: str | None
+    heading: str
+    start: int
+    end: int
+    text: str
+
+
+def look_up(chunks: pl.LazyFrame, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
+    """Chunk id -> chunk, of those among `chunk_ids` that are there, in one pass over the rows."""
+    wanted = pl.col("chunk_id").is_in(pl.Series(sorted(set(chunk_ids)), dtype=pl.String).implode())
+    rows = chunks.filter(wanted).select("chunk_id", *Chunk.__slots__).collect()
+    return {row[0]: Chunk(*row[1:]) for row in rows.iter_rows()}
 
 
 def content_fingerprint(chunks: pl.LazyFrame) -> str:

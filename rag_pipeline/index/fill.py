@@ -11,6 +11,7 @@ from rag_pipeline.index import chroma
 from rag_pipeline.index.base import Base
 from rag_pipeline.index.contents import few_with_vectors, matrix, with_vectors
 from rag_pipeline.index.manifest import IndexParameters
+from rag_pipeline.index.views import copy_files
 from rag_pipeline.progress import progress
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.Lazy
     """A copy of the base's collection at `folder`, less what left, with what came; a changed payload is both."""
     assert base.manifest is not None
     source = releases / base.manifest.id / chroma.FOLDER
+    if not base.removed and not base.added:  # other ways to retrieve from the same records
+        copy_files(source, folder)
+        return
     with chroma.editor(source, folder, len(base.removed) + len(base.added)) as collection:
         for start in range(0, len(base.removed), _DELETE_IDS):
             collection.delete(ids=base.removed[start : start + _DELETE_IDS])

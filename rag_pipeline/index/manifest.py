@@ -5,9 +5,9 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import file_sha256
@@ -38,8 +38,39 @@ class IndexParameters(_Frozen):
     ef_search: int = 200
 
 
+Mode = Literal["dense", "lexical", "hybrid"]
+
+"""By meaning (vectors in Chroma), by words (BM25 in tantivy), or both lists fused."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
 class RetrievalParameters(_Frozen):
-    mode: Literal["dense"] = "dense"
+    """How a release answers. Part of its fingerprint: what was evaluated with other ones is another release."""
+
+    mode: Mode = "dense"
+    dense_weight: float = Field(default=0.5, ge=0, le=1)
+    """Share of the dense list in the fusion; the lexical list has the rest."""
+    rrf_k: int = Field(default=60, ge=1)
+    """Constant of the fusion: the larger, the less the first places stand out."""
+    depth: int = Field(default=100, ge=1)
+    """How many places of each list are fused."""
+    language: str = "english"
+    """Stemmer of the lexical index; `none` leaves words as they are."""
+    reranker: str = ""
+    """Folder of a cross-encoder that orders the first hits again; none if empty."""
+    reranker_fingerprint: str = ""
+    rerank_depth: int = Field(default=0, ge=0)
+    """How many of the first hits are ordered again."""
+
+
+class LexicalEntry(_Frozen):
+    """What a lexical index was made with: only the like is built upon."""
+
+    tantivy_version: str
+    language: str
+    analyzer: int
+    """Version of our own way of cutting texts into terms."""
 
 
 class SourceEntry(_Frozen):
@@ -68,6 +99,8 @@ class Probe(_Frozen):
     ids_stored: int
     self_retrieval_asked: int
     self_retrieval_found: int
+    self_retrieval_alike: int = 0
+    """Records of a crowd of near-duplicates, whose own vector brought ten of the crowd instead."""
     vectors_checked: int = 0
     """Vectors that are finite, not zero and of the model's length: all of them."""
     records_compared: int = 0
@@ -76,10 +109,15 @@ class Probe(_Frozen):
     """Records of the base that left, whose own vectors were asked for: none came back."""
     recall_at_10: float | None = None
     """Share of the ten truly nearest that the index finds, by exact search, over the sample."""
+    lexical_stored: int | None = None
+    """Live records of the lexical index; none in a release of an older pipeline, which has no such index."""
+    lexical_asked: int = 0
+    """Records looked up in the lexical index by id and by every term of their text: all were found."""
 
     @property
     def holds(self) -> bool:
-        return self.ids_stored == self.ids_expected and self.self_retrieval_found == self.self_retrieval_asked
+        stored = {self.ids_stored} if self.lexical_stored is None else {self.ids_stored, self.lexical_stored}
+        return stored == {self.ids_expected} and self.self_retrieval_found + self.self_retrieval_alike == self.self_retrieval_asked
 
 
 class Origin(_Frozen):
@@ -109,6 +147,8 @@ class Manifest(_Frozen):
     retrieval: RetrievalParameters
     sources: dict[str, SourceEntry]
     chroma_version: str
+    lexical: LexicalEntry | None = None
+    """None: the release was built before there were lexical indexes, and can answer by meaning only."""
     build_seconds: float
     origin: Origin = Origin()
     probe: Probe

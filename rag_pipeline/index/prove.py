@@ -30,6 +30,15 @@ _SAME = 1e-4
 """Cosine distance below which two vectors are taken for the same; float32 and Chroma's own normalising cost 1e-6."""
 
 
+_NEARLY = 0.1
+"""Cosine distance below which records are alike: pages from one template, that differ by a number or a name.
+
+Among hundreds of such records HNSW cannot reach each one, because it keeps edges to what lies apart and drops the others. What is
+asked for is then answered by its likes. That is told, and `approximate_recall_min` of the gate limits it; what is lost
+otherwise lies among strangers.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What an index must hold and find."""
@@ -83,13 +92,14 @@ def prove(folder: Path, expected: Expected) -> Probe:
         stored = collection.get(include=[])["ids"]
         _same_ids(set(expected.ids), stored)
         _same_records(collection, expected.sample)
-        recall = _finds(collection, expected)
+        itself, recall = _finds(collection, expected)
         _stays_away(collection, expected)
     return Probe(
         ids_expected=len(expected.ids),
         ids_stored=len(stored),
         self_retrieval_asked=expected.sample.height,
-        self_retrieval_found=expected.sample.height,
+        self_retrieval_found=itself,
+        self_retrieval_alike=expected.sample.height - itself,
         vectors_checked=expected.vectors,
         records_compared=expected.sample.height,
         deleted_asked=expected.gone.height,
@@ -156,20 +166,23 @@ def _same_records(collection: "Collection", rows: pl.DataFrame) -> None:
             raise ReleaseError(f"{wrong} of {rows.height} records compared have another {what} than was put in")
 
 
-def _finds(collection: "Collection", expected: Expected) -> float:
-    """Every record is found by its own vector; returns recall@10, counting a tie with the tenth as found."""
+def _finds(collection: "Collection", expected: Expected) -> tuple[int, float]:
+    """Every record is found by its own vector, or its likes are: how many were, and recall@10, a tie with the tenth found."""
     sample = expected.sample
     found: Any = collection.query(query_embeddings=matrix(sample), n_results=_NEAREST, include=["distances"])
-    missed, hits = 0, 0
+    itself, missed, hits = 0, 0, 0
     for chunk, ids, distances, tenth in zip(
         sample["chunk_id"], found["ids"], found["distances"], expected.tenth, strict=True
     ):
         among_equals = len(ids) == _NEAREST and distances[-1] < _SAME  # ten or more records with this very vector
-        missed += not (chunk in ids and distances[ids.index(chunk)] < _SAME) and not among_equals
+        among_likes = len(ids) == _NEAREST and distances[-1] < _NEARLY
+        found_it = (chunk in ids and distances[ids.index(chunk)] < _SAME) or among_equals
+        itself += found_it
+        missed += not (found_it or among_likes)
         hits += sum(1 - distance >= tenth - _SAME for distance in distances)
     if missed:
         raise ReleaseError(f"{missed} of {sample.height} records cannot be found by their own vector")
-    return float(hits / (sample.height * min(_NEAREST, len(expected.ids))))
+    return itself, float(hits / (sample.height * min(_NEAREST, len(expected.ids))))
 
 
 def _stays_away(collection: "Collection", expected: Expected) -> None:

@@ -10,13 +10,32 @@ from rag_pipeline.corpus.chunking import chunker_of
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.index.build import Recipe
-from rag_pipeline.index.manifest import ModelEntry, SourceEntry
+from rag_pipeline.index.manifest import ModelEntry, RetrievalParameters, SourceEntry
+from rag_pipeline.index.rerank import reranker_at
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.settings import Settings
 
 
-def recipe_now(settings: Settings, contracts: tuple[Contract, ...], now: datetime) -> Recipe:
-    """The recipe as of now. Reads tables and settings, changes nothing."""
+def retrieval_of(settings: Settings) -> RetrievalParameters:
+    """How releases answer by the settings; `auto` is dense until golden sets have decided.
+
+    Raises `PipelineError` when the re-ranker's files are not on this machine.
+    """
+    reranker = reranker_at(settings.reranker) if settings.reranker else None
+    return RetrievalParameters(
+        mode="dense" if settings.retrieval == "auto" else settings.retrieval,
+        dense_weight=settings.hybrid_dense_weight,
+        language=settings.lexical_language,
+        reranker=str(reranker.folder) if reranker else "",
+        reranker_fingerprint=reranker.fingerprint if reranker else "",
+        rerank_depth=settings.rerank_depth if reranker else 0,
+    )
+
+
+def recipe_now(
+    settings: Settings, contracts: tuple[Contract, ...], now: datetime, retrieval: RetrievalParameters | None = None
+) -> Recipe:
+    """The recipe as of now; `retrieval` None: as the settings say. Reads tables and settings, changes nothing."""
     model = model_of(settings)
     counts = dict(
         chunks_table(settings.home).scan().group_by("source").agg(pl.len()).collect().iter_rows(),
@@ -41,5 +60,6 @@ def recipe_now(settings: Settings, contracts: tuple[Contract, ...], now: datetim
             for contract in contracts
             for state in [source_state(contract, settings.home, now)]
         },
+        retrieval=retrieval or retrieval_of(settings),
         contracts={contract.file.name: contract.text for contract in contracts if contract.text},
     )

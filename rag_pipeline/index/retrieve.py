@@ -1,21 +1,40 @@
 """Retrieving from one release. A reader resolves a channel to a release and opens that; it never follows it."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from rag_pipeline.corpus.model import Encoder, Model, Vectors, same_machine
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index import chroma
-from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.index import chroma, lexical
+from rag_pipeline.index.contents import Chunk, contents, look_up
+from rag_pipeline.index.fuse import Ranking, fuse
+from rag_pipeline.index.lexical import LexicalIndex
+from rag_pipeline.index.manifest import Manifest, Mode, read_manifest
+from rag_pipeline.index.rerank import reranker_of
+from rag_pipeline.index.views import intact_view
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it is asked: its text for words, its vector, shape (dimensions,), for meaning."""
+
+    text: str
+    vector: Vectors | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One retrieved chunk. `score` is the cosine similarity to the query, 1 at most."""
+    """One retrieved chunk.
+
+    `score`: in dense mode the cosine similarity to the query, 1 at most; in lexical mode BM25; in hybrid mode what the
+    fusion gives; with a re-ranker the cross-encoder's. Comparable within one answer only, but for the cosine.
+    """
 
     rank: int
     chunk_id: str
@@ -34,30 +53,61 @@ class OpenRelease:
     """A release open for reading."""
 
     manifest: Manifest
+    _home: Path
+    _device: str
     _collection: Any
+    _words: LexicalIndex | None
 
-    def search(self, query: Vectors, k: int) -> list[Hit]:
-        """The `k` nearest chunks to one query vector, shape (dimensions,). Ties are broken by chunk id."""
-        found = self._collection.query(
-            query_embeddings=query.reshape(1, -1), n_results=k, include=["documents", "metadatas", "distances"]
-        )
-        rows = zip(found["ids"][0], found["documents"][0], found["metadatas"][0], found["distances"][0], strict=True)
-        ordered = sorted(rows, key=lambda row: (row[3], row[0]))
-        return [
-            Hit(
-                rank=rank,
-                chunk_id=chunk_id,
-                document_id=str(payload["document_id"]),
-                source=str(payload["source"]),
-                score=round(1.0 - distance, 6),
-                text=text,
-                title=str(payload["title"]),
-                uri=payload.get("uri"),
-                start=int(payload["start"]),
-                end=int(payload["end"]),
-            )
-            for rank, (chunk_id, text, payload, distance) in enumerate(ordered, start=1)
+    def search(self, query: Query | Vectors, k: int, mode: Mode | None = None) -> list[Hit]:
+        """The `k` best chunks, best first, equals by chunk id; `mode` None: as the release serves.
+
+        A bare vector is a query without text. Hybrid answers are as long as the two fused lists at most. Raises
+        `ReleaseError` when the release cannot retrieve that way, `ValueError` when the query lacks what the mode needs.
+        """
+        asked = query if isinstance(query, Query) else Query("", query)
+        said = self.manifest.retrieval
+        found = self._first(asked, max(k, said.rerank_depth), mode or said.mode)
+        if said.reranker:
+            if not asked.text.strip():
+                raise ValueError("a re-ranker reads the question; give its text")
+            found = self.rerank(asked.text, found)
+        return self._hits(found[:k])
+
+    def ranked(self, queries: Sequence[Query], depth: int, mode: Literal["dense", "lexical"]) -> list[Ranking]:
+        """For each query the best `depth` (chunk id, score), best first, equals by id; scores as those of a hit."""
+        if mode == "lexical":
+            words = self._lexical()
+            return [words.search(query.text, depth) for query in queries]
+        rankings: list[Ranking] = []
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            vectors = np.stack([_vector_of(query) for query in queries[start : start + _QUERIES_AT_ONCE]])
+            found = self._collection.query(query_embeddings=vectors, n_results=depth, include=["distances"])
+            for ids, distances in zip(found["ids"], found["distances"], strict=True):
+                scores = [round(1.0 - distance, _DIGITS) for distance in distances]
+                rankings.append(sorted(zip(ids, scores, strict=True), key=lambda row: (-row[1], row[0])))
+        return rankings
+
+    def rerank(self, query_text: str, ranking: Sequence[tuple[str, float]]) -> Ranking:
+        """A ranking with its first `rerank_depth` ordered by the release's cross-encoder; unchanged if it names none.
+
+        Those below keep their order, with scores just under the lowest of the first. Raises `ReleaseError` when the
+        cross-encoder is not the one the release was evaluated with.
+        """
+        said = self.manifest.retrieval
+        first, rest = list(ranking[: said.rerank_depth]), ranking[said.rerank_depth :]
+        if not said.reranker or not first:
+            return list(ranking)
+        stored = self._collection.get(ids=[chunk_id for chunk_id, _ in first], include=["documents"])
+        scores = reranker_of(self.manifest, self._device).scores(query_text, stored["documents"])
+        best = sorted(zip(stored["ids"], scores, strict=True), key=lambda row: (-row[1], row[0]))
+        lowest, step = best[-1][1], 10**-_DIGITS
+        return best + [
+            (chunk_id, round(lowest - place * step, _DIGITS)) for place, (chunk_id, _) in enumerate(rest, start=1)
         ]
+
+    def look_up(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
+        """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged."""
+        return look_up(contents(self._home / "releases" / self.manifest.id, self.manifest), chunk_ids)
 
     def documents(self, queries: Vectors, k: int) -> list[list[str]]:
         """For each query vector, shape (queries, dimensions), the `k` documents whose best chunk is nearest."""
@@ -69,23 +119,84 @@ class OpenRelease:
             for ids, payloads, distances in zip(found["ids"], found["metadatas"], found["distances"], strict=True)
         ]
 
+    def _first(self, query: Query, depth: int, mode: Mode) -> Ranking:
+        """The ranking before any re-ranker."""
+        if mode != "hybrid":
+            return self.ranked([query], depth, mode)[0]
+        said = self.manifest.retrieval
+        by_meaning, by_words = (self.ranked([query], said.depth, one)[0] for one in ("dense", "lexical"))
+        return fuse(by_meaning, by_words, said, depth)
+
+    def _lexical(self) -> LexicalIndex:
+        if self._words is None:
+            raise ReleaseError(f"release {self.manifest.id} was not opened for lexical retrieval")
+        return self._words
+
+    def _hits(self, ranking: Ranking) -> list[Hit]:
+        if not ranking:
+            return []
+        found = self._collection.get(ids=[chunk_id for chunk_id, _ in ranking], include=["documents", "metadatas"])
+        stored = dict(zip(found["ids"], zip(found["documents"], found["metadatas"], strict=True), strict=True))
+        return [
+            Hit(
+                rank=rank,
+                chunk_id=chunk_id,
+                document_id=str(payload["document_id"]),
+                source=str(payload["source"]),
+                score=score,
+                text=text,
+                title=str(payload["title"]),
+                uri=payload.get("uri"),
+                start=int(payload["start"]),
+                end=int(payload["end"]),
+            )
+            for rank, (chunk_id, score) in enumerate(ranking, start=1)
+            for text, payload in [stored[chunk_id]]
+        ]
+
 
 _CHUNKS_A_DOCUMENT = 10
 """Chunks fetched for each document wanted, since many chunks of one document may come first."""
 
+_QUERIES_AT_ONCE = 64
+_DIGITS = 6
+
 
 @contextmanager
-def open_release(home: Path, release_id: str) -> Iterator[OpenRelease]:
-    """Open a release for reading.
+def open_release(
+    home: Path, release_id: str, modes: Collection[Mode] | None = None, *, device: str = "cpu"
+) -> Iterator[OpenRelease]:
+    """Open a release for reading in some modes; None: in the one it serves. `device`: torch device of a re-ranker.
 
-    Raises `ReleaseError` when there is no such release, or its files are not the ones it was built with.
+    Raises `ReleaseError` when there is no such release, its files are not the ones it was built with, or it has no lexical
+    index and a mode needs one.
     """
     folder = home / "releases" / release_id
     if not re.fullmatch(r"\w[\w-]*", release_id) or not folder.is_dir():  # neither a path nor a staging directory
         raise ReleaseError(f"no release {release_id!r} below {home / 'releases'}; `rag releases` lists them")
     manifest = read_manifest(folder)
-    with chroma.reader(home, manifest) as collection:
-        yield OpenRelease(manifest, collection)
+    with ExitStack() as stack:
+        words = None
+        if set(modes or [manifest.retrieval.mode]) - {"dense"}:
+            if not manifest.lexical:
+                raise ReleaseError(
+                    f"release {manifest.id} has no lexical index: it was built before there was one and answers in dense "
+                    "mode only; `rag refresh` builds one that has"
+                )
+            if manifest.lexical.analyzer != lexical.entry_of(manifest.lexical.language).analyzer:
+                raise ReleaseError(
+                    f"the lexical index of {manifest.id} was made by another version of this pipeline and cannot be read by "
+                    "this one; `rag refresh` builds one that can"
+                )
+            view = stack.enter_context(intact_view(home, manifest, lexical.FOLDER))
+            words = stack.enter_context(lexical.opened(view, manifest.lexical.language))
+        collection = stack.enter_context(chroma.reader(home, manifest))  # the records themselves lie there
+        yield OpenRelease(manifest, home, device, collection, words)
+
+
+def has_lexical(manifest: Manifest) -> bool:
+    """Whether a release can be opened in every mode; one of an older pipeline answers in dense mode only."""
+    return manifest.lexical is not None
 
 
 def own_model(manifest: Manifest, configured: Model) -> Model:
@@ -113,6 +224,12 @@ def encoder_for(manifest: Manifest, model: Model) -> Encoder:
             "vectors of different models cannot be compared. Put the files of that model back, or refresh"
         )
     return model.load()
+
+
+def _vector_of(query: Query) -> Vectors:
+    if query.vector is None:
+        raise ValueError("dense retrieval needs the query's vector")
+    return query.vector.reshape(-1)
 
 
 def _best_documents(rows: Iterator[tuple[str, Any, float]], k: int) -> list[str]:

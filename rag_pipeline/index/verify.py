@@ -5,12 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index import chroma
-from rag_pipeline.index.build import Recipe
+from rag_pipeline.index import chroma, lexical
+from rag_pipeline.index.build import recipe_of
 from rag_pipeline.index.contents import FILE as CHUNKS
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.index.prove import expect, prove
+from rag_pipeline.index.prove_lexical import prove_lexical
+from rag_pipeline.index.views import view
 
 _SAMPLE = 2_000
 
@@ -34,12 +36,15 @@ def verify_release(home: Path, release_id: str) -> tuple[str, ...]:
     if CHUNKS not in manifest.files or damaged:
         return (*found, *(_lost_records(release, manifest) if CHUNKS in manifest.files and CHUNKS not in damaged else ()))
     rows = contents(release, manifest)
-    recipe = Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval)
-    if recipe.fingerprint(rows) != manifest.fingerprint:
+    if recipe_of(manifest).fingerprint(rows) != manifest.fingerprint:
         found.append(f"{CHUNKS} does not give the release's fingerprint")
     try:
-        with chroma.view(release / chroma.FOLDER, home) as view:
-            prove(view, expect(home, rows, manifest.model, size=_SAMPLE))
+        expected = expect(home, rows, manifest.model, size=_SAMPLE)
+        with view(release / chroma.FOLDER, home) as vectors:
+            probe = prove(vectors, expected)
+        if manifest.lexical:
+            with view(release / lexical.FOLDER, home) as words:
+                prove_lexical(words, manifest.lexical.language, rows, expected, probe)
     except ReleaseError as error:
         found.append(str(error))
     return tuple(found)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ContractError, SourceUnavailable
 from rag_pipeline.files import exclusive, fingerprint_lines
+from rag_pipeline.ingest.batch import batch_problem, column_names
 from rag_pipeline.ingest.commit import (
     Changes,
     commit_documents,
@@ -24,7 +25,7 @@ from rag_pipeline.ingest.commit import (
     rivals,
     unsettle,
 )
-from rag_pipeline.ingest.connectors import Connector, Item, connect
+from rag_pipeline.ingest.connectors import Connector, Item, Named, connect
 from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.quality import measure_quality
 from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
@@ -45,35 +46,38 @@ _EXAMPLES = 50
 def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, secrets: Secrets = NO_SECRETS) -> LoadReport:
     """Bring one source's documents up to date.
 
-    Never raises for bad data: a feed that cannot be read, or whose batch breaks the contract, leaves the last good
-    version in place and says why (`outcome == "held"`). Raises `ContractError` when the contract needs a secret that is
-    not set.
+    Never raises for bad data, nor for a secret that is not set: a feed that cannot be read, or whose batch breaks the
+    contract, leaves the last good version in place and says why (`outcome == "held"`).
     """
     tables = source_tables(home, contract.source)
-    stamp = Stamp(contract, run_id, now, Shield(contract, secrets.salt))
     scratch = home / "scratch" / contract.source
     with exclusive(home / "lake", f"source-{contract.source}", wait_s=600):
         shutil.rmtree(scratch, ignore_errors=True)  # left by a load that was killed
         try:
             purged, emptied = purge(contract, tables, now, run_id)
-            report = _load(stamp, tables, scratch, secrets)
+            report = _load(contract, tables, scratch, run_id, now, secrets)
             report = replace(
                 report,
                 removed=(*purged, *report.removed),
                 purged=len(purged) + emptied,
                 quality=measure_quality(contract, home),
             )
-            _remember(stamp, tables, report)
+            _remember(contract, tables, run_id, report)
             return report
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _load(stamp: Stamp, tables: SourceTables, scratch: Path, secrets: Secrets) -> LoadReport:
+def _load(
+    contract: Contract, tables: SourceTables, scratch: Path, run_id: str, now: datetime, secrets: Secrets
+) -> LoadReport:
     try:
-        connector = connect(stamp.contract, secrets)
+        stamp = Stamp(contract, run_id, now, Shield(contract, secrets.salt))
+        connector = connect(contract, secrets)
+    except ContractError as error:
+        return _held(contract, tables, now, str(error))
     except SourceUnavailable as error:
-        return _held(stamp, tables, f"the feed could not be listed: {error}")
+        return _held(contract, tables, now, f"the feed could not be listed: {_told(stamp, error)}")
     with closing(connector):
         return _load_from(connector, stamp, tables, scratch)
 
@@ -84,37 +88,49 @@ def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch
     try:
         items = {name(item.key): item for item in connector.items(lambda key: listed.get(name(key), (None,))[0])}
     except (SourceUnavailable, OSError) as error:
-        return _held(stamp, tables, f"the feed could not be listed: {error}")
+        return _held(contract, tables, stamp.now, f"the feed could not be listed: {_told(stamp, error)}")
     except ContractError as error:  # only the data shows that a salt is needed
-        return _held(stamp, tables, str(error))
+        return _held(contract, tables, stamp.now, str(error))
+    for remark in connector.remarks():
+        level = logging.WARNING if remark.unreachable else logging.INFO
+        log.log(level, "%s: %s; for example %s", contract.source, remark.says, stamp.shield.shown(remark.example))
+    unreachable = sum(remark.count for remark in connector.remarks() if remark.unreachable)
     if not items:
-        return _held(stamp, tables, "the feed is empty: it lists nothing to read")
+        return _held(contract, tables, stamp.now, "the feed is empty: it lists nothing to read")
+    return replace(_load_items(items, connector, stamp, tables, scratch), items_unreachable=unreachable)
 
+
+def _load_items(
+    items: dict[str, Item], connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path
+) -> LoadReport:
+    """`items` by the names they are stored under."""
+    contract, listed = stamp.contract, listing_of(tables)
     reader = f"{contract.fingerprint}:{contract.version}:{stamp.shield.fingerprint}:{connector.reads}"
     stale = [name for name, item in items.items() if listed.get(name) != (item.version, reader, True)]
     gone = (listed.keys() | items_in_quarantine(tables)) - items.keys()
     if not stale and not gone and tables.documents.exists:
-        return _report(stamp, tables, "unchanged", items_listed=len(items))
+        return _report(contract, tables, stamp.now, "unchanged", items_listed=len(items))
 
     try:
         staged = _stage_until_settled(stale, items, connector, stamp, tables, scratch)
     except SourceUnavailable as error:
-        return _held(stamp, tables, f"the feed broke off: {error}", items=len(items))
+        return _held(contract, tables, stamp.now, f"the feed broke off: {_told(stamp, error)}", items=len(items))
     except ContractError as error:
-        return _held(stamp, tables, str(error), items=len(items))
+        return _held(contract, tables, stamp.now, str(error), items=len(items))
     read = {*stale, *staged.unsettled_items}
-    if reason := _batch_problem(contract, tables, staged, read | gone):
+    if reason := batch_problem(contract, tables, staged, read | gone):
         commit_quarantine(stamp, tables, staged, touched=set())
         unsettle(tables, read)
-        return _held(stamp, tables, reason, staged=staged, items=len(items))
+        return _held(contract, tables, stamp.now, reason, staged=staged, items=len(items))
 
     changes = commit_documents(stamp, tables, staged, touched=(read | gone) - staged.unreadable_items)
     opened_or_resolved = commit_quarantine(stamp, tables, staged, touched=read | gone)
     commit_listing(tables, items, reader, staged)
     outcome: Outcome = "accepted" if any(changes) or opened_or_resolved else "unchanged"
     return _report(
-        stamp,
+        contract,
         tables,
+        stamp.now,
         outcome,
         items_listed=len(items),
         items_read=len(stale),
@@ -136,50 +152,29 @@ def _stage_until_settled(
         stale += sorted(conflicting)
 
 
-def _batch_problem(contract: Contract, tables: SourceTables, staged: Staged, touched: set[str]) -> str | None:
-    """Why the batch as a whole breaks its contract, or None."""
-    required = [column.found_as for column in contract.columns if column.required]
-    if staged.readable and (missing := [name for name in required if name not in staged.columns]):
-        found = ", ".join(_names(contract, staged)) or "none of the contract's; does the file lack its header line?"
-        return (
-            f"column {', '.join(missing)} is required but missing from the feed (columns found: {found}); "
-            f"mend the feed, or the schema in {contract.file.name}"
-        )
-    before = tables.documents.scan().select("document_id", "item").collect()
-    kept = before.filter(~pl.col("item").is_in(list(touched - staged.unreadable_items))).height
-    old_refusals = (
-        tables.quarantine.scan()
-        .filter((pl.col("status") == "open") & (pl.col("kind") != "superseded") & ~pl.col("item").is_in(list(touched)))
-        .select(pl.len())
-        .collect()
-        .item()
-    )
-    after, refused = kept + staged.good, old_refusals + staged.refused
-    if not before.height and not after and not refused:
-        return "the feed is empty: what it lists holds no row"
-    share = 100 * refused / (after + refused) if after + refused else 0.0
-    if share > contract.quarantine_max_percent:
-        return (
-            f"{refused} of {after + refused} rows ({share:.1f} %) break the contract, more than "
-            f"quarantineMaxPercent {contract.quarantine_max_percent:g} allows; the quarantine says why each was refused"
-        )
-    drop = 100 * (before.height - after) / before.height if before.height else 0.0
-    if drop > contract.volume_max_drop_percent:
-        return (
-            f"the source would shrink from {before.height} to {after} documents ({drop:.1f} % less), more than "
-            f"volumeMaxDropPercent {contract.volume_max_drop_percent:g} allows; if that is meant, raise it for one run"
-        )
-    return None
+def _told(stamp: Stamp, error: Exception) -> str:
+    """What a connector raised, in words that hold nothing of the feed but what its contract lets be shown."""
+    server, shown = stamp.contract.server, stamp.shield.shown
+    if isinstance(error, Named):
+        says = error.told(lambda name: name if name in (server.location, *server.pages) else shown(name))
+    elif isinstance(error, OSError):
+        says = (error.strerror or type(error).__name__) + (f": {shown(str(error.filename))}" if error.filename else "")
+    else:
+        says = str(error)
+    return stamp.shield.message(says)
 
 
-def _held(stamp: Stamp, tables: SourceTables, reason: str, *, staged: Staged | None = None, items: int = 0) -> LoadReport:
-    log.warning("%s is held at its last good version: %s", stamp.contract.source, reason)
-    return _report(stamp, tables, "held", reason=reason, items_listed=items, staged=staged)
+def _held(
+    contract: Contract, tables: SourceTables, now: datetime, reason: str, *, staged: Staged | None = None, items: int = 0
+) -> LoadReport:
+    log.warning("%s is held at its last good version: %s", contract.source, reason)
+    return _report(contract, tables, now, "held", reason=reason, items_listed=items, staged=staged)
 
 
 def _report(
-    stamp: Stamp,
+    contract: Contract,
     tables: SourceTables,
+    now: datetime,
     outcome: Outcome,
     *,
     reason: str = "",
@@ -197,9 +192,9 @@ def _report(
         .sort("kind", "item", "row")
     )
     return LoadReport(
-        source=stamp.contract.source,
+        source=contract.source,
         outcome=outcome,
-        at=stamp.now,
+        at=now,
         reason=reason,
         data_version=fingerprint_lines(f"{document} {digest}" for document, digest in hashes.iter_rows()),
         documents=hashes.height,
@@ -220,27 +215,19 @@ def _report(
             Refusal(item, row, kind, tuple(f"{r['column']} {r['message']}".strip() for r in json.loads(reasons)))
             for item, row, kind, reasons in refusals.head(_EXAMPLES).iter_rows()
         ),
-        unknown_columns=tuple(_names(stamp.contract, staged, only_unknown=True)) if staged else (),
+        unknown_columns=tuple(column_names(contract, staged, only_unknown=True)) if staged else (),
     )
 
 
-def _names(contract: Contract, staged: Staged, *, only_unknown: bool = False) -> list[str]:
-    """Names of the columns found. None where none is the contract's: then they may be values, of a file without header."""
-    known = {column.found_as for column in contract.columns}
-    if not known & staged.columns:
-        return []
-    return sorted(staged.columns - known if only_unknown else staged.columns)
-
-
-def _remember(stamp: Stamp, tables: SourceTables, report: LoadReport) -> None:
+def _remember(contract: Contract, tables: SourceTables, run_id: str, report: LoadReport) -> None:
     broken = [result.says for result in report.quality if not result.holds and result.rule.severity == "error"]
     row = {
-        "at": stamp.now,
-        "run_id": stamp.run_id,
+        "at": report.at,
+        "run_id": run_id,
         "outcome": report.outcome,
         "reason": report.reason,
-        "contract_id": stamp.contract.id,
-        "contract_version": stamp.contract.version,
+        "contract_id": contract.id,
+        "contract_version": contract.version,
         "documents": report.documents,
         "refused": report.open_refusals,
         "superseded": report.superseded,

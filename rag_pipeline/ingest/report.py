@@ -31,6 +31,8 @@ class LoadReport:
     reason: str = ""
     items_listed: int = 0
     items_read: int = 0
+    items_unreachable: int = 0
+    """Items that could not be asked for now (a page that answers 500): they stay as they were last read."""
     rows_in: int = 0
     good: int = 0
     refused: int = 0

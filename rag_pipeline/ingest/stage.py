@@ -13,6 +13,7 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.split import REASONS, Splitter
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors import BrokenRow, Connector, Item, Row
+from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.retention import too_old
 from rag_pipeline.ingest.rows import ITEM, ROW, Place, Stamp, as_text, document_of, refusal_of
 from rag_pipeline.ingest.staged import BATCH_ROWS, STAGED, Staged, settle, settle_uniques, superseded_row
@@ -33,7 +34,7 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
     splitter = Splitter(stamp.contract)
     with pq.ParquetWriter(staged.documents, STAGED) as good, pq.ParquetWriter(staged.quarantine, QUARANTINE) as bad:
         wanted = {column.found_as for column in stamp.contract.columns}
-        for rows in _row_batches(items, connector, staged, advance, wanted):
+        for rows in _row_batches(items, connector, staged, advance, wanted, stamp.shield):
             staged.rows_in += len(rows)
             readable = [(place, row) for place, row in rows if not isinstance(row, _Unread)]
             refusals = [
@@ -92,7 +93,7 @@ class _Unread:
 
 
 def _row_batches(
-    items: Mapping[str, Item], connector: Connector, staged: Staged, advance: Advance, wanted: set[str]
+    items: Mapping[str, Item], connector: Connector, staged: Staged, advance: Advance, wanted: set[str], shield: Shield
 ) -> Iterator[list[tuple[Place, Row | _Unread]]]:
     """Rows with their place, in batches bounded by count and by size. A bad item becomes one row that says so."""
     batch: list[tuple[Place, Row | _Unread]] = []
@@ -114,7 +115,7 @@ def _row_batches(
                     batch, characters = [], 0
         except Unreadable as error:
             staged.unreadable_items.add(name)
-            batch.append(((name, place + 1 if place else 0), _Unread("unreadable", str(error), {})))
+            batch.append(((name, place + 1 if place else 0), _Unread("unreadable", shield.message(str(error)), {})))
         advance()
     if batch:
         yield batch

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
-from rag_pipeline.evaluate.metrics import metric
+from rag_pipeline.evaluate.metrics import known_metric
 from rag_pipeline.files import fingerprint
 from rag_pipeline.release.channels import PRODUCTION
 
@@ -23,23 +23,70 @@ class _Strict(BaseModel):
 
 
 class NotWorse(_Strict):
-    """The candidate must not be worse than production by more than `margin` (absolute) on `metric`."""
+    """The candidate must not be worse than production on the same queries. Margins are absolute, from 0 to 1."""
 
     metric: str = "nDCG@10"
     margin: float = Field(default=0.02, ge=0, le=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Of every one-sided bound: 0.95 lets one release in twenty pass that lies just at the margin."""
+    guard_k: int = Field(default=10, ge=1, le=1000)
+    """How many documents consumers read: recall and hits are guarded at this depth."""
+    guard_margin: float | None = Field(default=0.03, ge=0, le=1)
+    """Margin of recall@guard_k; null for no guard."""
+    hit_to_miss_max_percent: float | None = Field(default=5.0, ge=0, le=100)
+    """Queries answered in production's first guard_k and not in the candidate's; needs 59 queries. null: no limit."""
+    judged_drop_max: float | None = Field(default=0.1, ge=0, le=1)
+    """Drop of judged@10 beyond which figures may fall for want of judgments; null: no limit."""
+
+    @property
+    def metrics(self) -> list[str]:
+        """What must be measured on both sides."""
+        return [self.metric, f"recall@{self.guard_k}", f"hit@{self.guard_k}"]
+
+
+class SlicePolicy(_Strict):
+    """Demands on the queries of one slice. A critical slice must be not worse on its own, an advisory one only warns."""
+
+    critical: bool = True
+    margin: float = Field(default=0.05, ge=0, le=1)
+    floors: dict[str, float] = Field(default_factory=dict)
 
 
 class SetPolicy(_Strict):
     """Demands on one golden set. Metrics are shares from 0 to 1."""
 
+    critical: bool = True
+    """An advisory set warns where a critical one refuses."""
     floors: dict[str, float] = Field(default_factory=dict)
     not_worse: NotWorse | None = NotWorse()
     dead_judgments_max_percent: float = Field(default=2.0, ge=0, le=100)
+    """Judgments whose document or quoted passage is gone."""
+    slices: dict[str, dict[str, SlicePolicy]] = Field(default_factory=dict)
+    """Field of the queries' metadata -> value -> demands."""
+
+    @property
+    def metrics(self) -> list[str]:
+        floors = [*self.floors, *(name for values in self.slices.values() for one in values.values() for name in one.floors)]
+        return [*floors, *(self.not_worse.metrics if self.not_worse else ())]
 
 
 class LatencyPolicy(_Strict):
+    """Milliseconds a query may take, embedding included, with `concurrency` users asking at a time."""
+
+    concurrency: int = Field(default=1, ge=1, le=64)
     p50_ms: float | None = Field(default=None, gt=0)
     p95_ms: float | None = Field(default=None, gt=0)
+
+
+class WatchPolicy(_Strict):
+    """What production is watched for between promotions, and whether the release before comes back by itself."""
+
+    rollback: bool = False
+    """Go back to the release before, through the gate, when production got worse. Only where it passes."""
+    slower_factor: float | None = Field(default=3.0, gt=1)
+    """How many times the latency p95 of its promotion production may take; null: as long as the policy allows."""
+    vanished_max_percent: float = Field(default=0.0, ge=0, le=100)
+    """Judgments that resolved at promotion and do not any more, of all."""
 
 
 class ChannelPolicy(_Strict):
@@ -51,7 +98,12 @@ class ChannelPolicy(_Strict):
     sources_within_sla: bool = True
     sources_keep_quality: bool = True
     """Refuse a release built from data that breaks a quality rule of severity error of its contract."""
+    approximate_recall_min: float | None = Field(default=None, ge=0, le=1)
+    """Share of the ten truly nearest chunks that the index finds, by exact search."""
+    overlap_at_10_min: float | None = Field(default=None, ge=0, le=1)
+    """Share of production's first ten documents that the candidate retrieves too, judged or not."""
     latency: LatencyPolicy = LatencyPolicy()
+    watch: WatchPolicy = WatchPolicy()
     golden_sets: dict[str, SetPolicy] = Field(min_length=1)
 
 
@@ -74,12 +126,22 @@ class Policy:
 
     def fingerprint(self, channel: str) -> str:
         """Of one channel's demands: changing another channel's, or a comment, does not make evidence stale."""
-        return fingerprint(self.channel(channel).model_dump(mode="json", exclude={"promotion"}))
+        return fingerprint(self.channel(channel).model_dump(mode="json", exclude={"promotion", "watch"}))
 
     @property
     def fingerprints(self) -> dict[str, str]:
         """Channel -> fingerprint of its demands."""
         return {name: self.fingerprint(name) for name in self.channels}
+
+    def metrics(self, golden_set: str) -> list[str]:
+        """What some channel's demands need of a golden set; one that no channel names is held to the defaults."""
+        demands = [one.golden_sets.get(golden_set, SetPolicy()) for one in self.channels.values()]
+        return list(dict.fromkeys(metric for one in demands for metric in one.metrics))
+
+    @property
+    def concurrencies(self) -> tuple[int, ...]:
+        """How many users at a time latency must be measured with."""
+        return tuple(sorted({demands.latency.concurrency for demands in self.channels.values()}))
 
     def channel(self, name: str) -> ChannelPolicy:
         if name not in self.channels:
@@ -97,12 +159,17 @@ def read_policy(evals: Path) -> Policy:
     for channel, demands in policy.channels.items():
         for name, one in demands.golden_sets.items():
             at = ("channels", channel, "golden_sets", name)
-            for measure, floor in one.floors.items():
-                _check_metric(policy.document, (*at, "floors", measure), measure)
+            floors: dict[tuple[str, ...], float] = {(*at, "floors", measure): floor for measure, floor in one.floors.items()}
+            floors |= {
+                (*at, "slices", field, value, "floors", measure): floor
+                for field, values in one.slices.items()
+                for value, demanded in values.items()
+                for measure, floor in demanded.floors.items()
+            }
+            for where, floor in floors.items():
+                _check_metric(policy.document, where, where[-1])
                 if not 0 <= floor <= 1:
-                    raise GoldenSetError(
-                        _problem(policy.document, (*at, "floors", measure), "a floor is a share from 0 to 1")
-                    )
+                    raise GoldenSetError(_problem(policy.document, where, "a floor is a share from 0 to 1"))
             if one.not_worse:
                 _check_metric(policy.document, (*at, "not_worse", "metric"), one.not_worse.metric)
     return policy
@@ -138,7 +205,7 @@ def _read(evals: Path) -> Policy:
 
 def _check_metric(document: YamlFile, at: tuple[Step, ...], name: str) -> None:
     try:
-        metric(name)
+        known_metric(name)
     except GoldenSetError as error:
         raise GoldenSetError(_problem(document, at, str(error))) from error
 

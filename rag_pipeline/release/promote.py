@@ -15,8 +15,9 @@ from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_mani
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.release.audit import channel_now, move_and_record, record, settle
 from rag_pipeline.release.channels import PRODUCTION, Channel, read_channel, serving
-from rag_pipeline.release.gate import Facts, Verdict, decide
+from rag_pipeline.release.gate import Facts, decide
 from rag_pipeline.release.policy import Policy, read_policy
+from rag_pipeline.release.verdict import Verdict
 from rag_pipeline.settings import Settings
 
 

@@ -11,13 +11,14 @@ import polars as pl
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive
-from rag_pipeline.index import chroma
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests, release_folders
+from rag_pipeline.index.views import sweep
 from rag_pipeline.lake import all_tables
 from rag_pipeline.release.audit import channel_now, moved_channels
 from rag_pipeline.release.channels import all_channels, channels_held
+from rag_pipeline.release.report import report_path
 
 log = logging.getLogger("rag_pipeline")
 
@@ -103,7 +104,9 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
             for path in releases.glob(".*-*"):
                 if path.is_dir():
                     shutil.rmtree(path)
-            chroma.sweep(home / "views")
+            sweep(home / "views")
+            for manifest in removed:
+                report_path(home, manifest.id).unlink(missing_ok=True)
         stack.enter_context(exclusive(home / "lake", "chunks", wait_s=600))
         stack.enter_context(exclusive(home / "lake", "vectors", wait_s=3600))
         staying = [one.manifest for one in kept if one.because]

@@ -7,7 +7,7 @@ from typing import Self
 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.retrieve import Hit, OpenRelease, open_release
+from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, open_release
 from rag_pipeline.release.channels import PRODUCTION, read_channel
 
 _TRIES = 5
@@ -20,8 +20,8 @@ class ChannelReader:
     with the first query after the channel moved. One small file is read a query.
     """
 
-    def __init__(self, home: Path, channel: str = PRODUCTION) -> None:
-        self._home, self._channel = home, channel
+    def __init__(self, home: Path, channel: str = PRODUCTION, *, device: str = "cpu") -> None:
+        self._home, self._channel, self._device = home, channel, device
         self._stack = ExitStack()
         self._open: OpenRelease | None = None
 
@@ -43,7 +43,7 @@ class ChannelReader:
                 return self._open
             opening = ExitStack()
             try:
-                opened = opening.enter_context(open_release(self._home, channel.release))
+                opened = opening.enter_context(open_release(self._home, channel.release, device=self._device))
             except ReleaseError:
                 if attempt == _TRIES or read_channel(self._home, self._channel) == channel:
                     raise
@@ -53,7 +53,7 @@ class ChannelReader:
             return opened
         raise AssertionError("unreachable")
 
-    def search(self, query: Vectors, k: int) -> tuple[str, list[Hit]]:
-        """Release id, and its `k` nearest chunks to one query vector, shape (dimensions,)."""
+    def search(self, query: Query | Vectors, k: int) -> tuple[str, list[Hit]]:
+        """Release id, and its `k` best chunks in the mode it serves; a bare vector does for dense mode."""
         release = self.current()
         return release.manifest.id, release.search(query, k)

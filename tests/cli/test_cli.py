@@ -20,7 +20,7 @@ PAGES = {
 def pipeline(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
     workspace.golden("questions", {"how many days of vacation": ["handbook/leave.md"]})
-    workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}}})
+    workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}, "not_worse": None}})
     for name in ("home", "contracts", "evals"):
         monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(workspace.settings, name)))
     return workspace
@@ -65,6 +65,12 @@ def test_a_whole_day_on_the_command_line(
     assert top["document_id"] == "handbook/laptops.md"
     assert PAGES["laptops.md"][top["start"] : top["end"]] == top["text"]
 
+    for mode in ("dense", "lexical", "hybrid"):
+        code, out, _ = rag(monkeypatch, capsys, "query", "a stolen computer", "--mode", mode, "--json")
+        answer = as_json(out)
+        assert (code, answer["mode"], answer["release"]) == (0, mode, release)
+        assert answer["hits"][0]["document_id"] == "handbook/laptops.md"
+
     code, out, _ = rag(monkeypatch, capsys, "status", "--json")
     status = as_json(out)
     assert status["channels"]["production"]["release"] == release
@@ -94,7 +100,7 @@ def test_a_refresh_that_is_refused_exits_with_one_and_says_why(
     pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})
-    pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}}})
+    pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}, "not_worse": None}})
     code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
     summary = as_json(out)
     assert code == 1
@@ -103,7 +109,7 @@ def test_a_refresh_that_is_refused_exits_with_one_and_says_why(
     assert any("below its floor of 0.99" in check["description"] for check in summary["failed_checks"])
     code, out, _ = rag(monkeypatch, capsys, "evaluate", "--json")
     assert code == 1
-    assert as_json(out)["verdict"] == "refused"
+    assert as_json(out)["verdict"] == "regressed"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +228,7 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
     assert rag(monkeypatch, capsys, "promote", second)[0] == 0
 
     pipeline.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})
-    pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}}})
+    pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}, "not_worse": None}})
     code, _, err = rag(monkeypatch, capsys, "promote", first)
     assert code == 1
     assert "below its floor of 0.99" in err

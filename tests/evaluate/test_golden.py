@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import GoldenSetError
-from rag_pipeline.evaluate.golden import GoldenSet, read_golden_set, read_golden_sets
+from rag_pipeline.evaluate.golden import (
+    GoldenSet,
+    Reference,
+    read_golden_set,
+    read_golden_sets,
+    readable_golden_sets,
+    refuse_unquoted,
+)
 from rag_pipeline.ingest.connectors.bundled import BUNDLED
 from tests.conftest import Workspace
 
@@ -51,7 +58,53 @@ def test_a_set_of_quoted_references_is_read(folder: Path) -> None:
         {"_id": "b", "text": "by what", "references": [{"document": "x", "grade": 3}, {"document": "y", "grade": 0}]},
     )
     about(folder, "source: handbook")
-    assert read_golden_set(folder).qrels == {"a": {"handbook/leave.md": 1}, "b": {"handbook/x": 3, "handbook/y": 0}}
+    golden = read_golden_set(folder)
+    assert golden.qrels == {"a": {"handbook/leave.md": 1}, "b": {"handbook/x": 3, "handbook/y": 0}}
+    assert golden.references == {"a": (Reference("handbook/leave.md", "thirty days", None, 1),), "b": ()}
+
+
+def test_references_keep_where_their_quote_stood_and_a_document_is_worth_its_best_one(folder: Path) -> None:
+    shutil.rmtree(folder / "qrels")
+    first = {"document": "handbook/leave.md", "quote": " thirty\ndays ", "start": 0, "end": 13, "grade": 1}
+    second = {"document": "handbook/leave.md", "quote": "thirty", "start": 90, "grade": 3}
+    lines(folder, {"_id": "a", "text": "how many days", "references": [first, second, {"document": "handbook/it.md"}]})
+    golden = read_golden_set(folder)
+    assert golden.references["a"] == (
+        Reference("handbook/leave.md", " thirty\ndays ", 0, 1),
+        Reference("handbook/leave.md", "thirty", 90, 3),
+    )
+    assert golden.qrels == {"a": {"handbook/leave.md": 3, "handbook/it.md": 1}}
+
+
+def test_a_set_that_quotes_may_have_a_file_of_judgments_too_which_then_says_the_grades(folder: Path) -> None:
+    references = [{"document": "handbook/leave.md", "quote": "thirty days"}]
+    lines(folder, {"_id": "q0", "text": "how many", "references": references}, {"_id": "q1", "text": "which train"})
+    qrels(folder, "q0\thandbook/leave.md\t2\nq1\thandbook/travel.md\t1\n")
+    golden = read_golden_set(folder)
+    assert golden.qrels == {"q0": {"handbook/leave.md": 2}, "q1": {"handbook/travel.md": 1}}
+    assert golden.references == {"q0": (Reference("handbook/leave.md", "thirty days", None, 1),)}
+
+
+def test_a_set_says_who_made_it_people_if_nobody_says(folder: Path) -> None:
+    assert read_golden_set(folder).about.made_by == "people"
+    about(folder, "made_by: machine")
+    assert read_golden_set(folder).about.made_by == "machine"
+
+
+def test_metrics_of_passages_are_accepted_where_every_query_quotes_one(folder: Path) -> None:
+    about(folder, "metrics: [span_recall@5, span_iou@10, nDCG@10]\nprimary: span_recall@5")
+    shutil.rmtree(folder / "qrels")
+    lines(folder, {"_id": "a", "text": "how many", "references": [{"document": "x", "quote": "thirty days"}]})
+    golden = read_golden_set(folder)
+    assert (golden.about.metrics, golden.about.primary) == (["span_recall@5", "span_iou@10", "nDCG@10"], "span_recall@5")
+    refuse_unquoted(golden, ["span_precision@1"], "here")
+
+
+def test_metrics_of_passages_are_refused_for_a_set_that_judges_documents(folder: Path) -> None:
+    golden = read_golden_set(folder)
+    refuse_unquoted(golden, ["nDCG@10", "judged@10"], "gate.yaml")
+    with pytest.raises(GoldenSetError, match=r"gate\.yaml: span_iou@3 needs quoted passages, but 2 queries have none"):
+        refuse_unquoted(golden, ["nDCG@10", "span_iou@3"], "gate.yaml")
 
 
 def test_a_set_about_one_source_names_documents_by_their_bare_keys(folder: Path) -> None:
@@ -100,6 +153,15 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         lambda f: about(f, "metrics:\n- nDCG@10\n- nDGC@10"),
         ["golden.yaml:5", "unknown metric 'nDGC@10'", "write one of nDCG, recall"],
     ),
+    "an unknown metric of passages": (
+        lambda f: about(f, "metrics:\n- nDCG@10\n- span_f1@5"),
+        ["golden.yaml:5", "unknown metric 'span_f1@5'"],
+    ),
+    "a metric of passages without a passage": (
+        lambda f: about(f, "metrics: [nDCG@10, span_recall@5]"),
+        ["small: span_recall@5 needs quoted passages", "2 queries have none (first: 'q0')", "`references`"],
+    ),
+    "made by nobody known": (lambda f: about(f, "made_by: robots"), ["golden.yaml:3", "made_by", "'people' or 'machine'"]),
     "no metric": (lambda f: about(f, "metrics: []"), ["golden.yaml:3", "metrics", "at least 1"]),
     "a primary that is not measured": (
         lambda f: about(f, "metrics: [MRR@10]\nprimary: nDCG@10"),
@@ -137,6 +199,28 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a grade that is no number": (
         lambda f: lines(f, {"_id": "q0", "text": "a", "references": [{"document": "x", "grade": "high"}]}),
         ["queries.jsonl:1", "references", "grade"],
+    ),
+    "a grade that is true": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "references": [{"document": "x", "grade": True}]}),
+        ["queries.jsonl:1", "grade is a whole number, found True"],
+    ),
+    "a blank quote": (
+        lambda f: lines(
+            f, {"_id": "q0", "text": "a"}, {"_id": "q1", "text": "b", "references": [{"document": "x", "quote": " "}]}
+        ),
+        ["queries.jsonl:2", "quote is the text of the passage, found ' '"],
+    ),
+    "a quote of null": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "references": [{"document": "x", "quote": None}]}),
+        ["queries.jsonl:1", "quote is the text of the passage, found None"],
+    ),
+    "a start before the document": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "references": [{"document": "x", "quote": "y", "start": -1}]}),
+        ["queries.jsonl:1", "start counts characters from 0, found -1"],
+    ),
+    "a start that is no number": (
+        lambda f: lines(f, {"_id": "q0", "text": "a", "references": [{"document": "x", "quote": "y", "start": "7"}]}),
+        ["queries.jsonl:1", "start counts characters from 0, found '7'"],
     ),
     "queries that are not UTF-8": (
         lambda f: (f / "queries.jsonl").write_bytes(b'{"_id": "q0", "text": "caf\xe9"}'),
@@ -204,6 +288,17 @@ def test_a_missing_folder_is_named_and_an_empty_one_is_no_error(tmp_path: Path) 
     assert read_golden_sets(tmp_path) == ()
     with pytest.raises(GoldenSetError, match=r"nothing: no such folder; RAG_EVALS must name"):
         read_golden_sets(tmp_path / "nothing")
+
+
+def test_one_set_that_cannot_be_read_does_not_keep_the_others_from_being_asked(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a_set", "b_set", "c_set"):
+        workspace.golden(name, {"q": ["a"]})
+    (workspace.settings.evals / "b_set" / "queries.jsonl").write_text("{", encoding="utf-8")
+    assert [golden.name for golden in readable_golden_sets(workspace.settings.evals)] == ["a_set", "c_set"]
+    assert "queries.jsonl:1: not JSON" in caplog.text
+    assert readable_golden_sets(workspace.settings.evals / "nowhere") == ()
 
 
 @pytest.fixture(scope="module")

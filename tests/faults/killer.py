@@ -33,6 +33,7 @@ _DIFFERS = [
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}(-\d+)?"), "<release>"),
     (re.compile(r"views/(\d+-)?\w{8,32}"), "views/<view>"),
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<segment>"),
+    (re.compile(r"/[0-9a-f]{32}(?=\.(\d+\.)?\w+$)"), "/<segment>"),
     (re.compile(r"evidence/[0-9a-f]{32}"), "evidence/<fingerprint>"),
     (re.compile(r"\d{8}T\d{6}\.\d{6}-[0-9a-f]{8}"), "<evidence>"),
     (re.compile(r"\.json\.\w{8}$"), ".json.<temporary>"),

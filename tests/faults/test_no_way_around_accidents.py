@@ -4,7 +4,6 @@ import errno
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from rag_pipeline.defs import run
 from rag_pipeline.defs.channel import LET_PASS
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION
-from rag_pipeline.evaluate.measure import Latency
+from rag_pipeline.evaluate.evidence import LatencyEvidence
 from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace, files_contract
 from tests.faults import ways
@@ -33,24 +32,7 @@ from tests.faults.ways import (
 )
 from tests.pipeline.conftest import QUESTIONS
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def ready(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The candidate passed its evaluation and may be promoted at once."""
-    return ways.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
-
-
-@pytest.fixture
-def refused(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The candidate failed its evaluation."""
-    return ways.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tell(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield from ways.tell_how_many(request)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tell_how_many")]
 
 
 def out_of_disk(*_: object) -> None:
@@ -94,11 +76,11 @@ def test_an_evaluation_that_failed_counts_although_the_clock_was_wrong_when_it_w
     demand(ready, latency={"p95_ms": 100_000.0})
     ui(ready, EVALUATION)
     with pytest.MonkeyPatch.context() as patch:
-        slow = Latency(queries=6, p50_ms=1.0, p95_ms=200_000.0)
+        slow = LatencyEvidence(queries=6, p50_ms=1.0, p95_ms=200_000.0)
         patch.setattr("rag_pipeline.evaluate.evaluate.latency", lambda *_: slow)
         clock(minutes / 60, "evaluation")(ready, patch)
         run.evaluate(ready.settings, candidate(ready).release)
-    closed(ready, f"failed evidence, the clock {minutes} minutes off", promote, "p95 is 200000 ms, above 100000 ms")
+    closed(ready, f"failed evidence, the clock {minutes} minutes off", promote, "p95 is 200000 ms with one user at a time")
 
 
 MUST: dict[str, Any] = {"by": "ada", "why": "must be", "override": True}
@@ -122,7 +104,7 @@ def test_an_override_with_both_goes_through_and_the_audit_tells_who_why_and_agai
         "overridden",
         "ada",
         "must be",
-        "refused",
+        "regressed",
     )
     assert "below its floor of 0.8" in told_of["reasons"]
 

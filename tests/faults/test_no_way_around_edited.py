@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,6 @@ from rag_pipeline.index.candidate import name_candidate
 from rag_pipeline.index.manifest import FILE, Manifest, read_manifest
 from rag_pipeline.release.channels import read_channel, serving
 from tests.conftest import Workspace, files_contract
-from tests.faults import ways
 from tests.faults.ways import (
     Edit,
     Patch,
@@ -32,24 +30,7 @@ from tests.faults.ways import (
 )
 from tests.pipeline.conftest import PAGES, QUESTIONS
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def ready(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The candidate passed its evaluation and may be promoted at once."""
-    return ways.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
-
-
-@pytest.fixture
-def refused(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The candidate failed its evaluation."""
-    return ways.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tell(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield from ways.tell_how_many(request)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tell_how_many")]
 
 
 def resealed(**changes: Any) -> Edit:
@@ -70,10 +51,11 @@ def now(hours: float) -> datetime:
 def better_figures(workspace: Workspace, _: Patch) -> None:
     path = evidence(workspace)
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["latency"]["p95_ms"] = 0.5
+    for one in content["latency"]:
+        one["p95_ms"] = 0.5
     for one in content["golden_sets"].values():
-        one["metrics"] = dict.fromkeys(one["metrics"], 1.0)
-        one["comparison"] |= {"difference": 0.0, "lower": 0.0, "upper": 0.0}
+        one["values"] = {name: [1.0] * len(values) for name, values in one["values"].items()}
+        one["production"] = one["values"]
     write_json(path, content)
 
 
@@ -82,6 +64,11 @@ def cut_short(workspace: Workspace, _: Patch) -> None:
     path = evidence(workspace)
     shutil.copy(path, path.with_name("20200101T000000.000000-00000000.json"))
     path.write_bytes(path.read_bytes()[:-2])
+
+
+def of_an_older_format(workspace: Workspace, _: Patch) -> None:
+    path = evidence(workspace)
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"format": 2})
 
 
 def of_the_other_release(workspace: Workspace, _: Patch) -> None:
@@ -137,6 +124,7 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "evidence of another model": (resealed(model_fingerprint="other"), "measured with another embedding model"),
     "evidence that compared with another": (resealed(compared_with="other"), "the evaluation did not compare with"),
     "evidence that compared with nothing": (resealed(compared_with=None), "the evaluation did not compare with"),
+    "evidence of an older format": (of_an_older_format, "there is no evidence on this release"),
     "evidence on nothing": (resealed(golden_sets={}), "golden set questions has changed since the evaluation"),
     "the clock moved back": (clock(-2), "h in the future; was the clock moved?"),
     "the clock moved on": (clock(30), "h old, at most 24 h are allowed (gate.yaml:"),

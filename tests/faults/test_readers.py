@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.manifest import all_manifests, read_manifest
-from rag_pipeline.index.retrieve import OpenRelease, open_release
+from rag_pipeline.index.build import build_release, recipe_of
+from rag_pipeline.index.manifest import RetrievalParameters, all_manifests, read_manifest
+from rag_pipeline.index.retrieve import OpenRelease, Query, open_release
 from rag_pipeline.release.channels import move_channel, read_channel
 from rag_pipeline.release.promote import promote
 from rag_pipeline.release.retention import collect
@@ -23,7 +25,7 @@ from rag_pipeline.release.serving import ChannelReader
 from tests.conftest import Workspace, files_contract
 from tests.corpus.small import NOW, SMALL, bag_of_words, release_of
 from tests.index.damage import delete_records
-from tests.release.test_promote import Office
+from tests.release.test_promote import FLOOR, Office
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +90,7 @@ def town(workspace: Workspace) -> Office:
     workspace.contract("handbook", files_contract(workspace.pages(pages(0))))
     judged = {f"about {subject}": [f"handbook/{subject}.md"] for subject in SUBJECTS}
     workspace.golden("animals", judged)
-    workspace.policy({"animals": {"floors": {"nDCG@10": 0.9}}}, sources_within_sla=False)
+    workspace.policy({"animals": FLOOR}, sources_within_sla=False)
     return Office(workspace, build(workspace.home, 0))
 
 
@@ -246,14 +248,14 @@ def test_a_release_that_is_collected_while_a_reader_opens_it_sends_the_reader_to
     second, third = build(town.home, 1), build(town.home, 2)
     opened: list[str] = []
 
-    def others_are_faster(home: Path, release: str) -> AbstractContextManager[OpenRelease]:
+    def others_are_faster(home: Path, release: str, *, device: str) -> AbstractContextManager[OpenRelease]:
         opened.append(release)
         if release == town.first:
             for following in (second, third):
                 town.serve(following)
             collect(town.home, keep=1, days=30, model=SMALL.fingerprint)
             assert not (town.home / "releases" / town.first).exists()
-        return open_release(home, release)
+        return open_release(home, release, device=device)
 
     monkeypatch.setattr("rag_pipeline.release.serving.open_release", others_are_faster)
     with ChannelReader(town.home) as reader:
@@ -269,3 +271,21 @@ def test_closing_a_reader_leaves_no_view_behind(town: Office) -> None:
         reader.search(bag_of_words("about cats here"), 1)
         assert list((town.home / "views").iterdir())
     assert not list((town.home / "views").iterdir())
+
+
+def test_a_reader_follows_a_channel_to_a_release_that_answers_by_words(town: Office) -> None:
+    question = "about cats here"
+    query = Query(question, bag_of_words(question))
+    town.serve(town.first)
+    with ChannelReader(town.home) as reader:
+        assert reader.search(query, 3)[0] == town.first
+        recipe = recipe_of(read_manifest(town.home / "releases" / town.first))
+        by_words = replace(recipe, retrieval=RetrievalParameters(mode="lexical"))
+        second = build_release(town.home, by_words, run_id="test", now=NOW + timedelta(days=3)).manifest
+        before = read_channel(town.home, "production")
+        assert before is not None
+        moved = {"release": second.id, "fingerprint": second.fingerprint, "previous": town.first}
+        move_channel(town.home, "production", before.model_copy(update=moved | {"sequence": 2}), expected=before)
+        release, hits = reader.search(query, 3)
+        assert (release, hits[0].document_id) == (second.id, "handbook/cats.md")
+        assert reader.search(Query(question), 3) == (release, hits), "words need no vector"

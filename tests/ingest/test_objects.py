@@ -15,7 +15,7 @@ import pytest
 from rag_pipeline.contracts.contract import Limits, Server
 from rag_pipeline.contracts.rules import FORMATS
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors import BrokenRow, Row
+from rag_pipeline.ingest.connectors import BrokenRow, Named, Row
 from rag_pipeline.ingest.connectors.files import Files
 from rag_pipeline.ingest.connectors.table import Table
 from tests.ingest.store import QUICK, Answer, Bucket, listed, new_bucket, open_door, set_credentials
@@ -132,9 +132,11 @@ def test_an_object_of_an_odd_name_is_read_and_its_address_is_a_valid_one(bucket:
 def test_an_object_whose_name_is_no_path_holds_the_source_and_is_named(bucket: Bucket, name: str) -> None:
     """The library cannot list it, nor what lies beside it; better held than a part of the documents gone."""
     bucket.put(**{name: b"x", "docs/b.md": b"x"})
-    with pytest.raises(SourceUnavailable, match=rf"s3://{bucket.name}/docs: the name .* rename the object") as raised:
+    with pytest.raises(
+        Named, match=rf"s3://{bucket.name}/docs: the name … has an empty part .* rename the object"
+    ) as raised:
         keys(bucket, "docs")
-    assert name.encode("unicode_escape").decode() in str(raised.value)
+    assert f"the name '{name.encode('unicode_escape').decode()}' has" in raised.value.told(str)
 
 
 def test_listing_what_did_not_change_fetches_nothing(bucket: Bucket) -> None:

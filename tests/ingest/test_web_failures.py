@@ -1,13 +1,13 @@
 """A site that is down, slow, broken or hostile: no page is lost, none is taken for gone, and nobody waits for ever."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from tests.ingest.web_site import Reader, Reply, Site, html, moved, serve, web
+from rag_pipeline.ingest.connectors import Named, Remark
+from tests.ingest.web_site import Reader, Reply, Site, html, moved, web
 
 CUT = Reply(wire=b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n<p>Sensitive words")
 CUT_CHUNK = Reply(
@@ -15,20 +15,6 @@ CUT_CHUNK = Reply(
 )
 GARBAGE = Reply(wire=b"Sensitive words, and no HTTP at all\r\n\r\n")
 SILENCE = Reply(wire=b"")
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serve() as site:
-        for name in ("a", "b", "c"):
-            site.pages[f"/{name}"] = html(f"page {name}", ETag=f'"{name}1"')
-        site.sitemap("/a", "/b", "/c")
-        yield site
-
-
-@pytest.fixture
-def reader(site: Site) -> Reader:
-    return Reader(lambda: web(site("/sitemap.xml"), timeout_s=0.3))
 
 
 @pytest.mark.parametrize(
@@ -42,17 +28,16 @@ def reader(site: Site) -> Reader:
         SILENCE,
     ],
 )
-def test_a_page_that_cannot_be_had_tonight_keeps_its_last_copy(
-    site: Site, reader: Reader, reply: Reply, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_page_that_cannot_be_had_tonight_keeps_its_last_copy(site: Site, reader: Reader, reply: Reply) -> None:
     known = dict(reader.night().known)
+    assert reader.remarks == ()
     site.pages["/b"] = reply
-    with caplog.at_level("INFO"):
-        reader.night()
+    reader.night()
     assert reader.known == known
     assert reader.read == []
     assert reader.rows[site("/b")]["text"] == "# Owls\n\npage b\n"
-    assert "1 of 3 pages are not to be had now, and stay as they were last read; for example " + site("/b") in caplog.text
+    says = "1 of 3 pages are not to be had now, and stay as they were last read"
+    assert reader.remarks == (Remark(says, 1, site("/b"), unreachable=True),)
     site.pages["/b"] = html("page b is back", ETag='"b2"')
     assert reader.night().rows[site("/b")]["text"] == "# Owls\n\npage b is back\n"
 
@@ -100,14 +85,11 @@ def test_a_new_page_that_cannot_be_had_is_unreadable_with_its_reason_and_asked_a
     assert not reader.problems
 
 
-def test_a_page_that_was_never_read_is_not_said_to_stay_as_it_was(
-    site: Site, reader: Reader, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_page_that_was_never_read_is_not_said_to_stay_as_it_was(site: Site, reader: Reader) -> None:
     site.pages["/b"] = Reply(status=500)
-    with caplog.at_level("INFO"):
-        reader.night().night()
+    reader.night().night()
     assert reader.problems == {site("/b"): "answered 500"}
-    assert "stay as they were" not in caplog.text
+    assert reader.remarks == ()
 
 
 def test_listing_anew_forgets_what_could_not_be_had_before(site: Site, reader: Reader) -> None:
@@ -128,8 +110,9 @@ def test_a_page_we_may_not_read_any_more_is_unreadable_and_no_delete(site: Site,
 
 def test_when_more_than_half_of_the_pages_cannot_be_had_the_source_is_unavailable(site: Site, reader: Reader) -> None:
     site.pages |= {"/a": Reply(status=500), "/c": Reply(status=500)}
-    with pytest.raises(SourceUnavailable, match=rf"2 of 3 pages could not be fetched, the last, {site('/c')}: answered 500"):
+    with pytest.raises(Named, match="2 of 3 pages could not be fetched, the last, …: answered 500") as raised:
         reader.night()
+    assert f"the last, {site('/c')}: answered 500" in raised.value.told(str)
 
 
 def test_a_site_that_goes_silent_is_not_asked_for_every_page(site: Site) -> None:

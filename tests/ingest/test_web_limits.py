@@ -1,7 +1,6 @@
 """A site that is too slow, too large, or means harm: nothing is read past its limit, and nobody is led astray."""
 
 import gzip
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,20 +8,6 @@ from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors.web import fetch as web_fetch
 from rag_pipeline.ingest.connectors.web.address import leads_inside
 from tests.ingest.web_site import Reader, Reply, Site, html, moved, read_page, serve, web
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serve() as site:
-        for name in ("a", "b", "c"):
-            site.pages[f"/{name}"] = html(f"page {name}", ETag=f'"{name}1"')
-        site.sitemap("/a", "/b", "/c")
-        yield site
-
-
-@pytest.fixture
-def reader(site: Site) -> Reader:
-    return Reader(lambda: web(site("/sitemap.xml"), timeout_s=0.3))
 
 
 def test_a_body_that_trickles_in_for_ever_is_given_up(site: Site) -> None:

@@ -67,12 +67,13 @@ def test_a_page_that_cannot_be_had_or_read_keeps_its_document(feed: Feed, site: 
     site.pages |= {"/b": Reply(status=500), "/c": Reply(status=403)}
     report = feed.load()
     assert (report.outcome, len(report.removed), report.unreadable) == ("accepted", 0, 1)
+    assert report.items_unreachable == 1, "the page that answers 500"
     assert len(feed.documents()) == 4
     (refusal,) = report.refusals
     assert (refusal.item, refusal.reasons) == (site("/c"), ("answered 403 (we may not read it)",))
     site.pages |= {"/b": html("page b", ETag='"b1"'), "/c": html("page c", ETag='"c1"')}
     report = feed.load()
-    assert (report.documents, report.open_refusals) == (4, 0)
+    assert (report.documents, report.open_refusals, report.items_unreachable) == (4, 0, 0)
 
 
 def test_a_new_version_of_the_contract_reads_every_page_again(feed: Feed, site: Site) -> None:
@@ -80,6 +81,18 @@ def test_a_new_version_of_the_contract_reads_every_page_again(feed: Feed, site: 
     feed.content = contract(site, version="1.1.0")
     report = feed.load()
     assert (report.items_read, report.documents) == (4, 4)
+
+
+def test_pages_that_cannot_be_asked_for_are_counted_on_a_night_without_a_change_too(
+    feed: Feed, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed.load()
+    site.pages["/b"] = Reply(status=500)
+    report = feed.load()
+    assert (report.outcome, report.items_read, report.items_unreachable) == ("unchanged", 0, 1)
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    says = "website: 1 of 4 pages are not to be had now, and stay as they were last read; for example "
+    assert warning == says + site("/b")
 
 
 @pytest.mark.parametrize("path", ["/robots.txt", "/sitemap.xml"])

@@ -1,22 +1,11 @@
 """What robots.txt forbids is not asked for, what it asks for is done, and while it cannot be read nothing is asked for."""
 
-import logging
-from collections.abc import Iterator
-
 import pytest
 
 from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.ingest.connectors import Named, Remark
 from rag_pipeline.ingest.connectors.web.fetch import Pace
 from tests.ingest.web_site import Reader, Reply, Site, html, moved, serve, web
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serve() as site:
-        for name in ("a", "b", "c"):
-            site.pages[f"/{name}"] = html(f"page {name}", ETag=f'"{name}1"')
-        site.sitemap("/a", "/b", "/c")
-        yield site
 
 
 @pytest.fixture
@@ -28,17 +17,12 @@ def robots(*lines: str) -> Reply:
     return Reply("\n".join(lines).encode(), headers={"Content-Type": "text/plain"})
 
 
-def test_a_disallowed_page_is_not_fetched_and_told_once_with_an_example(
-    site: Site, reader: Reader, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_disallowed_page_is_not_fetched_and_told_once_with_an_example(site: Site, reader: Reader) -> None:
     site.pages["/robots.txt"] = robots("User-agent: *", "Disallow: /b", "Disallow: /c")
-    with caplog.at_level(logging.INFO, "rag_pipeline"):
-        reader.night()
+    reader.night()
     assert list(reader.rows) == [site("/a")]
     assert site.paths() == ["/a"]
-    (told,) = (record.getMessage() for record in caplog.records if "robots.txt" in record.getMessage())
-    assert "2 of 3 pages are left out: robots.txt disallows them" in told
-    assert site("/b") in told
+    assert reader.remarks == (Remark("2 of 3 pages are left out: robots.txt disallows them", 2, site("/b")),)
 
 
 def test_a_page_that_robots_txt_comes_to_disallow_is_a_delete(site: Site, reader: Reader) -> None:
@@ -110,8 +94,9 @@ def test_a_rule_behind_megabytes_is_not_looked_for_but_one_within_the_first_500_
 
 def test_a_disallowed_sitemap_makes_the_source_unavailable(site: Site, reader: Reader) -> None:
     site.pages["/robots.txt"] = robots("User-agent: *", "Disallow: /*.xml$")
-    with pytest.raises(SourceUnavailable, match=r"the sitemap http://.*/sitemap.xml: robots.txt disallows it"):
+    with pytest.raises(Named) as raised:
         reader.night()
+    assert raised.value.told(str) == f"the sitemap {site('/sitemap.xml')}: robots.txt disallows it"
 
 
 def test_a_redirect_to_a_disallowed_page_is_not_followed(site: Site, reader: Reader) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from rag_pipeline.contracts.contract import Limits, Server
 from rag_pipeline.errors import Unreadable
-from rag_pipeline.ingest.connectors.base import Item, Row
+from rag_pipeline.ingest.connectors.base import Item, Remark, Row
 from rag_pipeline.ingest.connectors.web import fetch as web_fetch
 from rag_pipeline.ingest.connectors.web.connector import Web
 
@@ -214,11 +214,13 @@ class Reader:
     rows: dict[str, Row] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
+    remarks: Sequence[Remark] = ()
 
     def night(self) -> "Reader":
         """Afterwards `read` holds what was read, `problems` what could not be, `rows` the last good copy of each page."""
         connector = self.make()
         items = {item.key: item for item in connector.items(self.known.get)}
+        self.remarks = connector.remarks()
         stale = [item for item in items.values() if self.known.get(item.key) != item.version or item.key in self.problems]
         connector.expect(stale)
         self.read, self.problems = [item.key for item in stale], {}

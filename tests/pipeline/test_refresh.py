@@ -182,7 +182,7 @@ def test_a_golden_set_that_names_an_unknown_document_refuses_and_lists_it(handbo
     ran = run()
     assert not ran.success
     failed = {check.check: check.description for check in ran.failed_checks}
-    assert "1 of 7 judgments are dead" in failed["every_judged_document_exists"]
+    assert "1 of 7 judgments cannot be met any more; docs@example.com can judge again" in failed["every_judgment_resolves"]
     assert "first: handbook/plants.md" in failed["candidate_meets_the_policy"]
     assert serving(handbook.home) is None
 

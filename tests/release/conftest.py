@@ -1,5 +1,6 @@
-"""The office of test_promote, for every test that wants real promotions."""
+"""What tests of this folder share: the office, for real promotions, and a decision of the gate to take apart."""
 
+from tests.release.cases import case, policy
 from tests.release.test_promote import office
 
-__all__ = ["office"]
+__all__ = ["case", "office", "policy"]

@@ -12,6 +12,7 @@ from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
+from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.golden import read_golden_sets
 from rag_pipeline.index.manifest import FILE, damaged_files, read_manifest
 from rag_pipeline.ingest.load import load_source
@@ -23,6 +24,8 @@ from tests.conftest import Workspace, files_contract
 from tests.corpus.small import NOW, SmallModel, build, chunker, release_of
 
 PAGES = {"cats.md": "# Cats\n\ncats purr softly", "dogs.md": "# Dogs\n\ndogs bark loudly"}
+FLOOR = {"floors": {"nDCG@10": 0.9}, "not_worse": None}
+"""Two queries are too few to show that a release is no worse."""
 WORSE = {"cats.md": "# Felines\n\nnothing is said", "dogs.md": "# Hounds\n\nnothing either", "x.md": "cats purr dogs bark"}
 
 
@@ -43,18 +46,23 @@ class Office:
             self.home, read_policy(settings.evals), read_golden_sets(settings.evals), read_contracts(settings.contracts), now
         )
 
-    def evaluate(self, release: str, now: datetime = NOW) -> None:
+    def evaluation(self, now: datetime = NOW) -> Evaluation:
         desk = self.desk()
-        current = read_channel(self.home, "production")
-        evaluation = Evaluation(
+        return Evaluation(
             self.home,
             desk.golden_sets,
-            SmallModel(),
+            SmallModel(),  # type: ignore[arg-type]
             desk.policy.fingerprints,
             run_id="run",
-            now=now,  # type: ignore[arg-type]
+            now=now,
+            metrics={one.name: desk.policy.metrics(one.name) for one in desk.golden_sets},
+            concurrencies=desk.policy.concurrencies,
         )
-        evaluate_release(evaluation, release, Rival(current.release, current.fingerprint) if current else None)
+
+    def evaluate(self, release: str, now: datetime = NOW) -> Evidence:
+        current = read_channel(self.home, "production")
+        rival = Rival(current.release, current.fingerprint) if current else None
+        return evaluate_release(self.evaluation(now), release, rival)
 
     def promote(self, release: str, now: datetime = NOW) -> Promotion:
         return promote(self.desk(now), release, by="tests", why="nightly", run_id="run", channel="production")
@@ -91,7 +99,7 @@ class Office:
 def office(workspace: Workspace) -> Office:
     workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
     workspace.golden("animals", {"cats purr": ["handbook/cats.md"], "dogs bark": ["handbook/dogs.md"]})
-    workspace.policy({"animals": {"floors": {"nDCG@10": 0.9}}})
+    workspace.policy({"animals": FLOOR})
     for contract in read_contracts(workspace.settings.contracts):
         load_source(contract, workspace.home, run_id="run", now=NOW)
     update_chunks(workspace.home, ["handbook"], chunker())
@@ -164,9 +172,7 @@ def test_a_worse_release_is_refused_and_production_stays(office: Office) -> None
     office.serve(office.first)
     worse = office.second(WORSE)
     office.evaluate(worse)
-    error = office.refused(worse)
-    assert "below its floor of 0.9 (gate.yaml:" in error.reasons[0]
-    assert "worse than production" in error.reasons[1]
+    assert "below its floor of 0.9 (gate.yaml:" in office.refused(worse).reasons[0]
     channel = read_channel(office.home, "production")
     assert channel is not None
     assert channel.release == office.first
@@ -221,14 +227,35 @@ def test_a_copy_under_another_name_cannot_pass_for_the_release_it_was_copied_fro
 
 
 def test_edited_evidence_is_refused(office: Office) -> None:
-    office.workspace.policy({"animals": {"floors": {"nDCG@10": 0.5}}})
+    office.workspace.policy({"animals": FLOOR | {"floors": {"nDCG@10": 0.5}}})
     office.evaluate(office.first)
     [file] = (office.home / "evidence").rglob("*.json")
     content = json.loads(file.read_text(encoding="utf-8"))
-    content["golden_sets"]["animals"]["metrics"]["nDCG@10"] = 0.99
+    content["golden_sets"]["animals"]["values"]["nDCG@10"] = [1.0, 0.99]
     file.write_text(json.dumps(content), encoding="utf-8")
     [reason] = office.refused(office.first).reasons
     assert reason == "the evidence was changed after it was written: its seal does not match"
+
+
+def test_evidence_of_an_older_format_is_no_evidence(office: Office) -> None:
+    office.evaluate(office.first)
+    [file] = (office.home / "evidence").rglob("*.json")
+    file.write_text(file.read_text(encoding="utf-8").replace('"format": 3', '"format": 2'), encoding="utf-8")
+    assert json.loads(file.read_text(encoding="utf-8"))["format"] == 2
+    [reason] = office.refused(office.first).reasons
+    assert reason == "there is no evidence on this release; evaluate it first"
+
+
+def test_a_release_too_little_is_known_of_is_refused_as_inconclusive(office: Office) -> None:
+    """Two queries, both answered as before: that does not show that no more than the margin was lost."""
+    office.workspace.policy({"animals": {"not_worse": {"judged_drop_max": None}}})
+    office.serve(office.first)
+    second = office.second(PAGES)
+    office.evaluate(second)
+    error = office.refused(second)
+    assert "was not promoted to production: inconclusive. cannot be shown to be no worse than production" in str(error)
+    assert "about 148 more judged queries would decide" in error.reasons[0]
+    assert "57 more judged queries without a loss would show it is fewer" in error.reasons[-1]
 
 
 def test_a_policy_loosened_after_the_evaluation_is_refused(office: Office) -> None:

@@ -4,13 +4,13 @@ import difflib
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ContractError
-from rag_pipeline.ingest.connectors.base import BrokenRow, Connector, Item, Known, Row
+from rag_pipeline.ingest.connectors.base import BrokenRow, Connector, Item, Known, Named, Remark, Row
 from rag_pipeline.ingest.connectors.bundled import BUNDLED
 from rag_pipeline.ingest.connectors.files import Files
 from rag_pipeline.ingest.connectors.table import Table
 from rag_pipeline.settings import NO_SECRETS, Secrets
 
-__all__ = ["BrokenRow", "Connector", "Item", "Known", "Row", "connect"]
+__all__ = ["BrokenRow", "Connector", "Item", "Known", "Named", "Remark", "Row", "connect"]
 
 
 def connect(contract: Contract, secrets: Secrets = NO_SECRETS) -> Connector:

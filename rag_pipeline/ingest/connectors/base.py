@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rag_pipeline.errors import SourceUnavailable
+
 Row = dict[str, Any]
 """One record of a source: field name -> value, as found, before its contract was applied."""
 
@@ -32,12 +34,43 @@ class Item:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is to be told of several items at once, that are listed or left out: how many, why, and one as an example.
+
+    `unreachable`: they could not be asked for now, and are listed as they were last read.
+    """
+
+    says: str
+    count: int
+    example: str
+    unreachable: bool = False
+
+
+class Named(SourceUnavailable):
+    """A source is unavailable because of one thing of it, which the feed gave its name.
+
+    Names may be private: the error's own text leaves this one out, and `told` puts it in as its contract lets it be shown.
+    """
+
+    def __init__(self, before: str, name: str, after: str) -> None:
+        super().__init__(f"{before}…{after}")
+        self._before, self._name, self._after = before, name, after
+
+    def told(self, shown: Callable[[str], str]) -> str:
+        return f"{self._before}{shown(self._name)}{self._after}"
+
+
 Known = Callable[[str], str | None]
 """An item's key -> the version it had when it was last read, None when it never was."""
 
 
 class Connector(Protocol):
-    """A way to reach one kind of feed. Its classes inherit from this one, for `expect`."""
+    """A way to reach one kind of feed. Its classes inherit from this one, for `expect`.
+
+    What it logs, and the texts of what it raises, hold no name a feed gives (a path, an address): such names may be private,
+    and only the loader knows how its contract lets them be shown. They are handed on by `remarks` and by `Named`.
+    """
 
     reads: int
     """Version of what `read` makes of the same bytes; raise it and every item is read again."""
@@ -48,6 +81,10 @@ class Connector(Protocol):
         `known` lets it ask whether an item changed instead of fetching it.
         """
         ...
+
+    def remarks(self) -> Sequence[Remark]:
+        """What there is to tell of the last listing, once it came to its end."""
+        return ()
 
     def expect(self, items: Sequence[Item]) -> None:
         """Told before reading which items will be read, in this order, so that several may be fetched at a time."""

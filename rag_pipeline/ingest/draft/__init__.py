@@ -19,6 +19,7 @@ from rag_pipeline.contracts.read_server import read_server
 from rag_pipeline.contracts.rules import FORMATS
 from rag_pipeline.contracts.yaml_lines import YamlFile
 from rag_pipeline.errors import PipelineError, SourceUnavailable
+from rag_pipeline.ingest.connectors import Named
 from rag_pipeline.ingest.draft.judge import Judged, judge
 from rag_pipeline.ingest.draft.plan import PlannedColumn, plan_columns, plan_privacy
 from rag_pipeline.ingest.draft.private import suspect
@@ -135,9 +136,10 @@ def _look_at(server: Server, source: str, secrets: Secrets) -> Sample:
     try:
         return look_at(server, source, secrets)
     except SourceUnavailable as error:
-        if server.connector == "web" and "the sitemap" in str(error):
-            raise SourceUnavailable(f"{error}. If it is no sitemap but a page, name two pages or more") from error
-        raise
+        says = error.told(str) if isinstance(error, Named) else str(error)  # no contract yet that could forbid it
+        if server.connector == "web" and "the sitemap" in says:
+            says += ". If it is no sitemap but a page, name two pages or more"
+        raise SourceUnavailable(says) from error
 
 
 def _is_there(file: Path) -> PipelineError:

@@ -6,16 +6,20 @@ example addresses from being taken for private data.
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from rag_pipeline.ingest.privacy import finders
+from rag_pipeline.ingest.privacy.escapes import unescaped
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """A span of a text. `start` and `end` count characters; `value` is what stands there, with ASCII digits and dashes."""
+    """A span of a text. `start` and `end` count characters; `value` is what stands there, with ASCII digits and dashes.
+
+    Where it stands there percent-encoded, `value` is what that means.
+    """
 
     start: int
     end: int
@@ -29,7 +33,14 @@ def finds(text: str, entities: Sequence[str], regions: Sequence[str] = ()) -> li
 
     `regions` are the countries whose phone numbers are known without their prefix. A value broken over two lines is none.
     """
-    found = []
+    found = list(_as_written(text, entities, regions))
+    for word, at in unescaped(text):
+        meant = _as_written(word, entities, regions)
+        found += [replace(find, start=at[find.start], end=at[find.end]) for find in meant]
+    return found
+
+
+def _as_written(text: str, entities: Sequence[str], regions: Sequence[str]) -> Iterator[Find]:
     folded = text if text.isascii() else text.translate(_FOLD)
     plain = _EMPHASIS.sub(" ", folded)
     for entity in entities:
@@ -37,8 +48,7 @@ def finds(text: str, entities: Sequence[str], regions: Sequence[str] = ()) -> li
         if kind.hint.search(folded):
             for start, end, score in _finder(entity, tuple(regions))(folded if kind.hint is finders.AT else plain):
                 if kind.holds(folded, start, end):
-                    found.append(Find(start, end, entity, score, folded[start:end]))
-    return found
+                    yield Find(start, end, entity, score, folded[start:end])
 
 
 def unknown_regions(regions: Sequence[str]) -> list[str]:

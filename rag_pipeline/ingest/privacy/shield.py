@@ -9,7 +9,7 @@ import importlib.metadata
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -20,8 +20,8 @@ from rag_pipeline.errors import ContractError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.ingest.privacy.recognizers import Find, finds, international, unknown_regions
 
-_VERSION = 1
-"""Raise it when this module or `recognizers.py` finds or masks differently, and every item is read again."""
+_VERSION = 2
+"""Raise it when this module, `recognizers.py` or `escapes.py` finds or masks differently, and every item is read again."""
 
 _MASK = re.compile(rf"(<(?:{'|'.join(ENTITIES)})(?::[0-9a-f]{{8}})?>|<KEY:[0-9a-f]{{16}}>)")
 
@@ -45,7 +45,8 @@ class Shield:
     """One contract's policies for private data, with the salt of this installation (`RAG_PII_SALT`, "" for none).
 
     Raises `ContractError` when values are to be hashed and there is no salt, or when a region has no known phone numbers;
-    `protect` and `name` raise it when a key holds private data and there is no salt to tell masked keys apart.
+    `protect` and `name` raise it when a key holds private data and there is no salt to tell masked keys apart. `shown` and
+    `message` never do.
     """
 
     def __init__(self, contract: Contract, salt: str) -> None:
@@ -110,12 +111,28 @@ class Shield:
 
         It is the key itself unless the policies of the key columns hash or drop, or find something in it.
         """
+        return self._named(key, self._told_apart)
+
+    def shown(self, name: str) -> str:
+        """What a feed calls a thing of it, as a message may hold it: like `name`, and without a salt masks only."""
+        return self._named(name, self._told_apart if self._salt else lambda _, masked: masked)
+
+    def message(self, text: str) -> str:
+        """A message in which something of a feed may stand: a host it leads to, a type it says it has."""
+        if not self._columns:
+            return text
+        masked = self._masked(text, self._looked_for(self._columns), Counter())
+        return "(not shown: it holds private data that cannot be masked)" if masked is None else masked
+
+    def _named(self, name: str, told_apart: Callable[[str, str], str]) -> str:
         if not self._keys:
-            return key
+            return name
         if any(column.privacy.policy in ("hash", "drop") for column in self._keys):
-            return self._hashed(key)
-        masked = self._masked(key, self._looked_for(self._keys), Counter())
-        return self._hashed(key) if masked is None else self._told_apart(key, masked)
+            return self._hashed(name)
+        masked = self._masked(name, self._looked_for(self._keys), Counter())
+        if masked is None:
+            return self._hashed(name) if self._salt else told_apart(name, "(a name that cannot be masked)")
+        return told_apart(name, masked)
 
     def _looked_for(self, columns: Sequence[Column]) -> Privacy:
         entities = {entity for column in columns for entity in column.privacy.entities}

@@ -1,7 +1,7 @@
 """A place in object storage: what is below a prefix of an S3, Google Cloud Storage or Azure bucket.
 
 Credentials come from the environment alone. What the library tells of an error holds addresses and the store's own words,
-so only its kind is passed on (`bucket_trouble.py`).
+so only its kind is passed on (`trouble.py`).
 """
 
 import os
@@ -20,9 +20,10 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from rag_pipeline.contracts.contract import Limits
 from rag_pipeline.errors import SourceUnavailable, Unreadable
+from rag_pipeline.ingest.connectors.base import Named
 from rag_pipeline.ingest.connectors.places.ahead import Ahead
 from rag_pipeline.ingest.connectors.places.place import MIB, Content, Entry, Wanted, matches, too_large
-from rag_pipeline.ingest.connectors.places.trouble import CREDENTIALS, Kind, alone, is_trouble, told
+from rag_pipeline.ingest.connectors.places.trouble import BAD_NAME, CREDENTIALS, Kind, alone, bad_name, is_trouble, told
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -174,7 +175,10 @@ class Bucket:
             raise self._unavailable(error) from None
 
     def _unavailable(self, error: BaseException, key: str = "") -> SourceUnavailable:
-        return SourceUnavailable(f"{self._url}/{key}".rstrip("/") + f": {told(error, self._kind, self._limits)}")
+        where = f"{self._url}/{key}".rstrip("/")
+        if name := bad_name(error):
+            return Named(f"{where}: the name ", repr(name), f" {BAD_NAME}")
+        return SourceUnavailable(f"{where}: {told(error, self._kind, self._limits)}")
 
 
 def _store(kind: Kind, bucket: str, endpoint: str, limits: Limits) -> S3Store | GCSStore | AzureStore:

@@ -1,7 +1,7 @@
 """What to tell a person of an error of object storage: what kind it is and what to do, in words of our own.
 
 The library's text holds addresses, which may be signed, and answers of the store; nothing of it but the name of a badly
-named object is passed on.
+named object is passed on, apart from the words.
 """
 
 import re
@@ -25,7 +25,7 @@ CREDENTIALS: dict[Kind, str] = {
 
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _KIND = re.compile(r"\bkind: (Timeout|Connect|Request|Interrupted)\b")
-_BAD_NAME = re.compile(r'Path "([^"]*)"')
+_NAME = re.compile(r'Path "([^"]*)"')
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "/latest/api/token", "/metadata/identity")
 """Where the library looks for credentials when the environment has none."""
 
@@ -60,6 +60,15 @@ def alone(error: BaseException) -> str | None:
     return None
 
 
+def bad_name(error: BaseException) -> str | None:
+    """The name of the object that has one the library cannot work with, None when that is not the trouble."""
+    found = _NAME.search(str(error)) if isinstance(error, ValueError | InvalidPathError) else None
+    return found[1] if found else None
+
+
+BAD_NAME = "has an empty part (//), a part . or .., or a control character; rename the object"
+
+
 def told(error: BaseException, kind: Kind, limits: Limits) -> str:
     """What is wrong with the store or its answer, and what to do about it."""
     text, status = str(error), status_of(error)
@@ -69,8 +78,7 @@ def told(error: BaseException, kind: Kind, limits: Limits) -> str:
             f"endpointUrl in the contract and {CREDENTIALS[kind]}"
         )
     if isinstance(error, ValueError | InvalidPathError):
-        name = f" {found[1]!r}" if (found := _BAD_NAME.search(text)) else ""
-        return f"the name{name} has an empty part (//), a part . or .., or a control character; rename the object"
+        return f"the name of an object {BAD_NAME}"
     if any(sign in text for sign in _METADATA):
         return f"no credentials found; set {CREDENTIALS[kind]}"
     tries = f"also after {limits.retries} more tries" if limits.retries else "and was asked once"

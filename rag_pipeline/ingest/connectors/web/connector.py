@@ -4,7 +4,6 @@ It asks rather than fetches: a page whose server says it is unchanged is not tra
 tonight is never taken for one that is gone; only 404, 410, robots.txt and `noindex` say that.
 """
 
-import logging
 import shutil
 import tempfile
 import weakref
@@ -16,15 +15,13 @@ import httpx
 
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Row
+from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Named, Remark, Row
 from rag_pipeline.ingest.connectors.web.address import address
 from rag_pipeline.ingest.connectors.web.fetch import Answer, Disallowed, Fetcher, Passing
 from rag_pipeline.ingest.connectors.web.page import MEDIA_TYPES, asks_whether_changed, row_of, version_of, wants_no_index
 from rag_pipeline.ingest.connectors.web.robots import Robots
 from rag_pipeline.ingest.connectors.web.sitemap import MAX_BYTES, list_pages
 from rag_pipeline.progress import progress
-
-log = logging.getLogger("rag_pipeline")
 
 _UNREAD = "unread"
 """Version of a page that was never read, or cannot be read now: the next night asks for it anew."""
@@ -50,6 +47,7 @@ class Web(Connector):
         self._robots = Robots(self._fetcher)
         self._answers: dict[str, Answer] = {}
         self._problems: dict[str, str] = {}
+        self._remarks: list[Remark] = []
         self._patience = _Patience(1)
         weakref.finalize(self, _let_go, self._fetcher, folder)
 
@@ -57,22 +55,29 @@ class Web(Connector):
         self._forget()
         pages = self._pages()
         self._patience = _Patience(len(pages))
-        remarks: dict[str, list[str]] = defaultdict(list)
+        left_out: dict[str, list[str]] = defaultdict(list)
+        unreachable: list[str] = []
         with progress(f"asking {self._server.says}", len(pages), unit="pages") as advance:
             for url in pages:
                 key = str(url)
                 before = known(key)
                 try:
                     version = self._version(url, before)
-                except _LeftOut as reason:
-                    remarks[f"left out: {reason}"].append(key)
+                except _LeftOut as why:
+                    left_out[str(why)].append(key)
                 else:
                     if key in self._problems and version == before != _UNREAD:
-                        remarks["not to be had now, and stay as they were last read"].append(key)
+                        unreachable.append(key)
                     yield Item(key, version)
                 advance()
-        for remark, keys in remarks.items():
-            log.info("%s: %d of %d pages are %s; for example %s", self._server.says, len(keys), len(pages), remark, keys[0])
+        for reason, keys in left_out.items():
+            self._remarks.append(Remark(f"{len(keys)} of {len(pages)} pages are left out: {reason}", len(keys), keys[0]))
+        if count := len(unreachable):
+            says = f"{count} of {len(pages)} pages are not to be had now, and stay as they were last read"
+            self._remarks.append(Remark(says, count, unreachable[0], unreachable=True))
+
+    def remarks(self) -> Sequence[Remark]:
+        return tuple(self._remarks)
 
     def expect(self, items: Sequence[Item]) -> None:
         self._patience = _Patience(len(items))
@@ -89,6 +94,7 @@ class Web(Connector):
             _drop(answer)
         self._answers.clear()
         self._problems.clear()
+        self._remarks.clear()
 
     def _pages(self) -> list[httpx.URL]:
         """Every address to ask for, once."""
@@ -155,7 +161,7 @@ class Web(Connector):
 
 
 class _LeftOut(Exception):
-    """A page that does not belong to the source, and why, as told in the log."""
+    """A page that does not belong to the source, and why."""
 
 
 class _Patience:
@@ -173,9 +179,10 @@ class _Patience:
         self._in_a_row = self._in_a_row + 1 if error.everywhere else 0
         if 2 * self._lost > self._pages or self._in_a_row == _IN_A_ROW:
             which = f"{self._in_a_row} one after the other" if self._in_a_row == _IN_A_ROW else str(self._lost)
-            raise SourceUnavailable(
-                f"{which} of {self._pages} pages could not be fetched, the last, {url}: {error}. Is the site up, and may it "
-                "be asked this often (requestsPerSecond, timeoutSeconds, retries)?"
+            raise Named(
+                f"{which} of {self._pages} pages could not be fetched, the last, ",
+                url,
+                f": {error}. Is the site up, and may it be asked this often (requestsPerSecond, timeoutSeconds, retries)?",
             )
 
 

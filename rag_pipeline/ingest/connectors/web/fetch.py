@@ -1,9 +1,11 @@
 """Fetching over HTTP, politely and with an end: paced, retried, every redirect looked at, bodies spooled to disk.
 
-It knows nothing of pages or sitemaps. No body is ever held in memory as a whole, and no message holds a part of one.
+It knows nothing of pages or sitemaps. No body is ever held in memory as a whole, and no message holds a part of one, or more
+of an address than its host.
 """
 
 import hashlib
+import logging
 import os
 import ssl
 import tempfile
@@ -106,6 +108,8 @@ class Fetcher:
     def __init__(self, limits: Limits, folder: Path) -> None:
         self.pace = Pace(limits.per_second)
         self._limits, self._folder = limits, folder
+        for name in ("httpx", "httpcore"):  # they log every address, and addresses may be private
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._client = httpx.Client(
             headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"},
             timeout=limits.timeout_s,
@@ -137,7 +141,7 @@ class Fetcher:
         first = url
         for hop in range(MAX_REDIRECTS + 1):
             if not _may_fetch(url, allow, redirected=hop > 0):
-                raise Disallowed(f"redirects to {url}, which robots.txt disallows" if hop else "robots.txt disallows it")
+                raise Disallowed("redirects to a page that robots.txt disallows" if hop else "robots.txt disallows it")
             answer: Answer = self._retrying(self._request, url, headers, max_bytes, media_types)
             if answer.location is None:
                 return answer

@@ -16,6 +16,7 @@ import httpx
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
 from rag_pipeline.errors import SourceUnavailable, Unreadable
+from rag_pipeline.ingest.connectors.base import Named
 from rag_pipeline.ingest.connectors.web.address import address, site
 from rag_pipeline.ingest.connectors.web.fetch import Answer
 
@@ -50,9 +51,7 @@ def list_pages(location: str, fetch: Fetch) -> list[httpx.URL]:
         url, depth = waiting.pop()
         own, index, found = _read(url, fetch)
         if index and depth == MAX_DEPTH:
-            raise SourceUnavailable(
-                f"the sitemap {url} is an index inside {depth - 1} others; name the inner one as `location`"
-            )
+            raise _trouble(url, f" is an index inside {depth - 1} others; name the inner one as `location`")
         usable = [entry for entry in map(address, found) if entry is not None and site(entry) in own]
         if len(usable) < len(found):
             ignored[str(url)] += len(found) - len(usable)
@@ -65,15 +64,19 @@ def list_pages(location: str, fetch: Fetch) -> list[httpx.URL]:
         if len(pages) > MAX_PAGES:
             raise SourceUnavailable(f"the sitemap {first} names more than {MAX_PAGES:,} pages; make it several sources")
     if ignored:
-        example = next(iter(ignored))
         log.warning(
-            "%d entries of %d sitemaps are left out, because they are no plain addresses of the sitemap's own site, for "
-            "example in %s; pages of other sites belong into `pages`",
+            "%d entries of %d sitemaps are left out, because they are no plain addresses of the sitemap's own site; look at "
+            "%s and the sitemaps it names; pages of other sites belong into `pages`",
             ignored.total(),
             len(ignored),
-            example,
+            first,
         )
     return list(pages)
+
+
+def _trouble(url: httpx.URL, says: str) -> Named:
+    """Sitemaps inside of an index are named by the feed."""
+    return Named("the sitemap ", str(url), says)
 
 
 def _read(url: httpx.URL, fetch: Fetch) -> tuple[set[tuple[str, int | None]], bool, list[str]]:
@@ -81,9 +84,9 @@ def _read(url: httpx.URL, fetch: Fetch) -> tuple[set[tuple[str, int | None]], bo
     try:
         answer = fetch(url)
     except Unreadable as error:
-        raise SourceUnavailable(f"the sitemap {url}: {error}") from error
+        raise _trouble(url, f": {error}") from error
     if answer.body is None:
-        raise SourceUnavailable(f"the sitemap {url} answered {answer.status}; check `location`, or what names it")
+        raise _trouble(url, f" answered {answer.status}; check `location`, or what names it")
     try:
         entries = _Entries(url)
         parser = DefusedXMLParser(target=entries, forbid_dtd=True)
@@ -92,11 +95,11 @@ def _read(url: httpx.URL, fetch: Fetch) -> tuple[set[tuple[str, int | None]], bo
         parser.close()
     except ParseError as error:
         line, column = error.position
-        raise SourceUnavailable(f"the sitemap {url} is not well-formed XML: line {line}, column {column}") from error
+        raise _trouble(url, f" is not well-formed XML: line {line}, column {column}") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SourceUnavailable(f"the sitemap {url} is not readable as gzip ({type(error).__name__})") from error
+        raise _trouble(url, f" is not readable as gzip ({type(error).__name__})") from error
     except (ValueError, LookupError) as error:  # what defusedxml refuses, and encodings expat does not know
-        raise SourceUnavailable(f"the sitemap {url} is refused: {type(error).__name__}") from error
+        raise _trouble(url, f" is refused: {type(error).__name__}") from error
     finally:
         answer.body.unlink()
     return {site(url), site(answer.url)}, entries.index, entries.found
@@ -112,7 +115,7 @@ def _unpacked(path: Path, url: httpx.URL) -> Iterator[bytes]:
             while part := file.read(65_536):
                 size += len(part)
                 if size > MAX_BYTES:
-                    raise SourceUnavailable(f"the sitemap {url} unpacks to more than {MAX_BYTES // 1024**2} MiB; split it")
+                    raise _trouble(url, f" unpacks to more than {MAX_BYTES // 1024**2} MiB; split it")
                 yield part
 
 
@@ -130,7 +133,7 @@ class _Entries:
         name = tag.rpartition("}")[2]
         if self._depth == 1:
             if name not in {"urlset", "sitemapindex"}:
-                raise SourceUnavailable(f"the sitemap {self._url} is XML, but no sitemap: its root is <{name[:40]}>")
+                raise _trouble(self._url, f" is XML, but no sitemap: its root is <{name[:40]}>")
             self.index = name == "sitemapindex"
         self._text = [] if self._depth == 3 and name == "loc" else None
 
@@ -142,6 +145,6 @@ class _Entries:
         if self._text is not None and self._depth == 3:
             self.found.append("".join(self._text))
             if len(self.found) > MAX_ENTRIES:
-                raise SourceUnavailable(f"the sitemap {self._url} has more than {MAX_ENTRIES:,} entries; split it")
+                raise _trouble(self._url, f" has more than {MAX_ENTRIES:,} entries; split it")
             self._text = None
         self._depth -= 1

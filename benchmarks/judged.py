@@ -1,0 +1,143 @@
+"""Real documents with judged queries, loaded, embedded and released once, for the benchmarks that measure answers.
+
+Each set of `../shared/data` becomes a pipeline of its own below the work folder: a contract, a golden set, a policy, and a
+refresh. A second call finds it done.
+"""
+
+import ast
+import csv
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from rag_pipeline.defs.run import refresh
+from rag_pipeline.release.channels import serving
+from rag_pipeline.settings import Settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+NAMES = ("gitlab_handbook", "squad_dev", "chunking_evaluation")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One released corpus and the name of its golden set."""
+
+    name: str
+    settings: Settings
+
+    @property
+    def release(self) -> str:
+        found = serving(self.settings.home)
+        assert found, f"nothing serves in {self.settings.home}; run `rag refresh` there first"
+        return found
+
+
+def prepared(name: str, work: Path, data: Path = SHARED, **changes: object) -> Judged:
+    """The corpus `name`, released below `work` with the settings' `changes` (as `retrieval="dense"`)."""
+    root = work / name
+    settings = Settings(home=root / "home", contracts=root / "contracts", evals=root / "evals", **changes)
+    os.environ["DAGSTER_HOME"] = str(root / "dagster")
+    if not (root / "evals" / name).is_dir():
+        for folder in (settings.contracts, settings.evals / name / "qrels"):
+            folder.mkdir(parents=True, exist_ok=True)
+        {"gitlab_handbook": _gitlab, "squad_dev": _squad, "chunking_evaluation": _chunking}[name](root, data)
+        policy = {
+            "channels": {"production": {"golden_sets": {name: {"not_worse": None, "dead_judgments_max_percent": 100}}}}
+        }
+        (settings.evals / "gate.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
+    if not serving(settings.home):
+        ran = refresh(settings)
+        assert ran.success, ran.errors
+    return Judged(name, settings)
+
+
+def _gitlab(root: Path, data: Path) -> None:
+    _contract(root, "gitlab_handbook", data / "gitlab-handbook/content", "documents", key="path")
+    _golden(root, "gitlab_handbook", data / "gitlab-handbook/golden", "test", source="gitlab_handbook")
+
+
+def _squad(root: Path, data: Path) -> None:
+    _contract(root, "squad_dev", data / "squad-dev/corpus.jsonl", "jsonl", key="_id")
+    _golden(root, "squad_dev", data / "squad-dev", "dev", source="squad_dev")
+
+
+def _chunking(root: Path, data: Path) -> None:
+    name = "chunking_evaluation"
+    _contract(root, name, data / "chunking-evaluation/corpora", "documents", key="path")
+    shutil.rmtree(root / "evals" / name / "qrels")
+    _about(root, name, "test", name, metrics=["nDCG@10", "recall@10", "hit@10", "span_recall@5", "span_iou@5"])
+    with (data / "chunking-evaluation/questions_df.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [
+        {
+            "_id": f"q{place}",
+            "text": row["question"],
+            "metadata": {"corpus": row["corpus_id"]},
+            "references": [
+                {"document": f"{row['corpus_id']}.md", "quote": one["content"], "start": one["start_index"]}
+                for one in _json(row["references"])
+            ],
+        }
+        for place, row in enumerate(rows)
+    ]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (root / "evals" / name / "queries.jsonl").write_text(text, encoding="utf-8")
+
+
+def _json(text: str) -> list[dict[str, object]]:
+    try:
+        return list(json.loads(text))
+    except json.JSONDecodeError:
+        return list(ast.literal_eval(text))
+
+
+def _contract(root: Path, name: str, path: Path, form: str, *, key: str) -> None:
+    roles = [(key, "key"), ("text", "text"), ("title", "title")] + ([("uri", "uri")] if form == "documents" else [])
+    contract = {
+        "apiVersion": "v3.2.0",
+        "kind": "DataContract",
+        "id": name,
+        "version": "1.0.0",
+        "status": "active",
+        "description": {"purpose": f"{name}, to measure with."},
+        "team": {"name": "benchmarks", "members": [{"username": "bench@example.com"}]},
+        "servers": [{"server": "here", "type": "local", "format": form, "path": str(path)}],
+        "schema": [
+            {
+                "name": "rows",
+                "properties": [
+                    {
+                        "name": column,
+                        "logicalType": "string",
+                        "required": role in ("key", "text"),
+                        "primaryKey": role == "key",
+                        "customProperties": [{"property": "role", "value": role}],
+                    }
+                    for column, role in roles
+                ],
+            }
+        ],
+        "slaProperties": [{"property": "latency", "value": 100_000, "unit": "h"}],
+    }
+    (root / "contracts" / f"{name}.odcs.yaml").write_text(yaml.safe_dump(contract, sort_keys=False), encoding="utf-8")
+
+
+def _about(root: Path, name: str, split: str, source: str, **more: object) -> None:
+    about = {
+        "description": f"{name}, to measure with",
+        "owner": "bench@example.com",
+        "source": source,
+        "split": split,
+        **more,
+    }
+    (root / "evals" / name / "golden.yaml").write_text(yaml.safe_dump(about, sort_keys=False), encoding="utf-8")
+
+
+def _golden(root: Path, name: str, folder: Path, split: str, source: str) -> None:
+    _about(root, name, split, source)
+    shutil.copy(folder / "queries.jsonl", root / "evals" / name / "queries.jsonl")
+    shutil.copy(folder / "qrels" / f"{split}.tsv", root / "evals" / name / "qrels" / f"{split}.tsv")

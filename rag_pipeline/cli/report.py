@@ -1,0 +1,56 @@
+"""`report`: the page people look at, written again from what is known now."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.settings import load_settings
+
+
+def report(
+    release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
+    channel: Annotated[
+        str, typer.Option(help="The release a channel points at, and whose demands it is held to.")
+    ] = "production",
+    as_json: AsJson = False,
+) -> None:
+    """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies."""
+    from rag_pipeline.contracts.contract import Contract
+    from rag_pipeline.contracts.read import read_contracts
+    from rag_pipeline.errors import PipelineError
+    from rag_pipeline.index.manifest import read_manifest
+    from rag_pipeline.release.channels import release_in
+    from rag_pipeline.release.promote import desk_now, judge
+    from rag_pipeline.release.report import not_evaluated, report_path, write_report
+
+    settings, now = load_settings(), datetime.now(UTC)
+    named = release is not None
+    release = release or release_in(settings.home, channel)
+    report_path(settings.home, release)
+    read_manifest(settings.home / "releases" / release)
+    contracts: tuple[Contract, ...] = ()
+    try:
+        contracts = read_contracts(settings.contracts)
+        desk = desk_now(settings, contracts, now)
+        verdict, evidence = judge(desk, release, channel, named=named)
+    except PipelineError as error:  # a policy or a golden set that cannot be read: the page is wanted all the same
+        verdict = not_evaluated(release, str(error))
+        path = write_report(settings.home, None, verdict, now=now, contracts=contracts, channel=channel, problem=str(error))
+    else:
+        path = write_report(
+            settings.home,
+            evidence,
+            verdict,
+            now=now,
+            contracts=contracts,
+            golden_sets=desk.golden_sets,
+            policy=desk.policy,
+            channel=channel,
+        )
+    if as_json:
+        print_json({"release": release, "channel": channel, "verdict": verdict.outcome, "path": str(path)})
+        return
+    Console(highlight=False, soft_wrap=True).print(f"{release}: {verdict.outcome}\n{path}", markup=False)

@@ -1,0 +1,76 @@
+"""A release open on the bench: its index, where its chunks stand, and the model its queries are embedded with."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rag_pipeline.corpus.model import Encoder, Model, Vectors
+from rag_pipeline.evaluate.alive import Alive
+from rag_pipeline.evaluate.measure import Measured, Rankings, evaluate_way, rank
+from rag_pipeline.evaluate.places import Places, places_of
+from rag_pipeline.evaluate.query_vectors import query_vectors
+from rag_pipeline.index.manifest import MODES, Mode, RetrievalParameters, read_manifest
+from rag_pipeline.index.retrieve import OpenRelease, encoder_for, has_lexical, open_release
+
+
+@dataclass(slots=True)
+class Bench:
+    """Everything it takes to measure one release, golden set after golden set."""
+
+    home: Path
+    release: OpenRelease
+    modes: tuple[Mode, ...]
+    load: Callable[[], Encoder]
+    _places: dict[frozenset[str], Places] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, stack: ExitStack, home: Path, release_id: str, model: Model, *, all_modes: bool) -> "Bench":
+        """Open a release until the stack closes, in every way it can retrieve or in the one it serves.
+
+        Raises `ReleaseError` when it cannot be opened. That `model` is the one it was built with is looked at when a query
+        must be embedded.
+        """
+        manifest = read_manifest(home / "releases" / release_id)
+        modes: tuple[Mode, ...] = MODES if all_modes and has_lexical(manifest) else (manifest.retrieval.mode,)
+        release = stack.enter_context(open_release(home, release_id, modes))
+        return cls(home, release, modes, lambda: encoder_for(manifest, model))
+
+    def measure(self, living: Alive, metrics: list[str]) -> Measured:
+        """The release as it serves."""
+        return self.score(living, self.rankings(living, metrics), self.release.manifest.retrieval, metrics)
+
+    def measure_modes(self, living: Alive, metrics: list[str]) -> tuple[Measured, dict[str, Measured]]:
+        """The release as it serves, and as it would in each way it was opened for; without a re-ranker there."""
+        serves = self.release.manifest.retrieval
+        rankings = self.rankings(living, metrics)
+        plain = serves.model_copy(update={"reranker": ""})
+        others: dict[str, Measured] = {
+            mode: self.score(living, rankings, plain.model_copy(update={"mode": mode}), metrics) for mode in self.modes
+        }
+        mine = self.score(living, rankings, serves, metrics) if serves.reranker else others[serves.mode]
+        return mine, others
+
+    def rankings(self, living: Alive, metrics: list[str]) -> Rankings:
+        """What the indexes give for every query, to be fused and scored in any way."""
+        return rank(self.release, living, self.vectors(living), self.modes, metrics)
+
+    def score(self, living: Alive, rankings: Rankings, way: RetrievalParameters, metrics: list[str]) -> Measured:
+        """What one way to retrieve gives."""
+        return evaluate_way(self.release, self.places(living), living, rankings, way, metrics)
+
+    def places(self, living: Alive) -> Places:
+        """Where the chunks stand, with the texts a golden set quotes."""
+        quoted = frozenset(one.document for found in living.references.values() for one in found)
+        if quoted not in self._places:
+            self._places[quoted] = places_of(self.home, self.release.manifest, set(quoted))
+        return self._places[quoted]
+
+    def vectors(self, living: Alive) -> dict[str, Vectors]:
+        """query id -> vector, shape (dimensions,); none where words alone are asked for"""
+        if set(self.modes) == {"lexical"}:
+            return {}
+        queries = list(living.qrels)
+        texts = [living.golden.queries[query] for query in queries]
+        fingerprint = self.release.manifest.model.fingerprint
+        return dict(zip(queries, query_vectors(self.home, fingerprint, self.load, texts), strict=True))

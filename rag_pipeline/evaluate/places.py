@@ -1,0 +1,88 @@
+"""Where the chunks of one release stand: in which documents, from which character to which."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from rag_pipeline.evaluate.golden import Reference
+from rag_pipeline.evaluate.quotes import Folded, find
+from rag_pipeline.evaluate.spans import Span
+from rag_pipeline.index.contents import contents
+from rag_pipeline.index.manifest import Manifest
+
+Ranking = list[tuple[str, float]]
+"""(chunk id, score), best first"""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The chunks of a release by id, and the texts of the documents its golden sets quote, as the release holds them."""
+
+    rows: dict[str, int]
+    documents: list[str]
+    starts: list[int]
+    ends: list[int]
+    texts: dict[str, Folded]
+
+    def span(self, chunk_id: str) -> Span:
+        row = self.rows[chunk_id]
+        return self.documents[row], self.starts[row], self.ends[row]
+
+    def best_documents(self, ranking: Ranking, k: int) -> list[str]:
+        """The `k` documents whose best chunk comes first; of equal ones the smaller id."""
+        best: dict[str, float] = {}
+        for chunk_id, score in ranking:
+            if len(best) >= k and score < min(best.values()):
+                break
+            best.setdefault(self.documents[self.rows[chunk_id]], score)
+        return sorted(best, key=lambda document: (-best[document], document))[:k]
+
+    def passages(self, references: Iterable[Reference]) -> list[Span]:
+        """Where quoted passages stand in this release's own texts; one it does not hold stands where no chunk does."""
+        spans: list[Span] = []
+        missing = 0
+        for one in references:
+            text = self.texts.get(one.document)
+            if found := find(text, one.quote, one.start) if text else None:
+                spans.append((one.document, found.start, found.end))
+            else:  # one behind the other, since characters that overlap would count once
+                spans.append((_NOWHERE, missing, missing + len(one.quote)))
+                missing += len(one.quote)
+        return spans
+
+
+_NOWHERE = ""
+"""No document has this id, so what stands there is never retrieved but counts as wanted."""
+
+
+def places_of(home: Path, manifest: Manifest, quoted: set[str]) -> Places:
+    """Read from the release's own chunks. `quoted`: documents whose text is wanted.
+
+    Raises `ReleaseError` when they are not the ones it was built from.
+    """
+    chunks = contents(home / "releases" / manifest.id, manifest)
+    rows = chunks.select("chunk_id", "document_id", "start", "end").collect()
+    pieces = chunks.filter(pl.col("document_id").is_in(sorted(quoted))).select("document_id", "start", "text").collect()
+    texts: dict[str, list[tuple[int, str]]] = {}
+    for document, start, text in pieces.iter_rows():
+        texts.setdefault(document, []).append((start, text))
+    ids = rows["chunk_id"].to_list()
+    return Places(
+        rows={chunk_id: row for row, chunk_id in enumerate(ids)},
+        documents=rows["document_id"].to_list(),
+        starts=rows["start"].to_list(),
+        ends=rows["end"].to_list(),
+        texts={document: Folded(whole(parts)) for document, parts in texts.items()},
+    )
+
+
+def whole(pieces: list[tuple[int, str]]) -> str:
+    """A document's text from (start, text) of its chunks; what no chunk holds, blanks in most cases, is blank."""
+    parts: list[str] = []
+    end = 0
+    for start, piece in sorted(pieces):
+        parts += [" " * (start - end), piece[max(0, end - start) :]]
+        end = max(end, start + len(piece))
+    return "".join(parts)

@@ -1,0 +1,69 @@
+"""Vectors of queries, kept by model: a question that did not change is never embedded twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from rag_pipeline.corpus.model import Encoder, Vectors, usable
+from rag_pipeline.corpus.tables import VECTORS
+from rag_pipeline.files import exclusive, fingerprint
+from rag_pipeline.lake import Table
+from rag_pipeline.progress import progress
+
+_AT_ONCE = 1_024
+
+
+def query_vectors_table(home: Path) -> Table:
+    """One row a (model fingerprint, hash of a query's text); prompts are part of the model's fingerprint."""
+    return Table(home / "lake" / "query_vectors", VECTORS, partition_by=("model",))
+
+
+def query_vectors(home: Path, model: str, load: Callable[[], Encoder], texts: list[str]) -> Vectors:
+    """Shape (texts, dimensions), in the order of `texts`. The model is loaded only if a text has no vector yet."""
+    hashes = [fingerprint(text) for text in texts]
+    with exclusive(home / "lake", "query_vectors", wait_s=600):
+        table = query_vectors_table(home)
+        known = _stored(table, model, hashes)
+        missing = {text_hash: text for text_hash, text in zip(hashes, texts, strict=True) if text_hash not in known}
+        if missing:
+            new = _embedded(load(), list(missing.values()))
+            known |= dict(zip(missing, new, strict=True))
+            rows = pa.Table.from_arrays(
+                [
+                    pa.array([model] * len(missing)),
+                    pa.array(list(missing)),
+                    pa.FixedSizeListArray.from_arrays(pa.array(new.reshape(-1)), new.shape[1]).cast(
+                        VECTORS.field("vector").type
+                    ),
+                ],
+                schema=VECTORS,
+            )
+            table.append(rows)
+    return np.stack([known[text_hash] for text_hash in hashes]) if texts else np.empty((0, 0), dtype=np.float32)
+
+
+def _stored(table: Table, model: str, hashes: list[str]) -> dict[str, Vectors]:
+    wanted = pl.col("text_hash").is_in(sorted(set(hashes)))
+    rows = table.scan().filter((pl.col("model") == model) & wanted).select("text_hash", "vector").collect()
+    if rows.is_empty():
+        return {}
+    vectors: Vectors = rows["vector"].explode().to_numpy().reshape(rows.height, -1).astype(np.float32)
+    return dict(zip(rows["text_hash"].to_list(), usable(vectors, rows.height), strict=True))
+
+
+def _embedded(encoder: Encoder, texts: list[str]) -> Vectors:
+    """Sorted by length, so that a batch holds queries of one length."""
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    parts: list[Vectors] = []
+    with progress("embedding queries", len(texts), unit="queries") as advance:
+        for start in range(0, len(order), _AT_ONCE):
+            part = [texts[place] for place in order[start : start + _AT_ONCE]]
+            parts.append(usable(encoder.queries(part), len(part)))
+            advance(len(part))
+    vectors = np.concatenate(parts)
+    result = np.empty_like(vectors)
+    result[order] = vectors
+    return result

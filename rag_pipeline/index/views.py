@@ -1,0 +1,124 @@
+"""Private copies of a release's folders, to be opened in its place: both Chroma and tantivy write to what they open.
+
+Copying 100 MB takes about 0.1 s. A view outlives its release, so that collecting old releases never disturbs a reader.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index.manifest import Manifest
+
+
+@contextmanager
+def intact_view(home: Path, manifest: Manifest, folder: str) -> Iterator[Path]:
+    """A view of one folder of a release, held against the manifest before anybody opens it.
+
+    Raises `ReleaseError` when the bytes are not the ones the manifest names: better no answer than a wrong one.
+    """
+    with ExitStack() as stack:
+        try:
+            copied = stack.enter_context(view(home / "releases" / manifest.id / folder, home))
+        except FileNotFoundError as error:
+            raise ReleaseError(f"release {manifest.id} was removed while it was being opened") from error
+        if damaged := _damaged(copied, manifest, folder):
+            raise ReleaseError(
+                f"release {manifest.id} is damaged ({', '.join(damaged)}) and cannot answer; `rag refresh` rebuilds it, "
+                "`rag rollback` goes back to the release before"
+            )
+        yield copied
+
+
+def _damaged(view: Path, manifest: Manifest, folder: str) -> list[str]:
+    """Files of a view that are not the manifest's; one too many may be a journal, which SQLite would replay."""
+    wanted = {name: entry for name, entry in manifest.files.items() if name.startswith(f"{folder}/")}
+    found = {f"{folder}/{path.relative_to(view).as_posix()}": path for path in view.rglob("*") if path.is_file()}
+    odd = wanted.keys() ^ found.keys()
+    return sorted(odd | {name for name in wanted.keys() & found.keys() if not wanted[name].is_of(found[name])})
+
+
+@contextmanager
+def view(folder: Path, home: Path) -> Iterator[Path]:
+    """A copy of `folder` to open, removed when the block ends, or by the next reader if this process dies.
+
+    It lies below `home`; where that is full or read-only, in the system's temporary folder, so that readers go on.
+    """
+    with ExitStack() as stack:
+        try:
+            target = _copied(folder, home / "views", stack)
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
+            target = _copied(folder, Path(tempfile.gettempdir()) / f"rag-views-{os.getuid()}", stack)
+        yield target
+
+
+_ROOM_TO_OPEN = 4_000_000
+"""Bytes: Chroma writes to what it opens."""
+
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
+    views.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sweep(views)
+    needed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) + _ROOM_TO_OPEN
+    if shutil.disk_usage(views).free < needed:
+        raise OSError(errno.ENOSPC, f"No space left on device: {needed:,} bytes are needed to open a release", str(views))
+    target = views / uuid.uuid4().hex
+    lock = FileLock(target.with_suffix(_ALIVE))
+    stack.enter_context(lock)
+    stack.callback(target.with_suffix(_ALIVE).unlink, missing_ok=True)
+    stack.callback(shutil.rmtree, target, ignore_errors=True)
+    try:
+        copy_files(folder, target)
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)  # a full disk needs the room now
+        raise
+    return target
+
+
+_ALIVE = ".lock"
+"""A view's lock is held as long as its process lives, in whatever container; the system lets go of it."""
+
+
+def sweep(views: Path) -> None:
+    """Remove the views of processes that are no more."""
+    for path in views.iterdir() if views.is_dir() else ():
+        if path.suffix != _ALIVE:
+            alive = path.with_suffix(_ALIVE)  # made before the view, so a view without one is nobody's
+        else:
+            alive, path = path, path.with_suffix("")
+        with suppress(OSError, Timeout), FileLock(alive, timeout=0):
+            shutil.rmtree(path, ignore_errors=True)
+            alive.unlink(missing_ok=True)
+
+
+def copy_files(folder: Path, target: Path) -> None:
+    """Copy a directory's files (in the file system itself where it can share them), writable whatever they were."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            copy_files(path, target / path.name)
+        else:
+            _copy(path, target / path.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as reading, target.open("wb") as writing:
+        try:
+            while os.copy_file_range(reading.fileno(), writing.fileno(), 1 << 30):
+                pass
+        except (OSError, AttributeError):  # across file systems, or not on Linux
+            reading.seek(0)
+            writing.seek(0)
+            writing.truncate()
+            shutil.copyfileobj(reading, writing, 1 << 20)

@@ -1,0 +1,51 @@
+"""Whether a batch as a whole keeps its contract. Decides only; holding a source, or committing, is for the loader."""
+
+import polars as pl
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.ingest.staged import Staged
+from rag_pipeline.ingest.tables import SourceTables
+
+
+def batch_problem(contract: Contract, tables: SourceTables, staged: Staged, touched: set[str]) -> str | None:
+    """Why the batch as a whole breaks its contract, or None."""
+    required = [column.found_as for column in contract.columns if column.required]
+    if staged.readable and (missing := [name for name in required if name not in staged.columns]):
+        found = ", ".join(column_names(contract, staged)) or "none of the contract's; does the file lack its header line?"
+        return (
+            f"column {', '.join(missing)} is required but missing from the feed (columns found: {found}); "
+            f"mend the feed, or the schema in {contract.file.name}"
+        )
+    before = tables.documents.scan().select("document_id", "item").collect()
+    kept = before.filter(~pl.col("item").is_in(list(touched - staged.unreadable_items))).height
+    old_refusals = (
+        tables.quarantine.scan()
+        .filter((pl.col("status") == "open") & (pl.col("kind") != "superseded") & ~pl.col("item").is_in(list(touched)))
+        .select(pl.len())
+        .collect()
+        .item()
+    )
+    after, refused = kept + staged.good, old_refusals + staged.refused
+    if not before.height and not after and not refused:
+        return "the feed is empty: what it lists holds no row"
+    share = 100 * refused / (after + refused) if after + refused else 0.0
+    if share > contract.quarantine_max_percent:
+        return (
+            f"{refused} of {after + refused} rows ({share:.1f} %) break the contract, more than "
+            f"quarantineMaxPercent {contract.quarantine_max_percent:g} allows; the quarantine says why each was refused"
+        )
+    drop = 100 * (before.height - after) / before.height if before.height else 0.0
+    if drop > contract.volume_max_drop_percent:
+        return (
+            f"the source would shrink from {before.height} to {after} documents ({drop:.1f} % less), more than "
+            f"volumeMaxDropPercent {contract.volume_max_drop_percent:g} allows; if that is meant, raise it for one run"
+        )
+    return None
+
+
+def column_names(contract: Contract, staged: Staged, *, only_unknown: bool = False) -> list[str]:
+    """Names of the columns found. None where none is the contract's: then they may be values, of a file without header."""
+    known = {column.found_as for column in contract.columns}
+    if not known & staged.columns:
+        return []
+    return sorted(staged.columns - known if only_unknown else staged.columns)

@@ -1,0 +1,38 @@
+"""What the gate says: a verdict, and the reasons for it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["passed", "regressed", "inconclusive", "could not be evaluated"]
+"""`regressed`: measured, and short of a demand. `inconclusive`: too few queries to tell. Only `passed` promotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that speaks against promotion: the policy line it breaks, and the figure behind it."""
+
+    outcome: Outcome
+    line: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.line})" if self.line else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision. Only `passed` promotes; warnings are what a person should look at all the same."""
+
+    release: str
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    warnings: tuple[Reason, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == "passed"
+
+
+def invalid(message: str, line: str = "") -> Reason:
+    """Something without which nothing can be said about a release."""
+    return Reason("could not be evaluated", line, message)

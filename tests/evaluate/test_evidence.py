@@ -1,0 +1,141 @@
+"""Evidence as it is kept: sealed, append-only, and used again only where measuring could tell nothing new."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rag_pipeline.evaluate.evaluate import evaluations_table
+from rag_pipeline.evaluate.evidence import keep, newest
+from tests.corpus.small import (
+    NOW,
+    CountingEncoder,
+    SmallModel,
+    store_documents,
+)
+from tests.evaluate.desk import LATER, PAGES, Desk
+
+
+@dataclass(frozen=True)
+class NoModel(SmallModel):
+    """Must not be loaded: what is asked for is known already."""
+
+    def load(self) -> CountingEncoder:
+        raise AssertionError("the release was measured again")
+
+
+def test_the_same_release_evaluated_twice_gives_the_same_figures(desk: Desk) -> None:
+    candidate = desk.second()
+    first, second = (desk.evaluate(candidate, desk.release) for _ in range(2))
+    assert first.model_copy(update={"latency": [], "seal": ""}) == second.model_copy(update={"latency": [], "seal": ""})
+
+
+def test_evidence_is_written_sealed_and_read_back_as_it_was(desk: Desk) -> None:
+    evidence = desk.evaluate()
+    assert evidence.intact
+    assert newest(desk.home, evidence.release_fingerprint) == evidence
+
+
+def test_an_edited_evidence_file_is_not_intact(desk: Desk) -> None:
+    evidence = desk.evaluate()
+    [file] = (desk.home / "evidence" / evidence.release_fingerprint).glob("*.json")
+    original = json.loads(file.read_text(encoding="utf-8"))
+    animals = original["golden_sets"]["animals"]
+    loss = {"query": "q0", "text": "cats", "difference": -1.0, "expected": [], "production": [], "candidate": []}
+    inner = {
+        "query_ids": ["q0", "q1", "q3"],
+        "values": animals["values"] | {"nDCG@10": [1.0, 1.0, 0.5]},
+        "production": animals["values"],
+        "slices": {},
+        "moved": 1,
+        "unresolved": [{"query": "q2", "document": "x", "status": "stale", "quote": "y"}],
+        "modes": {},
+        "overlap_at_10": 1.0,
+        "unjudged": [],
+        "examples": [loss],
+        "made_by": "machine",
+    }
+    assert all(animals[name] != value for name, value in inner.items())
+    for edit in (
+        {"release": "other"},
+        {"mode": "lexical"},
+        {"approximate_recall": 0.5},
+        {"created_at": LATER.isoformat()},
+        {"golden_sets": {}},
+        *({"golden_sets": {"animals": animals | {name: value}}} for name, value in inner.items()),
+        {"latency": []},
+        {"latency": [original["latency"][0] | {"p95_ms": 0.0}]},
+        {"seal": "0" * 32},
+        {"seal": ""},
+    ):
+        file.write_text(json.dumps({**original, **edit}), encoding="utf-8")
+        found = newest(desk.home, evidence.release_fingerprint)
+        assert found is not None
+        assert not found.intact, edit
+    file.write_text(json.dumps(original, indent=7), encoding="utf-8")
+    assert newest(desk.home, evidence.release_fingerprint) == evidence, "the layout of the file says nothing"
+
+
+def test_the_newest_evidence_on_a_release_is_found_and_earlier_files_are_kept(desk: Desk) -> None:
+    first = desk.evaluate()
+    desk.evaluate(now=LATER)
+    last = desk.evaluate(now=NOW + timedelta(minutes=5))  # the clock was set back: written last all the same
+    folder = desk.home / "evidence" / first.release_fingerprint
+    assert newest(desk.home, first.release_fingerprint) == last
+    assert len(list(folder.glob("*.json"))) == 3
+    assert newest(desk.home, "another release") is None
+    (folder / f"{LATER + timedelta(hours=1):%Y%m%dT%H%M%S.%f}-damaged.json").write_text('{"format": 1', encoding="utf-8")
+    assert newest(desk.home, first.release_fingerprint) is None, "older evidence must not stand in for a damaged file"
+
+
+def test_evidence_without_a_living_query_can_be_kept_and_read_and_stays_intact(desk: Desk) -> None:
+    candidate = desk.second()
+    store_documents(desk.home, "handbook", {"new.md": "# New"})
+    evidence = desk.evaluate(candidate, desk.release)
+    measured = evidence.golden_sets["animals"]
+    assert (measured.queries, measured.unresolved_percent, measured.overlap_at_10) == (0, 100.0, None)
+    assert measured.differences("nDCG@10") == []
+    found = newest(desk.home, evidence.release_fingerprint)
+    assert found is not None
+    assert found.intact
+    assert found == evidence
+
+
+def test_young_evidence_on_the_same_inputs_stands(desk: Desk) -> None:
+    first = desk.evaluate()
+    again = desk.evaluate(now=LATER, reuse_hours=2, model=NoModel())
+    assert again == first
+    assert evaluations_table(desk.home).scan().collect().height == 12
+
+
+def test_evidence_on_other_inputs_is_measured_again(desk: Desk) -> None:
+    second = desk.second()
+    store_documents(desk.home, "handbook", PAGES)
+    folder = desk.workspace.settings.evals / "animals"
+    first = desk.evaluate()
+    for changes in (
+        {"reuse_hours": 0},
+        {"reuse_hours": 1},
+        {"reuse_hours": 2, "policies": {"production": "other"}},
+        {"reuse_hours": 2, "now": NOW - timedelta(hours=1)},
+        {"reuse_hours": 2, "production": second},
+    ):
+        assert desk.evaluate(**{"now": LATER, **changes}) != first, changes  # type: ignore[arg-type]
+    for file in (desk.home / "evidence" / first.release_fingerprint).glob("*.json"):
+        file.unlink()
+    first = desk.evaluate()
+    assert desk.evaluate(now=LATER, reuse_hours=2) == first
+    (folder / "golden.yaml").write_text((folder / "golden.yaml").read_text(encoding="utf-8") + "# note\n", encoding="utf-8")
+    changed = desk.evaluate(now=LATER, reuse_hours=2)
+    assert changed != first
+    store_documents(desk.home, "handbook", {"cats.md": PAGES["cats.md"]})
+    died = desk.evaluate(now=LATER + timedelta(minutes=1), reuse_hours=2)
+    assert len(died.golden_sets["animals"].unresolved) == 2
+
+
+def test_edited_evidence_is_not_reused(desk: Desk) -> None:
+    first = desk.evaluate()
+    forged = first.model_copy(update={"latency": [first.latency[0].model_copy(update={"p95_ms": 0.0})]})
+    for file in (desk.home / "evidence" / first.release_fingerprint).glob("*.json"):
+        file.unlink()
+    keep(desk.home, forged)
+    assert desk.evaluate(now=LATER, reuse_hours=2).intact
