@@ -53,9 +53,8 @@ def main() -> None:
             below = max(there.values()) - there[chosen]
             print(f"  chosen on the {label} half: {chosen}; on the other half {below:.2f} points below the best")
         below_best = np.array([halves(found, np.random.default_rng(seed)) for seed in range(200)])
-        print(
-            f"  200 random halves: {below_best.mean():.2f} points below the best, {np.mean(below_best <= 0.5):.0%} within half a point"
-        )
+        near = np.mean(below_best <= 0.5)
+        print(f"  200 random halves: {below_best.mean():.2f} points below the best, {near:.0%} within half a point")
 
 
 def halves(found: dict[str, np.ndarray], generator: np.random.Generator) -> float:

@@ -80,7 +80,7 @@ def evaluation_asset(
         verdicts = {name: promote.judge(desk, release, name, named=bool(config.release))[0] for name in names}
         serving = verdicts[channels.PRODUCTION]
         return dg.MaterializeResult(
-            metadata=evidence_metadata(evidence, serving) | report_links(report_of(desk, evidence, serving)),
+            metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving)),
             data_version=dg.DataVersion(evidence.seal),
             check_results=[policy_check(EVALUATION, meets_policy(name), verdict) for name, verdict in verdicts.items()],
         )

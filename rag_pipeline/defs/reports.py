@@ -43,7 +43,7 @@ def _how(origin: Origin) -> str:
     return f"whole, because {origin.rebuilt_because}" if origin.rebuilt_because else "whole"
 
 
-def evidence_metadata(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
+def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None = None) -> dict[str, Any]:
     """One number a metric (so that the UI plots them) and tables for people."""
     plotted = {
         f"{name}/{metric}": round(value, 4)
@@ -63,6 +63,9 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     }
     return {
         "verdict": verdict.outcome,
+        "reasons": reasons_table(verdict.reasons),
+        "warnings": reasons_table(verdict.warnings, empty="none"),
+        **(report_links(report) if report else {}),
         "mode": evidence.mode,
         "release": evidence.release,
         "compared_with": evidence.compared_with or "nothing (first release, or production itself)",
@@ -70,8 +73,6 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "metrics": _metrics_table(evidence),
         "slices": _slices_table(evidence),
         "modes": _modes_table(evidence),
-        "reasons": reasons_table(verdict.reasons),
-        "warnings": reasons_table(verdict.warnings, empty="none"),
         "worst_queries": _worst_table(evidence),
         "unresolved_judgments": table(
             ("golden set", "query", "document", "status"),

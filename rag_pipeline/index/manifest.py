@@ -117,7 +117,10 @@ class Probe(_Frozen):
     @property
     def holds(self) -> bool:
         stored = {self.ids_stored} if self.lexical_stored is None else {self.ids_stored, self.lexical_stored}
-        return stored == {self.ids_expected} and self.self_retrieval_found + self.self_retrieval_alike == self.self_retrieval_asked
+        return (
+            stored == {self.ids_expected}
+            and self.self_retrieval_found + self.self_retrieval_alike == self.self_retrieval_asked
+        )
 
 
 class Origin(_Frozen):

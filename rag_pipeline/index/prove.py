@@ -33,9 +33,9 @@ _SAME = 1e-4
 _NEARLY = 0.1
 """Cosine distance below which records are alike: pages from one template, that differ by a number or a name.
 
-Among hundreds of such records HNSW cannot reach each one, because it keeps edges to what lies apart and drops the others. What is
-asked for is then answered by its likes. That is told, and `approximate_recall_min` of the gate limits it; what is lost
-otherwise lies among strangers.
+Among hundreds of such records HNSW cannot reach each one, because it keeps edges to what lies apart and drops the others.
+What is asked for is then answered by its likes. That is told, and `approximate_recall_min` of the gate limits it; what is
+lost otherwise lies among strangers.
 """
 
 
@@ -167,7 +167,7 @@ def _same_records(collection: "Collection", rows: pl.DataFrame) -> None:
 
 
 def _finds(collection: "Collection", expected: Expected) -> tuple[int, float]:
-    """Every record is found by its own vector, or its likes are: how many were, and recall@10, a tie with the tenth found."""
+    """Every record is found by its own vector, or its likes are; returns how many were, and recall@10 (a tie is a hit)."""
     sample = expected.sample
     found: Any = collection.query(query_embeddings=matrix(sample), n_results=_NEAREST, include=["distances"])
     itself, missed, hits = 0, 0, 0
