@@ -113,3 +113,16 @@ def test_a_model_that_is_not_here_is_named_and_no_network_is_asked(
 
 def test_a_folder_is_a_model(folder: Path) -> None:
     assert model_of(Settings(model=str(folder))).fingerprint == model(folder).fingerprint
+
+
+def test_a_text_gives_the_same_vector_alone_and_among_texts_of_every_length() -> None:
+    """Batches are cut by length, so one is of many short texts and another of few long ones: each vector finds its text."""
+    texts = [("word " * length).strip() for length in (1, 300, 2, 40, 3, 150, 5, 90)] * 3 + [
+        f"question {n}?" for n in range(40)
+    ]
+    encoder = real_model().load()
+    together = encoder.documents(texts)
+    alone = [encoder.documents([text])[0] for text in texts]
+    assert together.shape == (len(texts), 384)
+    for one, other in zip(together, alone, strict=True):
+        assert float(one @ other) > 0.99999

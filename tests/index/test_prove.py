@@ -122,6 +122,18 @@ def test_records_that_are_stored_but_that_queries_do_not_reach_are_refused(tmp_p
         prove(tmp_path / "index", expect(tmp_path, chunks, entry(replace(SMALL, dimensions=32))))
 
 
+def test_a_crowd_of_near_duplicates_is_answered_by_its_likes_and_told_of(tmp_path: Path) -> None:
+    """The same thin graph, but everything in it says nearly the same: a reader is served as well by one as by the other."""
+    crowd = unit_vectors(1, dimensions=32) + 0.2 * unit_vectors(1000, dimensions=32, seed=3)
+    store_vectors(tmp_path, (crowd / np.linalg.norm(crowd, axis=1, keepdims=True)).astype(np.float32))
+    chunks, thin = chunks_table(tmp_path).scan(), IndexParameters(max_neighbors=2, ef_construction=2, ef_search=10)
+    fill_whole(tmp_path, tmp_path / "index", chunks, "small", thin)
+    probe = prove(tmp_path / "index", expect(tmp_path, chunks, entry(replace(SMALL, dimensions=32))))
+    assert probe.self_retrieval_alike > 0
+    assert probe.self_retrieval_found + probe.self_retrieval_alike == probe.self_retrieval_asked == 200
+    assert probe.holds
+
+
 def test_an_index_of_other_vectors_than_the_tables_hold_is_refused(tmp_path: Path) -> None:
     store_vectors(tmp_path, unit_vectors(20))
     manifest = build(tmp_path).manifest
