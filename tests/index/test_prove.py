@@ -123,10 +123,10 @@ def test_records_that_are_stored_but_that_queries_do_not_reach_are_refused(tmp_p
 
 
 def test_a_crowd_of_near_duplicates_is_answered_by_its_likes_and_told_of(tmp_path: Path) -> None:
-    """The same thin graph, but everything in it says nearly the same: a reader is served as well by one as by the other."""
+    """A thin graph again, but everything in it says nearly the same: a reader is served as well by one as by the other."""
     crowd = unit_vectors(1, dimensions=32) + 0.2 * unit_vectors(1000, dimensions=32, seed=3)
     store_vectors(tmp_path, (crowd / np.linalg.norm(crowd, axis=1, keepdims=True)).astype(np.float32))
-    chunks, thin = chunks_table(tmp_path).scan(), IndexParameters(max_neighbors=2, ef_construction=2, ef_search=10)
+    chunks, thin = chunks_table(tmp_path).scan(), IndexParameters(max_neighbors=4, ef_construction=6, ef_search=20)
     fill_whole(tmp_path, tmp_path / "index", chunks, "small", thin)
     probe = prove(tmp_path / "index", expect(tmp_path, chunks, entry(replace(SMALL, dimensions=32))))
     assert probe.self_retrieval_alike > 0
