@@ -265,7 +265,7 @@ def main() -> None:
         if arguments.tokens and not own:
             others[f"chunks of {arguments.tokens} tokens"] = recut(judged, arguments.work, arguments.tokens)
         total = len(index.queries)
-        found += trials(judged, index, others, [total] if total < 1000 else [300, 1000])
+        found += trials(judged, index, others, [min(total, 300)])
         print(f"{name}: {total} queries, {len(index.ids)} chunks", flush=True)
     demands = read_policy(policy).channel("production").golden_sets["set"].not_worse
     assert demands is not None and demands.hit_to_miss_max_percent is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 
@@ -15,6 +16,8 @@ from rag_pipeline.settings import Settings, be_quiet_and_offline
 for _name in [name for name in os.environ if name.startswith("RAG_")]:
     del os.environ[_name]  # the tests' settings are their own, whatever the shell that runs them says
 be_quiet_and_offline()
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data some checkouts have beside them; tests that want it are skipped where it is absent."""

@@ -66,8 +66,7 @@ def test_after_an_evaluation_that_crashed_index_production_alone_is_refused(read
     opened(ready, lambda at: run.refresh(at.settings))
 
 
-# FAILS for a clock that was behind, and is left so: a real hole. `evidence.keep` names the file after the clock and
-# `evidence.newest` takes the last name, so that what was written last, and failed, loses to what passed before it.
+# `evidence.keep` names a file after those that are there, so that what was written last, and failed, never loses to what passed.
 @pytest.mark.parametrize("minutes", [0, -2])
 def test_an_evaluation_that_failed_counts_although_the_clock_was_wrong_when_it_was_written(
     ready: Workspace, minutes: float
@@ -175,8 +174,7 @@ def test_of_two_processes_that_both_decided_to_promote_exactly_one_does(ready: W
     ways.TRIED.append("two promotions at once")
 
 
-# FAILS, and is left so: a real hole. Without its file the channel counts as one that was never set, so the candidate is
-# compared with nothing; and `settle` finds sequence 1 in the audit table already, so the move is never written down.
+# Without its file the channel would count as one that was never set, and the candidate would be compared with nothing.
 def test_a_lost_channel_file_does_not_pass_for_a_first_release_that_need_not_be_compared(refused: Workspace) -> None:
     demand(refused, golden_sets={"questions": {"floors": {"nDCG@10": 0.1}}})
     closed(

@@ -103,7 +103,7 @@ def at_store(bucket: Bucket) -> dict[str, Any]:
     return server | {"endpointUrl": bucket.door.url, "customProperties": custom}
 
 
-@pytest.mark.parametrize("key", ["scan-and-mask", "hash"])
+@pytest.mark.parametrize("key", ["scan-and-mask", pytest.param("hash", marks=pytest.mark.slow)])
 def test_private_names_of_objects_are_found_in_the_quarantine_only(
     workspace: Workspace, bucket: Bucket, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -164,7 +164,7 @@ def at_site(site: Site) -> dict[str, Any]:
     return {"server": "site", "type": "custom", "location": site("/sitemap.xml"), "customProperties": custom}
 
 
-@pytest.mark.parametrize("key", ["scan-and-mask", "hash"])
+@pytest.mark.parametrize("key", ["scan-and-mask", pytest.param("hash", marks=pytest.mark.slow)])
 def test_private_addresses_of_pages_are_found_in_the_quarantine_only(
     workspace: Workspace, site: Site, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
