@@ -66,7 +66,7 @@ def test_after_an_evaluation_that_crashed_index_production_alone_is_refused(read
     opened(ready, lambda at: run.refresh(at.settings))
 
 
-# `evidence.keep` names a file after those that are there, so that what was written last, and failed, never loses to what passed.
+# `evidence.keep` names a file after those that are there: what was written last, and failed, never loses to what passed.
 @pytest.mark.parametrize("minutes", [0, -2])
 def test_an_evaluation_that_failed_counts_although_the_clock_was_wrong_when_it_was_written(
     ready: Workspace, minutes: float
