@@ -260,7 +260,7 @@ def test_rows_are_added_in_the_fewest_even_batches_chroma_takes(rows: int) -> No
     assert rows - (batches - 1) * size > size - batches, "the last batch is a small tail"
 
 
-@pytest.mark.parametrize("rows", [1, 2, 999, 1000, 1001, 5001])
+@pytest.mark.parametrize("rows", [1, 2, 999, 1000, 1001, pytest.param(5001, marks=pytest.mark.slow)])
 def test_every_row_of_a_collection_is_found_by_its_own_vector_after_reopening(tmp_path: Path, rows: int) -> None:
     vectors = unit_vectors(rows)
     ids = store_vectors(tmp_path, vectors)

@@ -95,6 +95,7 @@ def test_a_stale_source_turns_its_check_red_and_production_stays_where_the_gate_
     assert told(handbook)["release"] == second
 
 
+@pytest.mark.slow
 def test_without_leave_to_go_back_production_stays(handbook: Workspace, run: Run, two: tuple[str, str]) -> None:
     handbook.policy({"questions": FLOORS}, watch={"rollback": False, "slower_factor": None})
     answer_vanishes(handbook, run)

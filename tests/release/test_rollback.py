@@ -92,6 +92,7 @@ def test_after_a_rollback_and_a_new_release_a_rollback_skips_the_bad_one(office:
     assert roll_back(office, 6).channel.release == second
 
 
+@pytest.mark.slow
 def test_a_rollback_to_a_release_by_name_may_jump(office: Office, three: list[str]) -> None:
     first, second, third = three
     assert roll_back(office, 3, to=first).channel.release == first
@@ -115,6 +116,7 @@ def test_a_release_whose_manifest_is_damaged_does_not_stand_in_the_way_of_an_old
     assert release_before(office.home, "production") == first
 
 
+@pytest.mark.slow
 def test_a_twin_of_what_serves_is_nothing_to_go_back_to(office: Office, three: list[str]) -> None:
     """A repair promotes the same content under another id; going back from it means going back to other content."""
     _, second, third = three
