@@ -39,6 +39,13 @@ lost otherwise lies among strangers.
 """
 
 
+_UNREACHED = 0.01
+"""Share of the sample that HNSW may not reach: of 28,000 chunks of a dozen words it lost 1 record in 200, built whole.
+
+An index whose tail was lost misses a sixth and more.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What an index must hold and find."""
@@ -92,14 +99,15 @@ def prove(folder: Path, expected: Expected) -> Probe:
         stored = collection.get(include=[])["ids"]
         _same_ids(set(expected.ids), stored)
         _same_records(collection, expected.sample)
-        itself, recall = _finds(collection, expected)
+        itself, missed, recall = _finds(collection, expected)
         _stays_away(collection, expected)
     return Probe(
         ids_expected=len(expected.ids),
         ids_stored=len(stored),
         self_retrieval_asked=expected.sample.height,
         self_retrieval_found=itself,
-        self_retrieval_alike=expected.sample.height - itself,
+        self_retrieval_alike=expected.sample.height - itself - missed,
+        self_retrieval_missed=missed,
         vectors_checked=expected.vectors,
         records_compared=expected.sample.height,
         deleted_asked=expected.gone.height,
@@ -166,8 +174,8 @@ def _same_records(collection: "Collection", rows: pl.DataFrame) -> None:
             raise ReleaseError(f"{wrong} of {rows.height} records compared have another {what} than was put in")
 
 
-def _finds(collection: "Collection", expected: Expected) -> tuple[int, float]:
-    """Every record is found by its own vector, or its likes are; returns how many were, and recall@10 (a tie is a hit)."""
+def _finds(collection: "Collection", expected: Expected) -> tuple[int, int, float]:
+    """Every record is found by its own vector, or its likes are; returns found, missed, and recall@10 (a tie is a hit)."""
     sample = expected.sample
     found: Any = collection.query(query_embeddings=matrix(sample), n_results=_NEAREST, include=["distances"])
     itself, missed, hits = 0, 0, 0
@@ -180,9 +188,9 @@ def _finds(collection: "Collection", expected: Expected) -> tuple[int, float]:
         itself += found_it
         missed += not (found_it or among_likes)
         hits += sum(1 - distance >= tenth - _SAME for distance in distances)
-    if missed:
+    if missed > _UNREACHED * sample.height:
         raise ReleaseError(f"{missed} of {sample.height} records cannot be found by their own vector")
-    return itself, float(hits / (sample.height * min(_NEAREST, len(expected.ids))))
+    return itself, missed, float(hits / (sample.height * min(_NEAREST, len(expected.ids))))
 
 
 def _stays_away(collection: "Collection", expected: Expected) -> None:
