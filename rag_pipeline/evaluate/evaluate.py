@@ -14,7 +14,7 @@ from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
-from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, keep, newest
+from rag_pipeline.evaluate.evidence import JUDGED, Evidence, SetEvidence, keep, newest
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
@@ -84,10 +84,6 @@ class Evaluation:
     def measured(self, golden: GoldenSet) -> list[str]:
         """Every metric to take of a golden set, in the order of its golden.yaml first."""
         return list(dict.fromkeys([*golden.about.metrics, *self.metrics.get(golden.name, ()), JUDGED]))
-
-
-JUDGED = "judged@10"
-"""Share of the first ten that anybody judged: where it falls, other figures may fall for want of judgments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+JUDGED = "judged@10"
+"""Share of the first ten that anybody judged: where it falls, other figures may fall for want of judgments."""
+
 Status = Literal["stale", "dead"]
 """What became of a judgment that cannot be met any more: its quote left the document, or the document is gone."""
 

@@ -13,9 +13,9 @@ from rag_pipeline.corpus.model import Encoder, Vectors
 from rag_pipeline.evaluate.alive import Alive
 from rag_pipeline.evaluate.evidence import LatencyEvidence, average
 from rag_pipeline.evaluate.metrics import PerQuery, deepest, score
-from rag_pipeline.evaluate.places import Places, Ranking
+from rag_pipeline.evaluate.places import Places
 from rag_pipeline.evaluate.spans import is_span_metric, span_depth, span_score
-from rag_pipeline.index.fuse import fuse
+from rag_pipeline.index.fuse import Ranking, fuse
 from rag_pipeline.index.manifest import Mode, RetrievalParameters
 from rag_pipeline.index.retrieve import OpenRelease, Query
 from rag_pipeline.progress import progress

@@ -10,10 +10,8 @@ from rag_pipeline.evaluate.golden import Reference
 from rag_pipeline.evaluate.quotes import Folded, find
 from rag_pipeline.evaluate.spans import Span
 from rag_pipeline.index.contents import contents
+from rag_pipeline.index.fuse import Ranking
 from rag_pipeline.index.manifest import Manifest
-
-Ranking = list[tuple[str, float]]
-"""(chunk id, score), best first"""
 
 
 @dataclass(frozen=True, slots=True)

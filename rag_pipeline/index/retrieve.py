@@ -109,16 +109,6 @@ class OpenRelease:
         """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged."""
         return look_up(contents(self._home / "releases" / self.manifest.id, self.manifest), chunk_ids)
 
-    def documents(self, queries: Vectors, k: int) -> list[list[str]]:
-        """For each query vector, shape (queries, dimensions), the `k` documents whose best chunk is nearest."""
-        found = self._collection.query(
-            query_embeddings=queries, n_results=k * _CHUNKS_A_DOCUMENT, include=["metadatas", "distances"]
-        )
-        return [
-            _best_documents(zip(ids, payloads, distances, strict=True), k)
-            for ids, payloads, distances in zip(found["ids"], found["metadatas"], found["distances"], strict=True)
-        ]
-
     def _first(self, query: Query, depth: int, mode: Mode) -> Ranking:
         """The ranking before any re-ranker."""
         if mode != "hybrid":
@@ -154,9 +144,6 @@ class OpenRelease:
             for text, payload in [stored[chunk_id]]
         ]
 
-
-_CHUNKS_A_DOCUMENT = 10
-"""Chunks fetched for each document wanted, since many chunks of one document may come first."""
 
 _QUERIES_AT_ONCE = 64
 _DIGITS = 6
@@ -230,11 +217,3 @@ def _vector_of(query: Query) -> Vectors:
     if query.vector is None:
         raise ValueError("dense retrieval needs the query's vector")
     return query.vector.reshape(-1)
-
-
-def _best_documents(rows: Iterator[tuple[str, Any, float]], k: int) -> list[str]:
-    best: dict[str, float] = {}
-    for _, payload, distance in rows:
-        document = str(payload["document_id"])
-        best[document] = min(distance, best.get(document, distance))
-    return sorted(best, key=lambda document: (best[document], document))[:k]

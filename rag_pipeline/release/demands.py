@@ -14,11 +14,10 @@ from rag_pipeline.evaluate.compare import (
     more_for_share,
     share_bounds,
 )
-from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, average
+from rag_pipeline.evaluate.evidence import JUDGED, Evidence, SetEvidence, average
 from rag_pipeline.release.policy import NotWorse, Policy, SetPolicy, SlicePolicy
 from rag_pipeline.release.verdict import Reason, invalid
 
-JUDGED = "judged@10"
 _POOLED = 0.5
 """Where production's first ten are judged to less than this share, judged@10 tells relevance, not coverage."""
 

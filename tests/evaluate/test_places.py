@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.evaluate.places import Places, Ranking, places_of, whole
+from rag_pipeline.evaluate.places import Places, places_of, whole
 from rag_pipeline.evaluate.quotes import Folded
 from rag_pipeline.index.contents import FILE, contents
+from rag_pipeline.index.fuse import Ranking
 from tests.corpus.small import release_of, store_documents
 from tests.evaluate.sets import doc, living, on_bench, quote, quoting
 from tests.index.damage import flip_a_bit

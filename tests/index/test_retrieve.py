@@ -4,10 +4,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.retrieve import encoder_for, open_release
+from rag_pipeline.evaluate.places import places_of
+from rag_pipeline.index.retrieve import OpenRelease, Query, encoder_for, open_release
 from tests.corpus.small import SmallModel, bag_of_words, build, release_of, store_vectors, unit_vectors
+
+
+def documents(home: Path, release: OpenRelease, queries: Vectors, k: int) -> list[list[str]]:
+    """The `k` documents of the best chunks, as evaluations rank them."""
+    places = places_of(home, release.manifest, set())
+    return [places.best_documents(one, k) for one in release.ranked([Query("", query) for query in queries], 100, "dense")]
 
 
 def test_hits_come_best_first_with_what_a_reader_is_shown(tmp_path: Path) -> None:
@@ -40,22 +48,22 @@ def test_equal_scores_are_ordered_by_chunk_id_every_time(tmp_path: Path) -> None
     manifest = build(tmp_path).manifest
     with open_release(tmp_path, manifest.id) as release:
         assert [hit.chunk_id for hit in release.search(same[0], 30)] == sorted(ids)
-        assert release.documents(same[:1], 3)[0] == [f"numbers/{name}" for name in sorted(ids)[:3]]
+        assert documents(tmp_path, release, same[:1], 3)[0] == [f"numbers/{name}" for name in sorted(ids)[:3]]
 
 
 def test_documents_are_ranked_by_their_best_chunk_and_named_once(tmp_path: Path) -> None:
     angles = {"near": 0.1, "middle": 0.2, "far": 0.3, "near again": 0.4, "far again": 0.25}
     vectors = np.array([[np.cos(angle), np.sin(angle)] for angle in angles.values()], dtype=np.float32)
     store_vectors(tmp_path, vectors)
-    documents = pl.Series([f"numbers/{name.removesuffix(' again')}" for name in angles])
-    rows = chunks_table(tmp_path).scan().collect().sort("chunk_id").with_columns(document_id=documents)
+    owners = pl.Series([f"numbers/{name.removesuffix(' again')}" for name in angles])
+    rows = chunks_table(tmp_path).scan().collect().sort("chunk_id").with_columns(document_id=owners)
     chunks_table(tmp_path).overwrite(rows)
     manifest = build(tmp_path).manifest
     assert manifest.documents == 3
     queries = np.array([[1, 0], [0, 1]], dtype=np.float32)
     with open_release(tmp_path, manifest.id) as release:
-        near, far = release.documents(queries, 3)
-        assert release.documents(queries, 1) == [near[:1], far[:1]]
+        near, far = documents(tmp_path, release, queries, 3)
+        assert documents(tmp_path, release, queries, 1) == [near[:1], far[:1]]
     assert near == ["numbers/near", "numbers/middle", "numbers/far"]
     assert far == ["numbers/near", "numbers/far", "numbers/middle"], "0.4 is the nearest to a right angle, then 0.3, 0.2"
 
@@ -66,7 +74,7 @@ def test_documents_agree_with_exact_search(tmp_path: Path) -> None:
     manifest = build(tmp_path).manifest
     exact = [[f"numbers/{ids[index]}" for index in np.argsort(-(vectors @ query))[:10]] for query in queries]
     with open_release(tmp_path, manifest.id) as release:
-        found = release.documents(queries, 10)
+        found = documents(tmp_path, release, queries, 10)
     agreed = sum(len(set(one) & set(other)) for one, other in zip(exact, found, strict=True))
     assert agreed >= 0.99 * 10 * len(queries)
 
