@@ -152,6 +152,7 @@ def _build(
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
         base = base or choose_base(releases, recipe.model, recipe.index, chunks)
         origin, probe = _fill(home, staging, recipe, chunks, base)
+        lexical.unlock(staging / lexical.FOLDER)
         manifest = Manifest(
             id=staging.name.removeprefix(_STAGING),
             fingerprint=wanted,

@@ -189,18 +189,19 @@ def opened(folder: Path, language: str) -> Iterator[LexicalIndex]:
     except (ValueError, FileNotFoundError) as error:  # tantivy knows no other
         raise ReleaseError(f"the lexical index cannot be read: {error}") from error
     yield LexicalIndex(index.schema, searcher, analyzer_of(language))
-    _unlock(folder)
+    unlock(folder)
 
 
 @contextmanager
 def _writer(folder: Path, index: Index, language: str) -> Iterator[IndexWriter]:
     """A writer with one thread, so that the same rows make the same index; complete on disk afterwards, without locks."""
+    index.config_reader("manual")  # the reader it comes with looks at the folder from a thread, and leaves its lock behind
     index.register_tokenizer(_OURS, analyzer_of(language))
     writer = index.writer(_HEAP_BYTES, num_threads=1)
     yield writer
     writer.commit()
     writer.wait_merging_threads()  # ends the writer, and so lets go of its lock
-    _unlock(folder)
+    unlock(folder)
 
 
 def _add(writer: IndexWriter, chunks: pl.LazyFrame) -> None:
@@ -230,6 +231,7 @@ def _normal(text: str) -> str:
     return unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode("utf-8"))
 
 
-def _unlock(folder: Path) -> None:
+def unlock(folder: Path) -> None:
+    """Remove the files of locks that nobody holds; they are no part of an index."""
     for lock in folder.glob(_LOCKS):
-        lock.unlink()
+        lock.unlink(missing_ok=True)

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -155,6 +155,7 @@ def test_choosing_a_base_changes_nothing(kept: tuple[Path, Kept]) -> None:
 
 
 @given(start=st.integers(0, 60), size=st.integers(1, 100), moved=st.integers(0, 5))
+@example(start=2, size=34, moved=3)  # the nearest would have too many dead slots, the next one is near enough
 @hypothesis_settings(max_examples=25, deadline=None)
 def test_a_chosen_base_is_never_farther_than_another_and_never_past_the_limits(
     three_releases: tuple[Path, Kept], start: int, size: int, moved: int
@@ -165,13 +166,11 @@ def test_a_chosen_base_is_never_farther_than_another_and_never_past_the_limits(
     away = {}
     for one in releases.values():
         held = {(place, False) for place in range(one.chunks)}
-        away[one.id] = (len(held - wanted), len(wanted - held))
-    nearest = {
-        name: gone_and_new for name, gone_and_new in away.items() if sum(gone_and_new) == min(map(sum, away.values()))
-    }
+        gone, new = len(held - wanted), len(wanted - held)
+        if gone <= 0.2 * (size + gone) and new <= 0.5 * size:
+            away[one.id] = (gone, new)
     if base.manifest is None:
-        assert any(gone > 0.2 * (size + gone) or new > 0.5 * size for gone, new in nearest.values()), base.why_not
+        assert not away, base.why_not
     else:
-        gone, new = nearest[base.manifest.id]
-        assert (len(base.removed), len(base.added)) == (gone, new)
-        assert gone <= 0.2 * (size + gone) and new <= 0.5 * size
+        assert (len(base.removed), len(base.added)) == away[base.manifest.id]
+        assert len(base.removed) + len(base.added) == min(map(sum, away.values()))
