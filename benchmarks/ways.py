@@ -14,7 +14,7 @@ from judged import NAMES, SHARED, Judged, prepared
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.evaluate.alive import alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
-from rag_pipeline.evaluate.choose import best_way, figures
+from rag_pipeline.evaluate.choose import best_way, figures, ways
 from rag_pipeline.evaluate.golden import read_golden_set
 from rag_pipeline.index.manifest import RetrievalParameters
 from rag_pipeline.settings import load_settings
@@ -48,7 +48,7 @@ def main() -> None:
             even, odd = 100 * values[::2].mean(), 100 * values[1::2].mean()
             print(f"  {way:12} {100 * values.mean():6.2f}  even {even:6.2f}  odd {odd:6.2f}")
         for label, first in (("even", 0), ("odd", 1)):
-            chosen = best_way({way: float(values[first::2].mean()) for way, values in found.items()})
+            chosen = choice({way: values[first::2] for way, values in found.items()})
             there = {way: 100 * float(values[1 - first :: 2].mean()) for way, values in found.items()}
             below = max(there.values()) - there[chosen]
             print(f"  chosen on the {label} half: {chosen}; on the other half {below:.2f} points below the best")
@@ -57,11 +57,16 @@ def main() -> None:
         print(f"  200 random halves: {below_best.mean():.2f} points below the best, {near:.0%} within half a point")
 
 
+def choice(found: dict[str, np.ndarray]) -> str:
+    """The way these queries choose, as the pipeline chooses it."""
+    return best_way({way: [values.tolist()] for way, values in found.items()}, ways(RetrievalParameters()))
+
+
 def halves(found: dict[str, np.ndarray], generator: np.random.Generator) -> float:
     """How many points the way chosen on one random half is below the best on the other."""
     order = generator.permutation(len(next(iter(found.values()))))
     mine, other = order[: len(order) // 2], order[len(order) // 2 :]
-    chosen = best_way({way: float(values[mine].mean()) for way, values in found.items()})
+    chosen = choice({way: values[mine] for way, values in found.items()})
     there = {way: 100 * float(values[other].mean()) for way, values in found.items()}
     return max(there.values()) - there[chosen]
 
