@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     query_prompt: str = Field(default="", description="Text put before every query when it is embedded.")
     document_prompt: str = Field(default="", description="Text put before every chunk when it is embedded.")
     device: str = Field(default="cpu", description="Torch device the model runs on: cpu, cuda, mps.")
+    embed_backend: Literal["torch", "onnx", "openvino"] = Field(
+        default="torch", description="What runs the model; `rag embed bench` measures which is fastest here."
+    )
+    embed_precision: Literal["fp32", "fp16", "int8-weights", "int8"] = Field(
+        default="fp32", description="Numbers it calculates with; the gate judges a switch like another model."
+    )
     embed_batch: int = Field(default=8, ge=1, le=4096, description="Texts in one forward pass (8 measured best on CPU).")
 
     chunk_tokens: int = Field(default=0, ge=0, description="Tokens in a chunk at most; 0 means what the model reads.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from pydantic import ValidationError
 
-from rag_pipeline.cli import ask, channels, contract, golden, quarantine, refresh, report, upkeep
+from rag_pipeline.cli import ask, channels, contract, embed, golden, quarantine, refresh, report, upkeep
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.room import storage_trouble
 from rag_pipeline.settings import load_settings
@@ -34,6 +34,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(contract.contract, name="contract")
+app.add_typer(embed.embed, name="embed")
 app.add_typer(golden.golden, name="golden")
 app.add_typer(quarantine.quarantine, name="quarantine")
 

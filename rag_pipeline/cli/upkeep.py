@@ -61,7 +61,8 @@ def gc(
     verb, size = "would remove" if dry_run else "removed", told["removed_bytes"] / 1e6
     console.print(
         f"{verb} {len(told['removed'])} releases ({size:.1f} MB), "
-        f"{told['vectors']:,} vectors, {told['table_files']:,} files of tables"
+        f"{told['vectors']:,} vectors, {told['query_vectors']:,} of queries, {told['table_files']:,} files of tables, "
+        f"{len(told['exports'])} exported models"
     )
-    for name in (*told["removed"], *told["leftovers"]):
+    for name in (*told["removed"], *told["leftovers"], *told["exports"]):
         console.print(f"  • {name}", markup=False)

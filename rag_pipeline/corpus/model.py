@@ -20,8 +20,9 @@ Vectors = NDArray[np.float32]
 
 _NOT_THE_MODEL = {".md", ".gitattributes", ".gitignore", ".png", ".py"}
 _FALLBACK_TOKENS = 256
-_CHARACTERS = 800
-"""Length of a chunk by which a batch is measured: of shorter texts it holds more."""
+
+EXPORTS = "models"
+"""Folder below RAG_HOME: a graph for each model fingerprint that was run by another back end than torch."""
 
 
 class Encoder(Protocol):
@@ -41,15 +42,27 @@ class Model:
     document_prompt: str
     device: str
     batch: int
+    backend: str = "torch"
+    precision: str = "fp32"
+    exports: Path = Path()
+    """Where graphs exported for other back ends than torch are kept; not asked for otherwise."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """Covers weights, tokenizer, pooling, sequence length (all files of the folder), prompts and precision.
+        """Covers weights, tokenizer, pooling, sequence length (all files of the folder), prompts, back end and precision.
 
         The device is left out: it changes a vector by less than the index resolves.
         """
         files = _digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in self._files()))
-        return fingerprint(files, self.query_prompt, self.document_prompt, {"backend": "torch", "precision": "float32"})
+        return fingerprint(files, self.query_prompt, self.document_prompt, self._run_by())
+
+    def _run_by(self) -> dict[str, str]:
+        run_by = {"backend": self.backend, "precision": {"fp32": "float32"}.get(self.precision, self.precision)}
+        if self.precision == "int8":
+            from rag_pipeline.corpus.encoders.calibration import calibration_fingerprint
+
+            run_by["calibration"] = calibration_fingerprint()
+        return run_by
 
     def _files(self) -> list[Path]:
         found = sorted(path for path in self.folder.rglob("*") if path.is_file())
@@ -92,7 +105,9 @@ class Model:
 @lru_cache(maxsize=1)
 def _loaded(model: Model, _fingerprint: str) -> Encoder:
     """One refresh embeds chunks and then queries: the second time finds the model here."""
-    return _SentenceTransformer(model)
+    from rag_pipeline.corpus.encoders import encoder_of
+
+    return encoder_of(model)
 
 
 @lru_cache(maxsize=8)
@@ -103,39 +118,6 @@ def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
     for path, _, _ in files:
         digest.update(f"{path.relative_to(top).as_posix()} {file_sha256(path)}\n".encode())
     return digest.hexdigest()
-
-
-class _SentenceTransformer:
-    def __init__(self, model: Model) -> None:
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        self._spec = model
-        self._model = SentenceTransformer(str(model.folder), device=model.device, local_files_only=True)
-
-    def documents(self, texts: list[str]) -> Vectors:
-        return self._encode(texts, self._spec.document_prompt)
-
-    def queries(self, texts: list[str]) -> Vectors:
-        return self._encode(texts, self._spec.query_prompt)
-
-    def _encode(self, texts: list[str], prompt: str) -> Vectors:
-        """Batches hold as much text, not as many texts: a hundred questions cost what eight chunks do."""
-        vectors = np.empty((len(texts), self._spec.dimensions), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
-        while order:
-            fit = self._spec.batch * _CHARACTERS // max(1, len(texts[order[0]]))
-            batch, order = order[: max(self._spec.batch, fit)], order[max(self._spec.batch, fit) :]
-            vectors[batch] = self._model.encode(
-                [texts[place] for place in batch],
-                prompt=prompt or None,
-                batch_size=len(batch),
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-        return usable(vectors, len(texts))
 
 
 def usable(vectors: Vectors, texts: int) -> Vectors:
@@ -150,19 +132,35 @@ def usable(vectors: Vectors, texts: int) -> Vectors:
 
 
 def model_of(settings: Settings) -> Model:
-    """The configured model. Raises `PipelineError` when its files are not on this machine."""
+    """The configured model.
+
+    Raises `PipelineError` when its files are not on this machine, or it cannot be run the way the settings say.
+    """
+    from rag_pipeline.corpus.encoders.kinds import kind_of
+
+    kind = kind_of(settings.embed_backend, settings.embed_precision, settings.device)
     return Model(
         folder=_folder(settings.model),
         query_prompt=settings.query_prompt,
         document_prompt=settings.document_prompt,
         device=settings.device,
         batch=settings.embed_batch,
+        backend=kind.backend,
+        precision=kind.precision,
+        exports=settings.home / EXPORTS,
     )
 
 
-def same_machine(model: Model, *, name: str, query_prompt: str, document_prompt: str) -> Model:
+def same_machine(model: Model, *, name: str, query_prompt: str, document_prompt: str, backend: str, precision: str) -> Model:
     """Another model on the device and with the batches of this one. Raises `PipelineError` when it is not here."""
-    return replace(model, folder=_folder(name), query_prompt=query_prompt, document_prompt=document_prompt)
+    return replace(
+        model,
+        folder=_folder(name),
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+        backend=backend,
+        precision=precision,
+    )
 
 
 def _folder(name: str) -> Path:

@@ -27,6 +27,8 @@ class ModelEntry(_Frozen):
     dimensions: int
     query_prompt: str = ""
     document_prompt: str = ""
+    backend: str = "torch"
+    precision: str = "fp32"
 
 
 class IndexParameters(_Frozen):

@@ -47,6 +47,8 @@ def recipe_now(
             dimensions=model.dimensions,
             query_prompt=model.query_prompt,
             document_prompt=model.document_prompt,
+            backend=model.backend,
+            precision=model.precision,
         ),
         chunker=chunker_of(settings).fingerprint,
         sources={

@@ -199,6 +199,8 @@ def own_model(manifest: Manifest, configured: Model) -> Model:
         name=built_with.name,
         query_prompt=built_with.query_prompt,
         document_prompt=built_with.document_prompt,
+        backend=built_with.backend,
+        precision=built_with.precision,
     )
 
 
@@ -207,8 +209,8 @@ def encoder_for(manifest: Manifest, model: Model) -> Encoder:
     if model.fingerprint != manifest.model.fingerprint:
         raise ReleaseError(
             f"release {manifest.id} was built with the model {manifest.model.name} ({manifest.model.fingerprint[:12]}), "
-            f"but this one is {model.fingerprint[:12]}: other weights, tokenizer, pooling, prompts or sequence length; "
-            "vectors of different models cannot be compared. Put the files of that model back, or refresh"
+            f"but this one is {model.fingerprint[:12]}: other weights, tokenizer, pooling, prompts, sequence length, "
+            "back end or precision; vectors of different models cannot be compared. Put that model back, or refresh"
         )
     return model.load()
 

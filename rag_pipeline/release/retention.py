@@ -8,8 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
+from rag_pipeline.corpus.model import EXPORTS
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.evaluate.query_vectors import query_vectors_table
 from rag_pipeline.files import exclusive
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.contents import contents
@@ -40,9 +42,12 @@ class Collected:
     kept: tuple[Kept, ...]
     removed: tuple[Manifest, ...]
     vectors: int
+    query_vectors: int
     table_files: int
     leftovers: tuple[str, ...]
     """Directories that killed builds and collections left."""
+    exports: tuple[str, ...]
+    """Graphs of models, by fingerprint, that neither the settings nor a kept release name."""
     dry_run: bool
 
     @property
@@ -57,8 +62,10 @@ class Collected:
             "removed": [manifest.id for manifest in self.removed],
             "removed_bytes": self.removed_bytes,
             "vectors": self.vectors,
+            "query_vectors": self.query_vectors,
             "table_files": self.table_files,
             "leftovers": list(self.leftovers),
+            "exports": list(self.exports),
             "dry_run": self.dry_run,
         }
 
@@ -111,14 +118,19 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
         stack.enter_context(exclusive(home / "lake", "vectors", wait_s=3600))
         staying = [one.manifest for one in kept if one.because]
         unreadable = {path.name for path in release_folders(releases)} - {one.manifest.id for one in kept}
+        used = {model, *(manifest.model.fingerprint for manifest in staying)}
         vectors = 0 if unreadable else _collect_vectors(home, staying, model, dry_run=dry_run)
+        queries = 0 if unreadable else _collect_query_vectors(home, used, dry_run=dry_run)
+        exports = () if unreadable else _collect_exports(home, used, dry_run=dry_run)
         files = sum(len(table.tidy(days, dry_run=dry_run)) for table in all_tables(home / "lake"))
     return Collected(
         kept=tuple(one for one in kept if one.because),
         removed=removed,
         vectors=vectors,
+        query_vectors=queries,
         table_files=files,
         leftovers=leftovers,
+        exports=exports,
         dry_run=dry_run,
     )
 
@@ -149,3 +161,20 @@ def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run
     if dry_run or unneeded.is_empty():
         return unneeded.height
     return table.remove(unneeded.unique().to_arrow(), ("model", "text_hash"))
+
+
+def _collect_query_vectors(home: Path, used: set[str], *, dry_run: bool) -> int:
+    """Rows of models nobody uses; a question's vector is small and comes back with one forward pass."""
+    table = query_vectors_table(home)
+    unused = table.scan().filter(~pl.col("model").is_in(sorted(used))).select("model").collect()
+    if not dry_run:
+        for fingerprint in unused["model"].unique():
+            table.delete(f"model = '{fingerprint}'")
+    return unused.height
+
+
+def _collect_exports(home: Path, used: set[str], *, dry_run: bool) -> tuple[str, ...]:
+    folders = sorted(path for path in (home / EXPORTS).glob("[!.]*") if path.is_dir() and path.name not in used)
+    for path in folders if not dry_run else ():
+        shutil.rmtree(path)
+    return tuple(path.name for path in folders)

@@ -13,6 +13,7 @@ import pytest
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.evaluate.query_vectors import query_vectors, query_vectors_table
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.candidate import name_candidate
 from rag_pipeline.index.contents import FILE as CHUNKS
@@ -304,3 +305,32 @@ def test_nothing_is_collected_while_the_file_of_a_channel_is_gone(home: Path) ->
     assert restore_channel(home, "production") == channel
     clean(home)
     assert made[0].id in left(home)
+
+
+def test_graphs_and_query_vectors_of_models_nobody_uses_go(home: Path) -> None:
+    first = built(home, 4, SmallModel(fingerprint="other"))
+    built(home, 5)
+    point(home, "production", first)
+    for model in (SMALL.fingerprint, "other", "unused"):
+        query_vectors(home, model, CountingEncoder, [f"a question to {model}"])
+        (home / "models" / model).mkdir(parents=True)
+        (home / "models" / model / "graph.onnx").write_bytes(b"graph")
+    (home / "models" / "export.lock").touch()
+    would = clean(home, dry_run=True)
+    assert (would.query_vectors, would.exports) == (1, ("unused",))
+    assert (home / "models" / "unused").is_dir()
+    done = clean(home)
+    assert (done.query_vectors, done.exports) == (1, ("unused",))
+    assert {path.name for path in (home / "models").iterdir() if path.is_dir()} == {SMALL.fingerprint, "other"}
+    assert set(query_vectors_table(home).scan().collect()["model"]) == {SMALL.fingerprint, "other"}
+    assert {"query_vectors": 1, "exports": ["unused"]}.items() <= done.told.items()
+    assert (clean(home).query_vectors, clean(home).exports) == (0, ())
+
+
+def test_no_graph_goes_while_a_kept_release_cannot_say_which_it_needs(home: Path) -> None:
+    torn = oldest_first(home)[0]
+    file = writable(home / "releases" / torn.id / FILE)
+    file.write_bytes(b'{"id"')
+    (home / "models" / "perhaps").mkdir(parents=True)
+    assert clean(home).exports == ()
+    assert (home / "models" / "perhaps").is_dir()

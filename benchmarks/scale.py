@@ -1,0 +1,124 @@
+"""The index at 10,000, 100,000 and a million vectors: building, opening, querying, refreshing, and how much HNSW misses.
+
+Synthetic clustered vectors of 384 numbers, straight into Chroma by the pipeline's own writer, so that only the index is
+measured. Settings are tried side by side; recall@10 is against exact search on the same vectors:
+
+    .venv/bin/python -m benchmarks.scale --count 100000 --settings 16/100/100 32/200/200 48/200/200
+
+Settings are neighbours/ef_construction/ef_search. Run it alone on a quiet machine; a million takes most of an hour.
+"""
+
+import argparse
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag_pipeline.index import chroma
+from rag_pipeline.index.manifest import IndexParameters
+
+DIMENSIONS, SPREAD, A_CLUSTER = 384, 0.6, 100
+_PART = 5_000
+_QUERIES = 500
+_NEAREST = 10
+
+Vectors = NDArray[np.float32]
+
+
+def part(count: int, start: int, seed: int) -> Vectors:
+    """Rows `start` to `start + 5,000` of a clustered set: the same whichever rows were made before."""
+    centres = np.random.default_rng(seed).normal(size=(max(1, count // A_CLUSTER), DIMENSIONS)).astype(np.float32)
+    rows = np.arange(start, min(start + _PART, count))
+    noise = np.random.default_rng([seed, start]).normal(size=(len(rows), DIMENSIONS)).astype(np.float32)
+    vectors = centres[rows % len(centres)] + SPREAD * noise
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def exact(count: int, queries: Vectors, seed: int) -> Vectors:
+    """Similarity of the tenth nearest to each query, by exact search."""
+    best = np.empty((len(queries), 0), dtype=np.float32)
+    for start in range(0, count, _PART):
+        best = np.hstack([best, queries @ part(count, start, seed).T])
+        best = np.partition(best, -_NEAREST, axis=1)[:, -_NEAREST:] if best.shape[1] > _NEAREST else best
+    return best.min(axis=1)
+
+
+def fill(folder: Path, count: int, parameters: IndexParameters, seed: int) -> float:
+    """Seconds to build the collection."""
+    started = time.perf_counter()
+    with chroma.writer(folder, parameters, count) as collection:
+        for start in range(0, count, _PART):
+            vectors = part(count, start, seed)
+            ids = [f"{place:012d}" for place in range(start, start + len(vectors))]
+            collection.add(ids=ids, embeddings=vectors, documents=[f"text {name} " * 20 for name in ids])
+    return time.perf_counter() - started
+
+
+def measure(count: int, setting: str, work: Path, seed: int = 5) -> None:
+    neighbours, construction, search = map(int, setting.split("/"))
+    parameters = IndexParameters(max_neighbors=neighbours, ef_construction=construction, ef_search=search)
+    folder = work / "chroma"
+    shutil.rmtree(folder, ignore_errors=True)
+    built = fill(folder, count, parameters, seed)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    centre = np.random.default_rng(seed + 1).choice(count, size=_QUERIES, replace=False)
+    near = np.stack([part(count, place // _PART * _PART, seed)[place % _PART] for place in centre])
+    queries = near + 0.3 * SPREAD * np.random.default_rng(9).normal(size=near.shape).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    tenth = exact(count, queries, seed)
+    started = time.perf_counter()
+    with chroma.client(folder) as opened:
+        collection = opened.get_collection(chroma.COLLECTION, embedding_function=None)
+        collection.query(query_embeddings=queries[:1], n_results=_NEAREST, include=["distances"])
+        opening = time.perf_counter() - started
+        took, hits = [], 0
+        for query, last in zip(queries, tenth, strict=True):
+            asked = time.perf_counter()
+            found = collection.query(query_embeddings=query[None], n_results=_NEAREST, include=["distances"])
+            took.append(1000 * (time.perf_counter() - asked))
+            hits += sum(1 - distance >= last - 1e-4 for distance in found["distances"][0])
+    changed = count // 100
+    started = time.perf_counter()
+    with chroma.editor(folder, work / "next", 2 * changed) as collection:
+        gone = [f"{place:012d}" for place in range(0, count, 100)]
+        for first in range(0, len(gone), 1_000):
+            collection.delete(ids=gone[first : first + 1_000])
+        fresh = (
+            part(max(changed, _PART), 0, seed + 2)[:changed]
+            if changed <= _PART
+            else np.concatenate([part(changed, first, seed + 2) for first in range(0, changed, _PART)])
+        )
+        for first in range(0, changed, _PART):
+            names = [f"n{place:011d}" for place in range(first, min(first + _PART, changed))]
+            rows = fresh[first : first + _PART]
+            collection.add(ids=names, embeddings=rows, documents=[f"text {name} " * 20 for name in names])
+    refreshed = time.perf_counter() - started
+    shutil.rmtree(work / "next")
+    print(
+        f"{count:>9,} {setting:>12}  built {built:8.1f} s  {size / 1e6:7.0f} MB  opened {opening:6.2f} s  "
+        f"query p50 {statistics.median(took):6.2f} ms  p95 {np.quantile(took, 0.95):6.2f} ms  "
+        f"recall@10 {hits / (_NEAREST * _QUERIES):.4f}  1 % changed {refreshed:6.1f} s ({refreshed / built:.3f})  "
+        f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--settings", nargs="+", default=["32/200/200"])
+    arguments = parser.parse_args()
+    for count in arguments.count:
+        for setting in arguments.settings:
+            with tempfile.TemporaryDirectory() as folder:
+                measure(count, setting, Path(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

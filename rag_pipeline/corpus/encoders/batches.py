@@ -1,0 +1,49 @@
+"""Cutting texts into batches of about as much text, and running several batches at once."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from rag_pipeline.corpus.model import Vectors
+
+TYPICAL_TOKENS = 200
+"""Length of a text by which a batch is measured: of shorter ones it holds more."""
+
+
+def batches(lengths: Sequence[int], at_least: int) -> Iterator[list[int]]:
+    """Places of texts, the longest first, so that a batch holds texts of one length and little is padding.
+
+    `at_least` texts of `TYPICAL_TOKENS` tokens fill a batch; a hundred questions cost what eight chunks do.
+    """
+    order = sorted(range(len(lengths)), key=lambda place: lengths[place], reverse=True)
+    start = 0
+    while start < len(order):
+        fit = max(at_least, at_least * TYPICAL_TOKENS // max(1, lengths[order[start]]))
+        yield order[start : start + fit]
+        start += fit
+
+
+def run_batches(
+    parts: Iterator[list[int]], run: Callable[[list[int]], Vectors], texts: int, dimensions: int, workers: int
+) -> Vectors:
+    """Vectors of all texts, shape (texts, dimensions), by `workers` threads; the runtimes leave the interpreter free."""
+    vectors = np.empty((texts, dimensions), dtype=np.float32)
+
+    def one(places: list[int]) -> None:
+        vectors[places] = run(places)
+
+    if workers < 2:
+        for places in parts:
+            one(places)
+        return vectors
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(one, parts):  # raises what a batch raised
+            pass
+    return vectors
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,123 @@
+"""A model run from its exported graph, by OpenVINO or ONNX Runtime: one batch a core, without torch."""
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches
+from rag_pipeline.corpus.model import Model, Vectors, usable
+from rag_pipeline.errors import PipelineError
+
+INPUTS = ("input_ids", "attention_mask")
+"""Each of shape (texts, tokens)."""
+OUTPUT = "sentence_embedding"
+"""Of shape (texts, dimensions), pooled as the model says."""
+ONNX, OPENVINO = "graph.onnx", "graph.xml"
+
+Feed = dict[str, NDArray[np.int64]]
+Run = Callable[[Feed], Vectors]
+
+
+class GraphEncoder:
+    """Tokens by the model's own tokenizer, everything after them by the graph."""
+
+    def __init__(self, model: Model, folder: Path) -> None:
+        self._spec = model
+        self._tokenizer = tokenizer_for(model)
+        self._workers = cores() if model.device == "cpu" else 1
+        self._run = (_openvino if model.backend == "openvino" else _onnx)(folder, model.device, self._workers)
+        # OpenVINO's bindings set themselves up in the first call, and two first calls at once wait for each other for ever.
+        self._run(feed([self._tokenizer.encode("one text, by one thread").ids]))
+
+    def documents(self, texts: list[str]) -> Vectors:
+        return self._encode(texts, self._spec.document_prompt)
+
+    def queries(self, texts: list[str]) -> Vectors:
+        return self._encode(texts, self._spec.query_prompt)
+
+    def _encode(self, texts: list[str], prompt: str) -> Vectors:
+        tokens = [one.ids for one in self._tokenizer.encode_batch([prompt + text for text in texts])]
+
+        def run(places: list[int]) -> Vectors:
+            return unit(self._run(feed([tokens[place] for place in places])))
+
+        parts = batches([len(ids) for ids in tokens], self._spec.batch)
+        return usable(run_batches(parts, run, len(texts), self._spec.dimensions, self._workers), len(texts))
+
+
+def tokenizer_for(model: Model) -> Any:
+    """The model's tokenizer, cutting off what it does not read."""
+    tokenizer = model.tokenizer()
+    tokenizer.enable_truncation(model.max_tokens)
+    return tokenizer
+
+
+def feed(tokens: list[list[int]]) -> Feed:
+    """A batch as the graph takes it: padded to its longest text, with a mask of what is no padding."""
+    longest = max(len(ids) for ids in tokens)
+    padded = np.zeros((len(tokens), longest), dtype=np.int64)
+    mask = np.zeros_like(padded)
+    for row, ids in enumerate(tokens):
+        padded[row, : len(ids)] = ids
+        mask[row, : len(ids)] = 1
+    return dict(zip(INPUTS, (padded, mask), strict=True))
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Each row of length 1; one without direction stays as it is, and is refused as no usable vector."""
+    length: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, np.maximum(length, 1e-12), dtype=np.float32)
+
+
+def quiet_openvino() -> Any:
+    """OpenVINO without its telemetry: importing it alone would send an event home.
+
+    A module that stands as None cannot be imported; OpenVINO and NNCF then take the stub they carry for that case.
+    """
+    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+    import openvino
+
+    return openvino
+
+
+def _openvino(folder: Path, _device: str, workers: int) -> Run:
+    """As many streams as cores, one core each: that fills them better than several cores on one batch."""
+    how = {
+        "INFERENCE_NUM_THREADS": workers,
+        "NUM_STREAMS": workers,
+        "INFERENCE_PRECISION_HINT": "f32",  # its own choice would be bfloat16 where the processor has it
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # activations stay as exact as the precision says
+    }
+    compiled = quiet_openvino().Core().compile_model(str(folder / OPENVINO), "CPU", how)
+    mine = threading.local()  # a request serves one thread at a time
+
+    def run(inputs: Feed) -> Vectors:
+        if not hasattr(mine, "request"):
+            mine.request = compiled.create_infer_request()
+        found: Vectors = np.array(mine.request.infer(inputs)[OUTPUT], dtype=np.float32)
+        return found
+
+    return run
+
+
+def _onnx(folder: Path, device: str, workers: int) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1 if workers > 1 else 0
+    options.log_severity_level = 3
+    providers = ["CUDAExecutionProvider"] if device.startswith("cuda") else ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(str(folder / ONNX), options, providers=providers)
+    if session.get_providers()[0] != providers[0]:
+        raise PipelineError(f"RAG_DEVICE={device}: the installed onnxruntime has no {providers[0]}; install onnxruntime-gpu")
+
+    def run(inputs: Feed) -> Vectors:
+        found: Vectors = session.run([OUTPUT], inputs)[0]
+        return found
+
+    return run

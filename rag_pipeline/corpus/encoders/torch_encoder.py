@@ -1,0 +1,48 @@
+"""A model run by sentence-transformers, as it comes."""
+
+from typing import Any
+
+from rag_pipeline.corpus.encoders.batches import batches, run_batches
+from rag_pipeline.corpus.model import Model, Vectors, usable
+
+_CHARACTERS_A_TOKEN = 4
+
+
+def sentence_transformer(model: Model, device: str) -> Any:
+    """The model as sentence-transformers loads it, without a progress bar and without asking a model hub."""
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    return SentenceTransformer(str(model.folder), device=device, local_files_only=True)
+
+
+class TorchEncoder:
+    """The default: any sentence-transformers model, on any device torch has."""
+
+    def __init__(self, model: Model) -> None:
+        self._spec = model
+        self._model = sentence_transformer(model, model.device)
+        if model.precision == "fp16":
+            self._model.half()
+
+    def documents(self, texts: list[str]) -> Vectors:
+        return self._encode(texts, self._spec.document_prompt)
+
+    def queries(self, texts: list[str]) -> Vectors:
+        return self._encode(texts, self._spec.query_prompt)
+
+    def _encode(self, texts: list[str], prompt: str) -> Vectors:
+        def run(places: list[int]) -> Vectors:
+            found: Vectors = self._model.encode(
+                [texts[place] for place in places],
+                prompt=prompt or None,
+                batch_size=len(places),
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+            return found
+
+        parts = batches([len(text) // _CHARACTERS_A_TOKEN for text in texts], self._spec.batch)
+        return usable(run_batches(parts, run, len(texts), self._spec.dimensions, workers=1), len(texts))
