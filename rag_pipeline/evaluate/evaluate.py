@@ -131,9 +131,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
         created_at=evaluation.now,
         run_id=evaluation.run_id,
         compared_with=production_id if theirs else None,
-        golden_sets={
-            one.golden.name: _set_evidence(one, mine, theirs, place) for place, one in enumerate(living)
-        },
+        golden_sets={one.golden.name: _set_evidence(one, mine, theirs, place) for place, one in enumerate(living)},
         latency=mine.latency,
         approximate_recall=manifest.probe.recall_at_10,
     ).sealed()

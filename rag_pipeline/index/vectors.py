@@ -50,7 +50,7 @@ class Spool:
         """The vectors of texts that all have one, in the order of `hashes`."""
         found = np.empty((len(hashes), self.width), dtype=np.float32)
         for vector, row in zip(found, self.rows[self.places(hashes)].tolist(), strict=True):
-            os.preadv(self._file, [vector], row * vector.nbytes)
+            os.preadv(self._file, [vector.data], row * vector.nbytes)
         return found
 
     def blocks(self) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
@@ -60,7 +60,7 @@ class Spool:
         for start in range(0, len(order), _READ_ROWS):
             places = order[start : start + _READ_ROWS]
             vectors = np.empty((len(places), self.width), dtype=np.float32)
-            os.preadv(self._file, [vectors], start * self.width * _NUMBER_BYTES)
+            os.preadv(self._file, [vectors.data], start * self.width * _NUMBER_BYTES)
             yield places, vectors
 
 
@@ -84,7 +84,7 @@ def spooled(home: Path, model: str, hashes: pl.Series, width: int | None = None)
             new = first & (places >= 0)
             new[new] = rows[places[new]] < 0
             used = batch["vector"].flatten().to_numpy().reshape(len(places), -1)[new]
-            file.write(np.ascontiguousarray(used, dtype=np.float32))
+            file.write(np.ascontiguousarray(used, dtype=np.float32).data)
             rows[places[new]] = np.arange(count, count + len(used))
             count += len(used)
         file.flush()

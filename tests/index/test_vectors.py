@@ -100,7 +100,9 @@ def test_every_wanted_text_has_its_own_vector_once_whatever_was_stored_how_often
             assert [not lost for lost in spool.missing] == [text in there for text in spool.hashes]
             known = [text for text in wanted if text in there]
             assert spool.of(pl.Series(known, dtype=pl.String)).tolist() == [numbers[text] for text in known]
-            blocks = [(spool.hashes[int(place)], list(row)) for found in spool.blocks() for place, row in zip(*found, strict=True)]
+            blocks = [
+                (spool.hashes[int(place)], list(row)) for found in spool.blocks() for place, row in zip(*found, strict=True)
+            ]
     assert sorted(blocks) == sorted((text, numbers[text]) for text in set(known))
 
 
