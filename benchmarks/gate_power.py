@@ -30,7 +30,7 @@ from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.evidence import Evidence, SetEvidence
 from rag_pipeline.evaluate.golden import read_golden_set
 from rag_pipeline.evaluate.measure import Rankings, evaluate_way
-from rag_pipeline.evaluate.places import Places
+from rag_pipeline.evaluate.places import Places, places_of
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import RetrievalParameters
 from rag_pipeline.release.demands import golden_sets
@@ -77,7 +77,7 @@ def index_of(judged: Judged) -> Index:
         bench = Bench.open(stack, settings.home, judged.release, model, all_modes=False)
         manifest = bench.release.manifest
         living = alive(golden, corpus_for(settings.home, list(manifest.sources), (golden,)))
-        places, queries = bench.places(living), bench.vectors(living)
+        queries = bench.vectors(living)
     chunks = contents(settings.home / "releases" / judged.release, manifest).select("chunk_id", "text_hash").collect()
     stored = (
         vectors_table(settings.home)
@@ -87,6 +87,7 @@ def index_of(judged: Judged) -> Index:
     )
     both = chunks.join(stored.unique("text_hash").collect(), on="text_hash", how="left", maintain_order="left")
     vectors = both["vector"].explode().to_numpy().reshape(both.height, -1).astype(np.float32)
+    places = places_of(settings.home, manifest, both["chunk_id"], set())
     return Index(places, both["chunk_id"].to_list(), _unit(vectors), living, queries)
 
 
@@ -97,7 +98,7 @@ def _unit(vectors: Vectors) -> Vectors:
 def candidates(index: Index) -> Iterator[tuple[str, Scores]]:
     """What a release could be instead, and what it gives for each query."""
     generator = np.random.default_rng(5)
-    documents = np.array([index.places.documents[index.places.rows[chunk]] for chunk in index.ids])
+    documents = np.array([index.places.span(chunk)[0] for chunk in index.ids])
     known = np.unique(documents)
     yield "unchanged", index.scores()
     yield "unchanged, vectors rounded to 16 bit", index.scores(_unit(index.vectors.astype(np.float16).astype(np.float32)))

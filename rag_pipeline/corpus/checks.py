@@ -7,7 +7,8 @@ import polars as pl
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.ingest.tables import source_tables
 
-_DOCUMENTS = 200
+_CHARACTERS = 64_000_000
+"""Of documents looked at together. Each such part reads the ids of every chunk once more, so not too few."""
 
 Broken = list[tuple[str, str]]
 """(chunk id, document id)"""
@@ -15,31 +16,27 @@ Broken = list[tuple[str, str]]
 
 def chunks_outside_their_document(home: Path, sources: list[str]) -> Broken:
     """Chunks whose text is not `text[start:end]` of a stored document, or whose document is not stored."""
-    chunks = chunks_table(home)
-    spans = chunks.scan().select("chunk_id", "document_id", "start", "end", "text")
+    chunks = chunks_table(home).scan()
+    tables = [source_tables(home, source).documents.scan().select("document_id", "text") for source in sources]
     wrong: Broken = []
-    looked_at = 0
-    for source in sources:
-        documents = source_tables(home, source).documents
-        for batch in documents.batches(documents.scan().select("document_id", "text"), _DOCUMENTS):
-            texts = dict(batch.iter_rows())
-            rows = spans.filter(pl.col("document_id").is_in(list(texts))).collect()
-            looked_at += rows.height
-            wrong += [
-                (chunk, document)
-                for chunk, document, start, end, text in rows.iter_rows()
-                if texts[document][start:end] != text
-            ]
-    stored = int(chunks.scan().select(pl.len()).collect().item())
-    if stored != looked_at:
-        known = {document for source in sources for document in _ids(home, source)}
-        orphans = spans.filter(~pl.col("document_id").is_in(list(known))).select("chunk_id", "document_id")
-        wrong += orphans.collect().rows()
+    for first, last in _parts(chunks):
+        mine = pl.col("document_id").is_between(pl.lit(first), pl.lit(last))
+        texts = {document: text for table in tables for document, text in table.filter(mine).collect().iter_rows()}
+        spans = chunks.filter(mine).select("chunk_id", "document_id", "start", "end", "text").collect()
+        wrong += [
+            (chunk, document)
+            for chunk, document, start, end, text in spans.iter_rows()
+            if document not in texts or texts[document][start:end] != text
+        ]
     return wrong
 
 
-def _ids(home: Path, source: str) -> list[str]:
-    return source_tables(home, source).documents.scan().select("document_id").collect()["document_id"].to_list()
+def _parts(chunks: pl.LazyFrame) -> list[tuple[str, str]]:
+    """Ranges of document ids, first and last, whose documents hold about as much text each."""
+    sizes = chunks.group_by("document_id").agg(size=pl.col("end").max()).collect().sort("document_id")
+    part = (sizes["size"].cum_sum() - sizes["size"]) // _CHARACTERS
+    ends = sizes.group_by(part=part).agg(first=pl.col("document_id").min(), last=pl.col("document_id").max())
+    return ends.sort("part").select("first", "last").rows()
 
 
 def chunks_without_vector(home: Path, model: str) -> Broken:

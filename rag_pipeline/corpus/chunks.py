@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from rag_pipeline.corpus.chunking import Chunker
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
-from rag_pipeline.files import exclusive, fingerprint, fingerprint_lines
+from rag_pipeline.files import exclusive, fingerprint
 from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.lake import Table
+from rag_pipeline.lake import Table, fingerprint_rows
 from rag_pipeline.progress import progress
 
 _COMMIT_CHUNKS = 20_000
@@ -49,10 +49,11 @@ def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkRepo
             current, left_on=["document_id", "content_hash"], right_on=["document_id", "document_hash"], how="anti"
         )["document_id"]
         gone = stored.join(wanted, on="document_id", how="anti")["document_id"].unique()
-        outdated = stored.filter(pl.col("document_id").is_in(stale.to_list()))["document_id"].unique()
-        before = set(table.scan().select("chunk_id").collect()["chunk_id"])
+        outdated = stored.filter(pl.col("document_id").is_in(stale.implode()))["document_id"].unique()
+        changed = pl.concat([gone, outdated, stale])
+        before = table.scan().select("chunk_id").collect() if len(changed) else None
         _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
-        _cut(table, home, sources, stale.to_list(), chunker)
+        _cut(table, home, sources, stale, chunker)
         return _report(table, before, wanted.height, len(stale))
 
 
@@ -79,9 +80,9 @@ def _delete(table: Table, documents: list[str], *, everything: int) -> None:
         table.delete(f"document_id in ({quoted})")
 
 
-def _cut(table: Table, home: Path, sources: list[str], stale: list[str], chunker: Chunker) -> None:
+def _cut(table: Table, home: Path, sources: list[str], stale: pl.Series, chunker: Chunker) -> None:
     rows: list[dict[str, Any]] = []
-    documents = _documents(home, sources).filter(pl.col("document_id").is_in(stale))
+    documents = _documents(home, sources).filter(pl.col("document_id").is_in(stale.implode()))
     with progress("cutting documents", len(stale), unit="documents") as advance:
         for batch in table.batches(documents, _READ_DOCUMENTS):
             for document in batch.iter_rows(named=True):
@@ -123,16 +124,16 @@ def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, 
         }
 
 
-def _report(table: Table, before: set[str], documents: int, documents_cut: int) -> ChunkReport:
+def _report(table: Table, before: pl.DataFrame | None, documents: int, documents_cut: int) -> ChunkReport:
+    """`before`: ids of the chunks there were; None when nothing was written."""
     rows = table.scan().select("chunk_id", "payload_hash", "text_hash", "source").collect().sort("chunk_id")
-    after = set(rows["chunk_id"])
     return ChunkReport(
         total=rows.height,
         documents=documents,
         documents_cut=documents_cut,
-        added=len(after - before),
-        removed=len(before - after),
+        added=0 if before is None else rows.join(before, on="chunk_id", how="anti").height,
+        removed=0 if before is None else before.join(rows, on="chunk_id", how="anti").height,
         by_source=dict(sorted(rows["source"].value_counts().iter_rows())),
         duplicate_texts=rows.height - rows["text_hash"].n_unique(),
-        data_version=fingerprint_lines(f"{c} {p}" for c, p in rows.select("chunk_id", "payload_hash").iter_rows()),
+        data_version=fingerprint_rows(rows.select("chunk_id", "payload_hash")),
     )

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from rag_pipeline.corpus.model import Encoder, Model, Vectors, usable
 from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
-from rag_pipeline.files import exclusive, fingerprint_lines
-from rag_pipeline.lake import Table
+from rag_pipeline.files import exclusive
+from rag_pipeline.lake import Table, fingerprint_rows
 from rag_pipeline.memory import give_back
 from rag_pipeline.progress import progress
 
@@ -44,24 +44,32 @@ def update_embeddings(home: Path, model: Model, load: Callable[[], Encoder]) -> 
     started = time.monotonic()
     with exclusive(home / "lake", "vectors", wait_s=3600):
         table = vectors_table(home)
-        texts = chunks_table(home).scan().select("text_hash").unique().collect()
-        stored = table.scan().filter(pl.col("model") == model.fingerprint).select("text_hash").unique().collect()
-        missing = set(texts.join(stored, on="text_hash", how="anti")["text_hash"])
-        if missing:
-            give_back()
-            _embed(table, home, model, load(), set(missing))
-            give_back()
-        return EmbeddingReport(
+        texts = _texts(home)
+        stored = table.scan().filter(pl.col("model") == model.fingerprint).select("text_hash").collect()
+        missing = texts.join(stored, on="text_hash", how="anti")
+        report = EmbeddingReport(
             texts=texts.height,
-            embedded=len(missing),
-            reused=texts.height - len(missing),
+            embedded=missing.height,
+            reused=texts.height - missing.height,
             model=model.fingerprint,
-            texts_fingerprint=fingerprint_lines(texts["text_hash"].sort()),
-            seconds=time.monotonic() - started,
+            texts_fingerprint=fingerprint_rows(texts.select(pl.col("text_hash").sort())),
+            seconds=0.0,
         )
+        del texts, stored
+        if missing.height:
+            give_back()
+            _embed(table, home, model, load(), missing)
+            give_back()
+        return replace(report, seconds=time.monotonic() - started)
 
 
-def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: set[str]) -> None:
+def _texts(home: Path) -> pl.DataFrame:
+    """Each distinct text by its hash, with one of the chunks that have it."""
+    return chunks_table(home).scan().group_by("text_hash").agg(pl.col("chunk_id").min()).collect()
+
+
+def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: pl.DataFrame) -> None:
+    """`missing`: a text hash a row, and the chunk to read its text from."""
     pending: list[pa.Table] = []
     last_commit = time.monotonic()
 
@@ -70,17 +78,15 @@ def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: se
             table.append(pa.concat_tables(pending))
             pending.clear()
 
-    chunks = chunks_table(home).scan().select("text_hash", "text")
-    with progress("embedding", len(missing), unit="texts") as advance:
-        for batch in table.batches(chunks, _READ_CHUNKS):
-            todo = {text_hash: text for text_hash, text in batch.iter_rows() if text_hash in missing}
-            missing.difference_update(todo)
-            rows = sorted(todo.items(), key=lambda row: len(row[1]))
-            for start in range(0, len(rows), _ENCODE):
-                part = rows[start : start + _ENCODE]
-                vectors = usable(encoder.documents([text for _, text in part]), len(part))
-                pending.append(_rows(model.fingerprint, [text_hash for text_hash, _ in part], vectors))
-                advance(len(part))
+    wanted = missing.lazy().select("chunk_id")
+    texts = chunks_table(home).scan().select("chunk_id", "text_hash", "text").join(wanted, on="chunk_id", how="semi")
+    with progress("embedding", missing.height, unit="texts") as advance:
+        for batch in table.batches(texts, _READ_CHUNKS):
+            by_length = batch.sort(pl.col("text").str.len_chars(), maintain_order=True)
+            for part in by_length.iter_slices(_ENCODE):
+                vectors = usable(encoder.documents(part["text"].to_list()), part.height)
+                pending.append(_rows(model.fingerprint, part["text_hash"], vectors))
+                advance(part.height)
                 if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
                     commit()
                     give_back()
@@ -88,8 +94,10 @@ def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: se
         commit()
 
 
-def _rows(model: str, hashes: list[str], vectors: Vectors) -> pa.Table:
+def _rows(model: str, hashes: pl.Series, vectors: Vectors) -> pa.Table:
+    """Numbers go from the model's own array to Arrow as they lie, without a copy."""
     width = vectors.shape[1]
     offsets = pa.array(np.arange(0, (len(hashes) + 1) * width, width, dtype=np.int32))
     values = pa.ListArray.from_arrays(offsets, pa.array(vectors.reshape(-1)))
-    return pa.Table.from_arrays([pa.array([model] * len(hashes)), pa.array(hashes), values], schema=VECTORS)
+    models = pa.repeat(pa.scalar(model), len(hashes))
+    return pa.Table.from_arrays([models, hashes.to_arrow().cast(pa.string()), values], schema=VECTORS)

@@ -14,7 +14,7 @@ from rag_pipeline.ingest.tables import source_tables
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What the sources hold now: every document id, and the texts of those that are quoted."""
+    """What the sources hold now of what golden sets judge: document ids, and the texts of those that are quoted."""
 
     documents: set[str]
     texts: dict[str, str]
@@ -49,13 +49,16 @@ class Alive:
 
 
 def corpus_for(home: Path, sources: list[str], golden_sets: tuple[GoldenSet, ...]) -> Corpus:
-    """The documents the sources hold now, with the texts of those that some golden set quotes."""
+    """The judged documents the sources hold now, with the texts of those that some golden set quotes."""
+    judged = {document for golden in golden_sets for document in golden.judged_documents}
     quoted = {reference.document for golden in golden_sets for found in golden.references.values() for reference in found}
     documents: set[str] = set()
     texts: dict[str, str] = {}
     for source in sources:
         stored = source_tables(home, source).documents.scan()
-        documents.update(stored.select("document_id").collect()["document_id"])
+        asked = pl.Series([document for document in judged if document.startswith(f"{source}/")], dtype=pl.String)
+        found = stored.select("document_id").filter(pl.col("document_id").is_in(asked.implode())).collect()
+        documents.update(found["document_id"])
         if mine := [document for document in quoted if document.startswith(f"{source}/")]:
             rows = stored.filter(pl.col("document_id").is_in(mine)).select("document_id", "text").collect()
             texts.update(rows.iter_rows())

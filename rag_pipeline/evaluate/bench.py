@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rag_pipeline.corpus.model import Encoder, Model, Vectors
@@ -22,7 +22,8 @@ class Bench:
     release: OpenRelease
     modes: tuple[Mode, ...]
     load: Callable[[], Encoder]
-    _places: dict[frozenset[str], Places] = field(default_factory=dict)
+    _places: tuple[Rankings, Places] | None = None
+    """Of the rankings scored last: one set of rankings is scored in many ways."""
 
     @classmethod
     def open(cls, stack: ExitStack, home: Path, release_id: str, model: Model, *, all_modes: bool) -> "Bench":
@@ -57,14 +58,15 @@ class Bench:
 
     def score(self, living: Alive, rankings: Rankings, way: RetrievalParameters, metrics: list[str]) -> Measured:
         """What one way to retrieve gives."""
-        return evaluate_way(self.release, self.places(living), living, rankings, way, metrics)
+        return evaluate_way(self.release, self.places(living, rankings), living, rankings, way, metrics)
 
-    def places(self, living: Alive) -> Places:
-        """Where the chunks stand, with the texts a golden set quotes."""
-        quoted = frozenset(one.document for found in living.references.values() for one in found)
-        if quoted not in self._places:
-            self._places[quoted] = places_of(self.home, self.release.manifest, set(quoted))
-        return self._places[quoted]
+    def places(self, living: Alive, rankings: Rankings) -> Places:
+        """Where the chunks of some rankings stand, with the texts a golden set quotes."""
+        if self._places is None or self._places[0] is not rankings:
+            quoted = {one.document for found in living.references.values() for one in found}
+            places = places_of(self.home, self.release.manifest, rankings.chunk_ids(), quoted)
+            self._places = (rankings, places)
+        return self._places[1]
 
     def vectors(self, living: Alive) -> dict[str, Vectors]:
         """query id -> vector, shape (dimensions,); none where words alone are asked for"""

@@ -14,7 +14,7 @@ from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
-from rag_pipeline.evaluate.evidence import JUDGED, Evidence, SetEvidence, keep, newest
+from rag_pipeline.evaluate.evidence import JUDGED, Evidence, LatencyEvidence, SetEvidence, keep, newest
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
@@ -23,8 +23,9 @@ from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import Manifest, read_manifest
-from rag_pipeline.index.retrieve import encoder_for, own_model
+from rag_pipeline.index.retrieve import OpenRelease, own_model
 from rag_pipeline.lake import Table
+from rag_pipeline.memory import give_back
 
 log = logging.getLogger("rag_pipeline")
 
@@ -113,66 +114,74 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     if earlier and evaluation.says_the_same(earlier, release_id, living, production_id):
         log.info("%s was measured on the same golden sets at %s; that evidence stands", release_id, earlier.created_at)
         return earlier
-    with ExitStack() as stack:
-        bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
-        encoder = encoder_for(manifest, evaluation.model)
-        both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
-        mine, modes = [one for one, _ in both], [others for _, others in both]
-        theirs = _production(evaluation, stack, production, bench, living, mine)
-        texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
-        evidence = Evidence(
-            release=release_id,
-            release_fingerprint=manifest.fingerprint,
-            manifest_sha256=file_sha256(evaluation.home / "releases" / release_id / MANIFEST),
-            model_fingerprint=manifest.model.fingerprint,
-            mode=manifest.retrieval.mode,
-            policies=evaluation.policies,
-            created_at=evaluation.now,
-            run_id=evaluation.run_id,
-            compared_with=production_id if theirs else None,
-            golden_sets={
-                one.golden.name: _set_evidence(one, bench, mine[place], modes[place], theirs, place)
-                for place, one in enumerate(living)
-            },
-            latency=[latency(bench.release, encoder, texts, users) for users in evaluation.concurrencies],
-            approximate_recall=manifest.probe.recall_at_10,
-        ).sealed()
-        keep(evaluation.home, evidence)
-        _remember(evaluation, manifest, living, mine)
+    mine = _candidate(evaluation, release_id, living)
+    give_back()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
+    theirs: _Side | None = None
+    if production and production.release != release_id:
+        same = production.fingerprint == manifest.fingerprint  # under another id: there is nothing to tell apart
+        theirs = mine.side if same else _production(evaluation, production, living)
+        give_back()
+    evidence = Evidence(
+        release=release_id,
+        release_fingerprint=manifest.fingerprint,
+        manifest_sha256=file_sha256(evaluation.home / "releases" / release_id / MANIFEST),
+        model_fingerprint=manifest.model.fingerprint,
+        mode=manifest.retrieval.mode,
+        policies=evaluation.policies,
+        created_at=evaluation.now,
+        run_id=evaluation.run_id,
+        compared_with=production_id if theirs else None,
+        golden_sets={one.golden.name: _set_evidence(one, mine, theirs, place) for place, one in enumerate(living)},
+        latency=mine.latency,
+        approximate_recall=manifest.probe.recall_at_10,
+    ).sealed()
+    keep(evaluation.home, evidence)
+    _remember(evaluation, manifest, living, mine.side.measured)
     return evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Theirs:
-    """Production's side of a comparison; `bench` is None where it could not be opened any more."""
+class _Side:
+    """One side of a comparison, measured on every golden set; its indexes are closed again.
+
+    `release` still looks up chunks. It is None where the release could not be opened any more.
+    """
 
     measured: list[Measured]
-    bench: Bench | None
+    release: OpenRelease | None
 
 
-def _production(
-    evaluation: Evaluation,
-    stack: ExitStack,
-    production: Rival | None,
-    candidate: Bench,
-    living: list[Alive],
-    mine: list[Measured],
-) -> Theirs | None:
+@dataclass(frozen=True, slots=True)
+class _Mine:
+    """The release that is evaluated."""
+
+    side: _Side
+    modes: list[dict[str, Measured]]
+    latency: list[LatencyEvidence]
+
+
+def _candidate(evaluation: Evaluation, release_id: str, living: list[Alive]) -> _Mine:
+    texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
+    with ExitStack() as stack:
+        bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
+        encoder = bench.load()
+        both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
+        times = [latency(bench.release, encoder, texts, users) for users in evaluation.concurrencies]
+    return _Mine(_Side([one for one, _ in both], bench.release), [others for _, others in both], times)
+
+
+def _production(evaluation: Evaluation, production: Rival, living: list[Alive]) -> _Side | None:
     """What production retrieves; the rankings it was last measured with where it cannot be asked any more."""
-    manifest = candidate.release.manifest
-    if production is None or production.release == manifest.id:
-        return None
-    if production.fingerprint == manifest.fingerprint:
-        return Theirs(mine, candidate)  # the same content under another id: there is nothing to tell apart
     try:
         built_with = read_manifest(evaluation.home / "releases" / production.release)
         model = own_model(built_with, evaluation.model)
-        bench = Bench.open(stack, evaluation.home, production.release, model, all_modes=False)
-        return Theirs([bench.measure(one, evaluation.measured(one.golden)) for one in living], bench)
+        with ExitStack() as stack:
+            bench = Bench.open(stack, evaluation.home, production.release, model, all_modes=False)
+            return _Side([bench.measure(one, evaluation.measured(one.golden)) for one in living], bench.release)
     except PipelineError as error:
         log.warning("production cannot be measured, so its last rankings are scored instead: %s", error)
         measured = _remembered(evaluation, production.fingerprint, living)
-        return Theirs(measured, None) if measured else None
+        return _Side(measured, None) if measured else None
 
 
 def _remembered(evaluation: Evaluation, release_fingerprint: str, living: list[Alive]) -> list[Measured] | None:
@@ -200,17 +209,15 @@ def _remembered(evaluation: Evaluation, release_fingerprint: str, living: list[A
     return measured
 
 
-def _set_evidence(
-    living: Alive, bench: Bench, mine: Measured, modes: dict[str, Measured], theirs: Theirs | None, place: int
-) -> SetEvidence:
+def _set_evidence(living: Alive, candidate: _Mine, theirs: _Side | None, place: int) -> SetEvidence:
     about, queries = living.golden.about, sorted(living.qrels)
-    other = theirs.measured[place] if theirs else None
+    mine, other = candidate.side.measured[place], theirs.measured[place] if theirs else None
     lost = (
         {query: mine.per_query[about.primary][query] - other.per_query[about.primary][query] for query in queries}
         if other
         else {}
     )
-    beside = theirs.bench if theirs else None
+    now, before = candidate.side.release, theirs.release if theirs else None
     return SetEvidence(
         fingerprint=living.golden.fingerprint,
         owner=about.owner,
@@ -226,10 +233,10 @@ def _set_evidence(
         slices={
             name: [living.golden.slices.get(query, {}).get(name, NO_SLICE) for query in queries] for name in about.slices
         },
-        modes={mode: measured.means for mode, measured in modes.items()},
+        modes={mode: measured.means for mode, measured in candidate.modes[place].items()},
         overlap_at_10=overlap(mine.retrieved, other.retrieved) if other else None,
         unjudged=unjudged(living, mine.retrieved),
-        examples=examples(living, lost, bench.release, mine, beside.release, other) if beside and other else [],
+        examples=examples(living, lost, now, mine, before, other) if now and before and other else [],
     )
 
 

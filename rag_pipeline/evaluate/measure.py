@@ -55,6 +55,11 @@ class Rankings:
     dense: dict[str, Ranking]
     lexical: dict[str, Ranking]
 
+    def chunk_ids(self) -> set[str]:
+        """Every chunk that some query brought."""
+        both = (*self.dense.values(), *self.lexical.values())
+        return {chunk_id for ranking in both for chunk_id, _ in ranking}
+
 
 def rank(
     release: OpenRelease, living: Alive, vectors: dict[str, Vectors], modes: Iterable[Mode], metrics: list[str]

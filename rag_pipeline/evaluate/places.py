@@ -1,4 +1,4 @@
-"""Where the chunks of one release stand: in which documents, from which character to which."""
+"""Where chunks of one release stand: in which documents, from which character to which."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,17 +16,14 @@ from rag_pipeline.index.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The chunks of a release by id, and the texts of the documents its golden sets quote, as the release holds them."""
+    """Chunks of a release by id, and the texts of the documents its golden sets quote, as the release holds them."""
 
-    rows: dict[str, int]
-    documents: list[str]
-    starts: list[int]
-    ends: list[int]
+    spans: dict[str, Span]
+    """chunk id -> where it stands"""
     texts: dict[str, Folded]
 
     def span(self, chunk_id: str) -> Span:
-        row = self.rows[chunk_id]
-        return self.documents[row], self.starts[row], self.ends[row]
+        return self.spans[chunk_id]
 
     def best_documents(self, ranking: Ranking, k: int) -> list[str]:
         """The `k` documents whose best chunk comes first; of equal ones the smaller id."""
@@ -34,7 +31,7 @@ class Places:
         for chunk_id, score in ranking:
             if len(best) >= k and score < min(best.values()):
                 break
-            best.setdefault(self.documents[self.rows[chunk_id]], score)
+            best.setdefault(self.spans[chunk_id][0], score)
         return sorted(best, key=lambda document: (-best[document], document))[:k]
 
     def passages(self, references: Iterable[Reference]) -> list[Span]:
@@ -55,23 +52,20 @@ _NOWHERE = ""
 """No document has this id, so what stands there is never retrieved but counts as wanted."""
 
 
-def places_of(home: Path, manifest: Manifest, quoted: set[str]) -> Places:
-    """Read from the release's own chunks. `quoted`: documents whose text is wanted.
+def places_of(home: Path, manifest: Manifest, chunk_ids: Iterable[str], quoted: set[str]) -> Places:
+    """Read from the release's own chunks, those asked for only. `quoted`: documents whose text is wanted.
 
     Raises `ReleaseError` when they are not the ones it was built from.
     """
     chunks = contents(home / "releases" / manifest.id, manifest)
-    rows = chunks.select("chunk_id", "document_id", "start", "end").collect()
+    wanted = pl.Series(sorted(set(chunk_ids)), dtype=pl.String)
+    rows = chunks.filter(pl.col("chunk_id").is_in(wanted.implode())).select("chunk_id", "document_id", "start", "end")
     pieces = chunks.filter(pl.col("document_id").is_in(sorted(quoted))).select("document_id", "start", "text").collect()
     texts: dict[str, list[tuple[int, str]]] = {}
     for document, start, text in pieces.iter_rows():
         texts.setdefault(document, []).append((start, text))
-    ids = rows["chunk_id"].to_list()
     return Places(
-        rows={chunk_id: row for row, chunk_id in enumerate(ids)},
-        documents=rows["document_id"].to_list(),
-        starts=rows["start"].to_list(),
-        ends=rows["end"].to_list(),
+        spans={row[0]: row[1:] for row in rows.collect().iter_rows()},
         texts={document: Folded(whole(parts)) for document, parts in texts.items()},
     )
 

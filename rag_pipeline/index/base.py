@@ -36,30 +36,29 @@ def choose_base(releases: Path, model: ModelEntry, index: IndexParameters, wante
     if not alike:
         return Base(why_not="no kept release has this model, these parameters and this version of Chroma")
     total = int(wanted.select(pl.len()).collect().item())
-    bases = []
+    near: list[tuple[int, int, Manifest]] = []
     for manifest in alike:
         try:
             removed, added = difference(contents(releases / manifest.id, manifest), wanted)
         except ReleaseError:
             continue  # its chunks were not kept, or cannot be read
-        bases.append(Base(manifest, removed, added))
+        near.append((len(removed), len(added), manifest))  # and not the ids: of a release far off they are many
     reasons = []
-    for base in sorted(bases, key=lambda base: len(base.removed) + len(base.added)):
-        assert base.manifest is not None
-        why_not = _too_far(base, total)
+    for gone, new, manifest in sorted(near, key=lambda one: one[0] + one[1]):
+        why_not = _too_far(manifest, gone, new, total)
         if why_not:
             reasons.append(why_not)
-        elif not damaged_files(releases / base.manifest.id, base.manifest):
-            return base
+        elif not damaged_files(releases / manifest.id, manifest):
+            removed, added = difference(contents(releases / manifest.id, manifest), wanted)
+            return Base(manifest, removed.to_list(), added.to_list())
     return Base(why_not=reasons[0] if reasons else "every kept release like it is damaged, or lacks its chunks")
 
 
-def _too_far(base: Base, total: int) -> str:
+def _too_far(manifest: Manifest, gone: int, new: int, total: int) -> str:
     """Why building upon a release is not worth it; empty when it is."""
-    assert base.manifest is not None
-    dead = base.manifest.origin.dead_slots + len(base.removed)
+    dead = manifest.origin.dead_slots + gone
     if dead > _DEAD_SHARE * (total + dead):
-        return f"{100 * dead / (total + dead):.0f} % of the slots of {base.manifest.id} would be dead"
-    if len(base.added) > _NEW_SHARE * total:
-        return f"{100 * len(base.added) / total:.0f} % of its chunks are new to {base.manifest.id}"
+        return f"{100 * dead / (total + dead):.0f} % of the slots of {manifest.id} would be dead"
+    if new > _NEW_SHARE * total:
+        return f"{100 * new / total:.0f} % of its chunks are new to {manifest.id}"
     return ""

@@ -9,8 +9,8 @@ import polars as pl
 
 from rag_pipeline.index import chroma
 from rag_pipeline.index.base import Base
-from rag_pipeline.index.contents import few_with_vectors, matrix, with_vectors
 from rag_pipeline.index.manifest import IndexParameters
+from rag_pipeline.index.vectors import few_with_vectors, matrix, with_vectors
 from rag_pipeline.index.views import copy_files
 from rag_pipeline.progress import progress
 
@@ -40,17 +40,19 @@ def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.Lazy
             collection.delete(ids=base.removed[start : start + _DELETE_IDS])
         new = chunks.filter(pl.col("chunk_id").is_in(base.added)).collect()
         rows = few_with_vectors(home, new, base.manifest.model.fingerprint)
-        _add(collection, rows.iter_slices(chroma.batch_rows(rows.height)), rows.height)
+        slices = rows.iter_slices(chroma.batch_rows(rows.height))
+        _add(collection, ((part, matrix(part)) for part in slices), rows.height)
 
 
-def _add(collection: "Collection", frames: Iterable[pl.DataFrame], total: int) -> None:
+def _add(collection: "Collection", frames: Iterable[tuple[pl.DataFrame, Any]], total: int) -> None:
+    """`frames`: chunks and their vectors, float32, shape (rows, dimensions)."""
     if not total:
         return
     with progress("building", total, unit="chunks") as advance:
-        for frame in frames:
+        for frame, vectors in frames:
             collection.add(
                 ids=frame["chunk_id"].to_list(),
-                embeddings=matrix(frame),
+                embeddings=vectors,
                 documents=frame["text"].to_list(),
                 metadatas=[_metadata(row) for row in frame.iter_rows(named=True)],
             )

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.files import file_sha256
+from rag_pipeline.files import known_sha256
 
 log = logging.getLogger("rag_pipeline")
 
@@ -91,7 +91,7 @@ class FileEntry(_Frozen):
 
     def is_of(self, path: Path) -> bool:
         """Whether a file holds these very bytes."""
-        return path.stat().st_size == self.size_bytes and file_sha256(path) == self.sha256
+        return path.stat().st_size == self.size_bytes and known_sha256(path) == self.sha256
 
 
 class Probe(_Frozen):

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import pyarrow.compute as pc
 
 from rag_pipeline.corpus.model import Vectors, usable
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.index import chroma
-from rag_pipeline.index.contents import few_with_vectors, matrix, vector_batches
 from rag_pipeline.index.manifest import ModelEntry, Probe
+from rag_pipeline.index.vectors import Spool, matrix, spooled
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -50,7 +49,8 @@ An index whose tail was lost misses a sixth and more.
 class Expected:
     """What an index must hold and find."""
 
-    ids: list[str]
+    ids: pl.Series
+    """In ascending order."""
     sample: pl.DataFrame
     """Records to look up, with their `vector`."""
     tenth: Vectors
@@ -75,17 +75,17 @@ def expect(
     `added`: ids new against a base, half the sample is taken from them. `gone`: chunks of the base that left. Raises
     `ReleaseError` when a vector is missing, not finite, zero, or not of the model's length.
     """
-    ids = chunks.select("chunk_id").collect()["chunk_id"].sort().to_list()
-    new = _spread(sorted(added or []), size // 2)
+    ids = chunks.select("chunk_id").collect()["chunk_id"].sort()
+    new = _spread(pl.Series(added or [], dtype=pl.String).sort(), size // 2)
     columns = ["chunk_id", "text_hash", "payload_hash"]
-    wanted = {*new, *_spread(ids, size - len(new))}
-    sample = chunks.filter(pl.col("chunk_id").is_in(wanted)).select(columns).collect()
+    wanted = pl.concat([new, _spread(ids, size - len(new))])
+    sample = chunks.filter(pl.col("chunk_id").is_in(wanted.implode())).select(columns).collect()
     left = sample.clear() if gone is None else gone.select(columns).collect().sort("chunk_id")
-    left = left.filter(pl.col("chunk_id").is_in(_spread(left["chunk_id"].to_list(), size // 4)))
-    both = few_with_vectors(home, pl.concat([sample, left]), model.fingerprint)
-    _of_length(model.dimensions, set(both["vector"].list.len()))
-    sample, left = both.head(sample.height), both.tail(left.height)
-    tenth, looked_at = _exact(home, chunks, model, sample)
+    left = left.filter(pl.col("chunk_id").is_in(_spread(left["chunk_id"], size // 4).implode()))
+    texts = chunks.group_by("text_hash").len().collect().sort("text_hash")
+    with spooled(home, model.fingerprint, pl.concat([texts["text_hash"], left["text_hash"]]), model.dimensions) as spool:
+        sample, left = _with_vectors(spool, sample), _with_vectors(spool, left)
+        tenth, looked_at = _exact(spool, texts, sample)
     return Expected(ids, sample, tenth, left, looked_at)
 
 
@@ -96,8 +96,8 @@ def prove(folder: Path, expected: Expected) -> Probe:
     """
     with chroma.client(folder) as opened:
         collection = opened.get_collection(chroma.COLLECTION, embedding_function=None)
-        stored = collection.get(include=[])["ids"]
-        _same_ids(set(expected.ids), stored)
+        stored = pl.Series(collection.get(include=[])["ids"], dtype=pl.String).sort()
+        _same_ids(expected.ids, stored)
         _same_records(collection, expected.sample)
         itself, missed, recall = _finds(collection, expected)
         _stays_away(collection, expected)
@@ -115,18 +115,31 @@ def prove(folder: Path, expected: Expected) -> Probe:
     )
 
 
-def _spread(ids: list[str], size: int) -> list[str]:
-    return ids if len(ids) <= size else [ids[place * len(ids) // size] for place in range(size)]
+def _spread(ids: pl.Series, size: int) -> pl.Series:
+    return ids if len(ids) <= size else ids.gather([place * len(ids) // size for place in range(size)])
 
 
-def _exact(home: Path, chunks: pl.LazyFrame, model: ModelEntry, sample: pl.DataFrame) -> tuple[Vectors, int]:
-    """Similarity of the tenth nearest chunk to each of the sample, and for how many chunks a vector was looked at."""
-    todo = dict(chunks.group_by("text_hash").len().collect().iter_rows())  # text hash -> chunks that have that text
+def _with_vectors(spool: Spool, rows: pl.DataFrame) -> pl.DataFrame:
+    lost = int(spool.missing[spool.places(rows["text_hash"])].sum())
+    if lost:
+        raise ReleaseError(f"{lost} chunks have no vector; materialize corpus/embeddings first")
+    vectors = pl.Series("vector", spool.of(rows["text_hash"]).tolist(), dtype=pl.List(pl.Float32))
+    return rows.with_columns(vectors)
+
+
+def _exact(spool: Spool, texts: pl.DataFrame, sample: pl.DataFrame) -> tuple[Vectors, int]:
+    """Similarity of the tenth nearest chunk to each of the sample, and for how many chunks a vector was looked at.
+
+    `texts`: how many chunks (`len`) have a text (`text_hash`).
+    """
+    chunks = np.zeros(len(spool.hashes), dtype=np.int64)
+    chunks[spool.places(texts["text_hash"])] = texts["len"].to_numpy()
+    if lost := int(chunks[spool.missing].sum()):
+        raise ReleaseError(f"{lost} chunks have no vector; materialize corpus/embeddings first")
     queries, best, looked_at = _unit(matrix(sample)), np.empty((sample.height, 0), dtype=np.float32), 0
-    for batch in vector_batches(home, model.fingerprint):
-        times = np.array([todo.pop(text_hash, 0) for text_hash in batch["text_hash"].to_pylist()], dtype=np.int64)
-        _of_length(model.dimensions, set(pc.list_value_length(batch["vector"]).to_pylist()))
-        used = batch["vector"].flatten().to_numpy().reshape(-1, model.dimensions)[times > 0]
+    for places, vectors in spool.blocks():
+        times = chunks[places]
+        used = vectors[times > 0]  # the others left with the base
         try:
             nearness = queries @ _unit(usable(used, len(used))).T
         except PipelineError as error:
@@ -135,14 +148,7 @@ def _exact(home: Path, chunks: pl.LazyFrame, model: ModelEntry, sample: pl.DataF
         if best.shape[1] > _NEAREST:
             best = np.partition(best, -_NEAREST, axis=1)[:, -_NEAREST:]
         looked_at += int(times.sum())
-    if todo:
-        raise ReleaseError(f"{sum(todo.values())} chunks have no vector; materialize corpus/embeddings first")
     return best.min(axis=1), looked_at
-
-
-def _of_length(wanted: int, found: set[int]) -> None:
-    if found - {wanted}:
-        raise ReleaseError(f"a stored vector is not {wanted} numbers long; the vectors table is damaged")
 
 
 def _unit(vectors: Vectors) -> Vectors:
@@ -150,9 +156,10 @@ def _unit(vectors: Vectors) -> Vectors:
     return np.divide(vectors, length, dtype=np.float32)
 
 
-def _same_ids(expected: set[str], stored: list[str]) -> None:
-    if len(stored) != len(set(stored)) or set(stored) != expected:
-        lost, extra = len(expected - set(stored)), len(set(stored) - expected)
+def _same_ids(expected: pl.Series, stored: pl.Series) -> None:
+    """Both in ascending order, so that one that is stored twice is noticed."""
+    if not stored.equals(expected):
+        lost, extra = (~expected.is_in(stored.implode())).sum(), (~stored.is_in(expected.implode())).sum()
         raise ReleaseError(f"the built index does not hold what was put in: {lost} ids lost, {extra} not expected")
 
 
@@ -198,5 +205,6 @@ def _stays_away(collection: "Collection", expected: Expected) -> None:
     if expected.gone.is_empty():
         return
     found: Any = collection.query(query_embeddings=matrix(expected.gone), n_results=_NEAREST, include=[])["ids"]
-    if back := {chunk for ids in found for chunk in ids} - set(expected.ids):
+    came = pl.Series(sorted({chunk for ids in found for chunk in ids}), dtype=pl.String)
+    if back := came.filter(~came.is_in(expected.ids.implode())).to_list():
         raise ReleaseError(f"{len(back)} deleted records still come back from queries")

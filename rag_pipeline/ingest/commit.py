@@ -5,6 +5,7 @@ In this order: a process killed in between reads the same items again, and finds
 
 import json
 from collections.abc import Iterator, Set
+from itertools import chain
 
 import polars as pl
 import pyarrow as pa
@@ -23,8 +24,9 @@ Changes = tuple[list[str], list[str], list[str]]
 def commit_documents(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> Changes:
     """One atomic commit that makes the table hold the staged rows of the touched items, and the others as before."""
     before = tables.documents.scan().select("document_id", "row_hash", "item").collect()
+    gone = before.filter(pl.col("item").is_in(list(touched)))["document_id"]
+    removed = [document for document in gone if document not in staged.winners]
     hashes = dict(zip(before["document_id"], before["row_hash"], strict=True))
-    removed = [document for document, _, item in before.iter_rows() if item in touched and document not in staged.winners]
     added: list[str] = []
     changed: list[str] = []
 
@@ -36,12 +38,12 @@ def commit_documents(stamp: Stamp, tables: SourceTables, staged: Staged, touched
             added.extend(new["document_id"])
             changed.extend(other["document_id"])
             yield from _operations(pl.concat([new, other]), "upsert")
-        gone = pl.DataFrame({"document_id": removed}, schema={"document_id": pl.String})
-        yield from _operations(gone, "delete")
+        yield from _operations(pl.DataFrame({"document_id": removed}, schema={"document_id": pl.String}), "delete")
 
-    batches = [batch for batch in difference() if batch.num_rows]
-    if batches or not tables.documents.exists:
-        reader = pa.RecordBatchReader.from_batches(_MERGE, batches)
+    batches = (batch for batch in difference() if batch.num_rows)  # read while they are written, never held together
+    first = next(batches, None)
+    if first is not None or not tables.documents.exists:
+        reader = pa.RecordBatchReader.from_batches(_MERGE, chain([first] if first is not None else [], batches))
         tables.documents.merge(reader, "document_id", {"run_id": stamp.run_id, "contract": stamp.contract.version})
     return added, changed, removed
 

@@ -146,18 +146,18 @@ def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run
     None goes when a kept release cannot say what it needs: without its vectors it could not be repaired.
     """
     releases, table = home / "releases", vectors_table(home)
-    parts = [chunks_table(home).scan().select(pl.lit(model).alias("model"), "text_hash")]
+    needed = chunks_table(home).scan().select(pl.lit(model).alias("model"), "text_hash").unique().collect()
     try:
-        for manifest in staying:
+        for manifest in staying:  # one after the other: kept releases hold nearly the same texts
             hashes = contents(releases / manifest.id, manifest).select(
                 pl.lit(manifest.model.fingerprint).alias("model"), "text_hash"
             )
-            parts.append(hashes.collect().lazy())
+            needed = needed.vstack(hashes.join(needed.lazy(), on=["model", "text_hash"], how="anti").unique().collect())
     except ReleaseError as error:
         log.warning("no vector is removed: %s", error)
         return 0
-    needed = pl.concat(parts).unique()
-    unneeded = table.scan().select("model", "text_hash").join(needed, on=["model", "text_hash"], how="anti").collect()
+    stored = table.scan().select("model", "text_hash")
+    unneeded = stored.join(needed.lazy(), on=["model", "text_hash"], how="anti").collect()
     if dry_run or unneeded.is_empty():
         return unneeded.height
     return table.remove(unneeded.unique().to_arrow(), ("model", "text_hash"))

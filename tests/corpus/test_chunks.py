@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.corpus import checks
 from rag_pipeline.corpus.checks import chunks_outside_their_document, chunks_without_vector
 from rag_pipeline.corpus.chunks import ChunkReport, update_chunks
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
@@ -47,6 +48,25 @@ def test_a_chunk_that_is_no_span_of_its_document_is_found(tmp_path: Path) -> Non
     broken = chunks_outside_their_document(tmp_path, ["handbook"])
     assert {chunk for chunk, _ in broken} == ids(tmp_path, "handbook/a")
     assert {chunk for chunk, _ in chunks_without_vector(tmp_path, "small")} == ids(tmp_path, "handbook/a")
+
+
+@pytest.mark.parametrize("characters", [1, 300, 64_000_000])
+def test_every_chunk_is_looked_at_however_few_documents_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, characters: int
+) -> None:
+    monkeypatch.setattr(checks, "_CHARACTERS", characters)
+    pages = {f"page{number}": f"# Page {number}\n\n{LONG}" for number in range(4)}
+    store_documents(tmp_path, "handbook", pages | {"empty": ""})
+    store_documents(tmp_path, "wiki", pages)
+    update(tmp_path, "handbook", "wiki")
+    assert chunks_outside_their_document(tmp_path, ["handbook", "wiki"]) == []
+    store_documents(tmp_path, "wiki", pages | {"page2": f"# Page\n\n{LONG}"})
+    store_documents(tmp_path, "handbook", {name: text for name, text in pages.items() if name != "page3"})
+    broken = chunks_outside_their_document(tmp_path, ["handbook", "wiki"])
+    assert {document for _, document in broken} == {"wiki/page2", "handbook/page3"}, "one edited, one gone"
+    assert {chunk for chunk, _ in broken} == ids(tmp_path, "wiki/page2") | ids(tmp_path, "handbook/page3")
+    gone = {chunk for chunk, _ in chunks_outside_their_document(tmp_path, ["handbook"])}
+    assert gone > ids(tmp_path, "wiki/page0"), "chunks of a source that is gone"
 
 
 texts = st.lists(st.sampled_from(["# A\n\none", "# B\n\ntwo", "same", "same", "", "🙂 " * 60]), max_size=4).map("\n\n".join)

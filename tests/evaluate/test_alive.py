@@ -129,7 +129,8 @@ def test_a_set_may_judge_documents_of_several_sources(home: Path) -> None:
     assert alone.qrels == {"both": {doc("leave"): 1}}
 
 
-def test_only_texts_that_are_quoted_are_read(home: Path) -> None:
-    corpus = corpus_for(home, ["handbook", "not loaded yet"], (quoting({"q": [quote(doc("leave"), DAYS)]}),))
-    assert corpus.documents == {doc("leave"), doc("travel")}
+def test_only_documents_that_are_judged_are_looked_up_and_only_texts_that_are_quoted_are_read(home: Path) -> None:
+    one = quoting({"q": [quote(doc("leave"), DAYS)]}, {"q": {doc("leave"): 1, doc("gone"): 1}})
+    corpus = corpus_for(home, ["handbook", "not loaded yet"], (one,))
+    assert corpus.documents == {doc("leave")}
     assert corpus.texts == {doc("leave"): LEAVE}

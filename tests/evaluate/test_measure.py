@@ -155,7 +155,8 @@ def test_metrics_of_spans_of_the_chunks_that_come_first(tmp_path: Path) -> None:
     with on_bench(tmp_path, manifest.id) as bench:
         measured = bench.measure(living(tmp_path, one), metrics)
         [chunk_id, *_] = [name for name, _ in measured.chunks["cats purr"]]
-        _, start, end = bench.places(living(tmp_path, one)).span(chunk_id)
+        alive = living(tmp_path, one)
+        _, start, end = bench.places(alive, bench.rankings(alive, metrics)).span(chunk_id)
     assert measured.means["span_recall@1"] == 1.0, "what is judged not relevant is not wanted"
     assert measured.means["span_precision@1"] == pytest.approx(len("purr softly") / (end - start))
     assert measured.means["span_iou@1"] == measured.means["span_precision@1"]
@@ -173,7 +174,7 @@ def test_rankings_are_fused_again_without_asking_again(zoo: Zoo) -> None:
     alive = living(home, golden({"cats purr": {doc("cats"): 1}}))
     with on_bench(home, manifest.id) as bench:
         rankings = bench.rankings(alive, METRICS)
-        places = bench.places(alive)
+        places = bench.places(alive, rankings)
         backwards = Rankings({query: found[::-1] for query, found in rankings.dense.items()}, rankings.lexical)
         hybrid = manifest.retrieval.model_copy(update={"mode": "hybrid", "dense_weight": 1.0})
         first = evaluate_way(bench.release, places, alive, rankings, hybrid, METRICS)

@@ -36,8 +36,7 @@ chunks = st.lists(st.tuples(st.sampled_from(DOCUMENTS), st.sampled_from([0.1, 0.
 @given(chunks, st.integers(1, 8))
 def test_the_best_documents_are_those_of_the_best_chunks_equals_by_id(rows: list[tuple[str, float]], k: int) -> None:
     ids = [f"c{number:02}" for number in range(len(rows))]
-    nowhere = [0] * len(rows)
-    places = Places(dict(zip(ids, range(len(rows)), strict=True)), [name for name, _ in rows], nowhere, nowhere, {})
+    places = Places({chunk: (name, 0, 0) for chunk, (name, _) in zip(ids, rows, strict=True)}, {})
     ranking: Ranking = sorted(
         ((name, score) for name, (_, score) in zip(ids, rows, strict=True)), key=lambda row: (-row[1], row[0])
     )
@@ -59,8 +58,8 @@ def test_a_text_is_put_together_from_pieces_that_overlap_touch_or_leave_holes(
 
 def test_a_document_is_rebuilt_from_the_chunks_of_a_release_but_for_blanks_between_them(tmp_path: Path) -> None:
     manifest = release_of(tmp_path, PAGES).manifest
-    places = places_of(tmp_path, manifest, {doc("leave")})
     rows = contents(tmp_path / "releases" / manifest.id, manifest).collect()
+    places = places_of(tmp_path, manifest, rows["chunk_id"], {doc("leave")})
     assert (rows["document_id"] == doc("leave")).sum() > 3, "it is cut into several"
     assert places.texts.keys() == {doc("leave")}, "only texts that are quoted are read"
     rebuilt = places.texts[doc("leave")].text
@@ -75,7 +74,7 @@ def test_a_document_is_rebuilt_from_the_chunks_of_a_release_but_for_blanks_betwe
 def test_passages_are_found_in_the_releases_own_text_although_the_documents_moved_on(tmp_path: Path) -> None:
     old = release_of(tmp_path, PAGES).manifest
     store_documents(tmp_path, "handbook", {"leave.md": "# New\n\nNothing of it.", "travel.md": "More.\n\n" + SHORT})
-    places = places_of(tmp_path, old, {doc("leave"), doc("travel")})
+    places = places_of(tmp_path, old, (), {doc("leave"), doc("travel")})
     start = LONG.index(MARCH)
     found = places.passages([quote(doc("leave"), MARCH, 7), quote(doc("travel"), "BOOKED in  second class!")])
     assert found[0] == (doc("leave"), start, start + len(MARCH))
@@ -83,7 +82,7 @@ def test_passages_are_found_in_the_releases_own_text_although_the_documents_move
 
 
 def test_passages_a_release_does_not_hold_stand_where_no_chunk_does_and_each_counts(tmp_path: Path) -> None:
-    places = Places({}, [], [], [], {doc("travel"): Folded(SHORT)})
+    places = Places({}, {doc("travel"): Folded(SHORT)})
     found = places.passages([quote(doc("leave"), "x" * 10), quote(doc("travel"), TRAINS), quote(doc("travel"), "y" * 5)])
     nowhere = [span for span in found if span[0] != doc("travel")]
     assert len(nowhere) == 2 and {name for name, _, _ in nowhere} == {""}
@@ -111,4 +110,4 @@ def test_a_release_whose_chunks_are_damaged_has_no_places(tmp_path: Path) -> Non
     manifest = release_of(tmp_path, PAGES).manifest
     flip_a_bit(tmp_path / "releases" / manifest.id / FILE)
     with pytest.raises(ReleaseError, match="is not the one it was built from"):
-        places_of(tmp_path, manifest, set())
+        places_of(tmp_path, manifest, (), set())

@@ -2,19 +2,24 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.model import Model
+from rag_pipeline.evaluate import bench
 from rag_pipeline.evaluate.evaluate import Rival, evaluate_release
 from rag_pipeline.evaluate.evidence import Passage, newest
 from rag_pipeline.evaluate.query_vectors import query_vectors_table
 from rag_pipeline.index.build import build_release
 from rag_pipeline.index.manifest import ModelEntry, read_manifest
+from rag_pipeline.index.retrieve import OpenRelease, open_release
 from rag_pipeline.settings import Settings
 from tests.corpus.small import (
     NOW,
@@ -43,6 +48,24 @@ def test_production_is_measured_side_by_side_on_the_same_queries(desk: Desk) -> 
     assert lost < 0 and others == [0.0, 0.0]
     assert measured.differences("nDCG@10", [1]) == [0.0]
     assert newest(desk.home, evidence.release_fingerprint) == evidence
+
+
+def test_one_release_is_open_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph of a million chunks takes two gigabytes and more, and two of them twice that."""
+    opened, most = [0], [0]
+
+    @contextmanager
+    def watched(*asked: Any, **rest: Any) -> Iterator[OpenRelease]:
+        opened[0] += 1
+        most[0] = max(most[0], opened[0])
+        with open_release(*asked, **rest) as release:
+            yield release
+        opened[0] -= 1
+
+    monkeypatch.setattr(bench, "open_release", watched)
+    evidence = desk.evaluate(desk.second(), desk.release)
+    assert evidence.compared_with == desk.release and evidence.golden_sets["animals"].examples
+    assert (most, opened) == ([1], [0])
 
 
 def test_the_queries_that_lost_most_are_shown_with_their_passages(desk: Desk) -> None:

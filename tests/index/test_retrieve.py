@@ -14,8 +14,9 @@ from tests.corpus.small import SmallModel, bag_of_words, build, release_of, stor
 
 def documents(home: Path, release: OpenRelease, queries: Vectors, k: int) -> list[list[str]]:
     """The `k` documents of the best chunks, as evaluations rank them."""
-    places = places_of(home, release.manifest, set())
-    return [places.best_documents(one, k) for one in release.ranked([Query("", query) for query in queries], 100, "dense")]
+    ranked = release.ranked([Query("", query) for query in queries], 100, "dense")
+    places = places_of(home, release.manifest, (chunk for one in ranked for chunk, _ in one), set())
+    return [places.best_documents(one, k) for one in ranked]
 
 
 def test_hits_come_best_first_with_what_a_reader_is_shown(tmp_path: Path) -> None:

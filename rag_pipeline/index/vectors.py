@@ -1,0 +1,158 @@
+"""Stored vectors of a release's chunks, without holding them: read once from the table, then in any order from a file.
+
+A release of a million chunks has 1.5 GB of vectors beside the graph that is made of them, so no stage keeps them all.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.corpus.tables import VECTORS, vectors_table
+from rag_pipeline.errors import ReleaseError
+
+_READ_ROWS = 8_192
+_VECTOR = pa.schema([VECTORS.field("text_hash"), VECTORS.field("vector")])
+_NUMBER_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The vectors of some texts, each once, in a file that has no name and goes with its process."""
+
+    hashes: pl.Series
+    """Hashes of the texts, distinct, in ascending order; a text is known by its place in here."""
+    rows: NDArray[np.int64]
+    """Place of a text -> row of the file; -1 where the table has no vector of it."""
+    width: int
+    _file: int
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Place of a text -> whether the table has no vector of it."""
+        return self.rows < 0
+
+    def places(self, hashes: pl.Series) -> NDArray[np.int64]:
+        """Text hash -> place of the text; -1 where it is none of these."""
+        return _places(self.hashes, hashes)
+
+    def of(self, hashes: pl.Series) -> Vectors:
+        """The vectors of texts that all have one, in the order of `hashes`."""
+        found = np.empty((len(hashes), self.width), dtype=np.float32)
+        for vector, row in zip(found, self.rows[self.places(hashes)].tolist(), strict=True):
+            os.preadv(self._file, [vector.data], row * vector.nbytes)
+        return found
+
+    def blocks(self) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
+        """Every vector once, thousands at a time, with the places of their texts."""
+        order = np.flatnonzero(~self.missing)
+        order = order[np.argsort(self.rows[order])]
+        for start in range(0, len(order), _READ_ROWS):
+            places = order[start : start + _READ_ROWS]
+            vectors = np.empty((len(places), self.width), dtype=np.float32)
+            os.preadv(self._file, [vectors.data], start * self.width * _NUMBER_BYTES)
+            yield places, vectors
+
+
+@contextmanager
+def spooled(home: Path, model: str, hashes: pl.Series, width: int | None = None) -> Iterator[Spool]:
+    """The vectors of the texts with these hashes, in one pass over the table.
+
+    Raises `ReleaseError` when those of the model are not all of one length, or not `width` numbers long.
+    """
+    wanted = hashes.unique().sort()
+    rows, count = np.full(len(wanted), -1, dtype=np.int64), 0
+    with tempfile.TemporaryFile(dir=home) as file:
+        for batch in vector_batches(home, model):
+            lengths = pc.unique(pc.list_value_length(batch["vector"])).to_pylist()
+            width = lengths[0] if width is None and lengths else width
+            if set(lengths) - {width}:
+                raise ReleaseError(f"a stored vector is not {width} numbers long; the vectors table is damaged")
+            places = _places(wanted, _series(batch["text_hash"]))
+            first = np.zeros(len(places), dtype=bool)
+            first[np.unique(places, return_index=True)[1]] = True  # a vector that is stored twice counts once
+            new = first & (places >= 0)
+            new[new] = rows[places[new]] < 0
+            used = batch["vector"].flatten().to_numpy().reshape(len(places), -1)[new]
+            file.write(np.ascontiguousarray(used, dtype=np.float32).data)
+            rows[places[new]] = np.arange(count, count + len(used))
+            count += len(used)
+        file.flush()
+        yield Spool(wanted, rows, width or 0, file.fileno())
+
+
+def with_vectors(home: Path, chunks: pl.LazyFrame, model: str, rows: int) -> Iterator[tuple[pl.DataFrame, Vectors]]:
+    """Chunks and the vectors of their texts, `rows` at a time. Raises `ReleaseError` when one has none."""
+    hashes = chunks.select("text_hash").collect().to_series()
+    with spooled(home, model, hashes) as spool:
+        _all_there(int(spool.missing[spool.places(hashes)].sum()))
+        del hashes
+        for frame in vectors_table(home).batches(chunks, rows):
+            yield frame, spool.of(frame["text_hash"])
+
+
+def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFrame:
+    """A few chunks with the `vector` of their text, reading only files that hold one: what is new lies in the newest."""
+    wanted = pa.array(chunks["text_hash"].unique().to_list(), pa.string())
+    found = []
+    for file in _files(home, model):
+        if pc.any(pc.is_in(file.to_table(columns=["text_hash"])["text_hash"], value_set=wanted)).as_py():
+            batches = file.to_batches(columns=_VECTOR.names, batch_size=_READ_ROWS)
+            found += [batch.filter(pc.is_in(batch["text_hash"], value_set=wanted)) for batch in batches]
+    vectors = pl.DataFrame(pa.Table.from_batches(found, _VECTOR)).unique("text_hash")
+    frame = chunks.join(vectors, on="text_hash", how="left", maintain_order="left")
+    _all_there(frame["vector"].null_count())
+    return frame
+
+
+def vector_batches(home: Path, model: str) -> Iterator[pa.RecordBatch]:
+    """Text hashes and vectors of a model, in no order, thousands at a time: Arrow reads lists thrice as fast as Polars."""
+    for file in _files(home, model):
+        yield from file.to_batches(columns=_VECTOR.names, batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1)
+
+
+def matrix(frame: pl.DataFrame) -> Any:
+    """The vectors of a frame as one array, float32, shape (rows, dimensions).
+
+    Raises `ReleaseError` when they are not all of one length.
+    """
+    if frame["vector"].list.len().n_unique() > 1:
+        raise ReleaseError("the stored vectors are not all of one length; the vectors table is damaged")
+    flat: Any = frame["vector"].explode().to_numpy()
+    return np.ascontiguousarray(flat, dtype=np.float32).reshape(frame.height, -1)
+
+
+def _files(home: Path, model: str) -> list[Any]:
+    """The files of the vectors table that hold vectors of a model."""
+    table = vectors_table(home)
+    return list(table.delta().to_pyarrow_dataset().get_fragments(filter=pc.field("model") == model)) if table.exists else []
+
+
+def _places(ordered: pl.Series, hashes: pl.Series) -> NDArray[np.int64]:
+    """Where each hash stands among distinct ones in ascending order; -1 where it does not."""
+    if ordered.is_empty():
+        return np.full(len(hashes), -1, dtype=np.int64)
+    near = ordered.search_sorted(hashes).cast(pl.Int64).clip(upper_bound=len(ordered) - 1)
+    found: NDArray[np.int64] = np.where(ordered.gather(near) == hashes, near, -1)
+    return found
+
+
+def _series(column: pa.Array) -> pl.Series:
+    series = pl.from_arrow(column)
+    assert isinstance(series, pl.Series)
+    return series
+
+
+def _all_there(missing: int) -> None:
+    if missing:
+        raise ReleaseError(f"{missing} chunks have no vector; materialize corpus/embeddings first")
