@@ -22,7 +22,7 @@ log = logging.getLogger("rag_pipeline")
 _READ_CHUNKS = 4_096
 """Texts looked at together and sorted by length, so that a batch holds texts of one length."""
 
-_ENCODE = 256
+_ENCODE = 512
 _COMMIT_EVERY_S = 20.0
 """A killed run loses at most this much embedding."""
 
