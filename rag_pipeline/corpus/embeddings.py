@@ -22,7 +22,7 @@ log = logging.getLogger("rag_pipeline")
 _READ_CHUNKS = 4_096
 """Texts looked at together and sorted by length, so that a batch holds texts of one length."""
 
-_ENCODE = 512
+_ENCODE = 256
 _COMMIT_EVERY_S = 20.0
 """A killed run loses at most this much embedding."""
 
@@ -81,17 +81,19 @@ def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: pl
     wanted = missing.lazy().select("chunk_id")
     texts = chunks_table(home).scan().select("chunk_id", "text_hash", "text").join(wanted, on="chunk_id", how="semi")
     with progress("embedding", missing.height, unit="texts") as advance:
-        for batch in table.batches(texts, _READ_CHUNKS):
-            by_length = batch.sort(pl.col("text").str.len_chars(), maintain_order=True)
-            for part in by_length.iter_slices(_ENCODE):
-                vectors = usable(encoder.documents(part["text"].to_list()), part.height)
-                pending.append(_rows(model.fingerprint, part["text_hash"], vectors))
-                advance(part.height)
-                if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
-                    commit()
-                    give_back()
-                    last_commit = time.monotonic()
-        commit()
+        try:
+            for batch in table.batches(texts, _READ_CHUNKS):
+                by_length = batch.sort(pl.col("text").str.len_chars(), maintain_order=True)
+                for part in by_length.iter_slices(_ENCODE):
+                    vectors = usable(encoder.documents(part["text"].to_list()), part.height)
+                    pending.append(_rows(model.fingerprint, part["text_hash"], vectors))
+                    advance(part.height)
+                    if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
+                        commit()
+                        give_back()
+                        last_commit = time.monotonic()
+        finally:  # what was embedded before a failure is not embedded again
+            commit()
 
 
 def _rows(model: str, hashes: pl.Series, vectors: Vectors) -> pa.Table:

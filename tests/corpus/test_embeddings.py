@@ -101,6 +101,18 @@ def test_a_run_that_dies_half_way_leaves_only_the_rest_to_the_next_one(
     assert len(set(stored(tmp_path))) == len(stored(tmp_path)) == 7
 
 
+def test_what_was_embedded_before_a_failure_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut(tmp_path, handbook=PAGES)
+    monkeypatch.setattr("rag_pipeline.corpus.embeddings._ENCODE", 2)
+    dying = CountingEncoder(dies_after=4)
+    with pytest.raises(RuntimeError, match="the machine went away"):
+        embed(tmp_path, dying)
+    assert len(stored(tmp_path)) == len(dying.seen) == 4
+    rest = CountingEncoder()
+    assert embed(tmp_path, rest).embedded == len(PAGES) - 4
+    assert not set(rest.seen) & set(dying.seen)
+
+
 def test_another_model_embeds_everything_again_beside_the_old_vectors(tmp_path: Path) -> None:
     cut(tmp_path, handbook=PAGES)
     embed(tmp_path, CountingEncoder())

@@ -1,7 +1,7 @@
 """Cutting texts into batches of about as much text, and running several batches at once."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -26,20 +26,28 @@ def batches(lengths: Sequence[int], at_least: int) -> Iterator[list[int]]:
 
 
 def run_batches(
-    parts: Iterator[list[int]], run: Callable[[list[int]], Vectors], texts: int, dimensions: int, workers: int
+    parts: Iterable[list[int]],
+    run: Callable[[list[int]], Vectors],
+    texts: int,
+    dimensions: int,
+    workers: int,
+    prepare: Callable[[], None] | None = None,
 ) -> Vectors:
-    """Vectors of all texts, shape (texts, dimensions), by `workers` threads; the runtimes leave the interpreter free."""
-    vectors = np.empty((texts, dimensions), dtype=np.float32)
+    """Vectors of all texts, shape (texts, dimensions), by `workers` threads; the runtimes leave the interpreter free.
+
+    `prepare` is called once in each of them. A single batch is run by the caller's own thread.
+    """
+    vectors, todo = np.empty((texts, dimensions), dtype=np.float32), list(parts)
 
     def one(places: list[int]) -> None:
         vectors[places] = run(places)
 
-    if workers < 2:
-        for places in parts:
+    if workers < 2 or len(todo) < 2:
+        for places in todo:
             one(places)
         return vectors
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(one, parts):  # raises what a batch raised
+    with ThreadPoolExecutor(workers, initializer=prepare) as pool:
+        for _ in pool.map(one, todo):  # raises what a batch raised
             pass
     return vectors
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rag_pipeline.corpus.encoders.batches import batches, run_batches
+from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches
 from rag_pipeline.corpus.model import Model, Vectors, usable
 
 _CHARACTERS_A_TOKEN = 4
@@ -25,6 +25,8 @@ class TorchEncoder:
         self._model = sentence_transformer(model, model.device)
         if model.precision == "fp16":
             self._model.half()
+        self._workers = cores() if model.device == "cpu" else 1
+        self.documents(["a text"])  # sets the tokenizer up, which must not happen while another thread uses it
 
     def documents(self, texts: list[str]) -> Vectors:
         return self._encode(texts, self._spec.document_prompt)
@@ -45,4 +47,12 @@ class TorchEncoder:
             return found
 
         parts = batches([len(text) // _CHARACTERS_A_TOKEN for text in texts], self._spec.batch)
-        return usable(run_batches(parts, run, len(texts), self._spec.dimensions, workers=1), len(texts))
+        vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, prepare=_one_core)
+        return usable(vectors, len(texts))
+
+
+def _one_core() -> None:
+    """Of a thread that runs batches beside others: cores that share a batch wait for each other at every layer."""
+    import torch
+
+    torch.set_num_threads(1)

@@ -49,6 +49,20 @@ def test_several_workers_work_at_once_and_what_one_raises_is_raised() -> None:
         run_batches(iter([[0], [1]]), fails, texts=2, dimensions=1, workers=2)
 
 
+def test_every_worker_is_prepared_and_a_single_batch_is_left_to_the_caller() -> None:
+    prepared: list[int] = []
+
+    def prepare() -> None:
+        prepared.append(threading.get_ident())
+
+    def run(places: list[int]) -> np.ndarray:
+        return np.full((len(places), 1), threading.get_ident() in prepared, dtype=np.float32)
+
+    assert run_batches(iter([[0], [1], [2]]), run, 3, 1, workers=2, prepare=prepare).all()
+    assert threading.get_ident() not in prepared
+    assert not run_batches(iter([[0, 1]]), run, 2, 1, workers=2, prepare=prepare).any()
+
+
 def test_nothing_to_embed_is_nothing() -> None:
     assert run_batches(batches([], 8), lambda places: np.empty((0, 4)), 0, 4, workers=2).shape == (0, 4)
     assert cores() >= 1
