@@ -7,12 +7,17 @@ import typer
 from rich.console import Console
 
 from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from rag_pipeline.evaluate.embed_bench import Result
 
 embed = typer.Typer(no_args_is_help=True, help="Embedding: `bench` measures the ways to run the model on this machine.")
+
+
+_WIDTH = 110
+"""Characters of the table; a narrower terminal wraps its lines, not its cells."""
 
 
 @embed.callback()
@@ -24,6 +29,9 @@ def _group() -> None:
 def bench(
     texts: Annotated[int, typer.Option(min=64, help="About how many stored chunks every way embeds.")] = 2_000,
     margin: Annotated[float, typer.Option(min=0, max=1, help="Loss of nDCG@10 that still counts as not worse.")] = 0.02,
+    way: Annotated[
+        list[str] | None, typer.Option(help="Only this one beside torch/fp32, as openvino/fp32; may be said again.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another sample.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +53,13 @@ def bench(
     corpus = corpus_for(settings.home, [one.source for one in read_contracts(settings.contracts)], golden)
     sample = sample_of(settings.home, [alive(one, corpus) for one in golden], texts, seed)
     ways = [kind for kind in KINDS if device in kind.devices]
+    if unknown := set(way or ()) - {f"{kind.backend}/{kind.precision}" for kind in ways}:
+        known = ", ".join(f"{kind.backend}/{kind.precision}" for kind in ways)
+        raise PipelineError(f"--way {sorted(unknown)[0]}: RAG_DEVICE={settings.device} runs {known}")
+    if way:
+        ways = ways[:1] + [kind for kind in ways[1:] if f"{kind.backend}/{kind.precision}" in way]
     console = Console(highlight=False, soft_wrap=True, stderr=as_json)
+    console.width = max(console.width, _WIDTH)
     console.print(
         f"{len(sample.texts):,} chunks, {len(sample.queries)} judged queries, {len(ways)} ways to run {settings.model}"
     )
@@ -87,10 +101,8 @@ def bench(
 
 def _row(one: "Result") -> tuple[Any, ...]:
     if one.problem:
-        return (one.way.name, *("–",) * 7)
-    change = (
-        f"{one.change.mean:+.4f} ({one.change.lower:+.4f} to {one.change.upper:+.4f})" if one.change else "no judged query"
-    )
+        return (one.way.name, *("–",) * 9)
+    change = [one.change.mean, one.change.lower, one.change.upper] if one.change else []
     return (
         one.way.name,
         f"{one.texts_per_second:.1f}",

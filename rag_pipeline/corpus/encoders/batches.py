@@ -3,13 +3,21 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
-from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.corpus.model import Model, Vectors
 
 TYPICAL_TOKENS = 200
 """Length of a text by which a batch is measured: of shorter ones it holds more."""
+
+
+def tokenizer_for(model: Model) -> Any:
+    """The model's tokenizer, cutting off what it does not read."""
+    tokenizer = model.tokenizer()
+    tokenizer.enable_truncation(model.max_tokens)
+    return tokenizer
 
 
 def batches(lengths: Sequence[int], at_least: int) -> Iterator[list[int]]:

@@ -1,4 +1,4 @@
-"""Texts that fix the scales of an int8 graph, and that every exported graph is tried on.
+"""Texts that fix the scales of an int8 graph, and that an exported graph is tried on (every third).
 
 They are the same on every machine, so that a model's fingerprint can name its graph before there is one. They are of many
 kinds (prose, code, tables, questions, several languages): a scale has to hold for texts nobody has seen yet.

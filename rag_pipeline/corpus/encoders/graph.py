@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches
+from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches, tokenizer_for
 from rag_pipeline.corpus.model import Model, Vectors, usable
 from rag_pipeline.errors import PipelineError
 
@@ -48,13 +48,6 @@ class GraphEncoder:
 
         parts = batches([len(ids) for ids in tokens], self._spec.batch)
         return usable(run_batches(parts, run, len(texts), self._spec.dimensions, self._workers), len(texts))
-
-
-def tokenizer_for(model: Model) -> Any:
-    """The model's tokenizer, cutting off what it does not read."""
-    tokenizer = model.tokenizer()
-    tokenizer.enable_truncation(model.max_tokens)
-    return tokenizer
 
 
 def feed(tokens: list[list[int]]) -> Feed:
@@ -99,7 +92,7 @@ def _openvino(folder: Path, _device: str, workers: int) -> Run:
     def run(inputs: Feed) -> Vectors:
         if not hasattr(mine, "request"):
             mine.request = compiled.create_infer_request()
-        found: Vectors = np.array(mine.request.infer(inputs)[OUTPUT], dtype=np.float32)
+        found: Vectors = np.array(mine.request.infer(inputs)[0], dtype=np.float32)
         return found
 
     return run

@@ -32,9 +32,9 @@ KINDS = (
     Kind("torch", "fp32", ("cpu", "cuda", "mps")),
     Kind("torch", "fp16", ("cuda", "mps"), least_cosine=0.99),
     Kind("onnx", "fp32", ("cpu", "cuda"), ("onnxruntime",), ("onnx",), "onnx"),
-    Kind("openvino", "fp32", ("cpu",), _OPENVINO, ("onnx",), "openvino"),
-    Kind("openvino", "int8-weights", ("cpu",), _OPENVINO, ("onnx", "nncf"), "openvino", 0.98),
-    Kind("openvino", "int8", ("cpu",), _OPENVINO, ("onnx", "nncf"), "openvino", 0.9),
+    Kind("openvino", "fp32", ("cpu",), _OPENVINO, (), "openvino"),
+    Kind("openvino", "int8-weights", ("cpu",), _OPENVINO, ("nncf",), "openvino", 0.98),
+    Kind("openvino", "int8", ("cpu",), _OPENVINO, ("nncf",), "openvino", 0.9),
 )
 """int8-weights: weights in 8 bits, arithmetic in 32. int8: both in 8 bits, with scales fixed when the graph is exported.
 

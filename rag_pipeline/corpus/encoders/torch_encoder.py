@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches
+from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches, tokenizer_for
 from rag_pipeline.corpus.model import Model, Vectors, usable
-
-_CHARACTERS_A_TOKEN = 4
 
 
 def sentence_transformer(model: Model, device: str) -> Any:
@@ -22,6 +20,7 @@ class TorchEncoder:
 
     def __init__(self, model: Model) -> None:
         self._spec = model
+        self._tokenizer = tokenizer_for(model)
         self._model = sentence_transformer(model, model.device)
         if model.precision == "fp16":
             self._model.half()
@@ -46,7 +45,9 @@ class TorchEncoder:
             )
             return found
 
-        parts = batches([len(text) // _CHARACTERS_A_TOKEN for text in texts], self._spec.batch)
+        # By tokens, counted beforehand: by characters a quarter of what is calculated is padding (tables, links, code).
+        lengths = [len(one.ids) for one in self._tokenizer.encode_batch(texts)]
+        parts = batches(lengths, self._spec.batch)
         vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, prepare=_one_core)
         return usable(vectors, len(texts))
 

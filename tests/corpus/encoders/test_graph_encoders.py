@@ -31,7 +31,10 @@ def model_for(kind: Kind, exports: Path) -> Model:
     return replace(real_model(), backend=kind.backend, precision=kind.precision, exports=exports)
 
 
-@pytest.fixture(scope="module", params=GRAPHS, ids=lambda kind: kind.name)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, id=kind.name, marks=[pytest.mark.slow] * (kind.precision == "int8")) for kind in GRAPHS],
+)
 def kind(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
     return found
@@ -148,7 +151,7 @@ from dataclasses import replace
 from pathlib import Path
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.settings import load_settings
-model = replace(model_of(load_settings()), backend="openvino", precision="int8", exports=Path(sys.argv[1]))
+model = replace(model_of(load_settings()), backend="openvino", precision="int8-weights", exports=Path(sys.argv[1]))
 print(model.load().documents(["a text"]).shape)
 """
 

@@ -1,0 +1,1 @@
+"""This project side by side with its peers; `python -m benchmarks.peers` says how."""
