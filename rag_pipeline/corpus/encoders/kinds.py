@@ -30,7 +30,7 @@ class Kind:
 _OPENVINO = ("openvino",)
 KINDS = (
     Kind("torch", "fp32", ("cpu", "cuda", "mps")),
-    Kind("torch", "fp16", ("cuda", "mps"), least_cosine=0.99),
+    Kind("torch", "fp16", ("cuda", "mps")),
     Kind("onnx", "fp32", ("cpu", "cuda"), ("onnxruntime",), ("onnx",), "onnx"),
     Kind("openvino", "fp32", ("cpu",), _OPENVINO, (), "openvino"),
     Kind("openvino", "int8-weights", ("cpu",), _OPENVINO, ("nncf",), "openvino", 0.98),
