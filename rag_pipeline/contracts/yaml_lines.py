@@ -35,7 +35,7 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_PlainLoader)
     except UnicodeDecodeError as cause:
         raise error(f"{path}: not UTF-8 (byte {cause.start}); save it as UTF-8") from cause
     except OSError as cause:
@@ -50,7 +50,7 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
     lines: dict[tuple[Step, ...], int] = {}
     try:
         _collect(node, (), lines, path, error)
-        return YamlFile(path, yaml.load(text, Loader=_PlainLoader), lines, text)
+        return YamlFile(path, _PlainLoader("").construct_document(node), lines, text)
     except yaml.MarkedYAMLError as cause:  # a tag or a key that stands for no plain value
         line = cause.problem_mark.line + 1 if cause.problem_mark else 1
         raise error(f"{path}:{line}: not plain YAML: {cause.problem}") from cause
