@@ -52,6 +52,7 @@ def main() -> None:
     started = time.perf_counter()
     sys.argv = ["rag", "refresh", "--json"]
     import dagster as dg
+    import dagster._core.storage.base_storage  # what any Dagster command that opens its home imports
 
     import rag_pipeline.corpus.model as model
     import rag_pipeline.defs.run

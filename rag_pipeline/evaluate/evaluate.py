@@ -68,8 +68,8 @@ class Evaluation:
     concurrencies: tuple[int, ...] = (1,)
     """How many users at a time latency is measured with."""
 
-    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive], production_id: str | None) -> bool:
-        """Whether measuring again could tell nothing that `earlier` does not."""
+    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive]) -> bool:
+        """Whether measuring the release again, beside whatever serves, could tell nothing of it that `earlier` does not."""
         age_hours = (self.now - earlier.created_at).total_seconds() / 3600
         return (
             earlier.intact
@@ -77,7 +77,6 @@ class Evaluation:
             and 0 <= age_hours < self.reuse_hours
             and earlier.policies == self.policies
             and earlier.model_fingerprint == self.model.fingerprint
-            and (earlier.compared_with or earlier.release) == (production_id or earlier.release)
             and {name: (one.fingerprint, one.unresolved) for name, one in earlier.golden_sets.items()}
             == {one.golden.name: (one.golden.fingerprint, list(one.unresolved)) for one in living}
         )
@@ -111,9 +110,16 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     corpus = corpus_for(evaluation.home, list(manifest.sources), evaluation.golden_sets)
     living = [alive(golden, corpus) for golden in evaluation.golden_sets]
     earlier = newest(evaluation.home, manifest.fingerprint)
-    if earlier and evaluation.says_the_same(earlier, release_id, living, production_id):
-        log.info("%s was measured on the same golden sets at %s; that evidence stands", release_id, earlier.created_at)
-        return earlier
+    if earlier and evaluation.says_the_same(earlier, release_id, living):
+        stands = f"{release_id} was measured on the same golden sets at {earlier.created_at}; that evidence stands"
+        if (earlier.compared_with or release_id) == (production_id or release_id):
+            log.info("%s", stands)
+            return earlier
+        if production_id in (None, release_id):  # it serves by now: there is nothing left to compare it with
+            log.info("%s, without the comparison with %s", stands, earlier.compared_with)
+            alone = earlier.alone(evaluation.run_id)
+            keep(evaluation.home, alone)
+            return alone
     mine = _candidate(evaluation, release_id, living)
     give_back()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
     theirs: _Side | None = None
@@ -164,9 +170,8 @@ def _candidate(evaluation: Evaluation, release_id: str, living: list[Alive]) -> 
     texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
     with ExitStack() as stack:
         bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
-        encoder = bench.load()
         both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
-        times = [latency(bench.release, encoder, texts, users) for users in evaluation.concurrencies]
+        times = [latency(bench.release, bench.load, texts, users) for users in evaluation.concurrencies]
     return _Mine(_Side([one for one, _ in both], bench.release), [others for _, others in both], times)
 
 

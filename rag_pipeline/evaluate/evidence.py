@@ -4,7 +4,7 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -158,6 +158,12 @@ class Evidence(_Frozen):
     @property
     def intact(self) -> bool:
         return self.seal == self._hash()
+
+    def alone(self, run_id: str) -> "Evidence":
+        """The same measurement without its comparison, of when it was measured."""
+        nothing: dict[str, Any] = {"production": None, "overlap_at_10": None, "examples": []}
+        sets = {name: one.model_copy(update=nothing) for name, one in self.golden_sets.items()}
+        return self.model_copy(update={"run_id": run_id, "compared_with": None, "golden_sets": sets}).sealed()
 
     def _hash(self) -> str:
         return fingerprint(json.loads(self.model_dump_json(exclude={"seal"})))

@@ -1,6 +1,7 @@
 """Evidence as it is kept: sealed, append-only, and used again only where measuring could tell nothing new."""
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -105,6 +106,27 @@ def test_young_evidence_on_the_same_inputs_stands(desk: Desk) -> None:
     again = desk.evaluate(now=LATER, reuse_hours=2, model=NoModel())
     assert again == first
     assert evaluations_table(desk.home).scan().collect().height == 12
+
+
+def test_what_serves_by_now_is_not_measured_again_and_keeps_its_figures_without_the_comparison(desk: Desk) -> None:
+    """The night after a promotion: it was compared with the release that served before."""
+    before = desk.release
+    candidate = desk.second()
+    compared = desk.evaluate(candidate, before, run_id="promoted it")
+    assert compared.compared_with == before
+    assert compared.golden_sets["animals"].production is not None
+    alone = desk.evaluate(candidate, candidate, now=LATER, reuse_hours=math.inf, model=NoModel(), run_id="next night")
+    measured = alone.golden_sets["animals"]
+    assert (alone.compared_with, measured.production, measured.overlap_at_10, measured.examples) == (None, None, None, [])
+    assert (measured.values, alone.latency) == (compared.golden_sets["animals"].values, compared.latency)
+    assert (alone.created_at, alone.run_id, alone.intact) == (compared.created_at, "next night", True), (
+        "no younger than it is"
+    )
+    assert newest(desk.home, alone.release_fingerprint) == alone
+    again = desk.evaluate(candidate, candidate, now=LATER, reuse_hours=math.inf, model=NoModel())
+    assert again == alone, "and the night after that writes nothing"
+    rolled_back = desk.evaluate(candidate, before, now=LATER, reuse_hours=math.inf)
+    assert rolled_back.compared_with == before, "beside another that serves it must be measured"
 
 
 def test_evidence_on_other_inputs_is_measured_again(desk: Desk) -> None:
