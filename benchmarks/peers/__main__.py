@@ -24,6 +24,9 @@ from benchmarks.peers.ours import Ours, golden_questions
 from benchmarks.peers.systems import QUIET, ChromaPeer, Peer, Place, System
 
 PEERS = ("langchain", "llamaindex", "cocoindex")
+OURS = {"ours": "torch", "ours-openvino": "openvino"}
+"""This project, by the back end that embeds."""
+
 _KEYS = {"langchain": "source", "llamaindex": "ref_doc_id"}
 """Peers whose store is Chroma -> the metadata that names a chunk's document."""
 
@@ -50,7 +53,8 @@ def main() -> None:
     documents, places = corpus.documents_of(arguments.data, arguments.documents)
     feed = Feed(place, documents)
     feed.make_models()
-    ours = [Ours(place, golden_questions(arguments.data, places, _QUESTIONS))] if "ours" in arguments.systems else []
+    questions = golden_questions(arguments.data, places, _QUESTIONS)
+    ours = [Ours(place, questions, backend) for name, backend in OURS.items() if name in arguments.systems]
     print(f"{len(documents)} documents, {feed.publish(documents).rows.total():,} chunks", flush=True)
     {"speed": _speed, "matrix": _matrix}[arguments.command]([*ours, *peers], feed, arguments)
 
@@ -98,7 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--environments", type=Path, help="where the peers' environments are; default: below --work")
     parser.add_argument("--documents", type=int, default=250)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--systems", nargs="+", choices=["ours", *PEERS], default=["ours", *PEERS])
+    parser.add_argument("--systems", nargs="+", choices=[*OURS, *PEERS], default=["ours", *PEERS])
     return parser.parse_args(sys.argv[1:])
 
 

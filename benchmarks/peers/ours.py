@@ -36,13 +36,16 @@ _SHIM = Path(__file__).with_name("shim")
 
 
 class Ours(System):
-    """`rag refresh` with every default; what a store holds is what production serves."""
+    """`rag refresh` with every default but the back end asked for; what a store holds is what production serves."""
 
     name = "this project"
 
-    def __init__(self, place: Place, golden: dict[str, tuple[str, str]]) -> None:
+    def __init__(self, place: Place, golden: dict[str, tuple[str, str]], backend: str = "torch") -> None:
         self._place = place
         self._golden = golden
+        self._backend = backend
+        if backend != "torch":
+            self.name = f"{Ours.name} on {backend}"
         self.losses: dict[str, Callable[[int], None]] = {
             "the store": self._lose_from_release,
             "the lake's chunks": lambda rows: _lose_from(chunks_table(self._home), "chunk_id", rows),
@@ -51,7 +54,7 @@ class Ours(System):
 
     @property
     def state(self) -> Path:
-        return self._place.state("ours")
+        return self._place.state(self.name.replace(" ", "-"))
 
     @property
     def _home(self) -> Path:
@@ -104,6 +107,7 @@ class Ours(System):
             "RAG_CONTRACTS": str(self.state / "contracts"),
             "RAG_EVALS": str(self.state / "evals"),
             "RAG_MODEL": str(options.model),
+            "RAG_EMBED_BACKEND": self._backend,
             "RAG_CHUNK_TOKENS": str(options.tokens),
             "DAGSTER_HOME": str(self._home / "dagster"),
         }

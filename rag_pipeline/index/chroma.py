@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import IndexParameters, Manifest
 from rag_pipeline.index.views import copy_files, intact_view
 
@@ -92,11 +93,19 @@ def reader(home: Path, manifest: Manifest) -> Iterator["Collection"]:
 
 @contextmanager
 def client(folder: Path) -> Iterator[Any]:
+    """Chroma upon a folder, closed afterwards.
+
+    Raises `ReleaseError` when Chroma itself breaks off: a Rust panic is no `Exception`, so it would pass through
+    Dagster too, and leave a run that never ends.
+    """
     import chromadb
     from chromadb.config import Settings
 
-    opened = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
     try:
-        yield opened
-    finally:
-        opened.close()
+        with closing(chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))) as opened:
+            yield opened
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of a module that cannot be imported
+            raise
+        why = "a machine with far too much to do at once can be the reason; what serves is untouched, so run it again"
+        raise ReleaseError(f"Chroma broke off in {folder} ({error}); {why}") from error
