@@ -28,10 +28,12 @@ def home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("home", "contracts", "evals"):
         monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(workspace.settings, name)))
 
+    torch = real_encoder()  # loaded before loading is replaced
+
     def encoder(model: Model) -> Encoder:
         if model.backend == "openvino":
             raise PipelineError("RAG_EMBED_BACKEND=openvino needs nncf: pip install …")
-        return real_encoder() if model.backend == "torch" else encoder_of(model)
+        return torch if model.backend == "torch" else encoder_of(model)
 
     monkeypatch.setattr("rag_pipeline.corpus.encoders.encoder_of", encoder)
     return workspace.home
