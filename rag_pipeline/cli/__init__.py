@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from rag_pipeline.cli import ask, channels, contract, embed, golden, quarantine, refresh, report, upkeep
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.memory import collect_less_often
 from rag_pipeline.room import storage_trouble
 from rag_pipeline.settings import load_settings
 
@@ -41,6 +42,7 @@ app.add_typer(quarantine.quarantine, name="quarantine")
 
 def main() -> None:
     """Entry point: every error a person can mend is one paragraph on stderr and exit code 1."""
+    collect_less_often()
     try:
         app()
     except ValidationError as error:

@@ -10,6 +10,7 @@ from typing import Any
 from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.memory import importing
 
 _BATCH = 16
 _DIGITS = 6
@@ -67,6 +68,7 @@ def reranker_of(manifest: Manifest, device: str = "cpu") -> Reranker:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path, device: str, _fingerprint: str) -> Any:
-    from sentence_transformers import CrossEncoder
+    with importing("sentence_transformers"):
+        from sentence_transformers import CrossEncoder
 
     return CrossEncoder(str(folder), device=device, local_files_only=True)

@@ -4,12 +4,14 @@ from typing import Any
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches, tokenizer_for
 from rag_pipeline.corpus.model import Model, Vectors, usable
+from rag_pipeline.memory import importing
 
 
 def sentence_transformer(model: Model, device: str) -> Any:
     """The model as sentence-transformers loads it, without a progress bar and without asking a model hub."""
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as transformers_logging
+    with importing("sentence_transformers"):
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return SentenceTransformer(str(model.folder), device=device, local_files_only=True)
