@@ -51,11 +51,11 @@ def main() -> None:
     if not (arguments.data / "corpus.jsonl").is_file():
         raise SystemExit(f"{arguments.data} has no corpus.jsonl: this benchmark needs the squad-dev data, so it is skipped")
     documents, places = corpus.documents_of(arguments.data, arguments.documents)
-    feed = Feed(place, documents)
-    feed.make_models()
+    feed = Feed(place, corpus.copied(documents, arguments.copies))
+    feed.make_models(arguments.layers)
     questions = golden_questions(arguments.data, places, _QUESTIONS)
     ours = [Ours(place, questions, backend) for name, backend in OURS.items() if name in arguments.systems]
-    print(f"{len(documents)} documents, {feed.publish(documents).rows.total():,} chunks", flush=True)
+    print(f"{len(feed.documents):,} documents, {feed.publish(feed.documents).rows.total():,} chunks", flush=True)
     {"speed": _speed, "matrix": _matrix}[arguments.command]([*ours, *peers], feed, arguments)
 
 
@@ -101,6 +101,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path(".rag-bench/peers"))
     parser.add_argument("--environments", type=Path, help="where the peers' environments are; default: below --work")
     parser.add_argument("--documents", type=int, default=250)
+    parser.add_argument("--copies", type=int, default=1, help="of every document, each a little other, for a larger feed")
+    parser.add_argument("--layers", type=int, default=0, help="of the model's six, to spare time on a larger feed; 0: all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--systems", nargs="+", choices=[*OURS, *PEERS], default=["ours", *PEERS])
     return parser.parse_args(sys.argv[1:])

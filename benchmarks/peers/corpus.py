@@ -43,6 +43,16 @@ def documents_of(data: Path, wanted: int) -> tuple[list[Document], dict[str, str
     return kept, {paragraph: key for paragraph, key in places.items() if key in keys}
 
 
+def copied(documents: list[Document], copies: int) -> list[Document]:
+    """The documents, and as many again with another key and a sentence of their own in every paragraph: a larger feed."""
+    return documents + [_copy(document, number) for number in range(2, copies + 1) for document in documents]
+
+
+def _copy(document: Document, number: int) -> Document:
+    paragraphs = [f"{paragraph} So says copy {number}." for paragraph in document.text.split("\n\n")]
+    return replace(document, key=f"{document.key}~{number}", text="\n\n".join(paragraphs))
+
+
 def spread(things: list[_Thing], size: int, first: int = 0) -> list[_Thing]:
     """`size` of the things, evenly spaced."""
     return [things[(first + place * len(things) // size) % len(things)] for place in range(size)]

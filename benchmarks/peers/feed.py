@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.made_corpus import model_of_layers
 from benchmarks.peers import corpus
 from benchmarks.peers.protocol import Document, read_cuts
 from benchmarks.peers.systems import Place
@@ -32,12 +33,15 @@ class Feed:
         corpus.cut(self.place.cuts, documents, self.place.model, tokens)
         return self.teller.truth(documents, read_cuts(self.place.cuts), model or self.place.model)
 
-    def make_models(self) -> None:
-        """Two folders: `a`, the packaged model, and `b`, the same with a word table that is a little other."""
+    def make_models(self, layers: int = 0) -> None:
+        """Two folders: `a`, the packaged model, or its first layers, and `b`, the same with a word table a little other."""
         packaged = model_of(Settings()).folder
         for folder in (self.place.model, self.place.other_model):
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(packaged, folder, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+            if layers:
+                model_of_layers(folder, layers)
+            else:
+                shutil.copytree(packaged, folder, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
         disturb(self.place.other_model)
 
     def swap_weights(self) -> None:
