@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rag_pipeline.corpus.model import Vectors
@@ -50,7 +49,7 @@ class Spool:
         """The vectors of texts that all have one, in the order of `hashes`."""
         found = np.empty((len(hashes), self.width), dtype=np.float32)
         for vector, row in zip(found, self.rows[self.places(hashes)].tolist(), strict=True):
-            os.preadv(self._file, [vector.data], row * vector.nbytes)
+            self._read(vector, row)
         return found
 
     def blocks(self) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
@@ -60,8 +59,14 @@ class Spool:
         for start in range(0, len(order), _READ_ROWS):
             places = order[start : start + _READ_ROWS]
             vectors = np.empty((len(places), self.width), dtype=np.float32)
-            os.preadv(self._file, [vectors.data], start * self.width * _NUMBER_BYTES)
+            self._read(vectors, start)
             yield places, vectors
+
+    def _read(self, into: Vectors, row: int) -> None:
+        if os.preadv(self._file, [into.data], row * self.width * _NUMBER_BYTES) != into.nbytes:
+            raise ReleaseError(
+                "vectors set aside in RAG_HOME cannot be read back whole; look at its disk, then run it again"
+            )
 
 
 @contextmanager
@@ -70,6 +75,8 @@ def spooled(home: Path, model: str, hashes: pl.Series, width: int | None = None)
 
     Raises `ReleaseError` when those of the model are not all of one length, or not `width` numbers long.
     """
+    import pyarrow.compute as pc  # here and below: whoever loads the definitions need not wait for it
+
     wanted = hashes.unique().sort()
     rows, count = np.full(len(wanted), -1, dtype=np.int64), 0
     with tempfile.TemporaryFile(dir=home) as file:
@@ -103,6 +110,8 @@ def with_vectors(home: Path, chunks: pl.LazyFrame, model: str, rows: int) -> Ite
 
 def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFrame:
     """A few chunks with the `vector` of their text, reading only files that hold one: what is new lies in the newest."""
+    import pyarrow.compute as pc
+
     wanted = pa.array(chunks["text_hash"].unique().to_list(), pa.string())
     found = []
     for file in _files(home, model):
@@ -134,6 +143,8 @@ def matrix(frame: pl.DataFrame) -> Any:
 
 def _files(home: Path, model: str) -> list[Any]:
     """The files of the vectors table that hold vectors of a model."""
+    import pyarrow.compute as pc
+
     table = vectors_table(home)
     return list(table.delta().to_pyarrow_dataset().get_fragments(filter=pc.field("model") == model)) if table.exists else []
 

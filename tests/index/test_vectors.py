@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,14 @@ def test_vectors_of_two_lengths_are_refused(tmp_path: Path) -> None:
             spooled(tmp_path, "small", pl.Series(["text2"]), width),
         ):
             pass
+
+
+def test_vectors_set_aside_that_were_cut_short_are_refused_not_made_up(tmp_path: Path) -> None:
+    store_vectors(tmp_path, unit_vectors(6))
+    hashes = chunks_table(tmp_path).scan().collect()["text_hash"]
+    with spooled(tmp_path, "small", hashes) as spool:
+        os.ftruncate(spool._file, 5 * 4 * spool.width)
+        with pytest.raises(ReleaseError, match="cannot be read back whole; look at its disk"):
+            spool.of(hashes)
+        with pytest.raises(ReleaseError, match="cannot be read back whole"):
+            list(spool.blocks())

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from typing import TYPE_CHECKING
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ReleaseError
@@ -23,6 +22,9 @@ from rag_pipeline.release.report import words
 from rag_pipeline.release.report.gather import ReportFacts, gather
 from rag_pipeline.release.report.view import page
 from rag_pipeline.release.verdict import Verdict, invalid
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 __all__ = ["ReportFacts", "not_evaluated", "render", "report_path", "write_report"]
 
@@ -80,7 +82,9 @@ def not_evaluated(release_id: str, problem: str) -> Verdict:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("rag_pipeline.release.report", "."),
         autoescape=True,
