@@ -23,7 +23,7 @@ from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import Manifest, read_manifest
-from rag_pipeline.index.retrieve import OpenRelease, own_model
+from rag_pipeline.index.retrieve import OpenRelease, own_model, refuse_other_model
 from rag_pipeline.lake import Table
 from rag_pipeline.memory import give_back
 
@@ -168,6 +168,7 @@ class _Mine:
 
 def _candidate(evaluation: Evaluation, release_id: str, living: list[Alive]) -> _Mine:
     texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
+    refuse_other_model(read_manifest(evaluation.home / "releases" / release_id), evaluation.model)  # vectors may be known
     with ExitStack() as stack:
         bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
         both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]

@@ -205,14 +205,19 @@ def own_model(manifest: Manifest, configured: Model) -> Model:
 
 
 def encoder_for(manifest: Manifest, model: Model) -> Encoder:
-    """The encoder for queries to a release. Raises `ReleaseError` if the model is not the one it was built with."""
+    """The encoder for queries to a release. Raises as `refuse_other_model` does."""
+    refuse_other_model(manifest, model)
+    return model.load()
+
+
+def refuse_other_model(manifest: Manifest, model: Model) -> None:
+    """Raises `ReleaseError` if the model is not the one a release was built with."""
     if model.fingerprint != manifest.model.fingerprint:
         raise ReleaseError(
             f"release {manifest.id} was built with the model {manifest.model.name} ({manifest.model.fingerprint[:12]}), "
             f"but this one is {model.fingerprint[:12]}: other weights, tokenizer, pooling, prompts, sequence length, "
             "back end or precision; vectors of different models cannot be compared. Put that model back, or refresh"
         )
-    return model.load()
 
 
 def _vector_of(query: Query) -> Vectors:

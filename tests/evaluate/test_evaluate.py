@@ -9,7 +9,7 @@ from rag_pipeline.evaluate.evidence import Unresolved
 from rag_pipeline.evaluate.golden import read_golden_sets
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
-from rag_pipeline.index.manifest import MODES
+from rag_pipeline.index.manifest import MODES, read_manifest
 from rag_pipeline.index.recipe import retrieval_of
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.settings import Settings
@@ -88,6 +88,13 @@ def test_a_release_of_another_model_is_not_measured(desk: Desk) -> None:
     with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
         desk.evaluate(model=SmallModel(fingerprint="other"))
     assert not (desk.home / "evidence").exists()
+
+
+def test_nor_is_one_that_retrieves_by_words_although_no_question_needs_the_model(desk: Desk) -> None:
+    by_words = served_as(desk.home, read_manifest(desk.home / "releases" / desk.release), mode="lexical").id
+    desk.evaluate(by_words)  # the vectors of its questions are known from now on
+    with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
+        desk.evaluate(by_words, model=SmallModel(fingerprint="other"))
 
 
 def test_metrics_of_passages_asked_of_a_set_without_any_are_refused(desk: Desk) -> None:
