@@ -115,7 +115,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
         if (earlier.compared_with or release_id) == (production_id or release_id):
             log.info("%s", stands)
             return earlier
-        if production_id in (None, release_id):  # it serves by now: there is nothing left to compare it with
+        if production_id in (None, release_id):  # it serves by now, or nothing does: no comparison is left
             log.info("%s, without the comparison with %s", stands, earlier.compared_with)
             alone = earlier.alone(evaluation.run_id)
             keep(evaluation.home, alone)

@@ -96,7 +96,8 @@ def client(folder: Path) -> Iterator[Any]:
     """Chroma upon a folder, closed afterwards.
 
     Raises `ReleaseError` when Chroma itself breaks off: a Rust panic is no `Exception`, so it would pass through
-    Dagster too, and leave a run that never ends.
+    Dagster too, and leave a run that never ends. What it says may quote a document, so that stays on stderr, where
+    Rust writes it.
     """
     import chromadb
     from chromadb.config import Settings
@@ -107,5 +108,5 @@ def client(folder: Path) -> Iterator[Any]:
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a module that cannot be imported
             raise
-        why = "a machine with far too much to do at once can be the reason; what serves is untouched, so run it again"
-        raise ReleaseError(f"Chroma broke off in {folder} ({error}); {why}") from error
+        why = "its own words are on stderr. A machine with far too much to do at once can be the reason"
+        raise ReleaseError(f"Chroma broke off in {folder}; {why}. What serves is untouched, so run it again") from None
