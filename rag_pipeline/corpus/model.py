@@ -22,7 +22,7 @@ _NOT_THE_MODEL = {".md", ".gitattributes", ".gitignore", ".png", ".py"}
 _FALLBACK_TOKENS = 256
 
 EXPORTS = "models"
-"""Folder below RAG_HOME: a graph for each model fingerprint that was run by another back end than torch."""
+"""Folder below RAG_HOME: a graph for each model fingerprint, as its back end reads it."""
 
 
 class Encoder(Protocol):
@@ -45,7 +45,7 @@ class Model:
     backend: str = "torch"
     precision: str = "fp32"
     exports: Path = Path()
-    """Where graphs exported for other back ends than torch are kept; not asked for otherwise."""
+    """Where exported graphs are kept; the empty path: torch keeps none."""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -73,8 +73,8 @@ def entry(model: SmallModel) -> ModelEntry:
 
 @functools.cache
 def real_model() -> Model:
-    """The default model; its tokenizer is cheap, its weights are not."""
-    return model_of(Settings())
+    """The default model as sentence-transformers runs it; its tokenizer is cheap, its weights are not."""
+    return replace(model_of(Settings()), exports=Path())
 
 
 @functools.cache

@@ -10,10 +10,12 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rag_pipeline.corpus.encoders.batches import tokenizer_for
@@ -23,6 +25,7 @@ from rag_pipeline.corpus.encoders.graph import (
     ONNX,
     OPENVINO,
     OUTPUT,
+    TORCH,
     GraphEncoder,
     feed,
     quiet_openvino,
@@ -52,6 +55,8 @@ class Export(BaseModel):
     cosine_mean: float
     cosine_least: float
     """Between its vectors and the model's own, over the calibration texts."""
+    torch: str = ""
+    """Version of torch that wrote and may read it; empty for graphs another runtime reads."""
     files: dict[str, str]
 
 
@@ -65,9 +70,31 @@ def exported(model: Model, kind: Kind) -> Path:
         _need(kind, export=True)
         with exclusive(model.exports, "export", wait_s=3600):
             if not _intact(folder):
-                _export(model, kind, folder)
+                log.info("exporting %s for %s, once", model.folder.name, kind.name)
+                _export(model, kind, folder, sentence_transformer(model, "cpu"))
     _need(kind, export=False)
     return folder
+
+
+def kept_graph(model: Model) -> Path | None:
+    """The folder of a graph of torch's own that an earlier run kept, if it is what it was and this torch wrote it."""
+    folder = model.exports / model.fingerprint
+    return folder if _intact(folder) else None
+
+
+def keep_graph(model: Model, kind: Kind, whole: Any) -> None:
+    """Keep the graph of a model that torch has loaded, for later processes.
+
+    It only saves them time: where it cannot be made or kept, this says why and leaves things as they are.
+    """
+    try:
+        with exclusive(model.exports, "export", wait_s=0):
+            _export(model, kind, model.exports / model.fingerprint, whole)
+    except Exception as error:  # whatever a tracer meets in a model it does not know
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        log.info("%s goes on being run by sentence-transformers: %s", model.folder.name, why)
+    else:
+        log.info("kept the graph of %s: the next run needs no sentence-transformers", model.folder.name)
 
 
 def _need(kind: Kind, *, export: bool) -> None:
@@ -81,28 +108,27 @@ def _need(kind: Kind, *, export: bool) -> None:
 def _intact(folder: Path) -> bool:
     try:
         kept = Export.model_validate_json((folder / FILE).read_bytes())
-        return all(file_sha256(folder / name) == checksum for name, checksum in kept.files.items())
+        same = kept.torch in ("", version("torch"))
+        return same and all(file_sha256(folder / name) == checksum for name, checksum in kept.files.items())
     except (OSError, ValidationError):
         return False
 
 
-def _export(model: Model, kind: Kind, folder: Path) -> None:
+def _export(model: Model, kind: Kind, folder: Path, whole: Any) -> None:
+    """`whole`: the model as sentence-transformers loaded it on the processor."""
     for leftover in model.exports.glob(f"{_STAGING}*"):
         shutil.rmtree(leftover)
     staging = model.exports / f"{_STAGING}{model.fingerprint}"
     staging.mkdir(parents=True)
-    log.info("exporting %s for %s, once", model.folder.name, kind.name)
     try:
         with _quiet():
-            whole = sentence_transformer(model, "cpu").eval()
-            (_write_openvino if kind.backend == "openvino" else _write_onnx)(model, kind, whole, staging)
-            own, exports = _own_vectors(model, whole), GraphEncoder(model, staging).documents(_tried())
-        cosine = np.sum(own * exports, axis=1)
+            _WRITERS[kind.backend](model, kind, whole.eval(), staging)
+            cosine = _nearness(model, whole, GraphEncoder(model, staging))
         if not float(cosine.min()) >= kind.least_cosine:  # NaN too
             raise PipelineError(
                 f"{model.folder}: exported for {kind.name}, it gives other vectors than the model itself (cosine "
-                f"{cosine.min():.4f} at the worst of {len(cosine)} texts, {kind.least_cosine} is wanted); use another "
-                "RAG_EMBED_PRECISION, or RAG_EMBED_BACKEND=torch"
+                f"{cosine.min():.6f} at the worst of {len(cosine)} texts, {kind.least_cosine} is wanted)"
+                + ("" if kind.backend == "torch" else "; use another RAG_EMBED_PRECISION, or RAG_EMBED_BACKEND=torch")
             )
         files = {path.name: file_sha256(path) for path in sorted(staging.iterdir())}
         said = Export(
@@ -110,6 +136,7 @@ def _export(model: Model, kind: Kind, folder: Path) -> None:
             way=kind.name,
             cosine_mean=round(float(cosine.mean()), 6),
             cosine_least=round(float(cosine.min()), 6),
+            torch=version("torch") if kind.backend == "torch" else "",
             files=files,
         )
         for name in files:
@@ -185,14 +212,38 @@ def _write_openvino(model: Model, kind: Kind, whole: Any, folder: Path) -> None:
     openvino.save_model(graph, str(folder / OPENVINO), compress_to_fp16=False)
 
 
-def _tried() -> list[str]:
-    """Of each kind some: enough to tell a graph that is another model, in seconds."""
-    return calibration_texts()[::3]
+def _write_torch(model: Model, _kind: Kind, whole: Any, folder: Path) -> None:
+    import torch
+
+    example = _example(model)
+    with torch.no_grad():
+        graph = torch.jit.trace(  # type: ignore[no-untyped-call]
+            _traced(whole),
+            tuple(example[name] for name in INPUTS),
+            check_trace=False,  # held against the model itself, on texts of other lengths
+        )
+    torch.jit.save(torch.jit.freeze(graph.eval()), str(folder / TORCH))
 
 
-def _own_vectors(model: Model, whole: Any) -> Vectors:
-    texts = [model.document_prompt + text for text in _tried()]
-    return unit(np.asarray(whole.encode(texts, batch_size=8, show_progress_bar=False), dtype=np.float32))
+_WRITERS = {"openvino": _write_openvino, "onnx": _write_onnx, "torch": _write_torch}
+
+
+def _nearness(model: Model, whole: Any, graph: GraphEncoder) -> NDArray[np.float32]:
+    """Cosine of the graph's vectors to the model's own: some texts of each kind, as documents and as queries.
+
+    The prompt is given to the model apart: some leave it out of what they pool, which a graph would not.
+    """
+    texts = calibration_texts()[::3]
+
+    def own(prompt: str) -> Vectors:
+        vectors = whole.encode(texts, prompt=prompt or None, batch_size=8, show_progress_bar=False)
+        return unit(np.asarray(vectors, dtype=np.float32))
+
+    cosine: NDArray[np.float32] = np.sum(own(model.document_prompt) * graph.documents(texts), axis=1)
+    if model.query_prompt != model.document_prompt:
+        queries = np.sum(own(model.query_prompt) * graph.queries(texts), axis=1)
+        cosine = np.concatenate([cosine, queries])
+    return cosine
 
 
 @contextmanager
@@ -201,7 +252,9 @@ def _quiet() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging  # sets its logger's level when it is imported
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    levels = {name: logging.getLogger(name).level for name in ("nncf", "torch.onnx", "transformers")}
+    levels = {
+        name: logging.getLogger(name).level for name in ("nncf", "torch.onnx", "transformers", "sentence_transformers")
+    }
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         for name in levels:

@@ -1,7 +1,8 @@
-"""A model run from its exported graph, by OpenVINO or ONNX Runtime: one batch a core, without torch."""
+"""A model run from its exported graph, by OpenVINO, ONNX Runtime or torch alone: one batch a core."""
 
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -10,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches, tokenizer_for
+from rag_pipeline.corpus.encoders.torch_encoder import one_core
 from rag_pipeline.corpus.model import Model, Vectors, usable
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.memory import importing
 
 INPUTS = ("input_ids", "attention_mask")
 """Each of shape (texts, tokens)."""
 OUTPUT = "sentence_embedding"
 """Of shape (texts, dimensions), pooled as the model says."""
-ONNX, OPENVINO = "graph.onnx", "graph.xml"
+ONNX, OPENVINO, TORCH = "graph.onnx", "graph.xml", "graph.pt"
 
 Feed = dict[str, NDArray[np.int64]]
 Run = Callable[[Feed], Vectors]
@@ -30,7 +33,8 @@ class GraphEncoder:
         self._spec = model
         self._tokenizer = tokenizer_for(model)
         self._workers = cores() if model.device == "cpu" else 1
-        self._run = (_openvino if model.backend == "openvino" else _onnx)(folder, model.device, self._workers)
+        self._run = _RUNTIMES[model.backend](folder, model.device, self._workers)
+        self._prepare = one_core if model.backend == "torch" else None
         # OpenVINO's bindings set themselves up in the first call, and two first calls at once wait for each other for ever.
         self._run(feed([self._tokenizer.encode("one text, by one thread").ids]))
 
@@ -47,7 +51,8 @@ class GraphEncoder:
             return unit(self._run(feed([tokens[place] for place in places])))
 
         parts = batches([len(ids) for ids in tokens], self._spec.batch)
-        return usable(run_batches(parts, run, len(texts), self._spec.dimensions, self._workers), len(texts))
+        vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, self._prepare)
+        return usable(vectors, len(texts))
 
 
 def feed(tokens: list[list[int]]) -> Feed:
@@ -114,3 +119,25 @@ def _onnx(folder: Path, device: str, workers: int) -> Run:
         return found
 
     return run
+
+
+def _torch(folder: Path, _device: str, _workers: int) -> Run:
+    """By torch alone: importing sentence-transformers takes three times as long as importing torch.
+
+    `torch.jit` is deprecated for `torch.export`, but loading what that wrote takes 3.3 s, all of what is to be saved.
+    """
+    with importing("torch"):
+        import torch
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        graph = torch.jit.load(str(folder / TORCH), map_location="cpu")  # type: ignore[no-untyped-call]
+
+    def run(inputs: Feed) -> Vectors:
+        with torch.inference_mode():
+            found: Vectors = graph(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy()
+        return found
+
+    return run
+
+
+_RUNTIMES: dict[str, Callable[[Path, str, int], Run]] = {"openvino": _openvino, "onnx": _onnx, "torch": _torch}

@@ -29,7 +29,7 @@ class Kind:
 
 _OPENVINO = ("openvino",)
 KINDS = (
-    Kind("torch", "fp32", ("cpu", "cuda", "mps")),
+    Kind("torch", "fp32", ("cpu", "cuda", "mps"), least_cosine=0.99999),
     Kind("torch", "fp16", ("cuda", "mps")),
     Kind("onnx", "fp32", ("cpu", "cuda"), ("onnxruntime",), ("onnx",), "onnx"),
     Kind("openvino", "fp32", ("cpu",), _OPENVINO, (), "openvino"),

@@ -1,16 +1,26 @@
 """Loading a model the way its settings say."""
 
+from pathlib import Path
+
 from rag_pipeline.corpus.encoders.kinds import kind_of
 from rag_pipeline.corpus.model import Encoder, Model
 
 
 def encoder_of(model: Model) -> Encoder:
-    """The model, loaded. Raises `PipelineError` when a package is missing, or its graph cannot be made or trusted."""
-    if model.backend == "torch":
-        from rag_pipeline.corpus.encoders.torch_encoder import TorchEncoder
+    """The model, loaded. Raises `PipelineError` when a package is missing, or its graph cannot be made or trusted.
 
-        return TorchEncoder(model)
-    from rag_pipeline.corpus.encoders.export import exported
+    torch on a processor runs the model's graph too where an earlier run kept it, and keeps it when it embeds much: the
+    vectors are the same, and a night that embeds four texts need not import sentence-transformers.
+    """
+    from rag_pipeline.corpus.encoders.export import exported, keep_graph, kept_graph
     from rag_pipeline.corpus.encoders.graph import GraphEncoder
+    from rag_pipeline.corpus.encoders.torch_encoder import TorchEncoder
 
-    return GraphEncoder(model, exported(model, kind_of(model.backend, model.precision, model.device)))
+    kind = kind_of(model.backend, model.precision, model.device)
+    if model.backend != "torch":
+        return GraphEncoder(model, exported(model, kind))
+    if model.device != "cpu" or model.exports == Path():
+        return TorchEncoder(model)
+    if folder := kept_graph(model):
+        return GraphEncoder(model, folder)
+    return TorchEncoder(model, when_much=lambda whole: keep_graph(model, kind, whole))

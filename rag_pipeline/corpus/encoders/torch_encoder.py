@@ -1,5 +1,6 @@
 """A model run by sentence-transformers, as it comes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches, tokenizer_for
@@ -17,20 +18,31 @@ def sentence_transformer(model: Model, device: str) -> Any:
     return SentenceTransformer(str(model.folder), device=device, local_files_only=True)
 
 
+MUCH = 1_000
+"""Texts: half a minute of embedding on two cores."""
+
+
 class TorchEncoder:
     """The default: any sentence-transformers model, on any device torch has."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, when_much: Callable[[Any], None] | None = None) -> None:
+        """`when_much` is called with the loaded model, once it has embedded `MUCH`: some seconds more do not count then."""
         self._spec = model
+        self._when_much, self._embedded = when_much, 0
         self._tokenizer = tokenizer_for(model)
         self._model = sentence_transformer(model, model.device)
         if model.precision == "fp16":
             self._model.half()
         self._workers = cores() if model.device == "cpu" else 1
-        self.documents(["a text"])  # sets the tokenizer up, which must not happen while another thread uses it
+        self.queries(["a text"])  # sets the tokenizer up, which must not happen while another thread uses it
 
     def documents(self, texts: list[str]) -> Vectors:
-        return self._encode(texts, self._spec.document_prompt)
+        vectors = self._encode(texts, self._spec.document_prompt)
+        self._embedded += len(texts)
+        if self._when_much and self._embedded >= MUCH:
+            when_much, self._when_much = self._when_much, None
+            when_much(self._model)
+        return vectors
 
     def queries(self, texts: list[str]) -> Vectors:
         return self._encode(texts, self._spec.query_prompt)
@@ -50,11 +62,11 @@ class TorchEncoder:
         # By tokens, counted beforehand: by characters a quarter of what is calculated is padding (tables, links, code).
         lengths = [len(one.ids) for one in self._tokenizer.encode_batch(texts)]
         parts = batches(lengths, self._spec.batch)
-        vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, prepare=_one_core)
+        vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, prepare=one_core)
         return usable(vectors, len(texts))
 
 
-def _one_core() -> None:
+def one_core() -> None:
     """Of a thread that runs batches beside others: cores that share a batch wait for each other at every layer."""
     import torch
 

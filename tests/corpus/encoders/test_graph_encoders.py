@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -106,9 +107,9 @@ def test_two_that_need_an_export_at_once_make_one(tmp_path: Path, monkeypatch: p
     kind, made = kind_of("onnx", "fp32", "cpu"), []
     real = export._export
 
-    def counted(model: Model, of: Kind, folder: Path) -> None:
+    def counted(model: Model, of: Kind, folder: Path, whole: object) -> None:
         made.append(folder)
-        real(model, of, folder)
+        real(model, of, folder, whole)
 
     monkeypatch.setattr(export, "_export", counted)
     threads = [threading.Thread(target=exported, args=(model_for(kind, tmp_path), kind)) for _ in range(2)]
@@ -130,6 +131,21 @@ def test_an_export_that_gives_other_vectors_is_refused_and_not_kept(tmp_path: Pa
     ):
         encoder_of(model_for(kind, tmp_path))
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix in (".onnx", ".json")]
+
+
+def test_a_model_that_leaves_its_prompt_out_of_what_it_pools_is_refused(tmp_path: Path) -> None:
+    """A graph pools all it is given; with the prompt before the text it would give other vectors than the model."""
+    plain = real_model()
+    folder = tmp_path / "model"
+    shutil.copytree(plain.folder, folder, copy_function=os.symlink)
+    pooling = folder / "1_Pooling" / "config.json"
+    said = json.loads(pooling.read_text(encoding="utf-8"))
+    pooling.unlink()
+    pooling.write_text(json.dumps({**said, "include_prompt": False}), encoding="utf-8")
+    kind = kind_of("onnx", "fp32", "cpu")
+    model = replace(model_for(kind, tmp_path / "models"), folder=folder, query_prompt="Represent this question: ")
+    with pytest.raises(PipelineError, match="gives other vectors than the model itself"):
+        encoder_of(model)
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(

@@ -1,9 +1,42 @@
+"""torch, by sentence-transformers and by the graph a run keeps for the next ones: the same vectors."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
+from rag_pipeline.corpus.encoders import encoder_of, torch_encoder
+from rag_pipeline.corpus.encoders.export import FILE, kept_graph
+from rag_pipeline.corpus.encoders.graph import GraphEncoder
+from rag_pipeline.corpus.encoders.torch_encoder import TorchEncoder
+from rag_pipeline.corpus.model import Model
 from tests.corpus.small import real_encoder, real_model
 
 TEXTS = [("word " * length).strip() for length in (1, 300, 2, 40, 3, 150, 5, 90)] * 8 + [f"question {n}?" for n in range(60)]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The default model, after a run that embedded much."""
+    model = replace(real_model(), exports=tmp_path_factory.mktemp("exports"))
+    embed_much(model)
+    return model
+
+
+def embed_much(model: Model) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch_encoder, "MUCH", len(TEXTS))
+        encoder = encoder_of(model)
+        assert isinstance(encoder, TorchEncoder)
+        encoder.documents(TEXTS[:-1])
+        assert kept_graph(model) is None
+        encoder.documents(TEXTS[-1:])
 
 
 def test_vectors_are_those_of_a_plain_encode_call() -> None:
@@ -28,3 +61,75 @@ def test_many_calls_at_once_give_what_one_gives() -> None:
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: real_encoder().queries(TEXTS), range(8)):
             assert np.sum(found * wanted, axis=1).min() > 0.99999
+
+
+def test_a_run_that_embeds_much_keeps_a_graph_that_gives_the_same_vectors(kept: Model) -> None:
+    graph = encoder_of(kept)
+    assert isinstance(graph, GraphEncoder)
+    together, alone = graph.documents(TEXTS), np.stack([graph.documents([text])[0] for text in TEXTS])
+    assert np.sum(together * real_encoder().documents(TEXTS), axis=1).min() > 0.99999
+    assert np.sum(together * alone, axis=1).min() > 0.99999
+
+
+def test_batches_of_the_graph_leave_the_callers_threads_alone(kept: Model) -> None:
+    before = torch.get_num_threads()
+    encoder_of(kept).documents(TEXTS)
+    assert torch.get_num_threads() == before
+
+
+def test_the_next_run_imports_no_sentence_transformers_and_prints_nothing(kept: Model) -> None:
+    code = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tests.corpus.small import real_model
+vectors = replace(real_model(), exports=Path(sys.argv[1])).load().queries(["a question", "another one"])
+print(vectors.shape, "torch" in sys.modules, "transformers" in sys.modules, "sentence_transformers" in sys.modules)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code, str(kept.exports)],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout == "(2, 384) True False False\n", ran.stderr
+    assert "deprecated" not in ran.stderr
+
+
+def test_a_graph_that_is_damaged_or_of_another_torch_is_not_used_and_made_anew(kept: Model) -> None:
+    folder = kept.exports / kept.fingerprint
+    said, graph = json.loads((folder / FILE).read_text(encoding="utf-8")), (folder / "graph.pt").read_bytes()
+    assert said["torch"] == torch.__version__
+    (folder / "graph.pt").write_bytes(graph[:-1])
+    assert isinstance(encoder_of(kept), TorchEncoder)
+    (folder / "graph.pt").write_bytes(graph)
+    assert isinstance(encoder_of(kept), GraphEncoder)
+    (folder / FILE).write_text(json.dumps({**said, "torch": "2.0.0"}), encoding="utf-8")
+    embed_much(kept)
+    assert isinstance(encoder_of(kept), GraphEncoder)
+
+
+def test_a_graph_that_gives_other_vectors_is_not_kept_and_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = real_model().tokenizer()
+    wrong.enable_truncation(4)
+    monkeypatch.setattr("rag_pipeline.corpus.encoders.graph.tokenizer_for", lambda model: wrong)
+    caplog.set_level("INFO", "rag_pipeline")
+    embed_much(replace(real_model(), exports=tmp_path))
+    assert not [path for path in tmp_path.rglob("*") if path.name in (FILE, "graph.pt")]
+    assert "goes on being run by sentence-transformers" in caplog.text and "cosine" in caplog.text
+
+
+def test_where_no_graph_can_be_written_the_run_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "models").write_text("a file where the folder should be", encoding="utf-8")
+    caplog.set_level("INFO", "rag_pipeline")
+    embed_much(replace(real_model(), exports=tmp_path / "models"))
+    assert "goes on being run by sentence-transformers" in caplog.text
+
+
+def test_without_a_folder_for_graphs_none_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    embed_much(replace(real_model(), exports=Path()))
+    assert not list(tmp_path.iterdir())
