@@ -7,6 +7,7 @@ same evidence gives the same verdict. Formulas and what they were measured to do
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,9 +77,7 @@ def _quantile(values: NDArray[np.float64], share: float) -> float:
 
 def quantile(confidence: float) -> float:
     """Of the standard normal distribution: 1.645 for .95."""
-    from scipy.special import ndtri
-
-    return float(ndtri(confidence))
+    return NormalDist().inv_cdf(confidence)
 
 
 def share_bounds(cases: int, queries: int, *, confidence: float = 0.95) -> tuple[float, float]:
