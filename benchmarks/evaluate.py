@@ -1,6 +1,6 @@
 """Evaluating the 10,570 queries of squad-dev against embedding them in one `encode` call, in pairs.
 
-`.venv/bin/python benchmarks/evaluate.py` on a quiet machine. Each pair: `SentenceTransformer.encode` of all queries with
+`.venv/bin/python -m benchmarks.evaluate` on a quiet machine. Each pair: `SentenceTransformer.encode` of all queries with
 its defaults; then an evaluation of the release with no vector known, all three ways to retrieve, comparison with itself
 left out; then again with the vectors known. The model is loaded before.
 """
@@ -12,9 +12,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from judged import SHARED, prepared
 from sentence_transformers import SentenceTransformer
 
+from benchmarks.judged import SHARED, prepared
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
 from rag_pipeline.evaluate.golden import read_golden_sets

@@ -1,6 +1,6 @@
 """How often the gate is right: nights drawn from real per-query scores, decided by the gate itself.
 
-`.venv/bin/python benchmarks/gate_power.py` (an hour on two cores; `--nights 100` for a look). Corpora: this project's own,
+`.venv/bin/python -m benchmarks.gate_power` (an hour on two cores; `--nights 100` for a look). Corpora: this project's own,
 as `make refresh` released it, and those of ../shared/data. Candidates: the same release again, planted regressions, and
 regressions undone. A night is a golden set of so many queries drawn from all of a corpus with replacement.
 
@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from judged import NAMES, SHARED, Judged, prepared
 
+from benchmarks.judged import NAMES, SHARED, Judged, prepared
 from rag_pipeline.corpus.model import Vectors, model_of
 from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.evaluate import compare

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.feed_contract import write_contract
 from rag_pipeline.defs.run import refresh
 from rag_pipeline.release.channels import serving
 from rag_pipeline.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+_FILES = {"path": "key", "text": "text", "title": "title", "uri": "uri"}
+_ROWS = {"_id": "key", "text": "text", "title": "title"}
 NAMES = ("gitlab_handbook", "squad_dev", "chunking_evaluation")
 
 
@@ -56,18 +59,18 @@ def prepared(name: str, work: Path, data: Path = SHARED, **changes: object) -> J
 
 
 def _gitlab(root: Path, data: Path) -> None:
-    _contract(root, "gitlab_handbook", data / "gitlab-handbook/content", "documents", key="path")
+    write_contract(root / "contracts", "gitlab_handbook", data / "gitlab-handbook/content", "documents", _FILES)
     _golden(root, "gitlab_handbook", data / "gitlab-handbook/golden", "test", source="gitlab_handbook")
 
 
 def _squad(root: Path, data: Path) -> None:
-    _contract(root, "squad_dev", data / "squad-dev/corpus.jsonl", "jsonl", key="_id")
+    write_contract(root / "contracts", "squad_dev", data / "squad-dev/corpus.jsonl", "jsonl", _ROWS)
     _golden(root, "squad_dev", data / "squad-dev", "dev", source="squad_dev")
 
 
 def _chunking(root: Path, data: Path) -> None:
     name = "chunking_evaluation"
-    _contract(root, name, data / "chunking-evaluation/corpora", "documents", key="path")
+    write_contract(root / "contracts", name, data / "chunking-evaluation/corpora", "documents", _FILES)
     shutil.rmtree(root / "evals" / name / "qrels")
     _about(root, name, "test", name, metrics=["nDCG@10", "recall@10", "hit@10", "span_recall@5", "span_iou@5"])
     with (data / "chunking-evaluation/questions_df.csv").open(encoding="utf-8", newline="") as file:
@@ -93,37 +96,6 @@ def _json(text: str) -> list[dict[str, object]]:
         return list(json.loads(text))
     except json.JSONDecodeError:
         return list(ast.literal_eval(text))
-
-
-def _contract(root: Path, name: str, path: Path, form: str, *, key: str) -> None:
-    roles = [(key, "key"), ("text", "text"), ("title", "title")] + ([("uri", "uri")] if form == "documents" else [])
-    contract = {
-        "apiVersion": "v3.2.0",
-        "kind": "DataContract",
-        "id": name,
-        "version": "1.0.0",
-        "status": "active",
-        "description": {"purpose": f"{name}, to measure with."},
-        "team": {"name": "benchmarks", "members": [{"username": "bench@example.com"}]},
-        "servers": [{"server": "here", "type": "local", "format": form, "path": str(path)}],
-        "schema": [
-            {
-                "name": "rows",
-                "properties": [
-                    {
-                        "name": column,
-                        "logicalType": "string",
-                        "required": role in ("key", "text"),
-                        "primaryKey": role == "key",
-                        "customProperties": [{"property": "role", "value": role}],
-                    }
-                    for column, role in roles
-                ],
-            }
-        ],
-        "slaProperties": [{"property": "latency", "value": 100_000, "unit": "h"}],
-    }
-    (root / "contracts" / f"{name}.odcs.yaml").write_text(yaml.safe_dump(contract, sort_keys=False), encoding="utf-8")
 
 
 def _about(root: Path, name: str, split: str, source: str, **more: object) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.feed_contract import write_contract
+
 SOURCE, GOLDEN = "pages", "known_items"
 CHUNKS_A_DOCUMENT = 7.5
 """On average: five to ten sections, each about as long as the model reads at once."""
@@ -97,7 +99,8 @@ def prepare(root: Path, documents: int) -> None:
     for folder in (root / "contracts", root / "evals" / GOLDEN / "qrels"):
         folder.mkdir(parents=True, exist_ok=True)
     write_feed(root, range(documents))
-    (root / "contracts" / f"{SOURCE}.odcs.yaml").write_text(yaml.safe_dump(_contract(root), sort_keys=False))
+    roles = {"key": "key", "text": "text", "title": "title", "team": None}
+    write_contract(root / "contracts", SOURCE, root / "feed.jsonl", "jsonl", roles)
     about = {"description": "Questions made of pages.", "owner": "bench@example.com", "source": SOURCE}
     (root / "evals" / GOLDEN / "golden.yaml").write_text(yaml.safe_dump(about))
     asked = list(_questions(documents))
@@ -116,36 +119,6 @@ def _questions(documents: int) -> Iterator[tuple[str, str]]:
     for number in range(0, documents, step):
         page = document(number)
         yield page["text"].rsplit("\n\n", 1)[-1].split(". ")[1].lower(), page["key"]
-
-
-def _contract(root: Path) -> dict[str, Any]:
-    roles = {"key": "key", "text": "text", "title": "title", "team": None}
-    return {
-        "apiVersion": "v3.2.0",
-        "kind": "DataContract",
-        "id": SOURCE,
-        "version": "1.0.0",
-        "status": "active",
-        "description": {"purpose": "Made-up pages, to measure nights with."},
-        "team": {"name": "benchmarks", "members": [{"username": "bench@example.com"}]},
-        "servers": [{"server": "here", "type": "local", "format": "jsonl", "path": str(root / "feed.jsonl")}],
-        "schema": [
-            {
-                "name": "rows",
-                "properties": [
-                    {
-                        "name": name,
-                        "logicalType": "string",
-                        "required": name in ("key", "text"),
-                        "primaryKey": name == "key",
-                        **({"customProperties": [{"property": "role", "value": role}]} if role else {}),
-                    }
-                    for name, role in roles.items()
-                ],
-            }
-        ],
-        "slaProperties": [{"property": "latency", "value": 100_000, "unit": "h"}],
-    }
 
 
 def model_of_layers(folder: Path, layers: int) -> Path:

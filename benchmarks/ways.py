@@ -1,6 +1,6 @@
 """Is the way to retrieve that half of the queries choose the best one on the other half?
 
-`.venv/bin/python benchmarks/ways.py`: for each corpus of ../shared/data, every way scored on even and odd queries; the
+`.venv/bin/python -m benchmarks.ways`: for each corpus of ../shared/data, every way scored on even and odd queries; the
 choice of each half against the best of the other half, in points of nDCG@10 (hundredths).
 """
 
@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from judged import NAMES, SHARED, Judged, prepared
 
+from benchmarks.judged import NAMES, SHARED, Judged, prepared
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.evaluate.alive import alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench

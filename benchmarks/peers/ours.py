@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.feed_contract import write_contract
 from benchmarks.peers.protocol import Row
 from benchmarks.peers.systems import (
     CHECKOUT,
@@ -24,6 +26,7 @@ from benchmarks.peers.systems import (
     lose_from,
     stopped,
 )
+from rag_pipeline.corpus.model import EXPORTS
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index import chroma
@@ -112,6 +115,7 @@ class Ours(System):
             "DAGSTER_HOME": str(self._home / "dagster"),
         }
         if options.fail_after is not None:
+            shutil.rmtree(self._home / EXPORTS, ignore_errors=True)  # a kept graph would not come by where texts are counted
             self._count.write_text("0", encoding="utf-8")
             environment["PEERS_FAIL_AFTER"] = str(options.fail_after)
             environment["PEERS_COUNT_TO"] = str(self._count)
@@ -140,7 +144,8 @@ def _write_project(state: Path, documents: Path, golden: dict[str, tuple[str, st
     evals = state / "evals" / SOURCE
     for folder in (state / "contracts", evals / "qrels"):
         folder.mkdir(parents=True)
-    _write_yaml(state / "contracts" / f"{SOURCE}.odcs.yaml", _contract(documents))
+    roles = {"key": "key", "title": "title", "text": "text", "team": None}
+    write_contract(state / "contracts", SOURCE, documents, "jsonl", roles)
     policy = {"floors": {"nDCG@10": 0.3}, "not_worse": None, "dead_judgments_max_percent": 100.0}
     _write_yaml(state / "evals" / "gate.yaml", {"channels": {"production": {"golden_sets": {SOURCE: policy}}}})
     about = {"description": "questions about the feed", "owner": "bench@example.com", "source": SOURCE, "split": "test"}
@@ -149,28 +154,6 @@ def _write_project(state: Path, documents: Path, golden: dict[str, tuple[str, st
     _write_lines(evals / "queries.jsonl", questions)
     judged = [f"{name}\t{document}\t1" for name, (_, document) in golden.items()]
     _write_lines(evals / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *judged])
-
-
-def _contract(documents: Path) -> dict[str, Any]:
-    roles = {"key": "key", "title": "title", "text": "text", "team": None}
-    columns = []
-    for column, role in roles.items():
-        about: dict[str, Any] = {"name": column, "logicalType": "string", "required": True}
-        about |= {"primaryKey": True} if role == "key" else {}
-        about |= {"customProperties": [{"property": "role", "value": role}]} if role else {}
-        columns.append(about)
-    return {
-        "apiVersion": "v3.2.0",
-        "kind": "DataContract",
-        "id": SOURCE,
-        "version": "1.0.0",
-        "status": "active",
-        "description": {"purpose": "The feed of the benchmark."},
-        "team": {"name": "benchmarks", "members": [{"username": "bench@example.com"}]},
-        "servers": [{"server": "here", "type": "local", "format": "jsonl", "path": str(documents)}],
-        "schema": [{"name": "rows", "properties": columns}],
-        "slaProperties": [{"property": "latency", "value": 100_000, "unit": "h"}],
-    }
 
 
 def _write_yaml(path: Path, value: Any) -> None:
