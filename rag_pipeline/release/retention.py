@@ -174,7 +174,11 @@ def _collect_query_vectors(home: Path, used: set[str], *, dry_run: bool) -> int:
 
 
 def _collect_exports(home: Path, used: set[str], *, dry_run: bool) -> tuple[str, ...]:
-    folders = sorted(path for path in (home / EXPORTS).glob("[!.]*") if path.is_dir() and path.name not in used)
-    for path in folders if not dry_run else ():
-        shutil.rmtree(path)
+    """Graphs of models nobody uses, and what a killed export left: nobody exports while this looks."""
+    if not (home / EXPORTS).is_dir():
+        return ()
+    with exclusive(home / EXPORTS, "export", wait_s=3600):
+        folders = sorted(path for path in (home / EXPORTS).iterdir() if path.is_dir() and path.name not in used)
+        for path in folders if not dry_run else ():
+            shutil.rmtree(path)
     return tuple(path.name for path in folders)

@@ -315,15 +315,15 @@ def test_graphs_and_query_vectors_of_models_nobody_uses_go(home: Path) -> None:
         query_vectors(home, model, CountingEncoder, [f"a question to {model}"])
         (home / "models" / model).mkdir(parents=True)
         (home / "models" / model / "graph.onnx").write_bytes(b"graph")
-    (home / "models" / "export.lock").touch()
+    (home / "models" / ".staging-killed").mkdir()
     would = clean(home, dry_run=True)
-    assert (would.query_vectors, would.exports) == (1, ("unused",))
+    assert (would.query_vectors, would.exports) == (1, (".staging-killed", "unused"))
     assert (home / "models" / "unused").is_dir()
     done = clean(home)
-    assert (done.query_vectors, done.exports) == (1, ("unused",))
+    assert (done.query_vectors, done.exports) == (1, (".staging-killed", "unused"))
     assert {path.name for path in (home / "models").iterdir() if path.is_dir()} == {SMALL.fingerprint, "other"}
     assert set(query_vectors_table(home).scan().collect()["model"]) == {SMALL.fingerprint, "other"}
-    assert {"query_vectors": 1, "exports": ["unused"]}.items() <= done.told.items()
+    assert {"query_vectors": 1, "exports": [".staging-killed", "unused"]}.items() <= done.told.items()
     assert (clean(home).query_vectors, clean(home).exports) == (0, ())
 
 
