@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +110,27 @@ def test_a_graph_that_is_damaged_or_of_another_torch_is_not_used_and_made_anew(k
     (folder / FILE).write_text(json.dumps({**said, "torch": "2.0.0"}), encoding="utf-8")
     embed_much(kept)
     assert isinstance(encoder_of(kept), GraphEncoder)
+
+
+def test_killed_while_it_keeps_a_graph_it_leaves_none_and_the_next_run_keeps_one(tmp_path: Path) -> None:
+    code = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from rag_pipeline.corpus.encoders import torch_encoder
+from tests.corpus.small import real_model
+torch_encoder.MUCH = 1
+replace(real_model(), exports=Path(sys.argv[1])).load().documents(["a text"])
+"""
+    run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=os.environ, stderr=subprocess.DEVNULL)
+    while run.poll() is None and not list(tmp_path.glob(".staging-*")):
+        time.sleep(0.02)
+    run.kill()
+    assert run.wait() == -signal.SIGKILL
+    model = replace(real_model(), exports=tmp_path)
+    assert list(tmp_path.glob(".staging-*")) and kept_graph(model) is None
+    embed_much(model)
+    assert isinstance(encoder_of(model), GraphEncoder) and not list(tmp_path.glob(".staging-*"))
 
 
 def test_a_graph_that_gives_other_vectors_is_not_kept_and_the_run_goes_on(
