@@ -63,3 +63,10 @@ def run_batches(
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def one_core() -> None:
+    """Of a thread that runs batches beside others: cores that share a batch wait for each other at every layer."""
+    import torch
+
+    torch.set_num_threads(1)

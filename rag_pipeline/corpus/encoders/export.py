@@ -87,9 +87,11 @@ def keep_graph(model: Model, kind: Kind, whole: Any) -> None:
 
     It only saves them time: where it cannot be made or kept, this says why and leaves things as they are.
     """
+    folder = model.exports / model.fingerprint
     try:
         with exclusive(model.exports, "export", wait_s=0):
-            _export(model, kind, model.exports / model.fingerprint, whole)
+            if not _intact(folder):  # one that another run kept meanwhile may be in use
+                _export(model, kind, folder, whole)
     except Exception as error:  # whatever a tracer meets in a model it does not know
         why = (str(error) or type(error).__name__).splitlines()[0]
         log.info("%s goes on being run by sentence-transformers: %s", model.folder.name, why)

@@ -10,8 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches, tokenizer_for
-from rag_pipeline.corpus.encoders.torch_encoder import one_core
+from rag_pipeline.corpus.encoders.batches import batches, cores, one_core, run_batches, tokenizer_for
 from rag_pipeline.corpus.model import Model, Vectors, usable
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.memory import importing

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from rag_pipeline.corpus.encoders.batches import batches, cores, run_batches, tokenizer_for
+from rag_pipeline.corpus.encoders.batches import batches, cores, one_core, run_batches, tokenizer_for
 from rag_pipeline.corpus.model import Model, Vectors, usable
 from rag_pipeline.memory import importing
 
@@ -64,10 +64,3 @@ class TorchEncoder:
         parts = batches(lengths, self._spec.batch)
         vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, prepare=one_core)
         return usable(vectors, len(texts))
-
-
-def one_core() -> None:
-    """Of a thread that runs batches beside others: cores that share a batch wait for each other at every layer."""
-    import torch
-
-    torch.set_num_threads(1)
