@@ -31,3 +31,7 @@ class PromotionRefused(PipelineError):
     def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.reasons = reasons
+
+
+class LakeError(PipelineError):
+    """A table below `RAG_HOME/lake` could not be read or written. The message names the table, the file and what to do."""

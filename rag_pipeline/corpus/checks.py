@@ -6,6 +6,7 @@ import polars as pl
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import collected
 
 _CHARACTERS = 64_000_000
 """Of documents looked at together. Each such part reads the ids of every chunk once more, so not too few."""
@@ -21,8 +22,8 @@ def chunks_outside_their_document(home: Path, sources: list[str]) -> Broken:
     wrong: Broken = []
     for first, last in _parts(chunks):
         mine = pl.col("document_id").is_between(pl.lit(first), pl.lit(last))
-        texts = {document: text for table in tables for document, text in table.filter(mine).collect().iter_rows()}
-        spans = chunks.filter(mine).select("chunk_id", "document_id", "start", "end", "text").collect()
+        texts = {document: text for table in tables for document, text in table.filter(mine).pipe(collected).iter_rows()}
+        spans = chunks.filter(mine).select("chunk_id", "document_id", "start", "end", "text").pipe(collected)
         wrong += [
             (chunk, document)
             for chunk, document, start, end, text in spans.iter_rows()
@@ -33,7 +34,7 @@ def chunks_outside_their_document(home: Path, sources: list[str]) -> Broken:
 
 def _parts(chunks: pl.LazyFrame) -> list[tuple[str, str]]:
     """Ranges of document ids, first and last, whose documents hold about as much text each."""
-    sizes = chunks.group_by("document_id").agg(size=pl.col("end").max()).collect().sort("document_id")
+    sizes = chunks.group_by("document_id").agg(size=pl.col("end").max()).pipe(collected).sort("document_id")
     part = (sizes["size"].cum_sum() - sizes["size"]) // _CHARACTERS
     ends = sizes.group_by(part=part).agg(first=pl.col("document_id").min(), last=pl.col("document_id").max())
     return ends.sort("part").select("first", "last").rows()
@@ -43,4 +44,4 @@ def chunks_without_vector(home: Path, model: str) -> Broken:
     """Chunks whose text has no vector of a model."""
     vectors = vectors_table(home).scan().filter(pl.col("model") == model).select("text_hash")
     rows = chunks_table(home).scan().join(vectors, on="text_hash", how="anti").select("chunk_id", "document_id")
-    return rows.collect().rows()
+    return rows.pipe(collected).rows()

@@ -13,7 +13,7 @@ from rag_pipeline.corpus.chunking import Chunker
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
 from rag_pipeline.files import exclusive, fingerprint
 from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.lake import Table, fingerprint_rows
+from rag_pipeline.lake import Table, collected, fingerprint_rows
 from rag_pipeline.progress import progress
 
 _COMMIT_CHUNKS = 20_000
@@ -42,7 +42,8 @@ def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkRepo
     """
     with exclusive(home / "lake", "chunks", wait_s=600):
         table = chunks_table(home)
-        wanted = _documents(home, sources).select("document_id", "content_hash").collect()
+        table.heal()
+        wanted = _documents(home, sources).select("document_id", "content_hash").pipe(collected)
         stored = _stored(table)
         current = stored.filter((pl.col("chunker") == chunker.fingerprint) & (pl.col("parts") == pl.col("found")))
         stale = wanted.join(
@@ -51,7 +52,7 @@ def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkRepo
         gone = stored.join(wanted, on="document_id", how="anti")["document_id"].unique()
         outdated = stored.filter(pl.col("document_id").is_in(stale.implode()))["document_id"].unique()
         changed = pl.concat([gone, outdated, stale])
-        before = table.scan().select("chunk_id").collect() if len(changed) else None
+        before = table.scan().select("chunk_id").pipe(collected) if len(changed) else None
         _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
         _cut(table, home, sources, stale, chunker)
         return _report(table, before, wanted.height, len(stale))
@@ -63,7 +64,7 @@ def _stored(table: Table) -> pl.DataFrame:
     if "parts" not in rows.collect_schema().names():  # a table of before that was noted down: cut again, embed nothing
         rows = rows.with_columns(parts=pl.lit(0, pl.Int64))
     one = rows.group_by("document_id", "document_hash", "chunker").agg(pl.col("parts").max(), found=pl.len().cast(pl.Int64))
-    return one.collect()
+    return one.pipe(collected)
 
 
 def _documents(home: Path, sources: list[str]) -> pl.LazyFrame:
@@ -126,7 +127,7 @@ def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, 
 
 def _report(table: Table, before: pl.DataFrame | None, documents: int, documents_cut: int) -> ChunkReport:
     """`before`: ids of the chunks there were; None when nothing was written."""
-    rows = table.scan().select("chunk_id", "payload_hash", "text_hash", "source").collect().sort("chunk_id")
+    rows = table.scan().select("chunk_id", "payload_hash", "text_hash", "source").pipe(collected).sort("chunk_id")
     return ChunkReport(
         total=rows.height,
         documents=documents,

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.model import Encoder, Model, Vectors, usable
-from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
+from rag_pipeline.corpus.model import Encoder, Model, usable
+from rag_pipeline.corpus.sound import vector_rows
+from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.files import exclusive
-from rag_pipeline.lake import Table, fingerprint_rows
+from rag_pipeline.lake import Table, collected, fingerprint_rows
 from rag_pipeline.memory import give_back
 from rag_pipeline.progress import progress
 
@@ -44,8 +44,9 @@ def update_embeddings(home: Path, model: Model, load: Callable[[], Encoder]) -> 
     started = time.monotonic()
     with exclusive(home / "lake", "vectors", wait_s=3600):
         table = vectors_table(home)
+        table.heal()
         texts = _texts(home)
-        stored = table.scan().filter(pl.col("model") == model.fingerprint).select("text_hash").collect()
+        stored = table.scan().filter(pl.col("model") == model.fingerprint).select("text_hash").pipe(collected)
         missing = texts.join(stored, on="text_hash", how="anti")
         report = EmbeddingReport(
             texts=texts.height,
@@ -65,7 +66,7 @@ def update_embeddings(home: Path, model: Model, load: Callable[[], Encoder]) -> 
 
 def _texts(home: Path) -> pl.DataFrame:
     """Each distinct text by its hash, with one of the chunks that have it."""
-    return chunks_table(home).scan().group_by("text_hash").agg(pl.col("chunk_id").min()).collect()
+    return chunks_table(home).scan().group_by("text_hash").agg(pl.col("chunk_id").min()).pipe(collected)
 
 
 def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: pl.DataFrame) -> None:
@@ -86,7 +87,7 @@ def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: pl
                 by_length = batch.sort(pl.col("text").str.len_chars(), maintain_order=True)
                 for part in by_length.iter_slices(_ENCODE):
                     vectors = usable(encoder.documents(part["text"].to_list()), part.height)
-                    pending.append(_rows(model.fingerprint, part["text_hash"], vectors))
+                    pending.append(vector_rows(model.fingerprint, part["text_hash"].to_arrow(), vectors))
                     advance(part.height)
                     if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
                         commit()
@@ -94,12 +95,3 @@ def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: pl
                         last_commit = time.monotonic()
         finally:  # what was embedded before a failure is not embedded again
             commit()
-
-
-def _rows(model: str, hashes: pl.Series, vectors: Vectors) -> pa.Table:
-    """Numbers go from the model's own array to Arrow as they lie, without a copy."""
-    width = vectors.shape[1]
-    offsets = pa.array(np.arange(0, (len(hashes) + 1) * width, width, dtype=np.int32))
-    values = pa.ListArray.from_arrays(offsets, pa.array(vectors.reshape(-1)))
-    models = pa.repeat(pa.scalar(model), len(hashes))
-    return pa.Table.from_arrays([models, hashes.to_arrow().cast(pa.string()), values], schema=VECTORS)

@@ -31,6 +31,7 @@ VECTORS = pa.schema(
         ("model", pa.string()),  # model fingerprint
         ("text_hash", pa.string()),
         ("vector", pa.list_(pa.float32())),
+        ("crc32", pa.int64()),  # of the text's hash and the vector's bytes; null in rows from before there was one
     ]
 )
 

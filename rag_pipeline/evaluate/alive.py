@@ -10,6 +10,7 @@ from rag_pipeline.evaluate.evidence import Unresolved
 from rag_pipeline.evaluate.golden import GoldenSet, Reference
 from rag_pipeline.evaluate.quotes import Folded, find
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ def corpus_for(home: Path, sources: list[str], golden_sets: tuple[GoldenSet, ...
     for source in sources:
         stored = source_tables(home, source).documents.scan()
         asked = pl.Series([document for document in judged if document.startswith(f"{source}/")], dtype=pl.String)
-        found = stored.select("document_id").filter(pl.col("document_id").is_in(asked.implode())).collect()
+        found = stored.select("document_id").filter(pl.col("document_id").is_in(asked.implode())).pipe(collected)
         documents.update(found["document_id"])
         if mine := [document for document in quoted if document.startswith(f"{source}/")]:
-            rows = stored.filter(pl.col("document_id").is_in(mine)).select("document_id", "text").collect()
+            rows = stored.filter(pl.col("document_id").is_in(mine)).select("document_id", "text").pipe(collected)
             texts.update(rows.iter_rows())
     return Corpus(documents, texts)
 

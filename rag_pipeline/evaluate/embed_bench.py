@@ -22,6 +22,7 @@ from rag_pipeline.evaluate.alive import Alive
 from rag_pipeline.evaluate.compare import Interval, interval
 from rag_pipeline.evaluate.evidence import average
 from rag_pipeline.evaluate.metrics import score
+from rag_pipeline.lake import collected
 from rag_pipeline.progress import progress
 
 _METRIC = "nDCG@10"
@@ -72,14 +73,16 @@ class _Measured:
 def sample_of(home: Path, living: Sequence[Alive], size: int, seed: int = 0) -> Sample:
     """About `size` stored chunks of whole documents. Raises `PipelineError` when nothing is stored yet."""
     stored = chunks_table(home).scan()
-    counts = stored.group_by("document_id").len().collect().sort("document_id")
+    counts = stored.group_by("document_id").len().pipe(collected).sort("document_id")
     if counts.is_empty():
         raise PipelineError("there is no chunk to measure with yet; run `rag refresh --no-promote`")
     judged = {document for one in living for grades in one.qrels.values() for document in grades}
     shuffled = counts.sample(fraction=1.0, shuffle=True, seed=seed)
     ordered = shuffled.sort(~pl.col("document_id").is_in(sorted(judged)), maintain_order=True)
     chosen = set(ordered.filter(pl.col("len").cum_sum() - pl.col("len") < size)["document_id"])
-    rows = stored.filter(pl.col("document_id").is_in(sorted(chosen))).select("document_id", "text").collect().sort("text")
+    rows = (
+        stored.filter(pl.col("document_id").is_in(sorted(chosen))).select("document_id", "text").pipe(collected).sort("text")
+    )
     qrels = {
         f"{one.golden.name}/{query}": kept
         for one in living

@@ -24,7 +24,7 @@ from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, own_model, refuse_other_model
-from rag_pipeline.lake import Table
+from rag_pipeline.lake import Table, collected
 from rag_pipeline.memory import give_back
 
 log = logging.getLogger("rag_pipeline")
@@ -202,7 +202,7 @@ def _remembered(evaluation: Evaluation, release_fingerprint: str, living: list[A
         .sort("at")
         .group_by("golden_fingerprint", "query_id")
         .agg(pl.col("retrieved").last())
-        .collect()
+        .pipe(collected)
     )
     found = {(golden, query): list(docs) for golden, query, docs in rows.iter_rows()}
     measured = []

@@ -12,6 +12,7 @@ from rag_pipeline.evaluate.spans import Span
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.fuse import Ranking
 from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.lake import collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,14 @@ def places_of(home: Path, manifest: Manifest, chunk_ids: Iterable[str], quoted: 
     chunks = contents(home / "releases" / manifest.id, manifest)
     wanted = pl.Series(sorted(set(chunk_ids)), dtype=pl.String)
     rows = chunks.filter(pl.col("chunk_id").is_in(wanted.implode())).select("chunk_id", "document_id", "start", "end")
-    pieces = chunks.filter(pl.col("document_id").is_in(sorted(quoted))).select("document_id", "start", "text").collect()
+    pieces = (
+        chunks.filter(pl.col("document_id").is_in(sorted(quoted))).select("document_id", "start", "text").pipe(collected)
+    )
     texts: dict[str, list[tuple[int, str]]] = {}
     for document, start, text in pieces.iter_rows():
         texts.setdefault(document, []).append((start, text))
     return Places(
-        spans={row[0]: row[1:] for row in rows.collect().iter_rows()},
+        spans={row[0]: row[1:] for row in rows.pipe(collected).iter_rows()},
         texts={document: Folded(whole(parts)) for document, parts in texts.items()},
     )
 

@@ -8,9 +8,10 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.corpus.model import Encoder, Vectors, usable
+from rag_pipeline.corpus.sound import vector_rows
 from rag_pipeline.corpus.tables import VECTORS
 from rag_pipeline.files import exclusive, fingerprint
-from rag_pipeline.lake import Table
+from rag_pipeline.lake import Table, collected
 from rag_pipeline.progress import progress
 
 _AT_ONCE = 1_024
@@ -26,28 +27,19 @@ def query_vectors(home: Path, model: str, load: Callable[[], Encoder], texts: li
     hashes = [fingerprint(text) for text in texts]
     with exclusive(home / "lake", "query_vectors", wait_s=600):
         table = query_vectors_table(home)
+        table.heal()
         known = _stored(table, model, hashes)
         missing = {text_hash: text for text_hash, text in zip(hashes, texts, strict=True) if text_hash not in known}
         if missing:
             new = _embedded(load(), list(missing.values()))
             known |= dict(zip(missing, new, strict=True))
-            rows = pa.Table.from_arrays(
-                [
-                    pa.array([model] * len(missing)),
-                    pa.array(list(missing)),
-                    pa.FixedSizeListArray.from_arrays(pa.array(new.reshape(-1)), new.shape[1]).cast(
-                        VECTORS.field("vector").type
-                    ),
-                ],
-                schema=VECTORS,
-            )
-            table.append(rows)
+            table.append(vector_rows(model, pa.array(list(missing), pa.string()), new))
     return np.stack([known[text_hash] for text_hash in hashes]) if texts else np.empty((0, 0), dtype=np.float32)
 
 
 def _stored(table: Table, model: str, hashes: list[str]) -> dict[str, Vectors]:
     wanted = pl.col("text_hash").is_in(sorted(set(hashes)))
-    rows = table.scan().filter((pl.col("model") == model) & wanted).select("text_hash", "vector").collect()
+    rows = table.scan().filter((pl.col("model") == model) & wanted).select("text_hash", "vector").pipe(collected)
     if rows.is_empty():
         return {}
     vectors: Vectors = rows["vector"].explode().to_numpy().reshape(rows.height, -1).astype(np.float32)

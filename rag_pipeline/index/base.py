@@ -8,6 +8,7 @@ import polars as pl
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.contents import contents, difference
 from rag_pipeline.index.manifest import IndexParameters, Manifest, ModelEntry, all_manifests, chroma_version, damaged_files
+from rag_pipeline.lake import collected
 
 _DEAD_SHARE = 0.2
 """Deleted slots of the graph are never used again; after 50 % deletes live records could not be reached any more."""
@@ -35,7 +36,7 @@ def choose_base(releases: Path, model: ModelEntry, index: IndexParameters, wante
     alike = [one for one in kept if (one.model.fingerprint, one.index, one.chroma_version) == same]
     if not alike:
         return Base(why_not="no kept release has this model, these parameters and this version of Chroma")
-    total = int(wanted.select(pl.len()).collect().item())
+    total = int(wanted.select(pl.len()).pipe(collected).item())
     near: list[tuple[int, int, Manifest]] = []
     for manifest in alike:
         try:

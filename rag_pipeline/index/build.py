@@ -41,6 +41,7 @@ from rag_pipeline.index.manifest import (
 )
 from rag_pipeline.index.prove import Expected, expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
+from rag_pipeline.lake import collected, scan_file, written
 from rag_pipeline.memory import give_back
 from rag_pipeline.room import storage_trouble
 
@@ -139,15 +140,10 @@ def _build(
     started = time.monotonic()
     releases = home / "releases"
     with _staging(releases, now, wanted) as staging:
-        try:
-            source.sink_parquet(staging / CHUNKS, compression="zstd", compression_level=1)
-        except Exception as error:  # Polars loses the system's own words for a full disk
-            if says := storage_trouble(error, staging):
-                raise ReleaseError(says) from error
-            raise
+        written(source, staging / CHUNKS)
         write_contracts(staging, recipe.contracts)
-        chunks = pl.scan_parquet(staging / CHUNKS)
-        total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).collect().row(0)
+        chunks = scan_file(staging / CHUNKS)
+        total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).pipe(collected).row(0)
         if not total:
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
         base = base or choose_base(releases, recipe.model, recipe.index, chunks)

@@ -12,7 +12,7 @@ import polars as pl
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import Manifest
-from rag_pipeline.lake import fingerprint_rows
+from rag_pipeline.lake import collected, fingerprint_rows, scan_file
 
 FILE = "chunks.parquet"
 
@@ -30,7 +30,7 @@ def contents(release: Path, manifest: Manifest) -> pl.LazyFrame:
         raise ReleaseError(f"{manifest.id} does not have {FILE}, so it can be neither built upon nor repaired")
     if not entry.is_of(release / FILE):
         raise ReleaseError(f"its {FILE} is not the one it was built from ({manifest.id})")
-    return pl.scan_parquet(release / FILE)
+    return scan_file(release / FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,16 @@ class Chunk:
 def look_up(chunks: pl.LazyFrame, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
     """Chunk id -> chunk, of those among `chunk_ids` that are there, in one pass over the rows."""
     wanted = pl.col("chunk_id").is_in(pl.Series(sorted(set(chunk_ids)), dtype=pl.String).implode())
-    rows = chunks.filter(wanted).select("chunk_id", *Chunk.__slots__).collect()
+    rows = chunks.filter(wanted).select("chunk_id", *Chunk.__slots__).pipe(collected)
     return {row[0]: Chunk(*row[1:]) for row in rows.iter_rows()}
 
 
 def content_fingerprint(chunks: pl.LazyFrame) -> str:
     """Hash of sorted (chunk id, payload hash): what is served, whatever order it was stored in."""
-    return fingerprint_rows(chunks.select(_ID).collect().sort("chunk_id"))
+    return fingerprint_rows(chunks.select(_ID).pipe(collected).sort("chunk_id"))
 
 
 def difference(base: pl.LazyFrame, wanted: pl.LazyFrame) -> tuple[pl.Series, pl.Series]:
     """Chunk ids to remove from `base` and to add to it so that it holds `wanted`; one whose payload changed is in both."""
-    before, after = base.select(_ID).collect(), wanted.select(_ID).collect()
+    before, after = base.select(_ID).pipe(collected), wanted.select(_ID).pipe(collected)
     return before.join(after, on=_ID, how="anti")["chunk_id"], after.join(before, on=_ID, how="anti")["chunk_id"]

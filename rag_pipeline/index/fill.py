@@ -12,6 +12,7 @@ from rag_pipeline.index.base import Base
 from rag_pipeline.index.manifest import IndexParameters
 from rag_pipeline.index.vectors import few_with_vectors, matrix, with_vectors
 from rag_pipeline.index.views import copy_files
+from rag_pipeline.lake import collected
 from rag_pipeline.progress import progress
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _DELETE_IDS = 1_000
 
 def fill_whole(home: Path, folder: Path, chunks: pl.LazyFrame, model: str, parameters: IndexParameters) -> None:
     """A new collection at `folder` that holds the chunks."""
-    total = int(chunks.select(pl.len()).collect().item())
+    total = int(chunks.select(pl.len()).pipe(collected).item())
     with chroma.writer(folder, parameters, total) as collection:
         _add(collection, with_vectors(home, chunks, model, chroma.batch_rows(total)), total)
     chroma.compact(folder)
@@ -38,7 +39,7 @@ def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.Lazy
     with chroma.editor(source, folder, len(base.removed) + len(base.added)) as collection:
         for start in range(0, len(base.removed), _DELETE_IDS):
             collection.delete(ids=base.removed[start : start + _DELETE_IDS])
-        new = chunks.filter(pl.col("chunk_id").is_in(base.added)).collect()
+        new = chunks.filter(pl.col("chunk_id").is_in(base.added)).pipe(collected)
         rows = few_with_vectors(home, new, base.manifest.model.fingerprint)
         slices = rows.iter_slices(chroma.batch_rows(rows.height))
         _add(collection, ((part, matrix(part)) for part in slices), rows.height)

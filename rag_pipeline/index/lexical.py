@@ -31,6 +31,7 @@ from tantivy import (
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import LexicalEntry
 from rag_pipeline.index.views import copy_files
+from rag_pipeline.lake import in_batches
 
 FOLDER = "lexical"
 
@@ -205,7 +206,7 @@ def _writer(folder: Path, index: Index, language: str) -> Iterator[IndexWriter]:
 
 
 def _add(writer: IndexWriter, chunks: pl.LazyFrame) -> None:
-    for frame in chunks.select(_ID, _TEXT).collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
+    for frame in in_batches(chunks.select(_ID, _TEXT), _ROWS_AT_ONCE):
         for chunk_id, text in frame.iter_rows():
             document = Document()
             document.add_text(_ID, chunk_id)

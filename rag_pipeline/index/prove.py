@@ -17,6 +17,7 @@ from rag_pipeline.files import fingerprint
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import ModelEntry, Probe
 from rag_pipeline.index.vectors import Spool, matrix, spooled
+from rag_pipeline.lake import collected
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -28,6 +29,11 @@ _NEAREST = 10
 _SAME = 1e-4
 """Cosine distance below which two vectors are taken for the same; float32 and Chroma's own normalising cost 1e-6."""
 
+
+_LENGTH = 0.01
+"""How far from 1 the length of a stored vector may be: models give them normalised, in 16 bits to one part in a thousand."""
+
+_MENDS = "`rag verify --repair` deletes such vectors, the next refresh embeds their texts again"
 
 _NEARLY = 0.1
 """Cosine distance below which records are alike: pages from one template, that differ by a number or a name.
@@ -75,14 +81,14 @@ def expect(
     `added`: ids new against a base, half the sample is taken from them. `gone`: chunks of the base that left. Raises
     `ReleaseError` when a vector is missing, not finite, zero, or not of the model's length.
     """
-    ids = chunks.select("chunk_id").collect()["chunk_id"].sort()
+    ids = chunks.select("chunk_id").pipe(collected)["chunk_id"].sort()
     new = _spread(pl.Series(added or [], dtype=pl.String).sort(), size // 2)
     columns = ["chunk_id", "text_hash", "payload_hash"]
     wanted = pl.concat([new, _spread(ids, size - len(new))])
-    sample = chunks.filter(pl.col("chunk_id").is_in(wanted.implode())).select(columns).collect()
-    left = sample.clear() if gone is None else gone.select(columns).collect().sort("chunk_id")
+    sample = chunks.filter(pl.col("chunk_id").is_in(wanted.implode())).select(columns).pipe(collected)
+    left = sample.clear() if gone is None else gone.select(columns).pipe(collected).sort("chunk_id")
     left = left.filter(pl.col("chunk_id").is_in(_spread(left["chunk_id"], size // 4).implode()))
-    texts = chunks.group_by("text_hash").len().collect().sort("text_hash")
+    texts = chunks.group_by("text_hash").len().pipe(collected).sort("text_hash")
     with spooled(home, model.fingerprint, pl.concat([texts["text_hash"], left["text_hash"]]), model.dimensions) as spool:
         sample, left = _with_vectors(spool, sample), _with_vectors(spool, left)
         tenth, looked_at = _exact(spool, texts, sample)
@@ -141,9 +147,12 @@ def _exact(spool: Spool, texts: pl.DataFrame, sample: pl.DataFrame) -> tuple[Vec
         times = chunks[places]
         used = vectors[times > 0]  # the others left with the base
         try:
-            nearness = queries @ _unit(usable(used, len(used))).T
+            units = _unit(usable(used, len(used)))
         except PipelineError as error:
-            raise ReleaseError(f"the vectors table is damaged: {error}") from error
+            raise ReleaseError(f"the vectors table is damaged: {error}; {_MENDS}") from error
+        if far := int((np.abs(np.linalg.norm(used, axis=1) - 1) > _LENGTH).sum()):
+            raise ReleaseError(f"the vectors table is damaged: {far} vectors do not have the length 1; {_MENDS}")
+        nearness = queries @ units.T
         best = np.hstack([best, np.repeat(nearness, times[times > 0], axis=1)])
         if best.shape[1] > _NEAREST:
             best = np.partition(best, -_NEAREST, axis=1)[:, -_NEAREST:]

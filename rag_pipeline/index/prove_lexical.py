@@ -8,6 +8,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index import lexical
 from rag_pipeline.index.manifest import Probe
 from rag_pipeline.index.prove import Expected
+from rag_pipeline.lake import collected
 
 _FIRST = 10
 _QUESTIONS = 50
@@ -27,7 +28,7 @@ def prove_lexical(folder: Path, language: str, chunks: pl.LazyFrame, expected: E
     Opens `folder` itself: give it a directory that is not sealed yet, or a view.
     """
     sampled = pl.col("chunk_id").is_in(expected.sample["chunk_id"].to_list())
-    texts = chunks.filter(sampled).select("chunk_id", "text").collect()
+    texts = chunks.filter(sampled).select("chunk_id", "text").pipe(collected)
     with lexical.opened(folder, language) as index:
         parts = (expected.ids.slice(start, _IDS_AT_ONCE) for start in range(0, len(expected.ids), _IDS_AT_ONCE))
         found, live = sum(index.count(part) for part in parts), index.live

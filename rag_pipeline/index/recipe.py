@@ -13,6 +13,7 @@ from rag_pipeline.index.build import Recipe
 from rag_pipeline.index.manifest import ModelEntry, RetrievalParameters, SourceEntry
 from rag_pipeline.index.rerank import reranker_at
 from rag_pipeline.ingest.state import source_state
+from rag_pipeline.lake import collected
 from rag_pipeline.settings import Settings
 
 
@@ -38,7 +39,7 @@ def recipe_now(
     """The recipe as of now; `retrieval` None: as the settings say. Reads tables and settings, changes nothing."""
     model = model_of(settings)
     counts = dict(
-        chunks_table(settings.home).scan().group_by("source").agg(pl.len()).collect().iter_rows(),
+        chunks_table(settings.home).scan().group_by("source").agg(pl.len()).pipe(collected).iter_rows(),
     )
     return Recipe(
         model=ModelEntry(

@@ -17,8 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.corpus.sound import other_vectors
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.lake import collected, guarded
 
 _READ_ROWS = 8_192
 _VECTOR = pa.schema([VECTORS.field("text_hash"), VECTORS.field("vector")])
@@ -100,7 +102,7 @@ def spooled(home: Path, model: str, hashes: pl.Series, width: int | None = None)
 
 def with_vectors(home: Path, chunks: pl.LazyFrame, model: str, rows: int) -> Iterator[tuple[pl.DataFrame, Vectors]]:
     """Chunks and the vectors of their texts, `rows` at a time. Raises `ReleaseError` when one has none."""
-    hashes = chunks.select("text_hash").collect().to_series()
+    hashes = chunks.select("text_hash").pipe(collected).to_series()
     with spooled(home, model, hashes) as spool:
         _all_there(int(spool.missing[spool.places(hashes)].sum()))
         del hashes
@@ -116,7 +118,7 @@ def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFra
     found = []
     for file in _files(home, model):
         if pc.any(pc.is_in(file.to_table(columns=["text_hash"])["text_hash"], value_set=wanted)).as_py():
-            batches = file.to_batches(columns=_VECTOR.names, batch_size=_READ_ROWS)
+            batches = (batch.select(_VECTOR.names) for batch in _batches(home, file))
             found += [batch.filter(pc.is_in(batch["text_hash"], value_set=wanted)) for batch in batches]
     vectors = pl.DataFrame(pa.Table.from_batches(found, _VECTOR)).unique("text_hash")
     frame = chunks.join(vectors, on="text_hash", how="left", maintain_order="left")
@@ -127,7 +129,7 @@ def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFra
 def vector_batches(home: Path, model: str) -> Iterator[pa.RecordBatch]:
     """Text hashes and vectors of a model, in no order, thousands at a time: Arrow reads lists thrice as fast as Polars."""
     for file in _files(home, model):
-        yield from file.to_batches(columns=_VECTOR.names, batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1)
+        yield from _batches(home, file)
 
 
 def matrix(frame: pl.DataFrame) -> Any:
@@ -143,10 +145,30 @@ def matrix(frame: pl.DataFrame) -> Any:
 
 def _files(home: Path, model: str) -> list[Any]:
     """The files of the vectors table that hold vectors of a model."""
-    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+    from pyarrow.fs import LocalFileSystem
 
+    parquet, disk = ds.ParquetFileFormat(), LocalFileSystem()
+    return [parquet.make_fragment(str(path), disk) for path in vectors_table(home).files(model=model)]
+
+
+def _batches(home: Path, file: Any) -> Iterator[pa.RecordBatch]:
+    """Text hashes and vectors of a file. Raises `ReleaseError` when one is not what was written."""
     table = vectors_table(home)
-    return list(table.delta().to_pyarrow_dataset().get_fragments(filter=pc.field("model") == model)) if table.exists else []
+    with guarded(table.path, "read"):
+        columns = [name for name in (*_VECTOR.names, "crc32") if name in file.physical_schema.names]
+        batches = file.to_batches(columns=columns, batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1)
+    while True:
+        with guarded(table.path, "read"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        if wrong := int(other_vectors(batch).sum()):
+            raise ReleaseError(
+                f"{wrong} stored vectors are not what was written: the vectors table is damaged ({Path(file.path).name}); "
+                "`rag verify --repair` deletes them, the next refresh embeds their texts again"
+            )
+        yield batch.select(_VECTOR.names)
 
 
 def _places(ordered: pl.Series, hashes: pl.Series) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.index.prove import expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
 from rag_pipeline.index.views import view
+from rag_pipeline.lake import collected
 
 _SAMPLE = 2_000
 
@@ -63,7 +64,7 @@ def _says(release: Path, manifest: Manifest, name: str) -> str:
 
 def _lost_records(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """Which records a damaged store lost or gained, read from its SQLite file alone, which cannot take us down."""
-    expected = set(contents(release, manifest).select("chunk_id").collect()["chunk_id"])
+    expected = set(contents(release, manifest).select("chunk_id").pipe(collected)["chunk_id"])
     file = release / chroma.FOLDER / "chroma.sqlite3"
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as opened:

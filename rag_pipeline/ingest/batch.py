@@ -5,6 +5,7 @@ import polars as pl
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.ingest.staged import Staged
 from rag_pipeline.ingest.tables import SourceTables
+from rag_pipeline.lake import collected
 
 
 def batch_problem(contract: Contract, tables: SourceTables, staged: Staged, touched: set[str]) -> str | None:
@@ -16,13 +17,13 @@ def batch_problem(contract: Contract, tables: SourceTables, staged: Staged, touc
             f"column {', '.join(missing)} is required but missing from the feed (columns found: {found}); "
             f"mend the feed, or the schema in {contract.file.name}"
         )
-    before = tables.documents.scan().select("document_id", "item").collect()
+    before = tables.documents.scan().select("document_id", "item").pipe(collected)
     kept = before.filter(~pl.col("item").is_in(list(touched - staged.unreadable_items))).height
     old_refusals = (
         tables.quarantine.scan()
         .filter((pl.col("status") == "open") & (pl.col("kind") != "superseded") & ~pl.col("item").is_in(list(touched)))
         .select(pl.len())
-        .collect()
+        .pipe(collected)
         .item()
     )
     after, refused = kept + staged.good, old_refusals + staged.refused

@@ -15,7 +15,7 @@ from rag_pipeline.ingest.connectors import Item
 from rag_pipeline.ingest.rows import Stamp, as_text
 from rag_pipeline.ingest.staged import Staged
 from rag_pipeline.ingest.tables import DOCUMENTS, LISTING, QUARANTINE, SourceTables
-from rag_pipeline.lake import OP
+from rag_pipeline.lake import OP, collected, scan_file
 
 Changes = tuple[list[str], list[str], list[str]]
 """Document ids added, changed, removed."""
@@ -23,7 +23,7 @@ Changes = tuple[list[str], list[str], list[str]]
 
 def commit_documents(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> Changes:
     """One atomic commit that makes the table hold the staged rows of the touched items, and the others as before."""
-    before = tables.documents.scan().select("document_id", "row_hash", "item").collect()
+    before = tables.documents.scan().select("document_id", "row_hash", "item").pipe(collected)
     gone = before.filter(pl.col("item").is_in(list(touched)))["document_id"]
     removed = [document for document in gone if document not in staged.winners]
     hashes = dict(zip(before["document_id"], before["row_hash"], strict=True))
@@ -62,8 +62,8 @@ def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touche
 
     Returns how many were opened or resolved.
     """
-    new = pl.read_parquet(staged.quarantine)
-    old = tables.quarantine.scan().collect()
+    new = scan_file(staged.quarantine).pipe(collected)
+    old = tables.quarantine.scan().pipe(collected)
     seen_again = old.filter(pl.col("quarantine_id").is_in(new["quarantine_id"].to_list()))
     reopened = seen_again.filter(pl.col("status") == "resolved").with_columns(
         status=pl.lit("open"), resolved_at=pl.lit(None, old.schema["resolved_at"])
@@ -102,10 +102,12 @@ def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, st
 def rivals(contract: Contract, tables: SourceTables, staged: Staged, *, among: Set[str]) -> set[str]:
     """Unread items that hold a document with the key, or the value of a unique column, of a row that was staged."""
     stored = tables.documents.scan().filter(pl.col("item").is_in(list(among)))
-    found = {item for document, item in stored.select("document_id", "item").collect().iter_rows() if staged.knows(document)}
+    found = {
+        item for document, item in stored.select("document_id", "item").pipe(collected).iter_rows() if staged.knows(document)
+    }
     for column in contract.unique_columns:
         values = staged.uniques.get(column.name, {})
-        held = stored.select("item", pl.col(column.role or "metadata").cast(pl.String)).collect()
+        held = stored.select("item", pl.col(column.role or "metadata").cast(pl.String)).pipe(collected)
         for item, value in held.iter_rows():
             if value is not None and as_text(value if column.role else json.loads(value).get(column.name)) in values:
                 found.add(item)
@@ -116,15 +118,15 @@ def unsettle(tables: SourceTables, names: set[str]) -> None:
     """Have items of a held batch read again next time, also when their feed comes back with its old time of change."""
     if tables.listing.exists:
         settled = pl.col("settled") & ~pl.col("item").is_in(list(names))
-        tables.listing.overwrite(tables.listing.scan().with_columns(settled=settled).collect())
+        tables.listing.overwrite(tables.listing.scan().with_columns(settled=settled).pipe(collected))
 
 
 def items_in_quarantine(tables: SourceTables) -> set[str]:
     """Items with an open refusal: one that was held when it first came is in no listing."""
-    rows = tables.quarantine.scan().filter(pl.col("status") == "open").select(pl.col("item").unique()).collect()
+    rows = tables.quarantine.scan().filter(pl.col("status") == "open").select(pl.col("item").unique()).pipe(collected)
     return set(rows["item"])
 
 
 def listing_of(tables: SourceTables) -> dict[str, tuple[str, str, bool]]:
-    rows = tables.listing.scan().select(LISTING.names).collect()
+    rows = tables.listing.scan().select(LISTING.names).pipe(collected)
     return {item: (version, reader, settled) for item, version, reader, settled in rows.iter_rows()}

@@ -34,6 +34,7 @@ from rag_pipeline.ingest.rows import Stamp
 from rag_pipeline.ingest.stage import stage
 from rag_pipeline.ingest.staged import Staged
 from rag_pipeline.ingest.tables import LOADS, SourceTables, source_tables
+from rag_pipeline.lake import collected
 from rag_pipeline.progress import progress
 from rag_pipeline.settings import NO_SECRETS, Secrets
 
@@ -183,12 +184,12 @@ def _report(
     staged: Staged | None = None,
     changes: Changes = ([], [], []),
 ) -> LoadReport:
-    hashes = tables.documents.scan().select("document_id", "content_hash").collect().sort("document_id")
+    hashes = tables.documents.scan().select("document_id", "content_hash").pipe(collected).sort("document_id")
     refusals = (
         tables.quarantine.scan()
         .filter(pl.col("status") == "open")
         .select("item", "row", "kind", "reasons")
-        .collect()
+        .pipe(collected)
         .sort("kind", "item", "row")
     )
     return LoadReport(

@@ -10,6 +10,7 @@ import polars as pl
 from rag_pipeline.contracts.contract import Column, Contract, QualityRule
 from rag_pipeline.contracts.rules import VISIBLE
 from rag_pipeline.ingest.tables import SourceTables, source_tables
+from rag_pipeline.lake import collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class QualityResult:
 def measure_quality(contract: Contract, home: Path) -> tuple[QualityResult, ...]:
     """Every quality rule of a contract: counts of rows, or percent of the rows (0-100)."""
     tables = source_tables(home, contract.source)
-    rows = int(tables.documents.scan().select(pl.len()).collect().item())
+    rows = int(tables.documents.scan().select(pl.len()).pipe(collected).item())
     results = []
     for rule in contract.quality:
         count = float(_count(contract, tables, rule, rows))
@@ -43,11 +44,11 @@ def measure_quality(contract: Contract, home: Path) -> tuple[QualityResult, ...]
 def stored_values(tables: SourceTables, column: Column) -> pl.Series:
     """One column of the stored documents as text, null where a document has none."""
     if column.role and column.role != "key":
-        stored = tables.documents.scan().select(pl.col(column.role).cast(pl.String)).collect().to_series()
+        stored = tables.documents.scan().select(pl.col(column.role).cast(pl.String)).pipe(collected).to_series()
         return stored.alias(column.name)
     if column.role == "key":
-        return tables.documents.scan().select("key").collect()["key"].alias(column.name)
-    found = tables.documents.scan().select("metadata").collect()["metadata"]
+        return tables.documents.scan().select("key").pipe(collected)["key"].alias(column.name)
+    found = tables.documents.scan().select("metadata").pipe(collected)["metadata"]
     values = (json.loads(text).get(column.name) for text in found)
     return pl.Series(column.name, [_text(value) for value in values], dtype=pl.String)
 
@@ -79,7 +80,7 @@ def _duplicates(contract: Contract, tables: SourceTables, columns: list[Column])
     if all(column.role == "key" for column in columns) or (len(columns) == 1 and columns[0].unique):
         named = ", ".join(column.name for column in (contract.keys if columns[0].role == "key" else columns))
         superseded = tables.quarantine.scan().filter((pl.col("status") == "open") & (pl.col("kind") == "superseded"))
-        reasons = superseded.select("reasons").collect()["reasons"]
+        reasons = superseded.select("reasons").pipe(collected)["reasons"]
         return sum(any(reason["column"] == named for reason in json.loads(text)) for text in reasons)
     frame = pl.DataFrame([stored_values(tables, column) for column in columns])
     present = frame.filter(~pl.all_horizontal(pl.all().is_null()))

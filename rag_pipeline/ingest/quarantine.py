@@ -14,6 +14,7 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
 from rag_pipeline.ingest.commit import items_in_quarantine, unsettle
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def refused_rows(home: Path, sources: Sequence[str], *, resolved: bool = False) 
     for source in sources:
         frame = source_tables(home, source).quarantine.scan().drop("raw")
         wanted = frame if resolved else frame.filter(pl.col("status") == "open")
-        ordered = wanted.collect().sort("first_seen_at", "item", "row")
+        ordered = wanted.pipe(collected).sort("first_seen_at", "item", "row")
         rows.extend(_refused(source, row) for row in ordered.iter_rows(named=True))
     return rows
 
@@ -59,7 +60,7 @@ def refused_row(home: Path, sources: Sequence[str], wanted: str) -> Refused:
     found: list[Refused] = []
     for source in sources:
         frame = source_tables(home, source).quarantine.scan().filter(pl.col("quarantine_id").str.starts_with(wanted))
-        found.extend(_refused(source, row) for row in frame.collect().iter_rows(named=True))
+        found.extend(_refused(source, row) for row in frame.pipe(collected).iter_rows(named=True))
     if len(found) != 1:
         what = "no refused row has" if not found else f"{len(found)} refused rows have"
         raise PipelineError(f"{what} an id that begins with {wanted!r}; `rag quarantine list` shows the ids")

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.ingest.tables import QUARANTINE, SourceTables
-from rag_pipeline.lake import OP
+from rag_pipeline.lake import OP, collected
 
 EMPTIED = "{}"
 """What stays of an open refusal's raw values."""
@@ -52,14 +52,14 @@ def _expired(contract: Contract, tables: SourceTables, oldest: datetime) -> list
     column = next(column for column in contract.columns if column.name == name)
     stored = tables.documents.scan()
     if column.role == "modified_at":
-        return stored.filter(pl.col("modified_at") < oldest).select("document_id").collect()["document_id"].to_list()
-    rows = stored.select("document_id", "metadata").collect().iter_rows()
+        return stored.filter(pl.col("modified_at") < oldest).select("document_id").pipe(collected)["document_id"].to_list()
+    rows = stored.select("document_id", "metadata").pipe(collected).iter_rows()
     moments = ((document, _moment(json.loads(metadata).get(name))) for document, metadata in rows)
     return [document for document, moment in moments if moment is not None and moment < oldest]
 
 
 def _purge_quarantine(tables: SourceTables, oldest: datetime, run_id: str) -> int:
-    old = tables.quarantine.scan().filter(pl.col("first_seen_at") < oldest).collect()
+    old = tables.quarantine.scan().filter(pl.col("first_seen_at") < oldest).pipe(collected)
     resolved = old.filter(pl.col("status") == "resolved").with_columns(pl.lit("delete").alias(OP))
     emptied = old.filter((pl.col("status") == "open") & (pl.col("raw") != EMPTIED)).with_columns(
         pl.lit(EMPTIED).alias("raw"), pl.lit("upsert").alias(OP)

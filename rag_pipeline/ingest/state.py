@@ -10,6 +10,7 @@ import polars as pl
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.ingest.quality import stored_values
 from rag_pipeline.ingest.tables import SourceTables, source_tables
+from rag_pipeline.lake import collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
     was not held.
     """
     tables = source_tables(home, contract.source)
-    loads = tables.loads.scan().collect().sort("at")
+    loads = tables.loads.scan().pipe(collected).sort("at")
     last = loads.tail(1).to_dicts()
     good = loads.filter(pl.col("outcome") != "held").tail(1).to_dicts()
     as_of = _newest(contract, tables) if contract.age_column else (good[0]["at"] if good else None)
@@ -70,7 +71,7 @@ def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
 def _newest(contract: Contract, tables: SourceTables) -> datetime | None:
     modified = contract.column("modified_at")
     if modified and modified.name == contract.age_column:
-        value = tables.documents.scan().select(pl.col("modified_at").max()).collect().item()
+        value = tables.documents.scan().select(pl.col("modified_at").max()).pipe(collected).item()
         return value if isinstance(value, datetime) else None
     column = next(column for column in contract.columns if column.name == contract.age_column)
     newest = stored_values(tables, column).drop_nulls().max()

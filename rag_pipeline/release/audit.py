@@ -11,7 +11,7 @@ import pyarrow as pa
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive, write_json
 from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.lake import Table
+from rag_pipeline.lake import Table, collected
 from rag_pipeline.release.channels import Channel, channels_held, move_channel, read_channel
 
 AUDIT = pa.schema(
@@ -34,7 +34,7 @@ AUDIT = pa.schema(
 
 def audit_table(home: Path) -> Table:
     """Every move of a channel and every refusal."""
-    return Table(home / "lake" / "audit", AUDIT)
+    return Table(home / "lake" / "audit", AUDIT, derived=False)
 
 
 def record(home: Path, name: str, move: Channel) -> None:
@@ -70,7 +70,7 @@ def channel_now(home: Path, name: str) -> Channel | None:
     candidate would be compared with nothing, as for a first release.
     """
     channel = read_channel(home, name)
-    if channel is None and not _moves(home, name).head(1).collect().is_empty():
+    if channel is None and not _moves(home, name).head(1).pipe(collected).is_empty():
         raise ReleaseError(
             f"{home / 'channels' / name}.json is gone, but the audit table knows where it pointed; "
             "`rag verify --repair` restores it"
@@ -81,7 +81,7 @@ def channel_now(home: Path, name: str) -> Channel | None:
 def moved_channels(home: Path) -> list[str]:
     """Channels the audit table knows a move of."""
     return sorted(
-        audit_table(home).scan().filter(pl.col("action") != "refused").select("channel").unique().collect()["channel"]
+        audit_table(home).scan().filter(pl.col("action") != "refused").select("channel").unique().pipe(collected)["channel"]
     )
 
 
@@ -113,7 +113,7 @@ def settle(home: Path, name: str, channel: Channel | None) -> None:
             if (
                 told.filter(mine & (pl.col("release") == channel.release) & (pl.col("run_id") == channel.run_id))
                 .select(pl.len())
-                .collect()
+                .pipe(collected)
                 .item()
             ):
                 return
@@ -129,7 +129,7 @@ def restore_channel(home: Path, name: str) -> Channel:
 
     Raises `ReleaseError` when the table knows no move, or the release is not kept any more.
     """
-    rows = _moves(home, name).sort("sequence").tail(1).collect().to_dicts()
+    rows = _moves(home, name).sort("sequence").tail(1).pipe(collected).to_dicts()
     if not rows:
         raise ReleaseError(f"channel {name} cannot be restored: the audit table knows no move of it; promote a release")
     row = rows[0] | {"reasons": json.loads(rows[0]["reasons"])}

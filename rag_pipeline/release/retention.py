@@ -17,7 +17,7 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests, release_folders
 from rag_pipeline.index.views import sweep
-from rag_pipeline.lake import all_tables
+from rag_pipeline.lake import all_tables, collected
 from rag_pipeline.release.audit import channel_now, moved_channels
 from rag_pipeline.release.channels import all_channels, channels_held
 from rag_pipeline.release.report import report_path
@@ -146,18 +146,20 @@ def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run
     None goes when a kept release cannot say what it needs: without its vectors it could not be repaired.
     """
     releases, table = home / "releases", vectors_table(home)
-    needed = chunks_table(home).scan().select(pl.lit(model).alias("model"), "text_hash").unique().collect()
+    needed = chunks_table(home).scan().select(pl.lit(model).alias("model"), "text_hash").unique().pipe(collected)
     try:
         for manifest in staying:  # one after the other: kept releases hold nearly the same texts
             hashes = contents(releases / manifest.id, manifest).select(
                 pl.lit(manifest.model.fingerprint).alias("model"), "text_hash"
             )
-            needed = needed.vstack(hashes.join(needed.lazy(), on=["model", "text_hash"], how="anti").unique().collect())
+            needed = needed.vstack(
+                hashes.join(needed.lazy(), on=["model", "text_hash"], how="anti").unique().pipe(collected)
+            )
     except ReleaseError as error:
         log.warning("no vector is removed: %s", error)
         return 0
     stored = table.scan().select("model", "text_hash")
-    unneeded = stored.join(needed.lazy(), on=["model", "text_hash"], how="anti").collect()
+    unneeded = stored.join(needed.lazy(), on=["model", "text_hash"], how="anti").pipe(collected)
     if dry_run or unneeded.is_empty():
         return unneeded.height
     return table.remove(unneeded.unique().to_arrow(), ("model", "text_hash"))
@@ -166,7 +168,7 @@ def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run
 def _collect_query_vectors(home: Path, used: set[str], *, dry_run: bool) -> int:
     """Rows of models nobody uses; a question's vector is small and comes back with one forward pass."""
     table = query_vectors_table(home)
-    unused = table.scan().filter(~pl.col("model").is_in(sorted(used))).select("model").collect()
+    unused = table.scan().filter(~pl.col("model").is_in(sorted(used))).select("model").pipe(collected)
     if not dry_run:
         for fingerprint in unused["model"].unique():
             table.delete(f"model = '{fingerprint}'")

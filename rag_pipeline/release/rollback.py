@@ -6,6 +6,7 @@ import polars as pl
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import read_manifest
+from rag_pipeline.lake import collected
 from rag_pipeline.release.audit import audit_table, settle
 from rag_pipeline.release.channels import read_channel
 
@@ -22,7 +23,7 @@ def release_before(home: Path, name: str) -> str:
     settle(home, name, channel)
     moves = audit_table(home).scan().filter((pl.col("channel") == name) & (pl.col("action") != "refused"))
     gone_back_from = {*channel.withdrawn, channel.fingerprint}
-    for release in moves.sort("sequence", descending=True).select("release").collect()["release"]:
+    for release in moves.sort("sequence", descending=True).select("release").pipe(collected)["release"]:
         if release != channel.release and _fingerprint(home, str(release)) not in {None, *gone_back_from}:
             return str(release)
     raise ReleaseError(

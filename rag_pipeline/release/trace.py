@@ -9,6 +9,7 @@ from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import collected
 from rag_pipeline.release.channels import all_channels
 from rag_pipeline.settings import Settings
 
@@ -23,17 +24,17 @@ def trace_chunk(settings: Settings, chunk_id: str) -> dict[str, Any]:
     """
     home = settings.home
     holding = _holding(settings, chunk_id)
-    rows = chunks_table(home).scan().filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).collect().to_dicts()
+    rows = chunks_table(home).scan().filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).pipe(collected).to_dicts()
     if not rows and holding:
         newest = contents(home / "releases" / holding[0].id, holding[0])
-        rows = newest.filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).collect().to_dicts()
+        rows = newest.filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).pipe(collected).to_dicts()
     if not rows:
         raise PipelineError(
             f"no chunk {chunk_id!r}, neither in the tables nor in a kept release; `rag query --json` gives ids"
         )
     chunk = rows[0]
     documents = source_tables(home, chunk["source"]).documents.scan()
-    found = documents.filter(pl.col("document_id") == chunk["document_id"]).collect().to_dicts()
+    found = documents.filter(pl.col("document_id") == chunk["document_id"]).pipe(collected).to_dicts()
     document = found[0] if found else None
     channels = all_channels(home)
     return {
@@ -61,7 +62,7 @@ def _holding(settings: Settings, chunk_id: str) -> list[Manifest]:
     for manifest in all_manifests(settings.home / "releases"):
         try:
             rows = contents(settings.home / "releases" / manifest.id, manifest).filter(pl.col("chunk_id") == chunk_id)
-            if rows.select(pl.len()).collect().item():
+            if rows.select(pl.len()).pipe(collected).item():
                 found.append(manifest)
         except ReleaseError:
             continue  # it cannot say what it holds
@@ -83,7 +84,9 @@ def _contract(
 def _models(settings: Settings, text_hash: str) -> list[dict[str, str]]:
     """Models that have a vector of this text, with the name a kept release knows them by."""
     names = {one.model.fingerprint: one.model.name for one in all_manifests(settings.home / "releases")}
-    rows = vectors_table(settings.home).scan().filter(pl.col("text_hash") == text_hash).select("model").unique().collect()
+    rows = (
+        vectors_table(settings.home).scan().filter(pl.col("text_hash") == text_hash).select("model").unique().pipe(collected)
+    )
     return [{"fingerprint": model, "name": names.get(model, "in no kept release")} for model in sorted(rows["model"])]
 
 

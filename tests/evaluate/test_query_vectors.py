@@ -98,7 +98,8 @@ def test_the_table_holds_a_row_a_model_and_text_and_no_text(tmp_path: Path) -> N
         ("other", fingerprint(TEXTS[0])),
     }
     assert set(rows["vector"].list.len()) == {DIMENSIONS}
-    assert rows.schema == {"model": pl.String, "text_hash": pl.String, "vector": pl.List(pl.Float32)}
+    held = {"model": pl.String, "text_hash": pl.String, "vector": pl.List(pl.Float32), "crc32": pl.Int64}
+    assert rows.schema == held
 
 
 @pytest.mark.parametrize(("bad", "says"), [(np.nan, "NaN or infinity"), (0.0, "zero vector")])

@@ -16,6 +16,7 @@ from rag_pipeline.evaluate.golden import FILE, read_golden_set
 from rag_pipeline.evaluate.growing.known_items import KnownItem, Named, choose, propose
 from rag_pipeline.files import exclusive, sync
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import collected
 
 FEWEST = 10
 """Queries below which a set would tell nothing at all."""
@@ -77,10 +78,10 @@ def named_documents(home: Path, source: str) -> Iterator[Named]:
     chunks = chunks_table(home).scan().filter((pl.col("source") == source) & (pl.col("heading") != ""))
     headings: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
     for document, heading in (
-        chunks.select("document_id", "heading").unique().sort("document_id", "heading").collect().iter_rows()
+        chunks.select("document_id", "heading").unique().sort("document_id", "heading").pipe(collected).iter_rows()
     ):
         headings[document].append(tuple(heading.split(" > ")))
-    titles = source_tables(home, source).documents.scan().select("document_id", "title").collect()
+    titles = source_tables(home, source).documents.scan().select("document_id", "title").pipe(collected)
     for document, title in titles.sort("document_id").iter_rows():
         yield Named(source, document, title or "", tuple(headings[document]))
 

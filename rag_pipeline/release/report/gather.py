@@ -20,6 +20,7 @@ from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import collected
 from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.channels import PRODUCTION, serving
 from rag_pipeline.release.policy import ChannelPolicy, Policy
@@ -120,7 +121,9 @@ def gather(
 
 def refusals(home: Path, source: str) -> OpenRefusals:
     """What a source's contract refuses as of now, counted by reason."""
-    table = source_tables(home, source).quarantine.scan().filter(pl.col("status") == "open").select("reasons").collect()
+    table = (
+        source_tables(home, source).quarantine.scan().filter(pl.col("status") == "open").select("reasons").pipe(collected)
+    )
     counted: Counter[str] = Counter()
     for reasons, rows in table.group_by("reasons").len().iter_rows():
         counted.update({f"{one['column']} {one['message']}".strip(): rows for one in json.loads(reasons)})
@@ -144,7 +147,7 @@ def trends(home: Path, primaries: Mapping[str, str], release: str, channel: str 
         )
         .filter(pl.col("at") == pl.col("newest"))
         .sort("first", "release")
-        .collect()
+        .pipe(collected)
     )
     served = _ever_served(home, channel)
     found = []
@@ -167,7 +170,7 @@ def trends(home: Path, primaries: Mapping[str, str], release: str, channel: str 
 
 def _ever_served(home: Path, channel: str) -> set[str]:
     moves = audit_table(home).scan().filter(pl.col("channel") == channel, pl.col("action") != "refused")
-    served = set(moves.select("release").collect()["release"].to_list())
+    served = set(moves.select("release").pipe(collected)["release"].to_list())
     return served | {now} if channel == PRODUCTION and (now := serving(home)) else served
 
 

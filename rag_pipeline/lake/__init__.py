@@ -1,0 +1,27 @@
+"""The tables everything but the index lives in: Delta tables below `RAG_HOME/lake`, Arrow in and out.
+
+One commit is one atomic change, durable before the call returns; a killed process or a power cut leaves the last commit.
+This package knows no table by name: each stage declares its own schemas. Whoever computes a frame over tables does it with
+`collected`, so that whatever breaks off there is told in one way.
+"""
+
+from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows
+from rag_pipeline.lake.fingerprints import fingerprint_rows
+from rag_pipeline.lake.table import OP, Table, all_tables
+from rag_pipeline.lake.wall import collected, guarded, in_batches, scan_file, written
+
+__all__ = [
+    "OP",
+    "Damage",
+    "Table",
+    "all_tables",
+    "collected",
+    "drop",
+    "examine",
+    "fingerprint_rows",
+    "guarded",
+    "in_batches",
+    "readable_rows",
+    "scan_file",
+    "written",
+]

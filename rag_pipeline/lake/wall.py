@@ -1,0 +1,154 @@
+"""The wall around Delta, Polars and Arrow: whatever breaks off in them becomes one sentence with table, file and what to do.
+
+A frame over a table is lazy: what is wrong with the files shows when it is computed, somewhere else. So frames are computed
+by the functions of this module, and nowhere else.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rag_pipeline.errors import LakeError, PipelineError
+from rag_pipeline.room import storage_trouble
+
+_PANIC = "PanicException"
+"""Of Rust, and no `Exception`: it would pass through Dagster too, and leave a run that never ends."""
+
+_scanned: dict[str, Path] = {}
+"""How a frame's plan shows a file's folder -> the table, or file, that this process made frames of."""
+
+
+def collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    """A frame over tables, computed. Raises `LakeError`."""
+    with _computing(frame):
+        return frame.collect()
+
+
+def in_batches(frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+    """A frame's result in frames of at most `rows` rows, so that no stage holds the corpus. Raises `LakeError`."""
+    with _computing(frame):
+        batches = iter(frame.collect_batches(chunk_size=rows, maintain_order=True))
+    while True:
+        with _computing(frame):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield from batch.iter_slices(rows)
+
+
+def written(frame: pl.LazyFrame, path: Path) -> None:
+    """Write a frame's result to a Parquet file. Raises `LakeError`."""
+    with _computing(frame, path.parent):
+        frame.sink_parquet(path, compression="zstd", compression_level=1)
+
+
+def scan_file(*paths: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
+    """Parquet files as one lazy frame, with `schema`, if it is given: a column that a file does not have is null.
+
+    The one place that knows what Polars makes of a name: unless it is told not to, it takes `[2024]` for a pattern and
+    `a=b` for a partition.
+    """
+    for path in paths:
+        _scanned[str(path)] = path
+    return pl.scan_parquet(
+        list(paths),
+        glob=False,
+        hive_partitioning=False,
+        schema=schema,
+        missing_columns="insert" if schema else "raise",
+        extra_columns="ignore" if schema else "raise",
+    )
+
+
+def remember(table: Path) -> None:
+    """Have a table named when a frame over it breaks off."""
+    _scanned[str(table)] = table
+
+
+@contextmanager
+def guarded(path: Path, doing: str) -> Iterator[None]:
+    """`doing`: "read" or "written". Raises `LakeError` for whatever the libraries raise about the table at `path`."""
+    try:
+        yield
+    except BaseException as error:
+        if not _of_a_library(error):
+            raise
+        raise told(error, path, doing) from (error if isinstance(error, Exception) else None)
+
+
+def told(error: BaseException, path: Path, doing: str = "read") -> LakeError:
+    """An error of a library about a table, or a Parquet file of a release, in our words."""
+    if says := storage_trouble(error, path):
+        return LakeError(f"{name_of(path)} could not be {doing}: {says}")
+    if type(error).__name__ == "CommitFailedError":
+        return LakeError(
+            f"{name_of(path)} was changed by another process meanwhile; wait for that run to end, and try again"
+        )
+    from rag_pipeline.lake.examine import first_damage  # it uses this module
+
+    if where := first_damage(path):
+        return LakeError(f"{name_of(path)} cannot be {doing}: {where}. {MEND}")
+    return LakeError(f"{name_of(path)} cannot be {doing} ({one_line(error)}), although its files are whole. {MEND}")
+
+
+MEND = "`rag verify` says what is damaged, `rag verify --repair` mends it"
+
+
+def name_of(path: Path) -> str:
+    """What to call a table, or a file, by: its path below RAG_HOME."""
+    parts = path.parts
+    known = [place for place, part in enumerate(parts) if part in ("lake", "releases")]
+    return f"the {'table' if path.suffix != '.parquet' else 'file'} {'/'.join(parts[known[-1] :] if known else parts[-2:])}"
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what a library says, with its kind."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+@contextmanager
+def _computing(frame: pl.LazyFrame, *more: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if not _of_a_library(error):
+            raise
+        paths = _behind(frame)
+        if not paths and not isinstance(error, OSError) and type(error).__name__ != _PANIC:
+            raise  # over no file: a mistake of ours
+        for folder in (*paths, *more):
+            if says := storage_trouble(error, folder):
+                raise LakeError(says) from (error if isinstance(error, Exception) else None)
+        from rag_pipeline.lake.examine import first_damage
+
+        damaged = next((path for path in paths if first_damage(path)), None)
+        raise told(error, damaged or (*paths, *more, Path("lake"))[0]) from (error if isinstance(error, Exception) else None)
+
+
+def _behind(frame: pl.LazyFrame) -> list[Path]:
+    """Tables and files a frame is made of."""
+    try:
+        plan = frame.explain(optimized=False)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        return []
+    found = [path for name, path in _scanned.items() if f"{name}/" in plan or f"[{name}]" in plan or f"[{name}," in plan]
+    return [path for path in found if not any(other in path.parents for other in found)]
+
+
+def _of_a_library(error: BaseException) -> bool:
+    if isinstance(error, PipelineError | KeyboardInterrupt | SystemExit | GeneratorExit):
+        return False
+    return type(error).__name__ == _PANIC or isinstance(error, _kinds())
+
+
+def _kinds() -> tuple[Any, ...]:
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    return DeltaError, pl.exceptions.PolarsError, pa.ArrowException, OSError
