@@ -28,8 +28,7 @@ refresh: env          ## run the whole pipeline once and say what was promoted
 	$(BIN)/rag refresh
 
 dev: env              ## open the Dagster UI on http://127.0.0.1:3000
-	$(BIN)/python -m rag_pipeline.defs.home
-	$(BIN)/dg dev --host 127.0.0.1
+	DAGSTER_HOME="$$($(BIN)/python -m rag_pipeline.defs.home)" && export DAGSTER_HOME && $(BIN)/dg dev --host 127.0.0.1
 
 status: env           ## what serves, and how old each source is
 	$(BIN)/rag status

@@ -1,6 +1,7 @@
 """Every setting, typed, read once from the environment (`RAG_*`). Nothing else reads the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,18 @@ class Settings(BaseSettings):
     nightly_cron: str = Field(default="0 2 * * *", description="When the refresh runs.")
     collection_cron: str = Field(default="0 5 * * 0", description="When what nobody needs is removed.")
     evaluation_cron: str = Field(default="0 8,14,20 * * *", description="When production is measured again.")
+
+    @field_validator("home", "contracts", "evals", mode="before")
+    @classmethod
+    def _a_folder(cls, path: object) -> object:
+        """A URL made a path would be a folder of that name, here."""
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text := str(path)):
+            raise ValueError(f"{text} is a URL; name a folder on this machine")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError("its name is not UTF-8, so the libraries that write below it cannot take it") from error
+        return path
 
     @field_validator("home", "contracts", "evals")
     @classmethod

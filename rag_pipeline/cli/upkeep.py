@@ -1,6 +1,6 @@
 """`verify` and `gc`: is what is kept still what it was, and what may go."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -8,6 +8,9 @@ from rich.console import Console
 from rag_pipeline.cli.show import AsJson, print_json, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from rag_pipeline.release.tables_verify import TableFound
 
 
 def verify(
@@ -17,32 +20,55 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold channels and releases against what they were: checksums, ids both ways, records. Exits with 1 on damage."""
+    """Hold tables, channels, releases against what they were: checksums, ids both ways, records. Exits with 1 on damage."""
     from rag_pipeline.defs import run
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
     from rag_pipeline.release.audit import restore_channel
     from rag_pipeline.release.health import channel_releases, damaged_channels
+    from rag_pipeline.release.tables_verify import AUDIT, repair_tables, verify_tables
 
     settings = load_settings()
+    tables = verify_tables(settings.home) if release is None else {}
+    mended = repair_tables(settings.home, tables) if repair else {}
+    broken = {name for name, one in tables.items() if not one.intact and name not in mended}
+    if AUDIT in broken and not repair:  # where the channels point is not known without it
+        _show_verified(tables, {}, {}, {}, as_json=as_json)
+        raise typer.Exit(1)
     channels = damaged_channels(settings.home)
     repaired = {name: restore_channel(settings.home, name).release for name in channels} if repair else {}
     kept = {path.name for path in release_folders(settings.home / "releases")}
     names = [release] if release else sorted(kept | channel_releases(settings.home))
-    if not names:
+    if not names and not tables:
         raise PipelineError(f"there is no release below {settings.home / 'releases'} yet; run `rag refresh`")
-    found = {name: verify_release(settings.home, name) for name in names}
+    with_vectors = "vectors" not in broken and "vectors" not in mended
+    found = {name: verify_release(settings.home, name, with_vectors=with_vectors) for name in names}
     if repair:
         repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
-    if as_json:
-        told = {name: {"intact": not problems, "problems": problems} for name, problems in found.items()}
-        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired})
-    else:
-        rows = [(f"channel {name}", says, repaired.get(name, "")) for name, says in channels.items()]
-        rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in found.items()]
-        Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
-    if any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
+    _show_verified({**tables, **mended}, channels, found, repaired, as_json=as_json)
+    if broken or any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)
+
+
+def _show_verified(
+    tables: dict[str, "TableFound"],
+    channels: dict[str, str],
+    releases: dict[str, tuple[str, ...]],
+    repaired: dict[str, str],
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        told = {name: {"intact": not problems, "problems": problems} for name, problems in releases.items()}
+        lake = {name: one.told for name, one in tables.items()}
+        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired, "tables": lake})
+        return
+    rows = [
+        (f"table {name}", "; ".join(map(str, one.problems)) or "intact", "; ".join(one.lost)) for name, one in tables.items()
+    ]
+    rows += [(f"channel {name}", says, repaired.get(name, "")) for name, says in channels.items()]
+    rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in releases.items()]
+    Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
 
 
 def gc(

@@ -1,8 +1,9 @@
 """The `servers` entry of a contract: where the feed is, and which connector reads it."""
 
+import os
 import re
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -87,7 +88,7 @@ def _limits(page: Page, entry: dict[str, Any], custom: dict[str, Any]) -> Limits
 
 def _local(page: Page, entry: dict[str, Any]) -> Server:
     form = _format(page, entry)
-    path, pattern = _without_wildcards(page.document.path.parent / str(entry["path"]))
+    path, pattern = _without_wildcards(page.document.path.parent, str(entry["path"]))
     _check_pattern(page, (*_AT, "path"), form, pattern)
     if form == "documents":
         return Server("files", form, path=path, pattern=pattern)
@@ -193,10 +194,14 @@ def _check_pattern(page: Page, at: At, form: str, pattern: str | None) -> None:
         raise page.fail(at, f"{pattern!r}: a table's wildcards stand in the file's name only")
 
 
-def _without_wildcards(path: Path) -> tuple[Path, str | None]:
-    """`docs/**/*.md` -> (`docs`, `**/*.md`): the folder before the first wildcard, and the pattern below it."""
-    parts = path.absolute().parts
-    first = next((index for index, part in enumerate(parts) if any(mark in part for mark in "*?[")), None)
-    if first is None:
-        return path.absolute(), None
-    return Path(*parts[:first]), "/".join(parts[first:])
+def _without_wildcards(folder: Path, wanted: str) -> tuple[Path, str | None]:
+    """`docs/**/*.md` -> (`docs`, `**/*.md`): the folder before the first wildcard, and the pattern below it.
+
+    The contract's own `folder` is none, nor is what exists as it stands: `docs [2024]`, `export[1].csv`.
+    """
+    path, parts = folder.absolute(), PurePath(wanted).parts
+    for place, part in enumerate(parts):
+        if any(mark in part for mark in "*?[") and not os.path.lexists(path / part):
+            return path, "/".join(parts[place:])
+        path /= part  # an absolute path begins anew
+    return path, None

@@ -1,8 +1,10 @@
 """Where Dagster keeps its own state for this pipeline, set up so that it sends nothing and shows our logs."""
 
 import os
+import sys
 from pathlib import Path
 
+from rag_pipeline.defs.plain_home import plain_home
 from rag_pipeline.files import exclusive
 from rag_pipeline.settings import Settings, load_settings
 
@@ -10,9 +12,14 @@ _INSTANCE = Path(__file__).with_name("instance.yaml")
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME (default `RAG_HOME/dagster`), made if need be, with our `instance.yaml` in it as `dagster.yaml`."""
+    """DAGSTER_HOME (default `RAG_HOME/dagster`), made if need be, with our `instance.yaml` in it as `dagster.yaml`.
+
+    Or a link to it, where its name is one that Dagster cannot take.
+    """
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.home / "dagster"))).absolute()
     home.mkdir(parents=True, exist_ok=True)
+    home = plain_home(home)
+    os.environ["DAGSTER_HOME"] = str(home)
     with exclusive(home, "config", wait_s=30):
         target = home / "dagster.yaml"
         if not target.exists() or not target.read_text(encoding="utf-8").strip():  # Dagster makes an empty one
@@ -21,4 +28,4 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 if __name__ == "__main__":
-    prepare_dagster_home(load_settings())
+    sys.stdout.write(f"{prepare_dagster_home(load_settings())}\n")

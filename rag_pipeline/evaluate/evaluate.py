@@ -105,6 +105,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
         raise GoldenSetError("there is no golden set, so nothing can be measured; add a folder below RAG_EVALS")
     for golden in evaluation.golden_sets:
         refuse_unquoted(golden, evaluation.measured(golden), f"golden set {golden.name}, by gate.yaml")
+    evaluations_table(evaluation.home).heal()
     production_id = production.release if production else None
     manifest = read_manifest(evaluation.home / "releases" / release_id)
     corpus = corpus_for(evaluation.home, list(manifest.sources), evaluation.golden_sets)

@@ -26,6 +26,7 @@ from rag_pipeline.ingest.commit import (
     unsettle,
 )
 from rag_pipeline.ingest.connectors import Connector, Item, Named, connect
+from rag_pipeline.ingest.heal import heal_source
 from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.quality import measure_quality
 from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
@@ -54,6 +55,7 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
     scratch = home / "scratch" / contract.source
     with exclusive(home / "lake", f"source-{contract.source}", wait_s=600):
         shutil.rmtree(scratch, ignore_errors=True)  # left by a load that was killed
+        heal_source(tables)
         try:
             purged, emptied = purge(contract, tables, now, run_id)
             report = _load(contract, tables, scratch, run_id, now, secrets)

@@ -31,12 +31,11 @@ class Table(Connector):
     def __init__(self, server: Server) -> None:
         self._form = server.format or ""
         self._place, self._name = _place_and_name(server)
+        as_it_stands = server.path is not None and not server.pattern and server.path.is_file()
+        self._many = has_wildcard(self._name) and not as_it_stands
 
     def items(self, known: Known) -> Iterator[Item]:
-        if has_wildcard(self._name):
-            entries = self._place.entries(self._name, _any)
-        else:
-            entries = iter([self._place.entry(self._name)])
+        entries = self._place.entries(self._name, _any) if self._many else iter([self._place.entry(self._name)])
         for entry in entries:
             yield Item(entry.key, entry.version)
 

@@ -1,0 +1,127 @@
+"""Whether the tables are what was written, and what is done about one that is not.
+
+A table that is derived loses what is damaged, and the next refresh derives it again; of the others, and of the log of any,
+the last version that can be read is what stays.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from rag_pipeline.corpus.sound import unsound_vectors
+from rag_pipeline.corpus.tables import VECTORS
+from rag_pipeline.files import exclusive
+from rag_pipeline.ingest.heal import read_again
+from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.lake import Damage, Table, all_tables, drop, examine, readable_rows
+
+_OF_A_SOURCE = ("documents", "quarantine", "listings", "loads")
+_OF_VECTORS = ("vectors", "query_vectors")
+AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class TableFound:
+    """One table. `name`: its path below the lake. `lost`: what a repair gave up, in words."""
+
+    name: str
+    problems: tuple[Damage, ...]
+    lost: tuple[str, ...] = ()
+
+    @property
+    def intact(self) -> bool:
+        return not self.problems
+
+    @property
+    def told(self) -> dict[str, object]:
+        """As plain values."""
+        return {"intact": self.intact, "problems": [str(one) for one in self.problems], "lost": list(self.lost)}
+
+
+def verify_tables(home: Path) -> dict[str, TableFound]:
+    """Every table below `RAG_HOME/lake` by its name, read whole."""
+    found = {}
+    for table in all_tables(home / "lake"):
+        name = table.path.relative_to(home / "lake").as_posix()
+        found[name] = TableFound(name, tuple(examine(table, _bad_vectors if name in _OF_VECTORS else None)))
+    return found
+
+
+def repair_tables(home: Path, found: Mapping[str, TableFound]) -> dict[str, TableFound]:
+    """Have the damaged ones of these tables be readable again; each that was, with what is lost by it.
+
+    What is derived comes again with the next refresh. Looked at again under the table's lock first.
+    """
+    repaired = {}
+    for name, one in found.items():
+        if one.intact:
+            continue
+        kind, _, source = name.partition("/")
+        with exclusive(home / "lake", f"source-{source}" if kind in _OF_A_SOURCE else kind, wait_s=600):
+            table = Table(home / "lake" / name, pa.schema([]))
+            if name.startswith(("documents/", "quarantine/", "listings/")):
+                _read_again(home, name)
+            lost = list(_repaired(table, name))
+            repaired[name] = replace(one, lost=tuple(lost))
+    return repaired
+
+
+def _repaired(table: Table, name: str) -> Iterator[str]:
+    """Damage by damage: taking out one may show the next, as a log that cannot be read hides every file."""
+    for _ in range(_MOST):
+        damaged = examine(table, _bad_vectors if name in _OF_VECTORS else None)
+        if not damaged:
+            return
+        for damage in damaged:
+            says = drop(table, damage) if name not in _OF_VECTORS else _drop_vectors(table, damage)
+            yield f"{says}; {_NEXT.get(name.split('/')[0], 'the next refresh derives it again')}"
+
+
+_MOST = 100
+"""Rounds; each takes something out, so more are needed only if something breaks while it is mended."""
+
+_NEXT = {
+    "documents": "the next refresh reads every item of the source again",
+    "quarantine": "the next refresh reads every item of the source again; refusals that were settled are not known any more",
+    "listings": "the next refresh reads every item of the source again",
+    "loads": "earlier loads are not known any more",
+    "evaluations": "the report's trends begin later",
+    "vectors": "the next refresh embeds those texts again",
+    "query_vectors": "the next evaluation embeds those questions again",
+    AUDIT: "what it told of moves and refusals is not known any more; `rag status` says where the channels point",
+}
+
+
+def _drop_vectors(table: Table, damage: Damage) -> str:
+    """Take a damaged file out of a table of vectors, and put back those of its rows that are what was written."""
+    if damage.file is None or not damage.file.is_file():
+        return drop(table, damage)
+    [model] = [values["model"] for file, values, _ in table.data_files() if file == damage.file]
+    sound = [batch.filter(pa.array(~unsound_vectors(batch))) for batch in _rows_of_vectors(damage.file)]
+    says = drop(table, damage)
+    kept = sum(batch.num_rows for batch in sound)
+    if kept:
+        rows = pa.Table.from_batches(sound).append_column(VECTORS.field("model"), pa.array([model] * kept))
+        replace(table, schema=VECTORS, partition_by=("model",)).append(rows)
+    return f"{says.removesuffix('are lost')}are gone through: {kept:,} of them are what was written, and kept"
+
+
+def _rows_of_vectors(file: Path) -> Iterator[pa.RecordBatch]:
+    """Rows with a checksum; of others in a file whose bytes changed nobody can say whether they did."""
+    for batch in readable_rows(file):
+        if "crc32" in batch.schema.names:
+            yield batch.filter(batch["crc32"].is_valid())
+
+
+def _bad_vectors(batch: pa.RecordBatch) -> int:
+    return int(unsound_vectors(batch).sum())
+
+
+def _read_again(home: Path, name: str) -> None:
+    """Of a source whose listing cannot be read, the listing goes whole: it says only what need not be read again."""
+    tables = source_tables(home, name.split("/", 1)[1])
+    for damage in examine(tables.listing):
+        drop(tables.listing, damage)
+    read_again(tables)
