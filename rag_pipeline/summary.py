@@ -12,6 +12,7 @@ from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.health import damage_in_use
 from rag_pipeline.release.promote import Desk, desk_now, judge
+from rag_pipeline.release.tables_verify import lost_commits
 from rag_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
         "home": str(settings.home),
         "channels": {name: one.model_dump(mode="json") for name, one in all_channels(settings.home).items()},
         "sources": sources,
+        "lost_commits": lost_commits(settings.home),
         "damaged": [
             {"channel": one.channel, "release": one.release, "what": list(one.what)} for one in damage_in_use(settings.home)
         ],

@@ -68,6 +68,8 @@ def status(as_json: AsJson = False) -> None:
             f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` mends it"
         )
         console.print(f"[red]{one['channel']}: {what}[/red]")
+    for name, what in found["lost_commits"].items():
+        console.print(f"[red]{escape(f'the table {name} lost a commit: {what}')}[/red]")
     if not found["channels"]:
         console.print("nothing serves yet; run [bold]rag refresh[/bold]")
     rows = [

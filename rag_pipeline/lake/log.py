@@ -61,7 +61,8 @@ def lost_commit(path: Path, *, deep: bool = False) -> Lost | None:
     whole = [version for version in checkpoints if _whole(path, version, deep=deep)]
     start = max(whole, default=-1)
     needed = [version for version in found if version > start]
-    if bad := [version for version in checkpoints if version > start]:
+    hinted = _hinted(path)
+    if bad := [version for version in {*checkpoints, *hinted} if version > start]:
         what = f"the checkpoint of version {max(bad)} in its log is damaged"
         covered = found and (start >= 0 or found[0] == 0)
         if covered:
@@ -129,6 +130,14 @@ def _problem(path: Path, version: int, *, deep: bool) -> str | None:
     if note and not note.log.is_of(file):
         return "has other bytes than were written"
     return None
+
+
+def _hinted(path: Path) -> list[int]:
+    """The version whose checkpoint the log says it has."""
+    try:
+        return [int(json.loads((path / LOG / _HINT).read_text(encoding="utf-8"))["version"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _whole(path: Path, version: int, *, deep: bool) -> bool:

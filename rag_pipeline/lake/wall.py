@@ -6,6 +6,7 @@ by the functions of this module, and nowhere else.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +47,19 @@ def written(frame: pl.LazyFrame, path: Path) -> None:
 
 
 def scan_file(*paths: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
-    """Parquet files as one lazy frame, with `schema`, if it is given: a column that a file does not have is null.
+    """Parquet files as one lazy frame with `schema`, or that of the first: a column that a file does not have is null.
 
     The one place that knows what Polars makes of a name: unless it is told not to, it takes `[2024]` for a pattern and
     `a=b` for a partition.
     """
     for path in paths:
         _scanned[str(path)] = path
+    if schema is None:
+        with guarded(paths[0], "read"):
+            schema = pl.Schema(pl.read_parquet_schema(paths[0]))
+    files = list(paths)
     return pl.scan_parquet(
-        list(paths),
-        glob=False,
-        hive_partitioning=False,
-        schema=schema,
-        missing_columns="insert" if schema else "raise",
-        extra_columns="ignore" if schema else "raise",
+        files, glob=False, hive_partitioning=False, schema=schema, missing_columns="insert", extra_columns="ignore"
     )
 
 
@@ -87,9 +87,7 @@ def told(error: BaseException, path: Path, doing: str = "read") -> LakeError:
         return LakeError(
             f"{name_of(path)} was changed by another process meanwhile; wait for that run to end, and try again"
         )
-    from rag_pipeline.lake.examine import first_damage  # it uses this module
-
-    if where := first_damage(path):
+    if where := _damage(path):
         return LakeError(f"{name_of(path)} cannot be {doing}: {where}. {MEND}")
     return LakeError(f"{name_of(path)} cannot be {doing} ({one_line(error)}), although its files are whole. {MEND}")
 
@@ -123,10 +121,25 @@ def _computing(frame: pl.LazyFrame, *more: Path) -> Iterator[None]:
         for folder in (*paths, *more):
             if says := storage_trouble(error, folder):
                 raise LakeError(says) from (error if isinstance(error, Exception) else None)
-        from rag_pipeline.lake.examine import first_damage
-
-        damaged = next((path for path in paths if first_damage(path)), None)
+        damaged = next((path for path in paths if _damage(path)), None)
         raise told(error, damaged or (*paths, *more, Path("lake"))[0]) from (error if isinstance(error, Exception) else None)
+
+
+_looking: ContextVar[bool] = ContextVar("looking", default=False)
+"""Whether an error is being explained: what breaks off meanwhile explains nothing."""
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a table or file, if anything is."""
+    from rag_pipeline.lake.examine import first_damage  # it uses this module
+
+    if _looking.get():
+        return None
+    token = _looking.set(True)
+    try:
+        return first_damage(path)
+    finally:
+        _looking.reset(token)
 
 
 def _behind(frame: pl.LazyFrame) -> list[Path]:

@@ -40,6 +40,12 @@ class TableFound:
         return {"intact": self.intact, "problems": [str(one) for one in self.problems], "lost": list(self.lost)}
 
 
+def lost_commits(home: Path) -> dict[str, str]:
+    """Tables that lost a commit, by a power cut for example, and what it was; looked up in their logs alone."""
+    found = {table.path.relative_to(home / "lake").as_posix(): table.lost() for table in all_tables(home / "lake")}
+    return {name: str(lost) for name, lost in found.items() if lost}
+
+
 def verify_tables(home: Path) -> dict[str, TableFound]:
     """Every table below `RAG_HOME/lake` by its name, read whole."""
     found = {}
@@ -61,9 +67,9 @@ def repair_tables(home: Path, found: Mapping[str, TableFound]) -> dict[str, Tabl
         kind, _, source = name.partition("/")
         with exclusive(home / "lake", f"source-{source}" if kind in _OF_A_SOURCE else kind, wait_s=600):
             table = Table(home / "lake" / name, pa.schema([]))
-            if name.startswith(("documents/", "quarantine/", "listings/")):
-                _read_again(home, name)
-            lost = list(_repaired(table, name))
+            lost = list(_repaired(table, name)) or [f"{one.problems[0]}; it lost its rows when the source was mended"]
+            if kind in ("documents", "quarantine", "listings"):
+                _read_again(home, source)
             repaired[name] = replace(one, lost=tuple(lost))
     return repaired
 
@@ -105,7 +111,7 @@ def _drop_vectors(table: Table, damage: Damage) -> str:
     if kept:
         rows = pa.Table.from_batches(sound).append_column(VECTORS.field("model"), pa.array([model] * kept))
         replace(table, schema=VECTORS, partition_by=("model",)).append(rows)
-    return f"{says.removesuffix('are lost')}are gone through: {kept:,} of them are what was written, and kept"
+    return says if not kept else f"{says}, but {kept:,} that are what was written"
 
 
 def _rows_of_vectors(file: Path) -> Iterator[pa.RecordBatch]:
@@ -119,9 +125,9 @@ def _bad_vectors(batch: pa.RecordBatch) -> int:
     return int(unsound_vectors(batch).sum())
 
 
-def _read_again(home: Path, name: str) -> None:
-    """Of a source whose listing cannot be read, the listing goes whole: it says only what need not be read again."""
-    tables = source_tables(home, name.split("/", 1)[1])
-    for damage in examine(tables.listing):
-        drop(tables.listing, damage)
+def _read_again(home: Path, source: str) -> None:
+    """Have a source be read anew; its listing, which says what need not be, may be what is damaged."""
+    tables = source_tables(home, source)
+    while damaged := examine(tables.listing):
+        drop(tables.listing, damaged[0])
     read_again(tables)

@@ -4,12 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from tests.conftest import Workspace, files_contract
+from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.ingest.connectors import connect
+from rag_pipeline.settings import NO_SECRETS, Settings
+from tests.conftest import Workspace, files_contract, table_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
 
 UGLY = 'Überall #1 100% %41 [2024] a=b {x} it\'s "so" what?* |^`~'
@@ -73,13 +78,41 @@ def test_a_week_below_a_folder_with_an_ugly_name(ugly: Workspace, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == [UGLY], "nothing was written beside it"
 
 
-@pytest.mark.parametrize("name", ["RAG_HOME", "RAG_CONTRACTS", "RAG_EVALS"])
-@pytest.mark.parametrize("url", ["s3://bucket/home", "file:///srv/home", "S3:/bucket", "abfss://a@b/c"])
-def test_a_url_is_refused_with_one_sentence(tmp_path: Path, name: str, url: str) -> None:
-    environment = {**os.environ, "RAG_HOME": str(tmp_path), name: url}
+def test_a_url_is_refused_with_one_sentence(tmp_path: Path) -> None:
+    """On b246836 `s3://bucket/home` became a folder `s3:` here."""
+    environment = {**os.environ, "RAG_HOME": "s3://bucket/home"}
     command = [str(Path(sys.executable).with_name("rag")), "releases"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert ran.returncode == 1
-    assert (f"rag: {name}=" in ran.stderr) and f"{url} is a URL; name a folder on this machine" in ran.stderr
-    assert ran.stderr.count("\n") == 1
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "RAG_HOME='s3://bucket/home': " in ran.stderr
+    assert "s3://bucket/home is a URL; name a folder on this machine" in ran.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["home", "contracts", "evals"])
+@pytest.mark.parametrize("url", ["s3://bucket/home", "file:///srv/home", "S3:/bucket", "abfss://a@b/c"])
+def test_no_folder_is_a_url(name: str, url: str) -> None:
+    with pytest.raises(ValidationError, match="is a URL; name a folder on this machine"):
+        Settings.model_validate({name: url})
+
+
+def test_the_folder_of_a_contract_and_what_exists_are_no_patterns(tmp_path: Path) -> None:
+    """On b246836: the feed is empty."""
+    workspace = Workspace(tmp_path / "con[tracts] *")
+    workspace.root.mkdir()
+    workspace.pages({"a.md": "# A\n\none"}, "docs [2024]")
+    workspace.pages({"b.csv": "id,text\n1,one\n2,two\n"}, "out [1]")
+    (workspace.root / "out [1]" / "b.csv").rename(workspace.root / "out [1]" / "export[1].csv")
+    for place, listed in {"docs [2024]": 1, "docs [2024]/*.md": 1, "docs [[]2024]": 1, "docs [0-9]*": 0}.items():
+        workspace.contract("pages", files_contract(f"../{place}"))
+        assert listing(workspace, "pages") == listed, place
+    for place in ("out [1]/export[1].csv", "out [1]/*.csv", "out [1]/export[[]1].csv"):
+        workspace.contract("rows", table_contract(f"../{place}", "csv"))
+        assert listing(workspace, "rows") == 1, place
+
+
+def listing(workspace: Workspace, source: str) -> int:
+    """How many items a source lists."""
+    contract = next(one for one in read_contracts(workspace.settings.contracts) if one.source == source)
+    with closing(connect(contract, NO_SECRETS)) as connector:
+        return len(list(connector.items(lambda _: None)))
