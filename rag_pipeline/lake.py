@@ -5,6 +5,8 @@ each stage declares its own schemas.
 """
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from rag_pipeline.ours import DATA_FILE
+
+LOG = "_delta_log"
+"""Folder of a table that holds its commits."""
 
 OP = "_op"
 """Column of a merge's source that says what to do with the row: `upsert` or `delete`."""
@@ -71,17 +78,27 @@ class Table:
 
         Time travel reaches that far back and no further.
         """
-        table, hours = self.delta(), 24 * days
         if dry_run:
-            return list(table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True))
-        kept = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), f"interval {days} days")
-        if kept.items() - table.metadata().configuration.items():  # Delta's own defaults would clean the log sooner
-            table.alter.set_table_properties(kept)
+            return sorted([*self._unneeded(days), *_old_log(self.path, days)])
+        table = self.delta()
+        _keep_for(table, days)
         table.optimize.compact()
-        gone = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
-        table.create_checkpoint()
-        table.cleanup_metadata()
-        return list(gone)
+        gone = self._unneeded(days)
+        for name in gone:
+            (self.path / name).unlink(missing_ok=True)
+        return sorted([*gone, *_clean_log(table, self.path)])
+
+    def _unneeded(self, days: int) -> list[str]:
+        """Data files that no version of the last days needs: those the log names, and of others those called as ours are.
+
+        Delta's own vacuum would take every file in the folder, a user's too. It is asked, and removes nothing itself.
+        """
+        told = {"retention_hours": 24 * days, "dry_run": True, "enforce_retention_duration": False}
+        named, every = (self.delta().vacuum(**told, full=full) for full in (False, True))
+        names = {name.rpartition("/")[2] for name in (*named, *every)}  # a file's name is never escaped, unlike its folder's
+        log = {name.rpartition("/")[2] for name in named}
+        lying = (path for path in self.path.rglob("*.parquet") if path.name in names and LOG not in path.parts)
+        return sorted(path.relative_to(self.path).as_posix() for path in lying if path.name in log or DATA_FILE.made(path))
 
     def merge(self, source: pa.RecordBatchReader, key: str, why: dict[str, str] | None = None) -> None:
         """Apply upserts and deletes in one commit. `source` has this table's columns and `_op`; `key` is unique in it."""
@@ -128,6 +145,34 @@ def fingerprint_rows(rows: pl.DataFrame, length: int = 32) -> str:
     return digest.hexdigest()[:length]
 
 
+def _keep_for(table: DeltaTable, days: int) -> None:
+    kept = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), f"interval {days} days")
+    if kept.items() - table.metadata().configuration.items():  # Delta's own defaults would clean the log sooner
+        table.alter.set_table_properties(kept)
+
+
+def _clean_log(table: DeltaTable, path: Path) -> list[str]:
+    """Remove entries of the log that only older versions need; their names."""
+    table.create_checkpoint()
+    before = _log(path)
+    table.cleanup_metadata()
+    return sorted(before - _log(path))
+
+
+def _old_log(path: Path, days: int) -> list[str]:
+    """What `_clean_log` would remove: asked of a copy of the log, for Delta has no way to say it beforehand."""
+    with tempfile.TemporaryDirectory(prefix="rag-log-") as folder:
+        copy = Path(folder) / "table"
+        shutil.copytree(path / LOG, copy / LOG)  # with the times of the files
+        table = DeltaTable(str(copy))
+        _keep_for(table, days)
+        return _clean_log(table, copy)
+
+
+def _log(path: Path) -> set[str]:
+    return {f"{LOG}/{file.name}" for file in (path / LOG).iterdir() if file.is_file()}
+
+
 def all_tables(lake: Path) -> list[Table]:
     """Every Delta table below a folder, for upkeep that knows no schema."""
     found = sorted(path.parent for path in lake.glob("**/_delta_log") if path.is_dir())
@@ -139,6 +184,4 @@ def _commit(why: dict[str, str] | None) -> CommitProperties | None:
 
 
 def _polars_schema(schema: pa.Schema) -> pl.Schema:
-    empty = pl.from_arrow(schema.empty_table())
-    assert isinstance(empty, pl.DataFrame)
-    return empty.schema
+    return pl.DataFrame(schema.empty_table()).schema

@@ -3,15 +3,19 @@
 import os
 from pathlib import Path
 
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
-from rag_pipeline.settings import Settings, load_settings
+from rag_pipeline.home import claim_home
+from rag_pipeline.settings import Settings, dagster_home, load_settings
 
 _INSTANCE = Path(__file__).with_name("instance.yaml")
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
     """DAGSTER_HOME (default `RAG_HOME/dagster`), made if need be, with our `instance.yaml` in it as `dagster.yaml`."""
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.home / "dagster"))).absolute()
+    claim_home(settings)
+    home = dagster_home(settings.home)
+    os.environ["DAGSTER_HOME"] = str(home)
     home.mkdir(parents=True, exist_ok=True)
     with exclusive(home, "config", wait_s=30):
         target = home / "dagster.yaml"
@@ -21,4 +25,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 if __name__ == "__main__":
-    prepare_dagster_home(load_settings())
+    try:
+        prepare_dagster_home(load_settings())
+    except PipelineError as error:
+        raise SystemExit(f"rag: {error}") from None

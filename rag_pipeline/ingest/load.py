@@ -2,8 +2,7 @@
 
 import json
 import logging
-import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -32,8 +31,9 @@ from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
 from rag_pipeline.ingest.retention import purge
 from rag_pipeline.ingest.rows import Stamp
 from rag_pipeline.ingest.stage import stage
-from rag_pipeline.ingest.staged import Staged
+from rag_pipeline.ingest.staged import FILES, Staged
 from rag_pipeline.ingest.tables import LOADS, SourceTables, source_tables
+from rag_pipeline.ours import remove_files
 from rag_pipeline.progress import progress
 from rag_pipeline.settings import NO_SECRETS, Secrets
 
@@ -52,7 +52,7 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
     tables = source_tables(home, contract.source)
     scratch = home / "scratch" / contract.source
     with exclusive(home / "lake", f"source-{contract.source}", wait_s=600):
-        shutil.rmtree(scratch, ignore_errors=True)  # left by a load that was killed
+        remove_files(scratch, FILES)  # left by a load that was killed
         try:
             purged, emptied = purge(contract, tables, now, run_id)
             report = _load(contract, tables, scratch, run_id, now, secrets)
@@ -65,7 +65,8 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
             _remember(contract, tables, run_id, report)
             return report
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            with suppress(OSError):  # the next load, or the next collection, makes up for it
+                remove_files(scratch, FILES)
 
 
 def _load(

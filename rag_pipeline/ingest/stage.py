@@ -75,7 +75,9 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
             )
     staged.good -= staged.superseded
     told = staged.good + staged.refused + staged.superseded + staged.expired
-    assert staged.rows_in == told, f"{staged.rows_in} rows in, but {told} good, refused, superseded or expired"
+    if staged.rows_in != told:
+        says = f"{staged.rows_in} rows in, but {told} good, refused, superseded or expired"
+        raise RuntimeError(f"{stamp.contract.source}: a row was lost: {says}; nothing was stored")
     return staged
 
 
