@@ -6,6 +6,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "RAG_"
@@ -33,8 +34,10 @@ def unknown_variable(environment: Mapping[str, str], fields: Iterable[str], cont
     a typing error.
     """
     known = {f"{PREFIX}{field.upper()}" for field in fields} | set(SECRETS)
-    for file in contracts.glob("*.odcs.yaml") if contracts.is_dir() else ():
-        known |= set(credentials(file.name.removesuffix(".odcs.yaml")).values())
+    with suppress(OSError):  # a folder that cannot be read is told of by whoever wants to read it
+        for file in contracts.iterdir():
+            if file.name.endswith(".odcs.yaml"):
+                known |= set(credentials(file.name.removesuffix(".odcs.yaml")).values())
     for variable in sorted(environment):
         name = variable.upper()
         if not name.startswith(PREFIX) or name in known:

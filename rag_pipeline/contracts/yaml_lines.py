@@ -79,7 +79,7 @@ def _resolvers(tag: str, pattern: re.Pattern[str]) -> list[tuple[str, re.Pattern
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Dates, times of day and what is no number stay text, as in JSON: `24:00` is not 1,440, and nothing is `.inf` or `.nan`."""
+    """Dates, times of day and what is no number stay text, as in JSON: `24:00` is not 1,440, and nothing is `.inf`."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (an override, declared so by PyYAML)
         first: [kept for tag, pattern in resolvers for kept in _resolvers(tag, pattern)]

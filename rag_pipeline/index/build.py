@@ -172,7 +172,7 @@ def _build(
             build_seconds=round(time.monotonic() - started, 3),
             origin=origin,
             probe=probe,
-            files={path.relative_to(staging).as_posix(): _sealed(path) for path in _files(staging)},
+            files={path.relative_to(staging).as_posix(): _sealed(path, staging) for path in _files(staging)},
         )
         write_json(staging / FILE, manifest.model_dump(mode="json"))
         for path in [staging, *staging.rglob("*")]:
@@ -266,8 +266,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _sealed(path: Path) -> FileEntry:
-    """A file made durable and read-only, with its checksum."""
+def _sealed(path: Path, staging: Path) -> FileEntry:
+    """A file made durable and read-only, with its checksum; read by whom the umask lets, as it made the folder."""
     sync(path)
-    path.chmod(0o444)
+    path.chmod(staging.stat().st_mode & 0o444)
     return FileEntry(sha256=file_sha256(path), size_bytes=path.stat().st_size)

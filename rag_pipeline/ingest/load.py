@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ContractError, SourceUnavailable
-from rag_pipeline.files import exclusive, fingerprint_lines
+from rag_pipeline.files import close_to_others, exclusive, fingerprint_lines, private_folder
 from rag_pipeline.ingest.batch import batch_problem, column_names
 from rag_pipeline.ingest.commit import (
     Changes,
@@ -32,7 +32,7 @@ from rag_pipeline.ingest.retention import purge
 from rag_pipeline.ingest.rows import Stamp
 from rag_pipeline.ingest.stage import stage
 from rag_pipeline.ingest.staged import FILES, Staged
-from rag_pipeline.ingest.tables import LOADS, SourceTables, source_tables
+from rag_pipeline.ingest.tables import LOADS, QUARANTINES, SourceTables, source_tables
 from rag_pipeline.ours import remove_files
 from rag_pipeline.progress import progress
 from rag_pipeline.settings import NO_SECRETS, Secrets
@@ -53,6 +53,8 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
     scratch = home / "scratch" / contract.source
     with exclusive(home / "lake", f"source-{contract.source}", wait_s=600):
         remove_files(scratch, FILES)  # left by a load that was killed
+        private_folder(home / "scratch")
+        private_folder(home / QUARANTINES)  # before anything is written into it
         try:
             purged, emptied = purge(contract, tables, now, run_id)
             report = _load(contract, tables, scratch, run_id, now, secrets)
@@ -67,6 +69,8 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
         finally:
             with suppress(OSError):  # the next load, or the next collection, makes up for it
                 remove_files(scratch, FILES)
+            if tables.quarantine.exists:
+                close_to_others(tables.quarantine.path)
 
 
 def _load(

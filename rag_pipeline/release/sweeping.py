@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.files import exclusive
+from rag_pipeline.files import close_to_others, exclusive
 from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
+from rag_pipeline.ingest.tables import QUARANTINES
 from rag_pipeline.lake import all_tables
 from rag_pipeline.ours import REPORT, SCRATCH, found, remove, remove_files
 
@@ -67,4 +68,6 @@ def tidy_tables(home: Path, days: int, *, dry_run: bool) -> tuple[str, ...]:
     for table in all_tables(home / "lake"):
         where = table.path.relative_to(home).as_posix()
         gone += [f"{where}/{name}" for name in table.tidy(days, dry_run=dry_run)]
+    if (home / QUARANTINES).is_dir() and not dry_run:  # what was joined is new
+        close_to_others(home / QUARANTINES)
     return tuple(gone)
