@@ -82,11 +82,12 @@ class Table:
             return sorted([*self._unneeded(days), *_old_log(self.path, days)])
         table = self.delta()
         _keep_for(table, days)
-        table.optimize.compact()
         gone = self._unneeded(days)
         for name in gone:
             (self.path / name).unlink(missing_ok=True)
-        return sorted([*gone, *_clean_log(table, self.path)])
+        gone += _clean_log(table, self.path)
+        table.optimize.compact()  # last: a commit after the checkpoint would keep the log it cannot be read without
+        return sorted(gone)
 
     def _unneeded(self, days: int) -> list[str]:
         """Data files that no version of the last days needs: those the log names, and of others those called as ours are.

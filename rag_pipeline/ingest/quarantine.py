@@ -82,9 +82,7 @@ def _may_look(home: Path) -> None:
     """To an account that may not look into it the quarantine would seem empty."""
     folder = home / QUARANTINES
     if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
-        raise PipelineError(
-            f"{folder} may be read by the account alone that runs the pipeline: it holds rows as they were found"
-        )
+        raise PipelineError(f"{folder} holds rows as they were found: only the account that runs the pipeline may read it")
 
 
 def _refused(source: str, row: dict[str, Any]) -> Refused:

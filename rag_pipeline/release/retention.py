@@ -119,13 +119,13 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
         swept = sweep_up(home, gone, dry_run=dry_run)
         stack.enter_context(exclusive(home / "lake", "chunks", wait_s=600))
         stack.enter_context(exclusive(home / "lake", "vectors", wait_s=3600))
+        swept = replace(swept, tables=tidy_tables(home, days, dry_run=dry_run))  # before rows go: that is a new version
         staying = [one.manifest for one in kept if one.because]
         unreadable = {path.name for path in found(releases, RELEASE)} - {one.manifest.id for one in kept}
         used = {model, *(manifest.model.fingerprint for manifest in staying)}
         vectors = 0 if unreadable else _collect_vectors(home, staying, model, dry_run=dry_run)
         queries = 0 if unreadable else _collect_query_vectors(home, used, dry_run=dry_run)
         exports = () if unreadable else _collect_exports(home, used, dry_run=dry_run)
-        swept = replace(swept, tables=tidy_tables(home, days, dry_run=dry_run))
     return Collected(
         kept=tuple(one for one in kept if one.because),
         removed=removed,

@@ -68,7 +68,7 @@ def environment(workspace: Workspace, temporary: Path) -> dict[str, str]:
 
 
 def test_another_account_may_ask_and_look(served: Workspace, temporary: Path) -> None:
-    for words in (("query", "leave", "--json"), ("status", "--json")):
+    for words in (("query", "leave", "--mode", "lexical", "--json"), ("status", "--json")):
         done = as_nobody("-c", RAG, *words, environment=environment(served, temporary))
         assert done.returncode == 0, done.stderr
         assert serving(served.home) in done.stdout
@@ -83,7 +83,7 @@ def test_no_other_account_may_read_what_was_refused(served: Workspace, temporary
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     done = as_nobody("-c", RAG, "quarantine", "list", environment=environment(served, temporary))
     assert done.returncode != 0
-    assert "may be read by the account alone that runs the pipeline" in done.stderr
+    assert "only the account that runs the pipeline may read it" in done.stderr
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
