@@ -1,6 +1,6 @@
 """Commands that look and change nothing: `query`, `status`, `releases`, `trace`."""
 
-import logging
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,8 +14,6 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import no_home_says
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.settings import load_settings
-
-log = logging.getLogger("rag_pipeline")
 
 
 def query(
@@ -60,7 +58,7 @@ def status(as_json: AsJson = False) -> None:
 
     settings = load_settings()
     if nothing := no_home_says(settings):
-        log.warning("%s", nothing)
+        sys.stderr.write(f"rag: {nothing}\n")
     found = status_now(settings, datetime.now(UTC))
     if as_json:
         print_json(found)
