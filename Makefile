@@ -5,8 +5,14 @@ VENV ?= .venv
 PIP_EXTRA ?=
 BIN := $(VENV)/bin
 
-export RAG_HOME ?= $(CURDIR)/.rag
-export DAGSTER_HOME ?= $(RAG_HOME)/dagster
+# An empty variable is as one that is not set.
+ifeq ($(strip $(RAG_HOME)),)
+override RAG_HOME := $(CURDIR)/.rag
+endif
+ifeq ($(strip $(DAGSTER_HOME)),)
+override DAGSTER_HOME := $(RAG_HOME)/dagster
+endif
+export RAG_HOME DAGSTER_HOME
 export DAGSTER_DISABLE_TELEMETRY := yes
 
 .PHONY: help env refresh dev query status test test-slow check snapshot clean
@@ -50,5 +56,5 @@ check: env            ## ruff, mypy --strict, import-linter, promises of the con
 snapshot: env         ## accept changed definitions: writes tests/defs/snapshot.json
 	UPDATE_SNAPSHOT=1 $(BIN)/pytest tests/defs/test_snapshot.py
 
-clean:                ## remove what the pipeline made (releases and all); the environment stays
-	rm -rf .rag
+clean:                ## remove what the pipeline made in .rag (releases and all); the environment stays
+	$(BIN)/python -m rag_pipeline.release.clear_out .rag

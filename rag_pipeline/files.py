@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import stat
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -59,19 +60,52 @@ def _sha256(path: Path, *_as_it_was: int) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically and durably: temporary file beside it, fsync, rename, fsync of the folder."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically and durably, with the mode that the umask gives: readers may be of another account."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=2, sort_keys=True, ensure_ascii=False)
-            file.write("\n")
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def private_folder(folder: Path) -> Path:
+    """A folder that no other account may look into, made if need be."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _no_more_than(folder, 0o700)
+    return folder
+
+
+def private_file(path: Path) -> Path:
+    """An empty file that no other account may read, to be written to by its name."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return path
+
+
+def close_to_others(folder: Path) -> None:
+    """Let no other account read what lies in a folder, whatever library wrote it there."""
+    private_folder(folder)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            _no_more_than(path, 0o700 if path.is_dir() else 0o600)
+
+
+def _no_more_than(path: Path, mode: int) -> None:
+    with suppress(PermissionError, FileNotFoundError):  # another account's own business; a file that is gone by now
+        now = stat.S_IMODE(path.stat().st_mode)
+        if now & ~mode:
+            path.chmod(now & mode)
 
 
 def sync(path: Path) -> None:

@@ -5,22 +5,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.variables import unknown_variable
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The checkout: the default contracts and golden sets lie here."""
 
 
+_OWNER = r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
+"""What Dagster takes for an owner."""
+
+
 class Settings(BaseSettings):
     """Settings of one pipeline. A second pipeline is other values of these, never other code."""
 
-    model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default=PROJECT / ".rag", description="Where tables, releases, evidence and channels live.")
     contracts: Path = Field(default=PROJECT / "contracts", description="Folder of `<source>.odcs.yaml` files.")
@@ -84,7 +89,25 @@ class Settings(BaseSettings):
     @field_validator("home", "contracts", "evals")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
+        if not str(path).strip():
+            raise ValueError("the name of a folder is blank; name one, or unset the variable")
         return path.expanduser().absolute()
+
+    @field_validator("owner")
+    @classmethod
+    def _known_owner(cls, owner: str) -> str:
+        if not re.fullmatch(_OWNER, owner):
+            raise ValueError("an owner is an e-mail address, or team: and a name, such as team:search")
+        return owner
+
+    @model_validator(mode="after")
+    def _chunks_have_a_size(self) -> Self:
+        if 0 < self.chunk_tokens < self.chunk_min_tokens:
+            raise ValueError(
+                f"RAG_CHUNK_MIN_TOKENS={self.chunk_min_tokens} is more than RAG_CHUNK_TOKENS={self.chunk_tokens}: no "
+                "section would be long enough; make the first smaller"
+            )
+        return self
 
     @field_validator("lexical_language")
     @classmethod
@@ -110,6 +133,12 @@ class Settings(BaseSettings):
         except Exception as error:
             raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Berlin") from error
         return name
+
+
+def dagster_home(home: Path) -> Path:
+    """Where Dagster keeps its own state: DAGSTER_HOME, or a folder of `home` where that is not set or empty."""
+    said = os.environ.get("DAGSTER_HOME", "").strip()
+    return Path(said).expanduser().absolute() if said else home / "dagster"
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,7 +176,21 @@ def load_settings() -> Settings:
                 f"{switch}={os.environ[switch]} switches data contracts off. Unset it: this pipeline refuses to start."
             )
     be_quiet_and_offline()
-    return Settings()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise PipelineError("\n".join(_told(problem) for problem in error.errors())) from error
+    if problem := unknown_variable(os.environ, Settings.model_fields, settings.contracts):
+        raise PipelineError(problem)
+    return settings
+
+
+def _told(problem: Any) -> str:
+    """One setting that cannot be, what was found, and why."""
+    says = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:  # it is about several, and names them
+        return str(says)
+    return f"RAG_{'_'.join(str(step) for step in problem['loc']).upper()}={problem.get('input')!r}: {says}"
 
 
 def be_quiet_and_offline() -> None:

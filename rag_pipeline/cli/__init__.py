@@ -1,17 +1,16 @@
 """`rag`: the command line, thin. It calls the library or runs the Dagster jobs; the UI can do all of it too."""
 
-import os
 import sys
 from pathlib import Path
 
 import typer
-from pydantic import ValidationError
 
 from rag_pipeline.cli import ask, channels, contract, embed, golden, quarantine, refresh, report, upkeep
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.home import check_home
 from rag_pipeline.memory import collect_less_often
 from rag_pipeline.room import storage_trouble
-from rag_pipeline.settings import load_settings
+from rag_pipeline.settings import dagster_home, load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,15 +39,19 @@ app.add_typer(golden.golden, name="golden")
 app.add_typer(quarantine.quarantine, name="quarantine")
 
 
+@app.callback()
+def _before(context: typer.Context) -> None:
+    """Whatever the command: a setting that means nothing, or a home that is somebody else's, is said at once."""
+    settings = load_settings()
+    if context.invoked_subcommand != "contract":  # they look into no home
+        check_home(settings)
+
+
 def main() -> None:
     """Entry point: every error a person can mend is one paragraph on stderr and exit code 1."""
     collect_less_often()
     try:
         app()
-    except ValidationError as error:
-        problem = error.errors()[0]
-        setting = "RAG_" + "_".join(str(step) for step in problem["loc"]).upper()
-        _fail(f"{setting}={problem.get('input')!r}: {problem['msg']}")
     except PipelineError as error:
         _fail(str(error))
     except Exception as error:
@@ -59,7 +62,7 @@ def main() -> None:
 
 def _written_to() -> list[Path]:
     home = load_settings().home
-    return [home, Path(os.environ.get("DAGSTER_HOME", home / "dagster"))]
+    return [home, dagster_home(home)]
 
 
 def _fail(message: str) -> None:

@@ -1,5 +1,6 @@
 """Commands that look and change nothing: `query`, `status`, `releases`, `trace`."""
 
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,6 +11,7 @@ from rich.markup import escape
 
 from rag_pipeline.cli.show import AsJson, print_json, table_of
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.home import no_home_says
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.settings import load_settings
 
@@ -54,7 +56,10 @@ def status(as_json: AsJson = False) -> None:
     """What serves, how old each source is against its promise, and the last verdict with its reasons."""
     from rag_pipeline.summary import status_now
 
-    found = status_now(load_settings(), datetime.now(UTC))
+    settings = load_settings()
+    if nothing := no_home_says(settings):
+        sys.stderr.write(f"rag: {nothing}\n")
+    found = status_now(settings, datetime.now(UTC))
     if as_json:
         print_json(found)
         return

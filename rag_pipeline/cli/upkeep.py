@@ -75,7 +75,10 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove releases, vectors and table versions that no kept release needs; never what a channel points at."""
+    """Remove releases, vectors and table versions that no kept release needs; never what a channel points at.
+
+    Only what the pipeline made is removed. A file or folder of somebody else's is left where it lies.
+    """
     from rag_pipeline.defs import run
 
     told = run.collect(load_settings(), dry_run=dry_run)
@@ -90,5 +93,6 @@ def gc(
         f"{told['vectors']:,} vectors, {told['query_vectors']:,} of queries, {told['table_files']:,} files of tables, "
         f"{len(told['exports'])} exported models"
     )
-    for name in (*told["removed"], *told["leftovers"], *told["exports"]):
+    beside = [name for kind in ("views", "scratch", "reports", "files") for name in told[kind]]
+    for name in (*told["removed"], *told["leftovers"], *told["exports"], *beside):
         console.print(f"  • {name}", markup=False)

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 from collections.abc import Callable
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -57,9 +58,7 @@ def _functions(path: Path) -> dict[str, Callable[[], object]]:
 
 @cache
 def _module(path: Path, code: bytes) -> ModuleType:
-    spec = importlib.util.spec_from_loader("rag_contract_checks", loader=None, origin=str(path))
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(ModuleSpec("rag_contract_checks", loader=None, origin=str(path)))
     try:
         exec(compile(code, str(path), "exec"), vars(module))
     except SyntaxError as error:

@@ -47,7 +47,9 @@ class Splitter:
         bad = pl.Series([False]).new_from_index(0, frame.height).scatter(failures[_POSITION], values=True)
         good = frame.filter(~bad)
         refused = frame.filter(bad).join(failures, on=_POSITION, how="inner", maintain_order="left")
-        assert good.height + refused.height == batch.height, "a row was lost between good and refused"
+        if good.height + refused.height != batch.height:
+            told = f"{batch.height} rows in, {good.height} good and {refused.height} refused"
+            raise RuntimeError(f"{self._contract.source}: a row was lost between good and refused: {told}")
         raw = [RAW + name for name in self._columns]
         return Split(
             good=good.drop(_POSITION, *raw),

@@ -10,6 +10,7 @@ from rag_pipeline.defs.evaluation import evaluation_asset
 from rag_pipeline.defs.golden import golden_assets, golden_names
 from rag_pipeline.defs.jobs import jobs, schedules
 from rag_pipeline.defs.production_evaluation import production_evaluation_asset
+from rag_pipeline.defs.ready import check_crons
 from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.sources import source_assets
 from rag_pipeline.release.policy import promotions
@@ -17,8 +18,9 @@ from rag_pipeline.settings import Settings
 
 
 def build(settings: Settings) -> dg.Definitions:
-    """The definitions for some settings. Raises `ContractError` when a contract is not valid."""
+    """The definitions for some settings. Raises `PipelineError` when a contract or a cron line is not valid."""
     contracts = read_contracts(settings.contracts)
+    check_crons(settings, contracts)
     golden = golden_names(settings.evals)
     channels = promotions(settings.evals, settings.promotion)
     defined = jobs(contracts, [name for name, promotion in channels.items() if promotion == "manual"])

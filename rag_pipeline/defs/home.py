@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 from rag_pipeline.defs.plain_home import plain_home
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
-from rag_pipeline.settings import Settings, load_settings
+from rag_pipeline.home import claim_home
+from rag_pipeline.settings import Settings, dagster_home, load_settings
 
 _INSTANCE = Path(__file__).with_name("instance.yaml")
 
@@ -16,7 +18,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
     Or a link to it, where its name is one that Dagster cannot take.
     """
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.home / "dagster"))).absolute()
+    claim_home(settings)
+    home = dagster_home(settings.home)
     home.mkdir(parents=True, exist_ok=True)
     home = plain_home(home)
     os.environ["DAGSTER_HOME"] = str(home)
@@ -28,4 +31,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{prepare_dagster_home(load_settings())}\n")
+    try:
+        sys.stdout.write(f"{prepare_dagster_home(load_settings())}\n")
+    except PipelineError as error:
+        raise SystemExit(f"rag: {error}") from None

@@ -14,8 +14,10 @@ from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
+from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
+from rag_pipeline.home import no_home_says
 from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.release import retention
 from rag_pipeline.release.channels import all_channels
@@ -54,6 +56,7 @@ class Ran:
 
 def refresh(settings: Settings, *, source: str | None = None, promote: bool = True) -> Ran:
     """Run the nightly job here and now: all of it, or one source and what follows from it."""
+    check_ready(settings)
     definitions = build(settings)
     selection: dg.AssetSelection = dg.AssetSelection.all()
     if source:
@@ -71,6 +74,7 @@ def refresh(settings: Settings, *, source: str | None = None, promote: bool = Tr
 
 def load(settings: Settings, source: str) -> Ran:
     """Load one source, and nothing that follows from it."""
+    check_ready(settings)
     definitions = build(settings)
     selection = dg.AssetSelection.assets(dg.AssetKey(documents(source)), dg.AssetKey(quarantine(source)))
     return _run(settings, definitions, selection, {}, "load")
@@ -92,8 +96,10 @@ def promote(settings: Settings, release: str, channel: str, *, by: str, why: str
 def collect(settings: Settings, *, dry_run: bool) -> dict[str, Any]:
     """Run the weekly collection here and now; on a disk too full for a run of Dagster, without one.
 
-    Returns what was removed and kept, as plain values. Raises `PipelineError` when the run failed.
+    Returns what was removed and kept, as plain values. Raises `PipelineError` when there is no home, or the run failed.
     """
+    if nothing := no_home_says(settings):
+        raise PipelineError(nothing)
     try:
         need_room(settings.home, _LITTLE)
     except PipelineError as error:

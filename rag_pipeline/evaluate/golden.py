@@ -238,8 +238,12 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise GoldenSetError(f"{file}:{number}: not JSON: {error.msg} at column {error.colno}") from error
+        except RecursionError as error:
+            raise GoldenSetError(f"{file}:{number}: values stand in each other too deep; write them flatter") from error
         try:
             json.dumps(row, ensure_ascii=False).encode("utf-8")
+        except RecursionError as error:
+            raise GoldenSetError(f"{file}:{number}: values stand in each other too deep; write them flatter") from error
         except UnicodeEncodeError as error:
             raise GoldenSetError(f"{file}:{number}: half of a character (a lone \\ud8xx); write it whole") from error
         if not isinstance(row, dict):

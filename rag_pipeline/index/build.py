@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ from rag_pipeline.index.prove import Expected, expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
 from rag_pipeline.lake import collected, scan_file, written
 from rag_pipeline.memory import give_back
+from rag_pipeline.ours import HALF_RELEASE, STAGING, found, remove
 from rag_pipeline.room import storage_trouble
 
 log = logging.getLogger("rag_pipeline")
@@ -129,9 +130,10 @@ def discard_release(home: Path, manifest: Manifest) -> None:
     """Remove a release that was built to be measured and that nothing points at. Killed half way, the next build goes on."""
     releases = home / "releases"
     with exclusive(releases, "build", wait_s=3600):
-        gone = releases / f"{_STAGING}{manifest.id}"
+        gone = releases / f"{STAGING}{manifest.id}"
         (releases / manifest.id).rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        with suppress(OSError):
+            remove(gone, HALF_RELEASE)
 
 
 def _build(
@@ -150,7 +152,7 @@ def _build(
         origin, probe = _fill(home, staging, recipe, chunks, base)
         lexical.unlock(staging / lexical.FOLDER)
         manifest = Manifest(
-            id=staging.name.removeprefix(_STAGING),
+            id=staging.name.removeprefix(STAGING),
             fingerprint=wanted,
             created_at=now,
             run_id=run_id,
@@ -166,7 +168,7 @@ def _build(
             build_seconds=round(time.monotonic() - started, 3),
             origin=origin,
             probe=probe,
-            files={path.relative_to(staging).as_posix(): _sealed(path) for path in _files(staging)},
+            files={path.relative_to(staging).as_posix(): _sealed(path, staging) for path in _files(staging)},
         )
         write_json(staging / FILE, manifest.model_dump(mode="json"))
         for path in [staging, *staging.rglob("*")]:
@@ -230,9 +232,6 @@ def _prove(staging: Path, recipe: Recipe, chunks: pl.LazyFrame, expected: Expect
     return prove_lexical(staging / lexical.FOLDER, recipe.retrieval.language, chunks, expected, probe)
 
 
-_STAGING = ".staging-"
-
-
 def _intact(releases: Path, wanted: str) -> Manifest | None:
     """A kept release of a fingerprint whose files are all what they were."""
     alike = (manifest for manifest in all_manifests(releases) if manifest.fingerprint == wanted)
@@ -242,12 +241,13 @@ def _intact(releases: Path, wanted: str) -> Manifest | None:
 @contextmanager
 def _staging(releases: Path, now: datetime, wanted: str) -> Iterator[Path]:
     """A directory to build in, named after the release it becomes; removed if the build fails."""
-    for leftover in releases.glob(f"{_STAGING}*"):
-        log.warning("removing %s, left by a build that was stopped", leftover.name)
-        shutil.rmtree(leftover)
+    for leftover in found(releases, HALF_RELEASE):
+        if leftover.name.startswith(STAGING):
+            log.warning("removing %s, left by a build that was stopped", leftover.name)
+            remove(leftover, HALF_RELEASE)
     name = f"{now:%Y%m%d-%H%M%S}-{wanted[:8]}"
     twins = sum(path.name.startswith(name) for path in releases.iterdir())
-    staging = releases / f"{_STAGING}{name}{f'-{twins + 1}' if twins else ''}"
+    staging = releases / f"{STAGING}{name}{f'-{twins + 1}' if twins else ''}"
     staging.mkdir()
     try:
         yield staging
@@ -262,8 +262,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _sealed(path: Path) -> FileEntry:
-    """A file made durable and read-only, with its checksum."""
+def _sealed(path: Path, staging: Path) -> FileEntry:
+    """A file made durable and read-only, with its checksum; read by whom the umask lets, as it made the folder."""
     sync(path)
-    path.chmod(0o444)
+    path.chmod(staging.stat().st_mode & 0o444)
     return FileEntry(sha256=file_sha256(path), size_bytes=path.stat().st_size)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index import chroma
 from rag_pipeline.index.base import Base
 from rag_pipeline.index.manifest import IndexParameters
@@ -31,7 +32,8 @@ def fill_whole(home: Path, folder: Path, chunks: pl.LazyFrame, model: str, param
 
 def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
     """A copy of the base's collection at `folder`, less what left, with what came; a changed payload is both."""
-    assert base.manifest is not None
+    if base.manifest is None:
+        raise ReleaseError(f"there is no release to build upon: {base.why_not}")
     source = releases / base.manifest.id / chroma.FOLDER
     if not base.removed and not base.added:  # other ways to retrieve from the same records
         copy_files(source, folder)

@@ -187,9 +187,14 @@ def all_manifests(releases: Path) -> list[Manifest]:
     manifests = []
     for folder in release_folders(releases):
         try:
-            manifests.append(read_manifest(folder))
+            manifest = read_manifest(folder)
         except ReleaseError as error:
             log.warning("%s", error)
+            continue
+        if manifest.id == folder.name:
+            manifests.append(manifest)
+        else:
+            log.warning("%s is left alone: it is a copy of release %s, not a release of this pipeline", folder, manifest.id)
     return sorted(manifests, key=lambda manifest: (manifest.created_at, manifest.id), reverse=True)
 
 
@@ -198,6 +203,12 @@ def release_folders(releases: Path) -> list[Path]:
     if not releases.is_dir():
         return []
     return sorted(path for path in releases.iterdir() if (path / FILE).is_file() and not path.name.startswith("."))
+
+
+def foreign_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Files in a release's folder that its manifest does not name: somebody else's."""
+    every = (path.relative_to(release).as_posix() for path in release.rglob("*") if not path.is_dir() or path.is_symlink())
+    return tuple(sorted(set(every) - manifest.files.keys() - {FILE}))
 
 
 def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:

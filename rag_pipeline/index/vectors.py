@@ -181,9 +181,7 @@ def _places(ordered: pl.Series, hashes: pl.Series) -> NDArray[np.int64]:
 
 
 def _series(column: pa.Array) -> pl.Series:
-    series = pl.from_arrow(column)
-    assert isinstance(series, pl.Series)
-    return series
+    return pl.Series(values=column)
 
 
 def _all_there(missing: int) -> None:

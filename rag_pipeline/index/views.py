@@ -6,7 +6,9 @@ Copying 100 MB takes about 0.1 s. A view outlives its release, so that collectin
 import errno
 import os
 import shutil
+import stat
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.ours import ALIVE, VIEW, VIEW_LOCK, found, remove
 
 
 @contextmanager
@@ -40,16 +43,17 @@ def intact_view(home: Path, manifest: Manifest, folder: str) -> Iterator[Path]:
 def _damaged(view: Path, manifest: Manifest, folder: str) -> list[str]:
     """Files of a view that are not the manifest's; one too many may be a journal, which SQLite would replay."""
     wanted = {name: entry for name, entry in manifest.files.items() if name.startswith(f"{folder}/")}
-    found = {f"{folder}/{path.relative_to(view).as_posix()}": path for path in view.rglob("*") if path.is_file()}
-    odd = wanted.keys() ^ found.keys()
-    return sorted(odd | {name for name in wanted.keys() & found.keys() if not wanted[name].is_of(found[name])})
+    there = {f"{folder}/{path.relative_to(view).as_posix()}": path for path in view.rglob("*") if path.is_file()}
+    odd = wanted.keys() ^ there.keys()
+    return sorted(odd | {name for name in wanted.keys() & there.keys() if not wanted[name].is_of(there[name])})
 
 
 @contextmanager
 def view(folder: Path, home: Path) -> Iterator[Path]:
     """A copy of `folder` to open, removed when the block ends, or by the next reader if this process dies.
 
-    It lies below `home`; where that is full or read-only, in the system's temporary folder, so that readers go on.
+    It lies below `home`; where that is full, or not ours to write to, in a folder of the system's temporary one that is
+    made for this view alone, so that readers go on.
     """
     with ExitStack() as stack:
         try:
@@ -57,8 +61,37 @@ def view(folder: Path, home: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in _NO_PLACE:
                 raise
-            target = _copied(folder, Path(tempfile.gettempdir()) / f"rag-views-{os.getuid()}", stack)
+            target = _copied(folder, _elsewhere(stack), stack)
         yield target
+
+
+def _elsewhere(stack: ExitStack) -> Path:
+    """A new folder in the system's temporary one, which nobody else can have put there: mode 0700, and of this account."""
+    temporary, beginning = Path(tempfile.gettempdir()), f"rag-views-{os.getuid()}-"
+    for left in temporary.glob(f"{beginning}*"):
+        with suppress(OSError):
+            _clear(left)
+    made = Path(tempfile.mkdtemp(prefix=beginning, dir=temporary))
+    stack.callback(_remove_empty, made)
+    return made
+
+
+_JUST_MADE_S = 3600
+"""An empty folder younger than this may be about to be used."""
+
+
+def _clear(left: Path) -> None:
+    """Remove a folder of a reader that is no more: of this account, closed to others, and empty but for dead views."""
+    said = left.lstat()
+    if not stat.S_ISDIR(said.st_mode) or said.st_uid != os.getuid() or said.st_mode & 0o077:
+        return
+    if sweep(left) or abs(time.time() - said.st_mtime) > _JUST_MADE_S:
+        _remove_empty(left)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it holds a view that lives, or a file of somebody's
+        folder.rmdir()
 
 
 _ROOM_TO_OPEN = 4_000_000
@@ -74,9 +107,9 @@ def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
     if shutil.disk_usage(views).free < needed:
         raise OSError(errno.ENOSPC, f"No space left on device: {needed:,} bytes are needed to open a release", str(views))
     target = views / uuid.uuid4().hex
-    lock = FileLock(target.with_suffix(_ALIVE))
+    lock = FileLock(target.with_suffix(ALIVE))
     stack.enter_context(lock)
-    stack.callback(target.with_suffix(_ALIVE).unlink, missing_ok=True)
+    stack.callback(target.with_suffix(ALIVE).unlink, missing_ok=True)
     stack.callback(shutil.rmtree, target, ignore_errors=True)
     try:
         copy_files(folder, target)
@@ -86,20 +119,21 @@ def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
     return target
 
 
-_ALIVE = ".lock"
-"""A view's lock is held as long as its process lives, in whatever container; the system lets go of it."""
+def sweep(views: Path, *, dry_run: bool = False) -> list[str]:
+    """Remove the views of processes that are no more; their names. A view is known by its name and its lock.
 
-
-def sweep(views: Path) -> None:
-    """Remove the views of processes that are no more."""
-    for path in views.iterdir() if views.is_dir() else ():
-        if path.suffix != _ALIVE:
-            alive = path.with_suffix(_ALIVE)  # made before the view, so a view without one is nobody's
-        else:
-            alive, path = path, path.with_suffix("")
+    The lock is made before the view and removed after it, so that what has none is not a reader's.
+    """
+    gone = []
+    for alive in found(views, VIEW_LOCK):
+        path = alive.with_suffix("")
         with suppress(OSError, Timeout), FileLock(alive, timeout=0):
-            shutil.rmtree(path, ignore_errors=True)
-            alive.unlink(missing_ok=True)
+            if not dry_run:
+                if VIEW.made(path):
+                    remove(path, VIEW)
+                alive.unlink(missing_ok=True)
+            gone.append(path.name)
+    return gone
 
 
 def copy_files(folder: Path, target: Path) -> None:

@@ -2,8 +2,7 @@
 
 import json
 import logging
-import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ContractError, SourceUnavailable
-from rag_pipeline.files import exclusive, fingerprint_lines
+from rag_pipeline.files import close_to_others, exclusive, fingerprint_lines, private_folder
 from rag_pipeline.ingest.batch import batch_problem, column_names
 from rag_pipeline.ingest.commit import (
     Changes,
@@ -33,9 +32,10 @@ from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
 from rag_pipeline.ingest.retention import purge
 from rag_pipeline.ingest.rows import Stamp
 from rag_pipeline.ingest.stage import stage
-from rag_pipeline.ingest.staged import Staged
-from rag_pipeline.ingest.tables import LOADS, SourceTables, source_tables
+from rag_pipeline.ingest.staged import FILES, Staged
+from rag_pipeline.ingest.tables import LOADS, QUARANTINES, SourceTables, source_tables
 from rag_pipeline.lake import collected
+from rag_pipeline.ours import remove_files
 from rag_pipeline.progress import progress
 from rag_pipeline.settings import NO_SECRETS, Secrets
 
@@ -54,7 +54,9 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
     tables = source_tables(home, contract.source)
     scratch = home / "scratch" / contract.source
     with exclusive(home / "lake", f"source-{contract.source}", wait_s=600):
-        shutil.rmtree(scratch, ignore_errors=True)  # left by a load that was killed
+        remove_files(scratch, FILES)  # left by a load that was killed
+        private_folder(home / "scratch")
+        private_folder(home / QUARANTINES)  # before anything is written into it
         heal_source(tables)
         try:
             purged, emptied = purge(contract, tables, now, run_id)
@@ -68,7 +70,10 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
             _remember(contract, tables, run_id, report)
             return report
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            with suppress(OSError):  # the next load, or the next collection, makes up for it
+                remove_files(scratch, FILES)
+            if tables.quarantine.exists:
+                close_to_others(tables.quarantine.path)
 
 
 def _load(

@@ -1,6 +1,7 @@
 """Looking into the quarantine, and having refused rows judged again."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
 from rag_pipeline.ingest.commit import items_in_quarantine, unsettle
-from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.ingest.tables import QUARANTINES, source_tables
 from rag_pipeline.lake import collected
 
 
@@ -43,6 +44,7 @@ class Refused:
 
 def refused_rows(home: Path, sources: Sequence[str], *, resolved: bool = False) -> list[Refused]:
     """Open refusals of some sources, oldest first, without their values; with `resolved`, those that are settled too."""
+    _may_look(home)
     rows: list[Refused] = []
     for source in sources:
         frame = source_tables(home, source).quarantine.scan().drop("raw")
@@ -57,6 +59,7 @@ def refused_row(home: Path, sources: Sequence[str], wanted: str) -> Refused:
 
     Raises `PipelineError` when there is none, or more than one.
     """
+    _may_look(home)
     found: list[Refused] = []
     for source in sources:
         frame = source_tables(home, source).quarantine.scan().filter(pl.col("quarantine_id").str.starts_with(wanted))
@@ -74,6 +77,13 @@ def judge_again(contract: Contract, home: Path) -> int:
         names = items_in_quarantine(tables)
         unsettle(tables, names)
     return len(names)
+
+
+def _may_look(home: Path) -> None:
+    """To an account that may not look into it the quarantine would seem empty."""
+    folder = home / QUARANTINES
+    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+        raise PipelineError(f"{folder} holds rows as they were found: only the account that runs the pipeline may read it")
 
 
 def _refused(source: str, row: dict[str, Any]) -> Refused:

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.split import REASONS, Splitter
 from rag_pipeline.errors import Unreadable
+from rag_pipeline.files import private_file, private_folder
 from rag_pipeline.ingest.connectors import BrokenRow, Connector, Item, Row
 from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.retention import too_old
 from rag_pipeline.ingest.rows import ITEM, ROW, Place, Stamp, as_text, document_of, refusal_of
-from rag_pipeline.ingest.staged import BATCH_ROWS, STAGED, Staged, settle, settle_uniques, superseded_row
+from rag_pipeline.ingest.staged import BATCH_ROWS, FILES, STAGED, Staged, settle, settle_uniques, superseded_row
 from rag_pipeline.ingest.tables import QUARANTINE
 from rag_pipeline.progress import Advance
 
@@ -29,8 +30,9 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
     The kept row is the last by (modified_at, item, place in the item); the others go to quarantine as superseded, and so
     do, after that, rows that share a value of a unique column. An item that cannot be read goes there as a whole.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    staged = Staged(scratch / "documents.parquet", scratch / "quarantine.parquet")
+    private_folder(scratch)
+    good_rows, bad_rows = (private_file(scratch / name) for name in FILES)
+    staged = Staged(good_rows, bad_rows)
     splitter = Splitter(stamp.contract)
     with pq.ParquetWriter(staged.documents, STAGED) as good, pq.ParquetWriter(staged.quarantine, QUARANTINE) as bad:
         wanted = {column.found_as for column in stamp.contract.columns}
@@ -75,7 +77,9 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
             )
     staged.good -= staged.superseded
     told = staged.good + staged.refused + staged.superseded + staged.expired
-    assert staged.rows_in == told, f"{staged.rows_in} rows in, but {told} good, refused, superseded or expired"
+    if staged.rows_in != told:
+        says = f"{staged.rows_in} rows in, but {told} good, refused, superseded or expired"
+        raise RuntimeError(f"{stamp.contract.source}: a row was lost: {says}; nothing was stored")
     return staged
 
 

@@ -18,6 +18,9 @@ from rag_pipeline.ingest.tables import DOCUMENTS
 
 BATCH_ROWS = 1_000
 
+FILES = ("documents.parquet", "quarantine.parquet")
+"""What a load writes into its scratch folder, and nothing else."""
+
 STAGED = DOCUMENTS.append(pa.field("row", pa.int64())).append(pa.field(UNIQUES, pa.string()))
 
 Rank = tuple[datetime, str, int]
@@ -131,6 +134,4 @@ def superseded_row(stamp: Stamp, staged: Staged, row: dict[str, Any]) -> dict[st
 def frames(path: Path) -> Iterator[pl.DataFrame]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            frame = pl.from_arrow(batch)
-            assert isinstance(frame, pl.DataFrame)
-            yield frame
+            yield pl.DataFrame(batch)

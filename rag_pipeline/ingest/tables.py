@@ -76,6 +76,10 @@ LOADS = pa.schema(
 )
 
 
+QUARANTINES = Path("lake", "quarantine")
+"""Below RAG_HOME. Rows stand there as they were found, private values and all: no other account may read them."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceTables:
     """Where one source's tables lie."""

@@ -32,7 +32,7 @@ def read_place(path: Path) -> Iterator[str]:
     if is_plain(path):
         yield str(path)
         return
-    with _room() as room:
+    with plain_room() as room:
         _link(path / LOG, room / LOG)
         yield str(room)
 
@@ -44,7 +44,7 @@ def write_place(path: Path) -> Iterator[str]:
     if is_plain(path):
         yield str(path)
         return
-    with _room() as room:
+    with plain_room() as room:
         _link(path, room)
         linked = {file for file in _files(room) if file.is_symlink()}
         yield str(room)
@@ -75,7 +75,7 @@ def _carry(file: Path, home: Path) -> None:
 
 
 @contextmanager
-def _room() -> Iterator[Path]:
+def plain_room() -> Iterator[Path]:
     """An empty folder that nobody else can look into, and that goes afterwards. Raises `LakeError` when there is none."""
     places = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
     place = next((one for one in places if is_plain(one) and os.access(one, os.W_OK | os.X_OK)), None)

@@ -16,6 +16,7 @@ from rag_pipeline.lake.durable import make_durable, sync_checkpoint
 from rag_pipeline.lake.log import Lost, entries, go_back, is_table, lost_commit
 from rag_pipeline.lake.notes import noted_files, tidy_notes
 from rag_pipeline.lake.place import read_place, write_place
+from rag_pipeline.lake.tidying import keep_for, log_files, unneeded_data, unneeded_log
 from rag_pipeline.lake.wall import MEND, guarded, in_batches, name_of, remember, scan_file
 
 log = logging.getLogger("rag_pipeline")
@@ -130,30 +131,34 @@ class Table:
         Time travel reaches that far back and no further. Raises `LakeError` when a file is not what was written: to join it
         with others would make its damage look whole.
         """
-        hours = 24 * days
         if dry_run:
             with guarded(self.path, "read"), write_place(self.path) as place:
-                table = DeltaTable(place)
-                return list(table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True))
+                data = unneeded_data(DeltaTable(place), self.path, days)
+            return sorted([*data, *unneeded_log(self.path, days)])
         self._raise_on_other_bytes()
         with self._commit() as place:
+            keep_for(DeltaTable(place), days)
+        with guarded(self.path, "written"), write_place(self.path) as place:
+            gone = unneeded_data(DeltaTable(place), self.path, days)
+            for name in gone:
+                (self.path / name).unlink(missing_ok=True)
+        gone += self._clean_log()
+        with self._commit() as place:  # last: a commit after the checkpoint would keep the log it cannot be read without
+            DeltaTable(place).optimize.compact()
+        tidy_notes(self.path)
+        return sorted(gone)
+
+    def _clean_log(self) -> list[str]:
+        """Remove entries of the log that only older versions need; their names."""
+        with self._commit() as place:
             table = DeltaTable(place)
-            kept = dict.fromkeys(
-                ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), f"interval {days} days"
-            )
-            if kept.items() - table.metadata().configuration.items():  # Delta's own defaults would clean the log sooner
-                table.alter.set_table_properties(kept)
-            table.optimize.compact()
-        with self._commit() as place:  # what only older versions need goes once the new one is durable
-            table = DeltaTable(place)
-            gone = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
             table.create_checkpoint()
             version = table.version()
         sync_checkpoint(self.path, version)
+        before = log_files(self.path)
         with self._commit() as place:
             DeltaTable(place).cleanup_metadata()
-        tidy_notes(self.path)
-        return list(gone)
+        return sorted(before - log_files(self.path))
 
     def merge(self, source: pa.RecordBatchReader, key: str, why: dict[str, str] | None = None) -> None:
         """Apply upserts and deletes in one commit. `source` has this table's columns and `_op`; `key` is unique in it."""

@@ -125,10 +125,10 @@ def _floors(
 
 def _judged_enough(name: str, measured: SetEvidence, wanted: NotWorse, line: _Line) -> list[Reason]:
     """Where results are judged in depth, a drop of judged@10 means that figures fell for want of judgments."""
-    assert measured.production is not None
-    if wanted.judged_drop_max is None or JUDGED not in measured.values or JUDGED not in measured.production:
+    production = _of_production(measured)
+    if wanted.judged_drop_max is None or JUDGED not in measured.values or JUDGED not in production:
         return []
-    mine, theirs = average(measured.values[JUDGED]), average(measured.production[JUDGED])
+    mine, theirs = average(measured.values[JUDGED]), average(production[JUDGED])
     if theirs < _POOLED or theirs - mine <= wanted.judged_drop_max:
         return []
     return [
@@ -171,8 +171,13 @@ def _not_worse(
 def compared(measured: SetEvidence, metric: str, confidence: float, places: list[int] | None = None) -> Interval:
     """A metric against production, on all queries or on those at some places. Raises `KeyError` without production."""
     differences = measured.differences(metric, places)
-    assert measured.production is not None
-    return interval(differences, confidence=confidence, typical=average(measured.production[metric]))
+    return interval(differences, confidence=confidence, typical=average(_of_production(measured)[metric]))
+
+
+def _of_production(measured: SetEvidence) -> dict[str, list[float]]:
+    if measured.production is None:
+        raise KeyError("production was not measured beside the release")
+    return measured.production
 
 
 def _hit_to_miss(name: str, measured: SetEvidence, wanted: NotWorse, line: str) -> list[Reason]:

@@ -19,7 +19,7 @@ Promotion = Literal["automatic", "manual"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class NotWorse(_Strict):
@@ -175,6 +175,12 @@ def read_policy(evals: Path) -> Policy:
     return policy
 
 
+def check_policy(evals: Path) -> None:
+    """Raises `GoldenSetError` when there is a policy and it is not valid. Names of metrics are left to the gate."""
+    if (evals / FILE).is_file():
+        _read(evals)
+
+
 def promotions(evals: Path, default: Promotion) -> dict[str, Promotion]:
     """Channel -> whether the nightly run moves it.
 
@@ -198,6 +204,9 @@ def _read(evals: Path) -> Policy:
         raise GoldenSetError(
             "\n".join(_problem(document, entry["loc"], entry["msg"]) for entry in error.errors())
         ) from error
+    if PRODUCTION not in channels:
+        says = f"no channel is called {PRODUCTION}, which is what users are answered from; found: {', '.join(channels)}"
+        raise GoldenSetError(_problem(document, ("channels",), says))
     for name in channels.keys() & _TAKEN:
         raise GoldenSetError(_problem(document, ("channels", name), "an asset has this name; call the channel otherwise"))
     return Policy(document, channels)

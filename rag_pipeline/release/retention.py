@@ -1,9 +1,8 @@
 """Retention: which releases are kept and why, and collecting what no kept release needs."""
 
 import logging
-import shutil
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -15,16 +14,14 @@ from rag_pipeline.evaluate.query_vectors import query_vectors_table
 from rag_pipeline.files import exclusive
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.contents import contents
-from rag_pipeline.index.manifest import Manifest, all_manifests, release_folders
-from rag_pipeline.index.views import sweep
-from rag_pipeline.lake import all_tables, collected
+from rag_pipeline.index.manifest import Manifest, all_manifests, foreign_files
+from rag_pipeline.lake import collected
+from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH, found, remove
 from rag_pipeline.release.audit import channel_now, moved_channels
 from rag_pipeline.release.channels import all_channels, channels_held
-from rag_pipeline.release.report import report_path
+from rag_pipeline.release.sweeping import Swept, sweep_up, tidy_tables
 
 log = logging.getLogger("rag_pipeline")
-
-_TRASH = ".trash-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,17 @@ class Collected:
     removed: tuple[Manifest, ...]
     vectors: int
     query_vectors: int
-    table_files: int
     leftovers: tuple[str, ...]
     """Directories that killed builds and collections left."""
     exports: tuple[str, ...]
     """Graphs of models, by fingerprint, that neither the settings nor a kept release name."""
     dry_run: bool
+    swept: Swept = field(default_factory=Swept)
+    """What went beside all that, by the names of files and folders."""
+
+    @property
+    def table_files(self) -> int:
+        return len(self.swept.tables)
 
     @property
     def removed_bytes(self) -> int:
@@ -66,6 +68,7 @@ class Collected:
             "table_files": self.table_files,
             "leftovers": list(self.leftovers),
             "exports": list(self.exports),
+            **self.swept.told,
             "dry_run": self.dry_run,
         }
 
@@ -88,6 +91,9 @@ def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
     manifests = all_manifests(home / "releases")
     for manifest in manifests[:keep]:
         because.setdefault(manifest.id, []).append(f"one of the newest {keep}")
+    for manifest in manifests:
+        if manifest.id not in because and (others := foreign_files(home / "releases" / manifest.id, manifest)):
+            because[manifest.id] = [f"it holds files that are not the pipeline's: {', '.join(others)}"]
     return tuple(Kept(manifest, tuple(because.get(manifest.id, ()))) for manifest in manifests)
 
 
@@ -105,39 +111,37 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
             removed = tuple(one.manifest for one in kept if not one.because)
             if not dry_run:
                 for manifest in removed:
-                    (releases / manifest.id).rename(releases / f"{_TRASH}{manifest.id}")
+                    (releases / manifest.id).rename(releases / f"{TRASH}{manifest.id}")
         leftovers = _leftovers(releases, removed)
         if not dry_run:
-            for path in releases.glob(".*-*"):
-                if path.is_dir():
-                    shutil.rmtree(path)
-            sweep(home / "views")
-            for manifest in removed:
-                report_path(home, manifest.id).unlink(missing_ok=True)
+            for path in found(releases, HALF_RELEASE):
+                remove(path, HALF_RELEASE)
+        gone = {*(manifest.id for manifest in removed), *(name.removeprefix(TRASH) for name in leftovers)}
+        swept = sweep_up(home, gone, dry_run=dry_run)
         stack.enter_context(exclusive(home / "lake", "chunks", wait_s=600))
         stack.enter_context(exclusive(home / "lake", "vectors", wait_s=3600))
+        swept = replace(swept, tables=tidy_tables(home, days, dry_run=dry_run))  # before rows go: that is a new version
         staying = [one.manifest for one in kept if one.because]
-        unreadable = {path.name for path in release_folders(releases)} - {one.manifest.id for one in kept}
+        unreadable = {path.name for path in found(releases, RELEASE)} - {one.manifest.id for one in kept}
         used = {model, *(manifest.model.fingerprint for manifest in staying)}
         vectors = 0 if unreadable else _collect_vectors(home, staying, model, dry_run=dry_run)
         queries = 0 if unreadable else _collect_query_vectors(home, used, dry_run=dry_run)
         exports = () if unreadable else _collect_exports(home, used, dry_run=dry_run)
-        files = sum(len(table.tidy(days, dry_run=dry_run)) for table in all_tables(home / "lake"))
     return Collected(
         kept=tuple(one for one in kept if one.because),
         removed=removed,
         vectors=vectors,
         query_vectors=queries,
-        table_files=files,
         leftovers=leftovers,
         exports=exports,
         dry_run=dry_run,
+        swept=swept,
     )
 
 
 def _leftovers(releases: Path, removed: tuple[Manifest, ...]) -> tuple[str, ...]:
-    just_now = {f"{_TRASH}{manifest.id}" for manifest in removed}
-    return tuple(sorted(path.name for path in releases.glob(".*-*") if path.is_dir() and path.name not in just_now))
+    just_now = {f"{TRASH}{manifest.id}" for manifest in removed}
+    return tuple(path.name for path in found(releases, HALF_RELEASE) if path.name not in just_now)
 
 
 def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run: bool) -> int:
@@ -180,7 +184,8 @@ def _collect_exports(home: Path, used: set[str], *, dry_run: bool) -> tuple[str,
     if not (home / EXPORTS).is_dir():
         return ()
     with exclusive(home / EXPORTS, "export", wait_s=3600):
-        folders = sorted(path for path in (home / EXPORTS).iterdir() if path.is_dir() and path.name not in used)
+        folders = [path for path in found(home / EXPORTS, EXPORT, HALF_EXPORT) if path.name not in used]
         for path in folders if not dry_run else ():
-            shutil.rmtree(path)
+            going = path if HALF_EXPORT.made(path) else path.rename(path.with_name(f"{TRASH}{path.name}"))
+            remove(going, HALF_EXPORT)
     return tuple(path.name for path in folders)

@@ -167,9 +167,9 @@ def test_a_model_that_is_not_there_is_named_without_asking_the_network(
     pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RAG_MODEL", "nobody/no-such-model")
-    code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
-    assert code == 1
-    assert any("neither a folder nor a model in the local cache" in error for error in as_json(out)["errors"])
+    code, out, err = rag(monkeypatch, capsys, "refresh", "--json")
+    assert (code, out) == (1, ""), "it is refused before a run starts"
+    assert "neither a folder nor a model in the local cache" in err
 
 
 def test_a_contract_with_a_typo_stops_before_anything_is_touched(

@@ -167,13 +167,13 @@ def test_gc_tells_people_what_it_keeps_and_why_and_what_killed_runs_left(line: L
         release=made[0].id, fingerprint=made[0].fingerprint, previous=None, sequence=1, at=NOW, by="t", why="x", run_id="r"
     )
     move_channel(line.home, "production", target, expected=None)
-    (line.home / "releases" / ".staging-20260301-020000-dead").mkdir()
+    (line.home / "releases" / ".staging-20260301-020000-deadbeef").mkdir()
     code, out, err = line("gc", "--dry-run")
     assert code == 0, err
     assert "would remove 0 releases" in out
-    assert ".staging-20260301-020000-dead" in out
-    assert (line.home / "releases" / ".staging-20260301-020000-dead").is_dir()
+    assert ".staging-20260301-020000-deadbeef" in out
+    assert (line.home / "releases" / ".staging-20260301-020000-deadbeef").is_dir()
     told = line.json("gc")
-    assert told["leftovers"] == [".staging-20260301-020000-dead"]
-    assert not (line.home / "releases" / ".staging-20260301-020000-dead").exists()
+    assert told["leftovers"] == [".staging-20260301-020000-deadbeef"]
+    assert not (line.home / "releases" / ".staging-20260301-020000-deadbeef").exists()
     assert made[0].id in told["kept"], "production points at it"

@@ -555,7 +555,7 @@ def test_a_team_that_is_no_mapping_is_refused(workspace: Workspace) -> None:
         (b"id: a\n---\nid: b\n", ":2", "not valid YAML"),
         (b"kind: a\nid: !secret a\n", ":2", "not plain YAML"),
         (b"kind: a\n? [a, b]\n: c\n", ":2", "not plain YAML"),
-        (b"team: &a [*a]\n", "", "an alias in this file holds itself"),
+        (b"team: &a [*a]\n", ":1", "an alias in this file holds itself"),
         (b"version: 0x_\n", "", "put it in quotes"),
     ],
 )

@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -233,12 +234,23 @@ def test_an_open_release_outlives_its_directory(tmp_path: Path) -> None:
         assert len(release.search(unit_vectors(20)[3], 20)) == 20
 
 
+DIED_WITH_A_VIEW = """
+import os, sys
+from pathlib import Path
+from filelock import FileLock
+view = Path(sys.argv[1])
+view.parent.mkdir(exist_ok=True)
+FileLock(view.with_suffix(".lock")).acquire()
+view.mkdir()
+os._exit(0)
+"""
+
+
 def test_views_of_processes_that_died_are_swept_and_those_of_living_ones_stay(built: tuple[Path, Manifest]) -> None:
     home, manifest = built
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left = home / "views" / f"{dead.pid}-left"
-    left.mkdir(parents=True)
+    left = home / "views" / uuid.uuid4().hex
+    subprocess.run([sys.executable, "-c", DIED_WITH_A_VIEW, str(left)], check=True)
+    assert left.is_dir()
     with open_release(home, manifest.id), open_release(home, manifest.id) as second:
         assert not left.exists()
         assert second.search(bag_of_words("train"), 1)

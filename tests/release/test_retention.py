@@ -146,12 +146,12 @@ def test_collecting_where_there_is_nothing_yet_removes_nothing(tmp_path: Path) -
 
 def test_a_dry_run_says_what_would_go_and_removes_nothing(home: Path) -> None:
     made = oldest_first(home)
-    (home / "releases" / ".staging-killed").mkdir()
+    (home / "releases" / ".staging-20260301-020000-deadbeef").mkdir()
     before = every_file(home)
     told = clean(home, dry_run=True)
     assert told.dry_run
     assert every_file(home) == before
-    assert left(home) == [".staging-killed", *sorted(one.id for one in made)]
+    assert left(home) == [".staging-20260301-020000-deadbeef", *sorted(one.id for one in made)]
     done = clean(home)
     assert not done.dry_run
     assert (told.kept, told.removed, told.vectors, told.leftovers, told.removed_bytes) == (
@@ -163,14 +163,14 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(home: Path) -> None:
     )
     assert done.removed == (made[2], made[1], made[0])
     assert done.vectors == 3, "the news of the first three days; the page that stays is in the last release"
-    assert done.leftovers == (".staging-killed",)
+    assert done.leftovers == (".staging-20260301-020000-deadbeef",)
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
 from rag_pipeline.release import retention
-retention.shutil.rmtree = lambda *_, **__: os._exit(9)
+retention.remove = lambda *_, **__: os._exit(9)
 retention.collect(Path(sys.argv[1]), keep=1, days=30, model="small")
 """
 
@@ -195,10 +195,10 @@ def test_a_collection_killed_after_the_rename_is_finished_by_the_next_one(home: 
 
 def test_what_killed_builds_and_collections_left_goes_and_is_told(home: Path) -> None:
     *_, manifest = oldest_first(home)
-    for name in (".staging-20260101-000000-dead", ".trash-20260101-000000-beef"):
+    for name in (".staging-20260101-000000-deaddead", ".trash-20260101-000000-beefbeef"):
         shutil.copytree(home / "releases" / manifest.id, home / "releases" / name)
     done = clean(home)
-    assert done.leftovers == (".staging-20260101-000000-dead", ".trash-20260101-000000-beef")
+    assert done.leftovers == (".staging-20260101-000000-deaddead", ".trash-20260101-000000-beefbeef")
     assert left(home) == [manifest.id]
 
 
@@ -307,23 +307,31 @@ def test_nothing_is_collected_while_the_file_of_a_channel_is_gone(home: Path) ->
     assert made[0].id in left(home)
 
 
+OTHER, UNUSED, KILLED_EXPORT = "0" * 31 + "1", "0" * 31 + "2", f".staging-{'0' * 31}3"
+
+
+def graph(home: Path, model: str) -> None:
+    (home / "models" / model).mkdir(parents=True)
+    (home / "models" / model / "graph.onnx").write_bytes(b"graph")
+    (home / "models" / model / "export.json").write_text("{}", encoding="utf-8")
+
+
 def test_graphs_and_query_vectors_of_models_nobody_uses_go(home: Path) -> None:
-    first = built(home, 4, SmallModel(fingerprint="other"))
+    first = built(home, 4, SmallModel(fingerprint=OTHER))
     built(home, 5)
     point(home, "production", first)
-    for model in (SMALL.fingerprint, "other", "unused"):
+    for model in (SMALL.fingerprint, OTHER, UNUSED):
         query_vectors(home, model, CountingEncoder, [f"a question to {model}"])
-        (home / "models" / model).mkdir(parents=True)
-        (home / "models" / model / "graph.onnx").write_bytes(b"graph")
-    (home / "models" / ".staging-killed").mkdir()
+        graph(home, model)
+    (home / "models" / KILLED_EXPORT).mkdir()
     would = clean(home, dry_run=True)
-    assert (would.query_vectors, would.exports) == (1, (".staging-killed", "unused"))
-    assert (home / "models" / "unused").is_dir()
+    assert (would.query_vectors, would.exports) == (1, (KILLED_EXPORT, UNUSED))
+    assert (home / "models" / UNUSED).is_dir()
     done = clean(home)
-    assert (done.query_vectors, done.exports) == (1, (".staging-killed", "unused"))
-    assert {path.name for path in (home / "models").iterdir() if path.is_dir()} == {SMALL.fingerprint, "other"}
-    assert set(query_vectors_table(home).scan().collect()["model"]) == {SMALL.fingerprint, "other"}
-    assert {"query_vectors": 1, "exports": [".staging-killed", "unused"]}.items() <= done.told.items()
+    assert (done.query_vectors, done.exports) == (1, (KILLED_EXPORT, UNUSED))
+    assert {path.name for path in (home / "models").iterdir() if path.is_dir()} == {SMALL.fingerprint, OTHER}
+    assert set(query_vectors_table(home).scan().collect()["model"]) == {SMALL.fingerprint, OTHER}
+    assert {"query_vectors": 1, "exports": [KILLED_EXPORT, UNUSED]}.items() <= done.told.items()
     assert (clean(home).query_vectors, clean(home).exports) == (0, ())
 
 
@@ -331,6 +339,6 @@ def test_no_graph_goes_while_a_kept_release_cannot_say_which_it_needs(home: Path
     torn = oldest_first(home)[0]
     file = writable(home / "releases" / torn.id / FILE)
     file.write_bytes(b'{"id"')
-    (home / "models" / "perhaps").mkdir(parents=True)
+    graph(home, UNUSED)
     assert clean(home).exports == ()
-    assert (home / "models" / "perhaps").is_dir()
+    assert (home / "models" / UNUSED).is_dir()

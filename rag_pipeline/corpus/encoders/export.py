@@ -36,11 +36,11 @@ from rag_pipeline.corpus.encoders.torch_encoder import sentence_transformer
 from rag_pipeline.corpus.model import Model, Vectors
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive, file_sha256, sync, write_json
+from rag_pipeline.ours import EXPORT, EXPORT_FILE, HALF_EXPORT, STAGING, found, remove
 
 log = logging.getLogger("rag_pipeline")
 
-FILE = "export.json"
-_STAGING = ".staging-"
+FILE = EXPORT_FILE
 _OPSET = 17
 
 
@@ -118,9 +118,9 @@ def _intact(folder: Path) -> bool:
 
 def _export(model: Model, kind: Kind, folder: Path, whole: Any) -> None:
     """`whole`: the model as sentence-transformers loaded it on the processor."""
-    for leftover in model.exports.glob(f"{_STAGING}*"):
-        shutil.rmtree(leftover)
-    staging = model.exports / f"{_STAGING}{model.fingerprint}"
+    for leftover in found(model.exports, HALF_EXPORT):
+        remove(leftover, HALF_EXPORT)
+    staging = model.exports / f"{STAGING}{model.fingerprint}"
     staging.mkdir(parents=True)
     try:
         with _quiet():
@@ -144,7 +144,8 @@ def _export(model: Model, kind: Kind, folder: Path, whole: Any) -> None:
         for name in files:
             sync(staging / name)
         write_json(staging / FILE, said.model_dump(mode="json"))
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists() or folder.is_symlink():  # one that is damaged, or that another torch wrote
+            remove(folder, EXPORT)
         staging.rename(folder)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)

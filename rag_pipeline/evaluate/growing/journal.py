@@ -55,7 +55,7 @@ def _parsed(line: bytes) -> Judgment | None:
     try:
         row = json.loads(line)
         fields = {name: row[name] for name in Judgment.__slots__}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     grade = fields.pop("grade")
     if not (grade is None or type(grade) is int) or not all(isinstance(value, str) for value in fields.values()):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from rag_pipeline.evaluate.growing.known_items import KnownItem, Named, choose, 
 from rag_pipeline.files import exclusive, sync
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import collected
+from rag_pipeline.ours import remove_files
 
 FEWEST = 10
 """Queries below which a set would tell nothing at all."""
@@ -90,19 +90,22 @@ def _write(made: NewSet, owner: str, source: str | None, seed: int) -> None:
     folder = made.folder
     _refuse_existing(folder)
     hidden = folder.with_name(f".{folder.name}.new")  # golden sets whose name begins with a point are not read
-    shutil.rmtree(hidden, ignore_errors=True)  # of a run that was killed
+    names = (FILE, "queries.jsonl", "qrels/test.tsv")
+    remove_files(hidden, names)  # of a run that was killed
+    if hidden.exists():
+        raise GoldenSetError(f"{hidden} is in the way and holds other files than a golden set's; move it elsewhere")
     (hidden / "qrels").mkdir(parents=True)
     queries = [
         {"_id": item.query_id, "text": item.text, "metadata": {"source": item.source, "made_from": item.made_from}}
         for item in made.chosen
     ]
     judged = [(item.query_id, item.document.removeprefix(f"{source}/") if source else item.document) for item in made.chosen]
-    files = {
-        FILE: _about(made, owner, source, seed),
-        "queries.jsonl": "".join(json.dumps(query, ensure_ascii=False) + "\n" for query in queries),
-        "qrels/test.tsv": "query-id\tcorpus-id\tscore\n" + "".join(f"{query}\t{key}\t1\n" for query, key in judged),
-    }
-    for name, text in files.items():
+    texts = (
+        _about(made, owner, source, seed),
+        "".join(json.dumps(query, ensure_ascii=False) + "\n" for query in queries),
+        "query-id\tcorpus-id\tscore\n" + "".join(f"{query}\t{key}\t1\n" for query, key in judged),
+    )
+    for name, text in zip(names, texts, strict=True):
         (hidden / name).write_bytes(text.encode("utf-8"))
         sync(hidden / name)
     read_golden_set(hidden)

@@ -72,10 +72,29 @@ def _jsonl(path: Path) -> Iterator[Row | BrokenRow]:
             except (ValueError, RecursionError) as error:
                 yield _broken(number, f"is not JSON: {_reason(error)}", line)
                 continue
+            if _deep(line, row):
+                yield _broken(number, f"holds values more than {_DEEPEST} deep in each other", line)
+                continue
             if isinstance(row, dict):
                 yield row
             else:
                 yield _broken(number, f"is a JSON {type(row).__name__}, not an object", line)
+
+
+_DEEPEST = 100
+"""Whoever handles a value that is nested deeper runs into Python's own limit, each somewhere else."""
+
+
+def _deep(line: bytes, row: Any) -> bool:
+    if line.count(b"[") + line.count(b"{") <= _DEEPEST:
+        return False
+    level = [row]
+    for _ in range(_DEEPEST):
+        inner = (value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list))
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

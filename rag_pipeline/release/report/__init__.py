@@ -3,8 +3,6 @@
 It shows what the gate decided and why; it decides nothing.
 """
 
-import os
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -15,7 +13,7 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.golden import GoldenSet
-from rag_pipeline.files import sync
+from rag_pipeline.files import write_text
 from rag_pipeline.release.channels import PRODUCTION
 from rag_pipeline.release.policy import Policy
 from rag_pipeline.release.report import words
@@ -65,7 +63,7 @@ def write_report(
         problem=problem,
     )
     path = report_path(home, verdict.release)
-    _write(path, render(facts))
+    write_text(path, render(facts))
     return path
 
 
@@ -96,19 +94,3 @@ def _template() -> "Template":
     )
     environment.filters.update({name: getattr(words, name) for name in _FILTERS})
     return environment.get_template("page.html.j2")
-
-
-def _write(path: Path, text: str) -> None:
-    """Atomically, so that nobody opens half a page, and with the modes people's files have: others may look at it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync(path.parent)

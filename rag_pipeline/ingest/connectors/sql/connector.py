@@ -80,14 +80,18 @@ class Sql(Connector):
 
     def expect(self, items: Sequence[Item]) -> None:
         """Rows are fetched some hundred at a time, in this order; after the last one is read the connection is closed."""
-        assert self._listing is not None, "what is expected was listed"
+        listing = self._known()
         self._fetched.clear()
-        self._expected = deque(item.key for item in items if item.key in self._listing.values)
+        self._expected = deque(item.key for item in items if item.key in listing.values)
         self._unread = len(items)
 
+    def _known(self) -> Listing:
+        if self._listing is None:
+            raise RuntimeError("rows were asked for before they were listed")
+        return self._listing
+
     def read(self, item: Item) -> Iterator[Row | BrokenRow]:
-        listing = self._listing
-        assert listing is not None, "what is read was listed"
+        listing = self._known()
         try:
             if item.key in listing.values:
                 yield from self._rows(listing, item.key)

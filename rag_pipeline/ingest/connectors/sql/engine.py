@@ -4,7 +4,6 @@ Nothing here repeats a URL or an error of a driver: either may hold a password.
 """
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,6 @@ _SECRETS = {"user", "username", "uid", "password", "passwd", "pwd", "passfile", 
 """Parameters in the query of a URL that no contract holds."""
 
 _EXTRAS = {"psycopg": "postgres", "pymysql": "mysql"}
-
-
-def variables(source: str) -> dict[str, str]:
-    """The names of the variables of the environment that hold a source's credentials."""
-    name = f"RAG_{re.sub(r'[^0-9A-Za-z]', '_', source).upper()}"
-    return {"url": f"{name}_URL", "user": f"{name}_USER", "password": f"{name}_PASSWORD"}
 
 
 def url_of(server: Server, environment: Mapping[str, str], names: Mapping[str, str]) -> URL:

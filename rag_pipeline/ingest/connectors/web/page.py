@@ -66,7 +66,8 @@ def _addressed_to_us(line: str) -> str:
 
 def row_of(key: str, answer: Answer) -> Row:
     """The one row of a page. Raises `Unreadable` when it is not what it says it is, or says nothing."""
-    assert answer.body is not None, "only an answer with a body is a page"
+    if answer.body is None:
+        raise Unreadable("the answer has no body")
     content = answer.body.read_bytes()
     if not content.strip():
         raise Unreadable("the page is empty")

@@ -1,0 +1,40 @@
+"""What a run needs and can be known before its first step: model, size of chunks, policy, schedules."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.corpus.chunking import chunker_of
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.release.policy import check_policy
+from rag_pipeline.settings import Settings
+
+
+def check_ready(settings: Settings) -> None:
+    """Raises `PipelineError`, in the words of the step that would fail, for what would stop a run in its middle.
+
+    Contracts are checked where the graph is built, and so are cron lines: going back to a release needs no model.
+    """
+    check_policy(settings.evals)
+    chunker_of(settings)
+
+
+def check_crons(settings: Settings, contracts: Sequence[Contract]) -> None:
+    """Raises `PipelineError` for a cron line that Dagster cannot keep, with the setting or the contract it stands in."""
+    for name in ("nightly_cron", "collection_cron", "evaluation_cron"):
+        line = getattr(settings, name)
+        if not _is_cron(line):
+            raise PipelineError(f"RAG_{name.upper()}={line!r}: no cron line; write five fields such as 0 2 * * *")
+    for contract in contracts:
+        if contract.schedule and not _is_cron(contract.schedule):
+            says = f"schedule: {contract.schedule!r} is no cron line; write five fields such as 0 6 * * 1"
+            raise PipelineError(f"{contract.file}: slaProperties: {says}")
+
+
+def _is_cron(line: str) -> bool:
+    try:
+        dg.ScheduleDefinition(name="tried", job_name="tried", cron_schedule=line)
+    except dg.DagsterInvalidDefinitionError:
+        return False
+    return True

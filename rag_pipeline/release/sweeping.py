@@ -1,0 +1,73 @@
+"""The small things a collection removes: copies and scratch of processes that are no more, reports, old files of tables."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.files import close_to_others, exclusive
+from rag_pipeline.index.views import sweep
+from rag_pipeline.ingest.staged import FILES
+from rag_pipeline.ingest.tables import QUARANTINES
+from rag_pipeline.lake import all_tables
+from rag_pipeline.ours import REPORT, SCRATCH, found, remove, remove_files
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What goes, or would go: names below `RAG_HOME`."""
+
+    views: tuple[str, ...] = ()
+    scratch: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> dict[str, object]:
+        """As plain values."""
+        return {
+            "views": list(self.views),
+            "scratch": list(self.scratch),
+            "reports": list(self.reports),
+            "files": list(self.tables),
+        }
+
+
+def sweep_up(home: Path, releases: Iterable[str], *, dry_run: bool) -> Swept:
+    """Remove what dead readers and dead loads left, and the reports of releases that went."""
+    names = {f"{release}.html" for release in releases}
+    reports = [path for path in found(home / "reports", REPORT) if path.name in names]
+    for path in reports if not dry_run else ():
+        remove(path, REPORT)
+    return Swept(
+        views=tuple(f"views/{name}" for name in sweep(home / "views", dry_run=dry_run)),
+        scratch=tuple(_scratch(home, dry_run=dry_run)),
+        reports=tuple(f"reports/{path.name}" for path in reports),
+    )
+
+
+def _scratch(home: Path, *, dry_run: bool) -> list[str]:
+    """Files of loads that were killed. One whose source is being loaded now is left alone."""
+    gone: list[str] = []
+    for folder in found(home / "scratch", SCRATCH):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(home / "lake", f"source-{folder.name}", wait_s=0))
+            except PipelineError:
+                continue
+            gone += [f"scratch/{folder.name}/{name}" for name in FILES if (folder / name).is_file()]
+            if not dry_run:
+                remove_files(folder, FILES)
+    return gone
+
+
+def tidy_tables(home: Path, days: int, *, dry_run: bool) -> tuple[str, ...]:
+    """Files of tables that only versions older than `days` need, by table and name."""
+    gone: list[str] = []
+    for table in all_tables(home / "lake"):
+        where = table.path.relative_to(home).as_posix()
+        gone += [f"{where}/{name}" for name in table.tidy(days, dry_run=dry_run)]
+    if (home / QUARANTINES).is_dir() and not dry_run:  # what was joined is new
+        close_to_others(home / QUARANTINES)
+    return tuple(gone)

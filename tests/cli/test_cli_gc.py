@@ -1,0 +1,165 @@
+"""`rag gc` removes only what the pipeline made, and `--dry-run` names every file of it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag_pipeline.index.manifest import Manifest, all_manifests
+from tests.cli.test_cli import PAGES, as_json, rag
+from tests.conftest import Workspace, files_contract
+from tests.corpus.small import NOW, release_of
+from tests.index.test_build import DIED_WITH_A_VIEW
+from tests.release.test_tidy import grow_older
+
+Patch = pytest.MonkeyPatch
+Capture = pytest.CaptureFixture[str]
+
+A_MODEL = "0123456789abcdef" * 2
+
+
+@pytest.fixture(scope="module")
+def four_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of four releases, a day apart, that nobody changes: to be copied."""
+    home = tmp_path_factory.mktemp("days")
+    for day in range(4):
+        pages = {"stays.md": "# Stays\n\nthis page stays", "today.md": f"# Today\n\nnews of day {day}"}
+        release_of(home, pages, now=NOW + timedelta(days=day))
+    grow_older(home, 35)
+    return home
+
+
+@pytest.fixture
+def home(four_days: Path, workspace: Workspace, monkeypatch: Patch) -> Path:
+    workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
+    for name in ("home", "contracts", "evals"):
+        monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(workspace.settings, name)))
+    monkeypatch.setenv("RAG_KEEP_RELEASES", "1")
+    shutil.copytree(four_days, workspace.home)
+    return workspace.home
+
+
+def put(path: Path, text: str = "somebody's own") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def oldest_first(home: Path) -> list[Manifest]:
+    return all_manifests(home / "releases")[::-1]
+
+
+def everything(home: Path) -> set[str]:
+    """Every file and link below a home, Dagster's own and locks apart."""
+    found = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return {name for name in found if not name.endswith(".lock")}
+
+
+def somebodys_own(home: Path, elsewhere: Path) -> set[str]:
+    """What a person may have put below a home, near whatever is removed from it."""
+    first, second, *_ = oldest_first(home)
+    put(home / "models" / "my-model" / "config.json")
+    put(home / "models" / A_MODEL / "config.json")
+    put(home / "models" / ".staging-mine" / "config.json")
+    put(home / "views" / "notes.txt")
+    put(home / "views" / "a folder" / "notes.txt")
+    put(home / "views" / uuid.uuid4().hex / "notes.txt")
+    put(home / "releases" / ".my-notes" / "notes.txt")
+    put(home / "releases" / ".trash-mine" / "notes.txt")
+    put(home / "releases" / "my-notes" / "notes.txt")
+    shutil.copytree(home / "releases" / first.id, home / "releases" / "before-the-move")
+    put(home / "releases" / second.id / "chroma" / "notes.txt")
+    put(home / "scratch" / "handbook" / "mine.csv")
+    put(home / "scratch" / "My Folder" / "documents.parquet")
+    put(home / "reports" / "mine.html")
+    put(home / "lake" / "chunks" / "notes.txt")
+    put(home / "lake" / "chunks" / "source=handbook" / "mine.parquet")
+    put(home / "lake" / "chunks" / "part-00000-mine-c000.parquet")
+    put(home / "lake" / "chunks" / "_delta_log" / "notes.txt")
+    put(home / "lake" / "notes" / "notes.txt")
+    put(home / "evidence" / "notes.txt")
+    put(elsewhere / "precious.txt")
+    (home / "releases" / ".trash-20260101-000000-deadbeef").symlink_to(elsewhere)
+    (home / "models" / f".staging-{A_MODEL}").symlink_to(elsewhere)
+    for path in home.rglob("*"):
+        if (path.is_file() and "mine" in path.name) or "notes" in path.name:
+            os.utime(path, (0, 0))  # older than any version of a table
+    kept = {"notes.txt", "mine.csv", "mine.html", "mine.parquet", "config.json", "part-00000-mine-c000.parquet"}
+    names = everything(home)
+    own = {name for name in names if Path(name).name in kept or "before-the-move" in name or "My Folder" in name}
+    return own | {"releases/.trash-20260101-000000-deadbeef", f"models/.staging-{A_MODEL}"}
+
+
+def left_by_the_killed(home: Path) -> None:
+    first, *_ = oldest_first(home)
+    put(home / "releases" / ".staging-20260101-000000-deadbee1" / "chroma" / "chroma.sqlite3")
+    put(home / "releases" / ".trash-20260101-000000-deadbee2-2" / "manifest.json")
+    put(home / "models" / f".staging-{'e' * 32}" / "graph.onnx")
+    put(home / "models" / ("f" * 32) / "export.json", "{}")
+    put(home / "models" / ("f" * 32) / "graph.onnx")
+    put(home / "scratch" / "handbook" / "documents.parquet")
+    put(home / "scratch" / "gone" / "quarantine.parquet")
+    put(home / "reports" / f"{first.id}.html")
+    put(home / "reports" / "20260101-000000-deadbee2-2.html")
+    view = home / "views" / uuid.uuid4().hex
+    subprocess.run([sys.executable, "-c", DIED_WITH_A_VIEW, str(view)], check=True)
+    put(view / "chroma.sqlite3")
+
+
+def named(told: dict[str, Any], before: set[str]) -> set[str]:
+    """Every file that a collection names, with those of the folders it names."""
+    folders = [f"releases/{name}/" for name in (*told["removed"], *told["leftovers"])]
+    folders += [f"models/{name}/" for name in told["exports"]] + [f"{name}/" for name in told["views"]]
+    inside = {name for name in before for folder in folders if name.startswith(folder)}
+    return inside | {*told["scratch"], *told["reports"], *told["files"]}
+
+
+def test_a_collection_leaves_everything_that_is_not_the_pipelines(
+    home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    own = somebodys_own(home, tmp_path / "elsewhere")
+    left_by_the_killed(home)
+    code, out, err = rag(monkeypatch, capsys, "gc", "--json")
+    assert code == 0, err
+    assert as_json(out)["removed"], "it had something to do"
+    assert own - everything(home) == set()
+    assert (tmp_path / "elsewhere" / "precious.txt").is_file()
+    assert "holds files that are not the pipeline's: chroma/notes.txt" in str(as_json(out)["kept"])
+
+
+def test_a_dry_run_names_every_file_that_a_collection_removes(
+    home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    somebodys_own(home, tmp_path / "elsewhere")
+    left_by_the_killed(home)
+    code, out, err = rag(monkeypatch, capsys, "gc", "--dry-run", "--json")
+    assert code == 0, err
+    told, before = as_json(out), everything(home)
+    for kind in ("removed", "leftovers", "exports", "views", "scratch", "reports", "files"):
+        assert told[kind], f"the test leaves {kind} to be removed"
+    assert any("_delta_log" in name for name in told["files"]), "entries of the logs are told too"
+    assert told["table_files"] == len(told["files"])
+    code, out, err = rag(monkeypatch, capsys, "gc", "--json")
+    assert code == 0, err
+    gone = before - everything(home)
+    assert gone == named(told, before)
+    assert gone == named(as_json(out), before)
+    code, out, _ = rag(monkeypatch, capsys, "gc", "--dry-run", "--json")
+    assert named(as_json(out), everything(home)) == set(), "nothing is left to be removed"
+
+
+def test_a_dry_run_changes_nothing_and_tells_people_each_name(home: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    left_by_the_killed(home)
+    before = everything(home)
+    code, out, err = rag(monkeypatch, capsys, "gc", "--dry-run")
+    assert code == 0, err
+    assert everything(home) >= before
+    for name in (".staging-20260101-000000-deadbee1", f".staging-{'e' * 32}", "scratch/gone/quarantine.parquet"):
+        assert name in out
+    assert "lake/chunks/_delta_log/00000000000000000000.json" in out.replace("\n", "")

@@ -1,0 +1,49 @@
+"""`make clean` removes what the pipeline made and leaves what it did not."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.home import claim_home
+from rag_pipeline.release.audit import audit_table
+from rag_pipeline.release.clear_out import clear_out
+from rag_pipeline.settings import PROJECT, Settings
+from tests.corpus.small import release_of
+
+
+def test_a_home_goes_and_what_somebody_put_there_stays(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    release_of(home, {"a.md": "# A\n\nnumber one"})
+    claim_home(Settings(home=home))
+    (home / "models" / "mine").mkdir(parents=True)
+    (home / "models" / "mine" / "weights").write_bytes(b"mine")
+    (home / "releases" / "notes.txt").write_text("mine")
+    assert clear_out(home) == ["models", "releases"]
+    files = sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+    assert files == [".rag-home.json", "models/mine/weights", "releases/notes.txt"]
+    assert not audit_table(home).exists
+
+
+def test_a_home_with_nothing_else_in_it_goes_whole(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    release_of(home, {"a.md": "# A\n\nnumber one"})
+    assert clear_out(home) == []
+    assert not home.exists()
+
+
+def test_a_folder_that_is_no_home_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("mine")
+    with pytest.raises(PipelineError, match="is not a pipeline's home"):
+        clear_out(tmp_path)
+    assert (tmp_path / "thesis.docx").is_file()
+
+
+@pytest.mark.parametrize("empty", [{}, {"RAG_HOME": ""}, {"RAG_HOME": "", "DAGSTER_HOME": ""}])
+def test_an_empty_home_is_the_checkouts_for_make_too(empty: dict[str, str], tmp_path: Path) -> None:
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"include {PROJECT / 'Makefile'}\nsaid:\n\t@echo $$RAG_HOME $$DAGSTER_HOME\n")
+    run = ["env", "-u", "RAG_HOME", "-u", "DAGSTER_HOME", *(f"{name}={value}" for name, value in empty.items())]
+    done = subprocess.run([*run, "make", "-s", "said"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"{tmp_path}/.rag", f"{tmp_path}/.rag/dagster"]
