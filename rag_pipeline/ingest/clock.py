@@ -22,7 +22,7 @@ SKEW = timedelta(minutes=5)
 """Clocks of two machines differ by so much without anybody minding."""
 
 A_DAY = timedelta(days=1)
-"""A date has no time zone and a day may begin fourteen hours earlier elsewhere, so a value of tomorrow is not from the future."""
+"""A date has no time zone, and elsewhere the day began hours ago: a value of tomorrow is not from the future."""
 
 LONGEST_PAUSE = timedelta(days=14)
 """A pipeline that was not run for longer is asked about: was it, or is the clock wrong?"""
@@ -61,10 +61,12 @@ def clock_now(home: Path, now: datetime) -> Clock:
         return Clock(now, now)
     days = abs(now - last) / A_DAY
     found = (
-        f"the clock says {now:%Y-%m-%d %H:%M} UTC, {days:,.0f} days {'after' if now > last else 'before'} the last time that "
-        f"was believed ({last:%Y-%m-%d %H:%M})"
+        f"the clock says {now:%Y-%m-%d %H:%M} UTC, {days:,.0f} days {'after' if now > last else 'before'} the last time "
+        f"that was believed ({last:%Y-%m-%d %H:%M})"
     )
-    return Clock(now, last, f"{found}; nothing is deleted for its age until it is right, or `rag gc --clock-is-right` says it is")
+    return Clock(
+        now, last, f"{found}; nothing is deleted for its age until it is right, or `rag gc --clock-is-right` says it is"
+    )
 
 
 def look_at_clock(home: Path, now: datetime) -> Clock:

@@ -84,9 +84,7 @@ def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touche
     return rows.height
 
 
-def commit_listing(
-    tables: SourceTables, items: dict[str, Item], reader: str, staged: Staged, *, read: Set[str]
-) -> None:
+def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, staged: Staged, *, read: Set[str]) -> None:
     """Say what was listed; of items that were `read`, whether that settled them, of the others what was said before."""
     again = staged.unsettled_items | staged.unreadable_items
     previous = {name: settled for name, (_, _, settled) in listing_of(tables).items()}

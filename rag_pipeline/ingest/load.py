@@ -164,8 +164,8 @@ def _tell(contract: Contract, doubt: Doubt, lost: Collection[str]) -> None:
 
 def _lost(items: Collection[str]) -> str:
     return (
-        f"the tables do not hold what was stored of {len(items)} items (first: {min(items)}): a commit or rows of a table were "
-        "lost, as a power cut can do, or a load was killed"
+        f"the tables do not hold what was stored of {len(items)} items (first: {min(items)}): a commit or rows of a table "
+        "were lost, as a power cut can do, or a load was killed"
     )
 
 
@@ -247,4 +247,3 @@ def _report(
         ),
         unknown_columns=tuple(column_names(contract, staged, only_unknown=True)) if staged else (),
     )
-

@@ -74,8 +74,8 @@ def unusual_drop(tables: SourceTables, before: int, after: int) -> str:
     if drop <= max(_DOCUMENTS, usual * before / 100):
         return ""
     return (
-        f"{drop} of {before} documents left with this load ({100 * drop / before:.1f} %), where up to {usual:.1f} % is usual; "
-        "was the export read while it was still being written?"
+        f"{drop} of {before} documents left with this load ({100 * drop / before:.1f} %), where up to {usual:.1f} % is "
+        "usual; was the export read while it was still being written?"
     )
 
 

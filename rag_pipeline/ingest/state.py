@@ -59,7 +59,7 @@ class SourceState:
             ahead = f", but {self.from_the_future} from the future" if self.from_the_future else ""
             return f"has no {self.age_column} to tell its age by{ahead}"
         if self.age_hours < -SKEW / AN_HOUR:
-            return f"was last loaded {-self.age_hours:,.1f} h from now: the clock was wrong then, or is wrong now; load it again"
+            return f"was loaded {-self.age_hours:,.1f} h from now: the clock was wrong then or is wrong now; load it again"
         if self.age_hours > self.max_age_hours:
             return f"is {self.age_hours:.1f} h old, its contract allows {self.max_age_hours:g} h"
         return ""

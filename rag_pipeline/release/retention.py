@@ -4,6 +4,7 @@ import logging
 import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,7 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests, release_folders
 from rag_pipeline.index.views import sweep
+from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.lake import all_tables
 from rag_pipeline.release.audit import channel_now, moved_channels
 from rag_pipeline.release.channels import all_channels, channels_held
@@ -49,6 +51,8 @@ class Collected:
     exports: tuple[str, ...]
     """Graphs of models, by fingerprint, that neither the settings nor a kept release name."""
     dry_run: bool
+    clock_doubt: str = ""
+    """Why the clock cannot be believed, so that no old version of a table was removed."""
 
     @property
     def removed_bytes(self) -> int:
@@ -67,6 +71,7 @@ class Collected:
             "leftovers": list(self.leftovers),
             "exports": list(self.exports),
             "dry_run": self.dry_run,
+            "clock_doubt": self.clock_doubt,
         }
 
 
@@ -91,8 +96,13 @@ def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
     return tuple(Kept(manifest, tuple(because.get(manifest.id, ()))) for manifest in manifests)
 
 
-def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = False) -> Collected:
+def collect(
+    home: Path, *, keep: int, days: int, model: str, dry_run: bool = False, now: datetime | None = None
+) -> Collected:
     """Remove releases no reason keeps, vectors no kept release or stored chunk needs, and old versions of tables.
+
+    Versions of tables go by their age; none goes while the clock cannot be believed (`now`: what it says, if not the
+    system's). Releases are ordered by sequence, so they do not depend on it.
 
     `model`: fingerprint of the configured model, whose vectors of the stored chunks stay. Killed at any moment, it
     leaves nothing half: a release goes by one rename, and the next collection removes what that left.
@@ -122,7 +132,11 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
         vectors = 0 if unreadable else _collect_vectors(home, staying, model, dry_run=dry_run)
         queries = 0 if unreadable else _collect_query_vectors(home, used, dry_run=dry_run)
         exports = () if unreadable else _collect_exports(home, used, dry_run=dry_run)
-        files = sum(len(table.tidy(days, dry_run=dry_run)) for table in all_tables(home / "lake"))
+        clock = clock_now(home, now or datetime.now(UTC))
+        tables = [] if clock.doubt else all_tables(home / "lake")
+        files = sum(len(table.tidy(days, dry_run=dry_run)) for table in tables)
+        if clock.doubt:
+            log.warning("%s", clock.doubt)
     return Collected(
         kept=tuple(one for one in kept if one.because),
         removed=removed,
@@ -132,6 +146,7 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
         leftovers=leftovers,
         exports=exports,
         dry_run=dry_run,
+        clock_doubt=clock.doubt,
     )
 
 
