@@ -16,8 +16,8 @@ TIME_CHECK = "time_is_plausible"
 
 _SAYS = {
     LOST_CHECK: (
-        "The tables held all that earlier loads stored. What they lost (a power cut, a deleted row, a table set back) is read "
-        "again from the feed."
+        "The tables held all that earlier loads stored. What they lost (a power cut, a deleted row, a table set back) is "
+        "read again from the feed."
     ),
     VOLUME_CHECK: (
         "No more documents left than is usual for this source: the second largest drop of its last sixty loads, and at "
@@ -54,7 +54,7 @@ def _time(report: LoadReport, state: SourceState) -> str:
     says = [report.clock_doubt] if report.clock_doubt else []
     if state.from_the_future:
         says.append(
-            f"{state.from_the_future} values of {state.age_column} were more than a day in the future when they were loaded, "
-            "and do not count for the age of the source"
+            f"{state.from_the_future} values of {state.age_column} were more than a day in the future when they were "
+            "loaded, and do not count for the age of the source"
         )
     return "; ".join(says)
