@@ -204,6 +204,7 @@ def test_a_refresh_after_a_lost_commit_says_so_and_serves_everything_again(handb
     assert run().failed_checks == ()
 
 
+@pytest.mark.slow
 def test_what_was_lost_while_the_source_is_held_is_not_released(handbook: Workspace, run: Run) -> None:
     run()
     handbook.pages({"pets.md": "# Pets\n\nDogs may come to the office on Fridays.\n"})
