@@ -8,6 +8,7 @@ from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence import newest
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import all_manifests, read_manifest
+from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.health import damage_in_use
@@ -84,6 +85,8 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
                 "age_hours": round(state.age_hours, 1) if state.age_hours is not None else None,
                 "max_age_hours": state.max_age_hours,
                 "within_sla": state.within_sla,
+                "late_because": state.late_because,
+                "values_from_the_future": state.from_the_future,
                 "broken_rules": list(state.broken),
                 "contract": f"{state.contract_id} {state.contract_version}",
             }
@@ -96,6 +99,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
         "damaged": [
             {"channel": one.channel, "release": one.release, "what": list(one.what)} for one in damage_in_use(settings.home)
         ],
+        "clock_doubt": clock_now(settings.home, now).doubt,
         "candidate": _candidate(settings, now),
     }
 

@@ -86,11 +86,17 @@ def status(as_json: AsJson = False) -> None:
             f"{one['age_hours']} h" if one["age_hours"] is not None else "–",
             f"{one['max_age_hours']:g} h" if one["max_age_hours"] else "–",
             "yes" if one["within_sla"] else "NO",
-            one["reason"] or "; ".join(one["broken_rules"]),
+            one["reason"] or "; ".join(one["broken_rules"]) or one["late_because"],
         )
         for one in found["sources"]
     ]
     console.print(table_of("source", "last load", "documents", "refused", "age", "SLA", "within", "why", rows=rows))
+    for one in found["sources"]:
+        if one["values_from_the_future"]:
+            says = f"{one['values_from_the_future']} values its age is told by lie in the future and do not count"
+            console.print(f"[yellow]{escape(one['source'])}: {says}[/yellow]")
+    if found["clock_doubt"]:
+        console.print(found["clock_doubt"], style="yellow", markup=False)
     if found["candidate"]:
         verdict = found["candidate"]
         console.print(f"candidate {verdict['release']}: [bold]{verdict['verdict']}[/bold]")

@@ -1,5 +1,6 @@
 """`verify` and `gc`: is what is kept still what it was, and what may go."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,6 +74,9 @@ def _show_verified(
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")] = False,
+    clock_is_right: Annotated[
+        bool, typer.Option("--clock-is-right", help="The clock was doubted (`rag status` says why), and it is right.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove releases, vectors and table versions that no kept release needs; never what a channel points at.
@@ -80,8 +84,12 @@ def gc(
     Only what the pipeline made is removed. A file or folder of somebody else's is left where it lies.
     """
     from rag_pipeline.defs import run
+    from rag_pipeline.ingest.clock import believe_clock
 
-    told = run.collect(load_settings(), dry_run=dry_run)
+    settings = load_settings()
+    if clock_is_right:
+        believe_clock(settings.home, datetime.now(UTC), by=settings.actor)
+    told = run.collect(settings, dry_run=dry_run)
     if as_json:
         print_json(told)
         return
@@ -96,3 +104,5 @@ def gc(
     beside = [name for kind in ("views", "scratch", "reports", "files") for name in told[kind]]
     for name in (*told["removed"], *told["leftovers"], *told["exports"], *beside):
         console.print(f"  • {name}", markup=False)
+    if told["clock_doubt"]:
+        console.print(f"no old version of a table was removed: {told['clock_doubt']}", style="yellow", markup=False)

@@ -45,7 +45,8 @@ def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkRepo
         table.heal()
         wanted = _documents(home, sources).select("document_id", "content_hash").pipe(collected)
         stored = _stored(table)
-        current = stored.filter((pl.col("chunker") == chunker.fingerprint) & (pl.col("parts") == pl.col("found")))
+        whole = (pl.col("chunker") == chunker.fingerprint) & (pl.col("parts") == pl.col("found"))
+        current = stored.filter(whole & (pl.len().over("document_id") == 1))  # a lost commit can leave it cut in two ways
         stale = wanted.join(
             current, left_on=["document_id", "content_hash"], right_on=["document_id", "document_hash"], how="anti"
         )["document_id"]

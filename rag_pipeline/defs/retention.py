@@ -40,6 +40,7 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
                 "removed_vectors": done.vectors,
                 "removed_table_files": done.table_files,
                 "leftovers": table(("directory",), [[name] for name in done.leftovers], empty="none"),
+                "clock": done.clock_doubt or "as expected",
                 "told": done.told,
             }
         )

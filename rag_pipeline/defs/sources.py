@@ -9,6 +9,7 @@ import dagster as dg
 from rag_pipeline.contracts.contract import Column, Contract
 from rag_pipeline.defs import keys
 from rag_pipeline.defs.present import check, table
+from rag_pipeline.defs.source_checks import warning_specs, warnings
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.quality import QualityResult
 from rag_pipeline.ingest.report import LoadReport
@@ -38,6 +39,7 @@ def source_assets(contract: Contract, settings: Settings) -> dg.AssetsDefinition
                 )
                 for rule in contract.quality
             ),
+            *warning_specs(contract),
             dg.AssetCheckSpec(REFUSED_CHECK, asset=quarantine, description="Every row of the feed kept the contract."),
         ],
     )
@@ -53,6 +55,7 @@ def source_assets(contract: Contract, settings: Settings) -> dg.AssetsDefinition
                 check(documents, BATCH_CHECK, not report.held, says=_held_says(contract, report)),
                 _age_check(contract, state),
                 *(_quality_check(contract, result) for result in report.quality),
+                *warnings(contract, report, state),
             ],
         )
         yield dg.MaterializeResult(
@@ -160,6 +163,8 @@ def _documents_metadata(contract: Contract, report: LoadReport, state: SourceSta
         "items_listed": report.items_listed,
         "items_read": report.items_read,
         "items_unreachable": report.items_unreachable,
+        "items_read_again_because_lost": 0 if report.held else report.items_lost,
+        "values_from_the_future": state.from_the_future,
         "rows_in": report.rows_in,
         "rows_good": report.good,
         "rows_refused": report.refused,
@@ -247,12 +252,7 @@ def _age_check(contract: Contract, state: SourceState) -> dg.AssetCheckResult:
 def _age_says_now(contract: Contract, state: SourceState) -> str:
     if state.within_sla:
         return ""
-    if state.age_hours is None:
-        return f"Nothing was ever loaded. {contract.answers}"
-    return (
-        f"The data is {state.age_hours:.1f} hours old, the contract allows {contract.max_age_hours:g}: this blocks "
-        f"promotion. {contract.answers}"
-    )
+    return f"The source {state.late_because}: this blocks promotion. {contract.answers}"
 
 
 def _age_says(contract: Contract) -> str:

@@ -38,6 +38,7 @@ from rag_pipeline.index.manifest import (
     all_manifests,
     chroma_version,
     damaged_files,
+    next_sequence,
 )
 from rag_pipeline.index.prove import Expected, expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
@@ -154,6 +155,7 @@ def _build(
         manifest = Manifest(
             id=staging.name.removeprefix(STAGING),
             fingerprint=wanted,
+            sequence=next_sequence(releases),
             created_at=now,
             run_id=run_id,
             documents=documents,

@@ -142,6 +142,8 @@ class Manifest(_Frozen):
     format: Literal[1] = 1
     id: str
     fingerprint: str
+    sequence: int = 0
+    """What orders releases, from 1, whatever the clock said. 0: an older pipeline built it; those come first, by time."""
     created_at: datetime
     run_id: str
     documents: int
@@ -180,7 +182,7 @@ def read_manifest(release: Path) -> Manifest:
 
 
 def all_manifests(releases: Path) -> list[Manifest]:
-    """Every complete release, newest first; one whose manifest cannot be read is left out with a warning.
+    """Every complete release, newest first by sequence; one whose manifest cannot be read is left out with a warning.
 
     A folder without a manifest is no release, nor is one whose name starts with a dot.
     """
@@ -195,7 +197,12 @@ def all_manifests(releases: Path) -> list[Manifest]:
             manifests.append(manifest)
         else:
             log.warning("%s is left alone: it is a copy of release %s, not a release of this pipeline", folder, manifest.id)
-    return sorted(manifests, key=lambda manifest: (manifest.created_at, manifest.id), reverse=True)
+    return sorted(manifests, key=lambda one: (one.sequence, one.created_at, one.id), reverse=True)
+
+
+def next_sequence(releases: Path) -> int:
+    """The number of the next release. The caller holds the build lock, so that none is given twice."""
+    return max((manifest.sequence for manifest in all_manifests(releases)), default=0) + 1
 
 
 def release_folders(releases: Path) -> list[Path]:

@@ -38,9 +38,8 @@ def recipe_now(
 ) -> Recipe:
     """The recipe as of now; `retrieval` None: as the settings say. Reads tables and settings, changes nothing."""
     model = model_of(settings)
-    counts = dict(
-        chunks_table(settings.home).scan().group_by("source").agg(pl.len()).pipe(collected).iter_rows(),
-    )
+    held = collected(chunks_table(settings.home).scan().group_by("source").agg(pl.col("document_id").n_unique(), pl.len()))
+    counts = {source: (documents, chunks) for source, documents, chunks in held.iter_rows()}
     return Recipe(
         model=ModelEntry(
             name=str(model.folder) if Path(settings.model).expanduser().is_dir() else settings.model,
@@ -54,8 +53,8 @@ def recipe_now(
         chunker=chunker_of(settings).fingerprint,
         sources={
             contract.source: SourceEntry(
-                documents=state.documents,
-                chunks=counts.get(contract.source, 0),
+                documents=counts.get(contract.source, (0, 0))[0],  # of what is released, not of what a load told
+                chunks=counts.get(contract.source, (0, 0))[1],
                 data_version=state.data_version,
                 contract_id=contract.id,
                 contract_version=contract.version,

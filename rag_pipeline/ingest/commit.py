@@ -14,7 +14,8 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.ingest.connectors import Item
 from rag_pipeline.ingest.rows import Stamp, as_text
 from rag_pipeline.ingest.staged import Staged
-from rag_pipeline.ingest.tables import DOCUMENTS, LISTING, QUARANTINE, SourceTables
+from rag_pipeline.ingest.stored import listing_now, write_listing
+from rag_pipeline.ingest.tables import DOCUMENTS, QUARANTINE, SourceTables
 from rag_pipeline.lake import OP, collected, scan_file
 
 Changes = tuple[list[str], list[str], list[str]]
@@ -83,20 +84,16 @@ def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touche
     return rows.height
 
 
-def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, staged: Staged) -> None:
+def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, staged: Staged, *, read: Set[str]) -> None:
+    """Say what was listed; of items that were `read`, whether that settled them, of the others what was said before."""
     again = staged.unsettled_items | staged.unreadable_items
     previous = {name: settled for name, (_, _, settled) in listing_of(tables).items()}
-    touched = {rank[1] for rank in staged.winners.values()} | again
     rows = [
-        {
-            "item": name,
-            "version": item.version,
-            "reader": reader,
-            "settled": name not in again if name in touched else previous.get(name, True),
-        }
+        (name, item.version, reader, name not in again if name in read else previous.get(name, True))
         for name, item in items.items()
     ]
-    tables.listing.overwrite(pa.Table.from_pylist(rows, LISTING))
+    schema = {"item": pl.String, "version": pl.String, "reader": pl.String, "settled": pl.Boolean}
+    write_listing(tables, pl.DataFrame(rows, schema, orient="row"))
 
 
 def rivals(contract: Contract, tables: SourceTables, staged: Staged, *, among: Set[str]) -> set[str]:
@@ -118,7 +115,7 @@ def unsettle(tables: SourceTables, names: set[str]) -> None:
     """Have items of a held batch read again next time, also when their feed comes back with its old time of change."""
     if tables.listing.exists:
         settled = pl.col("settled") & ~pl.col("item").is_in(list(names))
-        tables.listing.overwrite(tables.listing.scan().with_columns(settled=settled).pipe(collected))
+        tables.listing.overwrite(listing_now(tables).with_columns(settled=settled))
 
 
 def items_in_quarantine(tables: SourceTables) -> set[str]:
@@ -128,5 +125,5 @@ def items_in_quarantine(tables: SourceTables) -> set[str]:
 
 
 def listing_of(tables: SourceTables) -> dict[str, tuple[str, str, bool]]:
-    rows = tables.listing.scan().select(LISTING.names).pipe(collected)
+    rows = listing_now(tables).select("item", "version", "reader", "settled")
     return {item: (version, reader, settled) for item, version, reader, settled in rows.iter_rows()}

@@ -2,18 +2,19 @@
 
 import json
 import logging
+from collections.abc import Collection
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ContractError, SourceUnavailable
 from rag_pipeline.files import close_to_others, exclusive, fingerprint_lines, private_folder
 from rag_pipeline.ingest.batch import batch_problem, column_names
+from rag_pipeline.ingest.clock import Clock, look_at_clock
 from rag_pipeline.ingest.commit import (
     Changes,
     commit_documents,
@@ -26,6 +27,7 @@ from rag_pipeline.ingest.commit import (
 )
 from rag_pipeline.ingest.connectors import Connector, Item, Named, connect
 from rag_pipeline.ingest.heal import heal_source
+from rag_pipeline.ingest.loads import remember_load, unusual_drop
 from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.quality import measure_quality
 from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
@@ -33,7 +35,8 @@ from rag_pipeline.ingest.retention import purge
 from rag_pipeline.ingest.rows import Stamp
 from rag_pipeline.ingest.stage import stage
 from rag_pipeline.ingest.staged import FILES, Staged
-from rag_pipeline.ingest.tables import LOADS, QUARANTINES, SourceTables, source_tables
+from rag_pipeline.ingest.stored import Doubt, doubtful_items, items_with_documents, note_purge
+from rag_pipeline.ingest.tables import QUARANTINES, SourceTables, source_tables
 from rag_pipeline.lake import collected
 from rag_pipeline.ours import remove_files
 from rag_pipeline.progress import progress
@@ -59,15 +62,22 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
         private_folder(home / QUARANTINES)  # before anything is written into it
         heal_source(tables)
         try:
-            purged, emptied = purge(contract, tables, now, run_id)
-            report = _load(contract, tables, scratch, run_id, now, secrets)
+            clock, doubt = look_at_clock(home, now), doubtful_items(tables)
+            purged, emptied = purge(contract, tables, clock.believed, run_id)
+            if purged or emptied:
+                note_purge(tables, doubt)
+            report = _load(contract, tables, scratch, run_id, clock, secrets, doubt)
             report = replace(
                 report,
+                at=now,
+                clock_doubt=clock.doubt,
                 removed=(*purged, *report.removed),
                 purged=len(purged) + emptied,
                 quality=measure_quality(contract, home),
             )
-            _remember(contract, tables, run_id, report)
+            if report.held and doubt.lost:
+                report = replace(report, items_lost=len(doubt.lost), reason=f"{report.reason}; {_lost(doubt.lost)}")
+            remember_load(contract, tables, run_id, report)
             return report
         finally:
             with suppress(OSError):  # the next load, or the next collection, makes up for it
@@ -77,20 +87,21 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
 
 
 def _load(
-    contract: Contract, tables: SourceTables, scratch: Path, run_id: str, now: datetime, secrets: Secrets
+    contract: Contract, tables: SourceTables, scratch: Path, run_id: str, clock: Clock, secrets: Secrets, doubt: Doubt
 ) -> LoadReport:
+    now = clock.believed
     try:
-        stamp = Stamp(contract, run_id, now, Shield(contract, secrets.salt))
+        stamp = Stamp(contract, run_id, now, clock.latest, Shield(contract, secrets.salt))
         connector = connect(contract, secrets)
     except ContractError as error:
         return _held(contract, tables, now, str(error))
     except SourceUnavailable as error:
         return _held(contract, tables, now, f"the feed could not be listed: {_told(stamp, error)}")
     with closing(connector):
-        return _load_from(connector, stamp, tables, scratch)
+        return _load_from(connector, stamp, tables, scratch, doubt)
 
 
-def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path) -> LoadReport:
+def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path, doubt: Doubt) -> LoadReport:
     contract, name = stamp.contract, stamp.shield.name
     listed = listing_of(tables)
     try:
@@ -105,17 +116,19 @@ def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch
     unreachable = sum(remark.count for remark in connector.remarks() if remark.unreachable)
     if not items:
         return _held(contract, tables, stamp.now, "the feed is empty: it lists nothing to read")
-    return replace(_load_items(items, connector, stamp, tables, scratch), items_unreachable=unreachable)
+    return replace(_load_items(items, connector, stamp, tables, scratch, doubt), items_unreachable=unreachable)
 
 
 def _load_items(
-    items: dict[str, Item], connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path
+    items: dict[str, Item], connector: Connector, stamp: Stamp, tables: SourceTables, scratch: Path, doubt: Doubt
 ) -> LoadReport:
     """`items` by the names they are stored under."""
     contract, listed = stamp.contract, listing_of(tables)
     reader = f"{contract.fingerprint}:{contract.version}:{stamp.shield.fingerprint}:{connector.reads}"
-    stale = [name for name, item in items.items() if listed.get(name) != (item.version, reader, True)]
-    gone = (listed.keys() | items_in_quarantine(tables)) - items.keys()
+    as_listed = {name for name, item in items.items() if listed.get(name, ())[:2] == (item.version, reader)}
+    _tell(contract, doubt, lost := doubt.lost & as_listed)
+    stale = [name for name in items if name not in as_listed or name in doubt.items or not listed[name][2]]
+    gone = (listed.keys() | items_in_quarantine(tables) | items_with_documents(tables)) - items.keys()
     if not stale and not gone and tables.documents.exists:
         return _report(contract, tables, stamp.now, "unchanged", items_listed=len(items))
 
@@ -131,11 +144,12 @@ def _load_items(
         unsettle(tables, read)
         return _held(contract, tables, stamp.now, reason, staged=staged, items=len(items))
 
+    before = tables.documents.scan().select(pl.len()).pipe(collected).item()
     changes = commit_documents(stamp, tables, staged, touched=(read | gone) - staged.unreadable_items)
     opened_or_resolved = commit_quarantine(stamp, tables, staged, touched=read | gone)
-    commit_listing(tables, items, reader, staged)
+    commit_listing(tables, items, reader, staged, read=read)
     outcome: Outcome = "accepted" if any(changes) or opened_or_resolved else "unchanged"
-    return _report(
+    report = _report(
         contract,
         tables,
         stamp.now,
@@ -144,6 +158,22 @@ def _load_items(
         items_read=len(stale),
         staged=staged,
         changes=changes,
+    )
+    return replace(report, items_lost=len(lost), unusual_drop=unusual_drop(tables, before, report.documents))
+
+
+def _tell(contract: Contract, doubt: Doubt, lost: Collection[str]) -> None:
+    """Say why items are read again although their feed did not change."""
+    if lost:
+        log.warning("%s: %s; they are read again", contract.source, _lost(lost))
+    if doubt.untold:
+        log.info("%s: its listing is of an older version of this pipeline, so every item is read once more", contract.source)
+
+
+def _lost(items: Collection[str]) -> str:
+    return (
+        f"the tables do not hold what was stored of {len(items)} items (first: {min(items)}): a commit or rows of a table "
+        "were lost, as a power cut can do, or a load was killed"
     )
 
 
@@ -225,26 +255,3 @@ def _report(
         ),
         unknown_columns=tuple(column_names(contract, staged, only_unknown=True)) if staged else (),
     )
-
-
-def _remember(contract: Contract, tables: SourceTables, run_id: str, report: LoadReport) -> None:
-    broken = [result.says for result in report.quality if not result.holds and result.rule.severity == "error"]
-    row = {
-        "at": report.at,
-        "run_id": run_id,
-        "outcome": report.outcome,
-        "reason": report.reason,
-        "contract_id": contract.id,
-        "contract_version": contract.version,
-        "documents": report.documents,
-        "refused": report.open_refusals,
-        "superseded": report.superseded,
-        "rows_in": report.rows_in,
-        "good": report.good,
-        "rows_refused": report.refused,
-        "expired": report.expired,
-        "purged": report.purged,
-        "broken": json.dumps(broken),
-        "data_version": report.data_version,
-    }
-    tables.loads.append(pa.Table.from_pylist([row], LOADS))

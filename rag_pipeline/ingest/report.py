@@ -33,6 +33,12 @@ class LoadReport:
     items_read: int = 0
     items_unreachable: int = 0
     """Items that could not be asked for now (a page that answers 500): they stay as they were last read."""
+    items_lost: int = 0
+    """Items that were read again only because the tables do not hold any more what was stored of them."""
+    unusual_drop: str = ""
+    """What is unusual about the number of documents that left, far below what would hold the source."""
+    clock_doubt: str = ""
+    """Why the clock of the machine cannot be believed."""
     rows_in: int = 0
     good: int = 0
     refused: int = 0

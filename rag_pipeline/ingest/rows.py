@@ -25,6 +25,9 @@ class Stamp:
     contract: Contract
     run_id: str
     now: datetime
+    """The last time that could be believed: what is too old to be kept is told by it."""
+    latest: datetime
+    """What is later than this, and more than a day, comes from the future."""
     shield: Shield
 
 

@@ -64,7 +64,7 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
                         documents.append(document_of(stamp, kept.row))
                 staged.good += len(documents)
                 for document in documents:
-                    settle(staged, document)
+                    settle(staged, document, stamp.latest)
                 good.write_table(pa.Table.from_pylist(documents, STAGED))
             staged.refused += len(refusals)
             bad.write_table(pa.Table.from_pylist(refusals, QUARANTINE))

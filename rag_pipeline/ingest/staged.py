@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.ingest.clock import A_DAY
 from rag_pipeline.ingest.rows import UNIQUES, Stamp, refusal_of
 from rag_pipeline.ingest.tables import DOCUMENTS
 
@@ -83,10 +84,15 @@ class Staged:
         return document_id in self.winners and self.winners[document_id][1:] == (item, row)
 
 
-def settle(staged: Staged, document: dict[str, Any]) -> None:
+def settle(staged: Staged, document: dict[str, Any], latest: datetime) -> None:
+    """Settle whether a row stands for its document. A time of change from the future counts as none; it may come true."""
     oldest = datetime.min.replace(tzinfo=UTC)
-    rank = (document["modified_at"] or oldest, document["item"], document["row"])
+    modified_at = document["modified_at"] or oldest
+    not_yet = modified_at > latest + A_DAY
+    rank = (oldest if not_yet else modified_at, document["item"], document["row"])
     other = staged.winners.get(document["document_id"])
+    if other is not None and not_yet:
+        staged.unsettled_items.add(rank[1])
     if other is not None and other[1] != rank[1]:
         staged.unsettled_items.add(min(other, rank)[1])
     if other is None or rank > other:

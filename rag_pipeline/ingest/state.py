@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.contract import Column, Contract
+from rag_pipeline.ingest.clock import A_DAY, SKEW
+from rag_pipeline.ingest.loads import clocks_of_runs, loads_in_order
 from rag_pipeline.ingest.quality import stored_values
 from rag_pipeline.ingest.tables import SourceTables, source_tables
 from rag_pipeline.lake import collected
+
+AN_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +35,50 @@ class SourceState:
     contract_version: str
     broken: tuple[str, ...] = ()
     """Quality rules of severity error that did not hold after the last load."""
+    lost: int = 0
+    """Items whose rows the tables had lost at the last load, which was held, so that they were not read again."""
+    age_column: str | None = None
+    """The column the age is told by; None: by the last load that was not held."""
+    from_the_future: int = 0
+    """Values of that column that were later than the clock when they were loaded: they do not count."""
 
     @property
     def within_sla(self) -> bool:
-        """A source that was never loaded keeps no promise."""
+        return not self.late_because
+
+    @property
+    def late_because(self) -> str:
+        """Why the source is not within its SLA, as what is said of it; empty when it is.
+
+        A source that was never loaded keeps no promise, nor does one whose age is told by a clock that was wrong.
+        """
         if self.max_age_hours is None:
-            return True
-        return self.age_hours is not None and self.age_hours <= self.max_age_hours
+            return ""
+        if self.age_hours is None:
+            if self.loaded_at is None or self.age_column is None:
+                return "was never loaded"
+            ahead = f", but {self.from_the_future} from the future" if self.from_the_future else ""
+            return f"has no {self.age_column} to tell its age by{ahead}"
+        if self.age_hours < -SKEW / AN_HOUR:
+            return f"was loaded {-self.age_hours:,.1f} h from now: the clock was wrong then or is wrong now; load it again"
+        if self.age_hours > self.max_age_hours:
+            return f"is {self.age_hours:.1f} h old, its contract allows {self.max_age_hours:g} h"
+        return ""
 
 
 def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
     """The state of one source.
 
     Its age counts from the newest value of the column the SLA names, or, when it names none, from the last load that
-    was not held.
+    was not held. Loads count in the order they came; what was from the future when it was loaded does not count.
     """
     tables = source_tables(home, contract.source)
-    loads = tables.loads.scan().pipe(collected).sort("at")
+    loads = loads_in_order(tables)
     last = loads.tail(1).to_dicts()
     good = loads.filter(pl.col("outcome") != "held").tail(1).to_dicts()
-    as_of = _newest(contract, tables) if contract.age_column else (good[0]["at"] if good else None)
+    as_of, ahead = good[0]["known_at"] if good else None, 0
+    if contract.age_column:
+        as_of, ahead = newest_value(contract, tables, contract.age_column)
     return SourceState(
         source=contract.source,
         outcome=last[0]["outcome"] if last else "never loaded",
@@ -65,17 +93,37 @@ def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
         contract_id=contract.id,
         contract_version=contract.version,
         broken=tuple(json.loads(last[0].get("broken") or "[]")) if last else (),
+        lost=(last[0].get("lost") or 0) if last else 0,
+        age_column=contract.age_column,
+        from_the_future=ahead,
     )
 
 
-def _newest(contract: Contract, tables: SourceTables) -> datetime | None:
-    modified = contract.column("modified_at")
-    if modified and modified.name == contract.age_column:
-        value = tables.documents.scan().select(pl.col("modified_at").max()).pipe(collected).item()
-        return value if isinstance(value, datetime) else None
-    column = next(column for column in contract.columns if column.name == contract.age_column)
-    newest = stored_values(tables, column).drop_nulls().max()
-    if not isinstance(newest, str):
-        return None
-    value = datetime.fromisoformat(newest)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+def newest_value(contract: Contract, tables: SourceTables, name: str) -> tuple[datetime | None, int]:
+    """The newest value of a column of the stored documents that was not from the future, and how many were.
+
+    Each is held against the clock of the load that stored it, and a load may be known to have been earlier than its clock
+    said. Up to a day ahead a value counts as of that very moment. One whose load nobody remembers, as one that was killed,
+    is held against the last load.
+    """
+    column = next(column for column in contract.columns if column.name == name)
+    runs, last_good = clocks_of_runs(tables)
+    stored = tables.documents.scan().select("run_id").pipe(collected)
+    frame = stored.with_columns(moments(tables, column)).drop_nulls("moment")
+    if frame.is_empty() or last_good is None:
+        return None, 0
+    clock = pl.DataFrame({"run_id": list(runs), "clock": list(runs.values())})
+    frame = frame.join(clock, on="run_id", how="left").with_columns(pl.col("clock").fill_null(last_good))
+    ahead = frame.filter(pl.col("moment") > pl.col("clock") + A_DAY)
+    counted = frame.filter(pl.col("moment") <= pl.col("clock") + A_DAY)
+    newest = counted.select(pl.min_horizontal("moment", "clock").max()).item()
+    return newest, ahead.height
+
+
+def moments(tables: SourceTables, column: Column) -> pl.Series:
+    """`moment`: a column of the stored documents as times, in the order of the table; a date is its first moment."""
+    if column.role == "modified_at":
+        return tables.documents.scan().select(moment="modified_at").pipe(collected)["moment"]
+    values = [datetime.fromisoformat(text) if text else None for text in stored_values(tables, column)]
+    zoned = [value if value is None or value.tzinfo else value.replace(tzinfo=UTC) for value in values]
+    return pl.Series("moment", [value and value.astimezone(UTC) for value in zoned], pl.Datetime("us", "UTC"))

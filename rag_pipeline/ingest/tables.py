@@ -51,12 +51,17 @@ LISTING = pa.schema(
         ("version", pa.string()),
         ("reader", pa.string()),  # rules and connector version it was read with
         ("settled", pa.bool_()),  # False: read again next time, its key stands in two items
+        ("documents", pa.int64()),  # stored of it when this was written; null: an older version did not say
+        ("documents_sum", pa.int64()),  # of their hashes
+        ("refusals", pa.int64()),  # open ones; neither documents nor refusals: it was read and gave nothing
+        ("refusals_sum", pa.int64()),
     ]
 )
 
 LOADS = pa.schema(
     [
-        ("at", _TIME),
+        ("sequence", pa.int64()),  # from 1; what orders the loads of a source. Null: of an older version, by `at`
+        ("at", _TIME),  # by the clock of the machine, which may have been wrong
         ("run_id", pa.string()),
         ("outcome", pa.string()),  # accepted | unchanged | held
         ("reason", pa.string()),
@@ -70,6 +75,7 @@ LOADS = pa.schema(
         ("rows_refused", pa.int64()),
         ("expired", pa.int64()),
         ("purged", pa.int64()),
+        ("lost", pa.int64()),  # items whose rows the tables had lost and that could not be read again: only when held
         ("broken", pa.string()),  # JSON list: quality rules of severity error that do not hold
         ("data_version", pa.string()),
     ]

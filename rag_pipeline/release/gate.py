@@ -1,12 +1,14 @@
 """The gate's decision: a pure function of evidence, policy, facts and the time. It reads and writes nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.ingest.state import SourceState
 from rag_pipeline.release.demands import Findings, golden_sets
 from rag_pipeline.release.policy import Policy
+from rag_pipeline.release.shrink import InProduction, shrunk_sources
 from rag_pipeline.release.verdict import Outcome, Reason, Verdict, invalid
 
 _CLOCK_SKEW_HOURS = 5 / 60
@@ -29,6 +31,10 @@ class Facts:
     """Who rolled this very content back and why, unless a person names the release now."""
     damage: tuple[str, ...] = ()
     """Files of the release that differ from its manifest."""
+    documents: Mapping[str, int] = field(default_factory=dict)
+    """Source -> documents of the release."""
+    in_production: InProduction | None = None
+    """What sources it may lack nothing of; None where nothing is in production, or a person goes back to what was."""
 
 
 def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts, now: datetime) -> Verdict:
@@ -41,6 +47,7 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         _overlap(evidence, policy, channel, found)
         reasons = [*found.reasons, *_index(evidence, policy, channel), *_latency(evidence, policy, channel)]
     reasons += _release(facts) + _sources(policy, channel, facts)
+    reasons += shrunk_sources(policy, channel, facts.release, facts.in_production, facts.documents)
     order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive")
     outcome: Outcome = next((one for one in order if any(reason.outcome == one for reason in reasons)), "passed")
     return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings))
@@ -149,7 +156,15 @@ def _sources(policy: Policy, channel: str, facts: Facts) -> list[Reason]:
         for state in facts.sources
         for rule in state.broken
     ]
-    return late + (broken if demands.sources_keep_quality else [])
+    lost = [
+        invalid(
+            f"source {state.source}: its tables lost what was stored of {state.lost} items, and its feed could not be read "
+            f"since; `rag refresh --source {state.source}` reads them again"
+        )
+        for state in facts.sources
+        if state.lost
+    ]
+    return late + lost + (broken if demands.sources_keep_quality else [])
 
 
 def _late_sources(policy: Policy, channel: str, facts: Facts) -> list[Reason]:
@@ -158,9 +173,7 @@ def _late_sources(policy: Policy, channel: str, facts: Facts) -> list[Reason]:
         Reason(
             "regressed",
             line,
-            f"source {state.source} is {state.age_hours:.1f} h old, its contract allows {state.max_age_hours:g} h"
-            if state.age_hours is not None
-            else f"source {state.source} was never loaded",
+            f"source {state.source} {state.late_because}",
         )
         for state in facts.sources
         if not state.within_sla

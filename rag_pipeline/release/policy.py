@@ -98,6 +98,8 @@ class ChannelPolicy(_Strict):
     sources_within_sla: bool = True
     sources_keep_quality: bool = True
     """Refuse a release built from data that breaks a quality rule of severity error of its contract."""
+    sources_may_shrink_percent: float | None = Field(default=20.0, ge=0, le=100)
+    """Documents of each source in production that the candidate may lack; one document always may. null: no limit."""
     approximate_recall_min: float | None = Field(default=None, ge=0, le=1)
     """Share of the ten truly nearest chunks that the index finds, by exact search."""
     overlap_at_10_min: float | None = Field(default=None, ge=0, le=1)
@@ -125,8 +127,12 @@ class Policy:
     channels: dict[str, ChannelPolicy]
 
     def fingerprint(self, channel: str) -> str:
-        """Of one channel's demands: changing another channel's, or a comment, does not make evidence stale."""
-        return fingerprint(self.channel(channel).model_dump(mode="json", exclude={"promotion", "watch"}))
+        """Of one channel's demands: changing another channel's, or a comment, does not make evidence stale.
+
+        Nor does what nothing has to be measured for.
+        """
+        unmeasured = {"promotion", "watch", "sources_may_shrink_percent"}
+        return fingerprint(self.channel(channel).model_dump(mode="json", exclude=unmeasured))
 
     @property
     def fingerprints(self) -> dict[str, str]:

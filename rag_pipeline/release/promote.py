@@ -17,6 +17,7 @@ from rag_pipeline.release.audit import channel_now, move_and_record, record, set
 from rag_pipeline.release.channels import PRODUCTION, Channel, read_channel, serving
 from rag_pipeline.release.gate import Facts, decide
 from rag_pipeline.release.policy import Policy, read_policy
+from rag_pipeline.release.shrink import InProduction
 from rag_pipeline.release.verdict import Verdict
 from rag_pipeline.settings import Settings
 
@@ -87,6 +88,8 @@ def promote(
         settled = beside.submit(settle, desk.home, channel, expected)
         facts, evidence = _facts(desk, release_id, channel, named=named)
         settled.result()
+    if withdraw:  # what served before may well be smaller
+        facts = replace(facts, in_production=None)
     verdict = decide(evidence, desk.policy, channel, facts, desk.now)
     if expected and expected.release == release_id:
         return Promotion(verdict, expected, moved=False)
@@ -145,14 +148,33 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
             sources=tuple(_as_built(state, manifest) for state in sources),
             withdrawn="" if named else withdrawn,
             damage=damage.result(),
+            documents=_documents(manifest),
+            in_production=_in_production(desk.home, manifest),
         )
     return facts, newest(desk.home, manifest.fingerprint)
+
+
+def _documents(manifest: Manifest) -> dict[str, int]:
+    return {source: entry.documents for source, entry in manifest.sources.items()}
+
+
+def _in_production(home: Path, candidate: Manifest) -> InProduction | None:
+    """What is in production, None when nothing is. The same content under another id has the same documents."""
+    channel = read_channel(home, PRODUCTION)
+    if channel is None:
+        return None
+    if channel.fingerprint == candidate.fingerprint:
+        return InProduction(_documents(candidate))
+    try:
+        return InProduction(_documents(read_manifest(home / "releases" / channel.release)))
+    except ReleaseError as error:
+        return InProduction({}, unreadable=str(error))
 
 
 def _as_built(state: SourceState, manifest: Manifest) -> SourceState:
     """A source's state without quality rules that broke on other data than the release was built from."""
     built = manifest.sources.get(state.source)
-    return state if built and built.data_version == state.data_version else replace(state, broken=())
+    return state if built and built.data_version == state.data_version else replace(state, broken=(), lost=0)
 
 
 def _withdrawn(expected: Channel | None, promoted: str, says: str, withdraw: bool) -> dict[str, str]:

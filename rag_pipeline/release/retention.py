@@ -3,6 +3,7 @@
 import logging
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from rag_pipeline.files import exclusive
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests, foreign_files
+from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.lake import collected
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH, found, remove
 from rag_pipeline.release.audit import channel_now, moved_channels
@@ -45,6 +47,8 @@ class Collected:
     exports: tuple[str, ...]
     """Graphs of models, by fingerprint, that neither the settings nor a kept release name."""
     dry_run: bool
+    clock_doubt: str = ""
+    """Why the clock cannot be believed, so that no old version of a table was removed."""
     swept: Swept = field(default_factory=Swept)
     """What went beside all that, by the names of files and folders."""
 
@@ -70,6 +74,7 @@ class Collected:
             "exports": list(self.exports),
             **self.swept.told,
             "dry_run": self.dry_run,
+            "clock_doubt": self.clock_doubt,
         }
 
 
@@ -97,8 +102,13 @@ def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
     return tuple(Kept(manifest, tuple(because.get(manifest.id, ()))) for manifest in manifests)
 
 
-def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = False) -> Collected:
+def collect(
+    home: Path, *, keep: int, days: int, model: str, dry_run: bool = False, now: datetime | None = None
+) -> Collected:
     """Remove releases no reason keeps, vectors no kept release or stored chunk needs, and old versions of tables.
+
+    Versions of tables go by their age; none goes while the clock cannot be believed (`now`: what it says, if not the
+    system's). Releases are ordered by sequence, so they do not depend on it.
 
     `model`: fingerprint of the configured model, whose vectors of the stored chunks stay. Killed at any moment, it
     leaves nothing half: a release goes by one rename, and the next collection removes what that left.
@@ -120,7 +130,11 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
         swept = sweep_up(home, gone, dry_run=dry_run)
         stack.enter_context(exclusive(home / "lake", "chunks", wait_s=600))
         stack.enter_context(exclusive(home / "lake", "vectors", wait_s=3600))
-        swept = replace(swept, tables=tidy_tables(home, days, dry_run=dry_run))  # before rows go: that is a new version
+        clock = clock_now(home, now or datetime.now(UTC))
+        if clock.doubt:
+            log.warning("%s", clock.doubt)
+        else:  # before rows go: that is a new version
+            swept = replace(swept, tables=tidy_tables(home, days, dry_run=dry_run))
         staying = [one.manifest for one in kept if one.because]
         unreadable = {path.name for path in found(releases, RELEASE)} - {one.manifest.id for one in kept}
         used = {model, *(manifest.model.fingerprint for manifest in staying)}
@@ -136,6 +150,7 @@ def collect(home: Path, *, keep: int, days: int, model: str, dry_run: bool = Fal
         exports=exports,
         dry_run=dry_run,
         swept=swept,
+        clock_doubt=clock.doubt,
     )
 
 

@@ -38,9 +38,7 @@ def _stale(desk: Desk) -> list[Rot]:
     return [
         Rot(
             "stale sources",
-            f"{state.source} is {state.age_hours:.1f} h old, its contract allows {state.max_age_hours:g} h"
-            if state.age_hours is not None
-            else f"{state.source} was never loaded",
+            f"{state.source} {state.late_because}",
         )
         for state in states
         if not state.within_sla

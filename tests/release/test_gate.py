@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.release.policy import Policy
+from rag_pipeline.release.shrink import InProduction
 from tests.corpus.small import NOW
 from tests.release.cases import (
     GATE,
@@ -187,8 +188,33 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
         "source handbook breaks its contract's quality rule enough: rowCount is 3 rows",
         "gate.yaml:5",
     ),
+    "a source loaded by a clock that was ahead": (
+        lambda case: case.facts_are(sources=(replace(SOURCE, age_hours=-307_600.0),)),
+        REGRESSED,
+        "source handbook was loaded 307,600.0 h from now: the clock was wrong then or is wrong now; load it again",
+        "gate.yaml:4",
+    ),
+    "a source whose every date lies in the future": (
+        lambda case: case.facts_are(sources=(replace(SOURCE, age_hours=None, age_column="changed", from_the_future=3),)),
+        REGRESSED,
+        "source handbook has no changed to tell its age by, but 3 from the future",
+        "gate.yaml:4",
+    ),
+    "a held source whose tables lost rows": (
+        lambda case: case.facts_are(sources=(replace(SOURCE, lost=24),)),
+        INVALID,
+        "source handbook: its tables lost what was stored of 24 items, and its feed could not be read since; `rag refresh "
+        "--source handbook` reads them again",
+        "",
+    ),
+    "a source that shrank": (
+        lambda case: case.facts_are(documents={"handbook": 6}, in_production=InProduction({"handbook": 30})),
+        REGRESSED,
+        "source handbook has 6 documents, 80.0 % less than the 30 in production; at most 20 % may go",
+        "gate.yaml:2",
+    ),
     "a source never loaded": (
-        lambda case: case.facts_are(sources=(replace(SOURCE, age_hours=None),)),
+        lambda case: case.facts_are(sources=(replace(SOURCE, age_hours=None, loaded_at=None),)),
         REGRESSED,
         "source handbook was never loaded",
         "gate.yaml:4",

@@ -80,8 +80,11 @@ class SourceRow:
         if state.outcome == "never loaded":
             says.append("Never loaded.")
         elif not state.within_sla and state.max_age_hours is not None:
-            age = f"{hours(state.age_hours)} old" if state.age_hours is not None else "of unknown age"
-            says.append(f"Out of date: its data is {age}, its contract allows {hours(state.max_age_hours)}.")
+            if state.age_hours is not None and state.age_hours >= 0:
+                age = f"its data is {hours(state.age_hours)} old, its contract allows {hours(state.max_age_hours)}"
+            else:
+                age = f"it {state.late_because}"
+            says.append(f"Out of date: {age}.")
         return says + [f"A quality rule does not hold: {rule}." for rule in state.broken]
 
 

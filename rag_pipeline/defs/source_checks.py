@@ -1,0 +1,60 @@
+"""Checks on a source that only warn: of what the tables lost, of how much left, of what time it is."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs import keys
+from rag_pipeline.defs.present import check
+from rag_pipeline.ingest.report import LoadReport
+from rag_pipeline.ingest.state import SourceState
+
+LOST_CHECK = "tables_hold_what_was_stored"
+VOLUME_CHECK = "volume_is_as_usual"
+TIME_CHECK = "time_is_plausible"
+
+_SAYS = {
+    LOST_CHECK: (
+        "The tables held all that earlier loads stored. What they lost (a power cut, a deleted row, a table set back) is "
+        "read again from the feed."
+    ),
+    VOLUME_CHECK: (
+        "No more documents left than is usual for this source: the second largest drop of its last sixty loads, and at "
+        "least 5 % and 3 documents. Far below what holds the source; an export that was cut short looks like this."
+    ),
+    TIME_CHECK: "The clock fits the loads before, and no value that the source's age is told by lies in the future.",
+}
+
+
+def warning_specs(contract: Contract) -> Iterator[dg.AssetCheckSpec]:
+    for name, says in _SAYS.items():
+        yield dg.AssetCheckSpec(name, asset=keys.documents(contract.source), description=says)
+
+
+def warnings(contract: Contract, report: LoadReport, state: SourceState) -> Iterator[dg.AssetCheckResult]:
+    found = {LOST_CHECK: _lost(report), VOLUME_CHECK: report.unusual_drop, TIME_CHECK: _time(report, state)}
+    for name, says in found.items():
+        told = f"{says}. {contract.answers}" if says else ""
+        documents = keys.documents(contract.source)
+        yield check(documents, name, not says, severity=dg.AssetCheckSeverity.WARN, says=told)
+
+
+def _lost(report: LoadReport) -> str:
+    if not report.items_lost:
+        return ""
+    what = "could not be read again, because the source is held" if report.held else "were read again"
+    return (
+        f"The tables did not hold what was stored of {report.items_lost} items, which {what}: a commit or rows of a table "
+        "were lost, as a power cut can do, or a load was killed"
+    )
+
+
+def _time(report: LoadReport, state: SourceState) -> str:
+    says = [report.clock_doubt] if report.clock_doubt else []
+    if state.from_the_future:
+        says.append(
+            f"{state.from_the_future} values of {state.age_column} were more than a day in the future when they were "
+            "loaded, and do not count for the age of the source"
+        )
+    return "; ".join(says)
