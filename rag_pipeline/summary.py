@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence import newest
 from rag_pipeline.index.candidate import read_candidate
@@ -95,6 +96,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
             {"channel": one.channel, "release": one.release, "what": list(one.what)} for one in damage_in_use(settings.home)
         ],
         "candidate": _candidate(settings, now),
+        "runs": runs_now(settings),
     }
 
 
