@@ -74,9 +74,9 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Path, *, location: str | N
         run = record.dagster_run
         since = f"{record.update_timestamp:%Y-%m-%d %H:%M:%S} UTC"
         says = (
-            f"The process of this run is gone: it was killed, or the machine went down. The record had said {run.status.value}"
-            f" since {since}, which keeps later runs waiting; found by {by}. What the run had committed stays, and the next "
-            "one goes on from there."
+            "The process of this run is gone: it was killed, or the machine went down. The record had said "
+            f"{run.status.value} since {since}, which keeps later runs waiting; found by {by}. What the run had committed "
+            "stays, and the next one goes on from there."
         )
         tag_outcome(instance, run.run_id, home)
         died = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
