@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.events import EngineEventData
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
@@ -49,9 +50,8 @@ class OneAtATime(Executor):
             held.enter_context(at_work(self._home, run_id))
             instance.add_run_tags(run_id, {HOME: str(self._home)})
             if not _taken(held, self._home, 0):
-                yield dg.DagsterEvent.engine_event(
-                    plan_context, "Another run of this pipeline is at work; this one waits for it."
-                )
+                says = "Another run of this pipeline is at work; this waits for it."
+                yield dg.DagsterEvent.engine_event(plan_context, says, EngineEventData())
                 self._wait(held)
             run = instance.get_run_by_id(run_id)
             if run is None or run.is_finished or run.status == dg.DagsterRunStatus.CANCELING:
