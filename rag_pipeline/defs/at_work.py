@@ -17,7 +17,7 @@ def at_work(home: Path, run_id: str) -> Iterator[None]:
     named = _lock_of(home, run_id)
     named.parent.mkdir(parents=True, exist_ok=True)
     unnamed = named.with_name(f".{named.name}")
-    descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT)
+    descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o644)  # readers of other accounts may look
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -55,9 +55,9 @@ def sweep(home: Path) -> None:
 
 
 def _is_held(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDWR)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look do not take each other for the run
     except BlockingIOError:
         return True
     finally:

@@ -1,11 +1,14 @@
 """What a run came to, as tags on its record, so that the Runs page tells a good night from one that was held or refused."""
 
+import logging
 from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType
 
 from rag_pipeline.defs.channel import LET_PASS
+
+log = logging.getLogger("rag_pipeline")
 
 HOME = "rag/home"
 """RAG_HOME of the pipeline a run belongs to."""
@@ -19,7 +22,10 @@ _NAMES = 10
 
 def tag_outcome(instance: dg.DagsterInstance, run_id: str, home: Path) -> None:
     """Write the candidate, its verdict, the sources that were held and the channels that moved or refused on the run."""
-    instance.add_run_tags(run_id, {HOME: str(home), **outcome(instance, run_id)})
+    try:
+        instance.add_run_tags(run_id, {HOME: str(home), **outcome(instance, run_id)})
+    except Exception as error:  # whatever the storage raises: tags are for people, and no run fails for want of them
+        log.warning("the tags of run %s could not be written: %s", run_id, error)
 
 
 def outcome(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:

@@ -67,9 +67,13 @@ class Night:
 
     def command(self, *words: str) -> "subprocess.Popen[bytes]":
         """A `rag` command in a process of its own."""
-        code = f"import sys; sys.argv = {['rag', *words]!r}; from rag_pipeline.cli import main; main()"
         with (self.workspace.root / "command.log").open("ab") as log:
-            return _started([sys.executable, "-c", code], self.environment, log)
+            return _started([sys.executable, "-c", _code(words)], self.environment, log)
+
+    def says(self, *words: str) -> str:
+        """What a `rag` command prints."""
+        command = [sys.executable, "-c", _code(words)]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout
 
     def runs(self) -> list[dg.DagsterRun]:
         """Every run, oldest first."""
@@ -106,3 +110,7 @@ class Night:
 
 def _started(command: list[str], environment: Mapping[str, str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=dict(environment), stdout=log, stderr=log, start_new_session=True)
+
+
+def _code(words: tuple[str, ...]) -> str:
+    return f"import sys; sys.argv = {['rag', *words]!r}; from rag_pipeline.cli import main; main()"

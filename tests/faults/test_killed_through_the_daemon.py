@@ -3,6 +3,7 @@
 With one run at a time, one record of a run that nobody works on any more would stop every night to come.
 """
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -45,6 +46,8 @@ def test_after_a_killed_command_the_next_tick_runs(night: Night) -> None:
     assert process == command.pid
     os.killpg(command.pid, signal.SIGKILL)
     command.wait()
+    (named,) = json.loads(night.says("status", "--json"))["runs"]
+    assert (named["run_id"], named["started_by"], named["alive"]) == (dead, "rag refresh", False)
     night.start()
     assert_the_next_tick_promotes(night, dead)
     assert "found by sensor end_dead_runs" in reasons(dead)
