@@ -78,7 +78,7 @@ OTHERS = {
     "it belongs to another code location": {"location": "billing"},
     "it belongs to no code location and no command": {"location": None},
     "it belongs to another home": {"tags": {"rag/command": "refresh", "rag/home": "/somewhere/else"}},
-    "its worker has just begun": {"age": timedelta(seconds=5)},
+    "its worker has just begun": {"age": timedelta(minutes=-2)},  # leaves a slow machine the time to get here
     "its worker is still importing": {"status": dg.DagsterRunStatus.STARTING, "age": timedelta(minutes=2)},
 }
 
