@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence import newest
 from rag_pipeline.index.candidate import read_candidate
@@ -101,6 +102,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
         ],
         "clock_doubt": clock_now(settings.home, now).doubt,
         "candidate": _candidate(settings, now),
+        "runs": runs_now(settings),
     }
 
 

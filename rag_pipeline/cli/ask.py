@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json, says_of_run, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import no_home_says
 from rag_pipeline.index.manifest import Mode
@@ -102,6 +102,8 @@ def status(as_json: AsJson = False) -> None:
         console.print(f"candidate {verdict['release']}: [bold]{verdict['verdict']}[/bold]")
         for reason in verdict["reasons"]:
             console.print(f"  • {reason}", markup=False)
+    for one in found["runs"]:
+        console.print(says_of_run(one), style="red" if one["alive"] is False else None, markup=False)
 
 
 def releases(as_json: AsJson = False) -> None:

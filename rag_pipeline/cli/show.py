@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -25,3 +25,13 @@ def table_of(*headers: str, rows: Sequence[tuple[Any, ...]]) -> Table:
 def print_json(value: Any) -> None:
     """One line on stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def says_of_run(run: Mapping[str, Any]) -> str:
+    """One line about a run that is not finished, as `status` found it."""
+    state = {True: "at work", False: "dead", None: "of somebody else"}[run["alive"]]
+    waits = f"; runs that wait for it: {run['waiting']}" if run["waiting"] else ""
+    return (
+        f"run {run['run_id']} ({run['job']}, started by {run['started_by']}) is {run['status']} since {run['since']} UTC: "
+        f"{state}{waits}. {run['next']}."
+    )

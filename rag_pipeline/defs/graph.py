@@ -6,6 +6,7 @@ from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.candidate import candidate_asset
 from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.corpus import corpus_assets
+from rag_pipeline.defs.dead_runs import dead_runs_sensor
 from rag_pipeline.defs.evaluation import evaluation_asset
 from rag_pipeline.defs.golden import golden_assets, golden_names
 from rag_pipeline.defs.jobs import jobs, schedules
@@ -13,6 +14,7 @@ from rag_pipeline.defs.production_evaluation import production_evaluation_asset
 from rag_pipeline.defs.ready import check_crons
 from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.sources import source_assets
+from rag_pipeline.defs.worker import executor
 from rag_pipeline.release.policy import promotions
 from rag_pipeline.settings import Settings
 
@@ -40,5 +42,6 @@ def build(settings: Settings) -> dg.Definitions:
         ],
         jobs=list(defined.values()),
         schedules=schedules(settings, contracts, defined),
-        executor=dg.in_process_executor,  # torch is imported once, and one writer is all there is
+        sensors=[dead_runs_sensor(settings)],
+        executor=executor(settings),
     )

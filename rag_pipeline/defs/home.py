@@ -1,5 +1,7 @@
 """Where Dagster keeps its own state for this pipeline, set up so that it sends nothing and shows our logs."""
 
+import hashlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,13 +12,19 @@ from rag_pipeline.files import exclusive
 from rag_pipeline.home import claim_home
 from rag_pipeline.settings import Settings, dagster_home, load_settings
 
+log = logging.getLogger("rag_pipeline")
+
 _INSTANCE = Path(__file__).with_name("instance.yaml")
+
+_EARLIER = {"e8765668a9e16115e7066a0d5b27570f34af784461d2b16f19586bd8e4dae38a"}
+"""SHA-256 of what `instance.yaml` was before: a copy that nobody edited is brought up to date."""
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
     """DAGSTER_HOME (default `RAG_HOME/dagster`), made if need be, with our `instance.yaml` in it as `dagster.yaml`.
 
-    Or a link to it, where its name is one that Dagster cannot take.
+    Or a link to it, where its name is one that Dagster cannot take. A `dagster.yaml` that a person wrote or edited stays as
+    it is; a log line says what it lacks.
     """
     claim_home(settings)
     home = dagster_home(settings.home)
@@ -25,9 +33,21 @@ def prepare_dagster_home(settings: Settings) -> Path:
     os.environ["DAGSTER_HOME"] = str(home)
     with exclusive(home, "config", wait_s=30):
         target = home / "dagster.yaml"
-        if not target.exists() or not target.read_text(encoding="utf-8").strip():  # Dagster makes an empty one
+        there = target.read_text(encoding="utf-8") if target.exists() else ""
+        if not there.strip() or _fingerprint(there) in _EARLIER:  # Dagster makes an empty one
             target.write_text(_INSTANCE.read_text(encoding="utf-8"), encoding="utf-8")
+        elif "run_monitoring:" not in there:
+            log.warning(
+                "%s was edited, so it was not brought up to date: it lacks run_monitoring, without which a run that hangs "
+                "while it starts or ends keeps later ones waiting; take that section from %s",
+                target,
+                _INSTANCE,
+            )
     return home
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 if __name__ == "__main__":

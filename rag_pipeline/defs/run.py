@@ -10,11 +10,13 @@ from dagster import DagsterEventType
 
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.channel import COMMAND
+from rag_pipeline.defs.command_run import command_run
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.defs.ready import check_ready
+from rag_pipeline.defs.run_tags import HOME
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
 from rag_pipeline.home import no_home_says
@@ -153,13 +155,18 @@ def _run(
         job, keys = definitions.resolve_implicit_global_asset_job_def(), sorted(wanted)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     _show_our_log()
-    with exclusive(settings.home, "refresh", wait_s=_WAIT_S), dg.DagsterInstance.get() as instance:
+    with (
+        exclusive(settings.home, "refresh", wait_s=_WAIT_S),
+        dg.DagsterInstance.get() as instance,
+        command_run(instance, settings.home, job.name, command) as run_id,
+    ):
         result = job.execute_in_process(
             instance=instance,
+            run_id=run_id,
             asset_selection=keys,
             run_config=config | quiet,
             raise_on_error=False,
-            tags={COMMAND: command},
+            tags={COMMAND: command, HOME: str(settings.home)},
         )
         return _ran(result, settings.home, dagster_home)
 

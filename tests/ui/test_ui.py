@@ -107,6 +107,13 @@ def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(address
         page.goto(f"{address}/automation")
         for schedule in ("nightly_refresh_schedule", "watch_production_schedule"):
             expect(page.get_by_text(schedule).first).to_be_visible(timeout=60_000)
+
+        page.goto(f"{address}/overview/activity/timeline")
+        expect(page.get_by_role("link", name="nightly_refresh").first).to_be_visible(timeout=60_000)
+
+        page.goto(f"{address}/runs")
+        for tag in ("rag/verdict: passed", "rag/promoted: production", "rag/verdict: regressed"):
+            expect(page.get_by_text(tag).first).to_be_visible(timeout=60_000)
         browser.close()
 
     assert errors == []
