@@ -9,10 +9,11 @@ from rag_pipeline.evaluate.evidence import newest
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.ingest.state import source_state
+from rag_pipeline.release.alerts.tell import told_now
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.health import damage_in_use
 from rag_pipeline.release.promote import Desk, desk_now, judge
-from rag_pipeline.settings import Settings
+from rag_pipeline.settings import Settings, load_secrets
 
 if TYPE_CHECKING:
     from rag_pipeline.defs.run import Ran
@@ -95,6 +96,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
             {"channel": one.channel, "release": one.release, "what": list(one.what)} for one in damage_in_use(settings.home)
         ],
         "candidate": _candidate(settings, now),
+        "alerts": told_now(settings.home, load_secrets().alerts),
     }
 
 

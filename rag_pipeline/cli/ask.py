@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from rag_pipeline.cli.alerts import show_alerts
 from rag_pipeline.cli.show import AsJson, print_json, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.index.manifest import Mode
@@ -84,6 +85,7 @@ def status(as_json: AsJson = False) -> None:
         for one in found["sources"]
     ]
     console.print(table_of("source", "last load", "documents", "refused", "age", "SLA", "within", "why", rows=rows))
+    show_alerts(console, found["alerts"])
     if found["candidate"]:
         verdict = found["candidate"]
         console.print(f"candidate {verdict['release']}: [bold]{verdict['verdict']}[/bold]")
