@@ -1,22 +1,18 @@
 """Somebody is told, through the real graph, the real sensor and a real receiver: one message a cause, not one a tick."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from rag_pipeline.defs import alerts_dagster
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import Ran
 from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES
-from tests.release.alerts.receivers import SECRET, Inbox, dead_address, web_receiver
+from tests.release.alerts.receivers import SECRET, Inbox, web_receiver
 
 Run = Callable[..., Ran]
 Tick = Callable[[], str]
@@ -71,7 +67,6 @@ def test_a_refusal_is_told_once_until_its_reason_changes_and_its_end_is_told(
     assert message["type"] == "failure"
     assert message["title"].startswith("[rag] production: ") and message["title"].endswith(" was refused (regressed)")
     body = message["message"]
-    print(body)
     assert "  - questions: nDCG@10" in body and "below its floor of 1" in body and "gate.yaml:" in body
     assert "Owner: team:retrieval, docs@example.com" in body, "of the pipeline, and of the golden set"
     assert f"Serves now: {first} since " in body

@@ -76,5 +76,5 @@ def marks_of(reasons: Iterable[str]) -> frozenset[str]:
 _ID = re.compile(r"\b(?:\d{8}-\d{6}-[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 """Of a release or a run."""
 
-_NUMBER = re.compile(r"(?<![\w@.+-])[+-]?\d[\d.,:]*(?![\w@])")
+_NUMBER = re.compile(r"(?<![\w@.+-])[+-]?\d+(?:[.,:]\d+)*(?![\w@])")
 """A number that stands alone: not the 10 of nDCG@10, nor the 2 of a column called price2."""

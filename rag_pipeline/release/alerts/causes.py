@@ -1,6 +1,5 @@
 """What is wrong now, as far as it lies on disk: sources, verdicts, the release that serves. Reads, never writes."""
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -30,12 +29,15 @@ def causes_on_disk(
     found = Findings()
     for contract in contracts:
         found += looked_at(contract.source, lambda one=contract: _source(one, states(one)), _owner(contract))  # type: ignore[misc]
-    late = [cause.subject for cause in found.causes if cause.kind in ("stale source", "broken data")]
+    sources = [contract.source for contract in contracts]
     for name in promotions(settings.evals, settings.promotion):
-        found += looked_at(name, lambda one=name: _channel(settings, one, late), settings.owner)  # type: ignore[misc]
-    found += looked_at(WATCH, lambda: _watched(settings, late), settings.owner)
-    found += looked_at("the last refresh", lambda: _refreshed(settings, due), settings.owner)
-    return found
+        found += looked_at(name, lambda one=name: _channel(settings, one, sources), settings.owner)  # type: ignore[misc]
+    try:
+        channel = read_channel(settings.home, PRODUCTION)
+    except PipelineError:  # that is a cause of its own, told above
+        unknown: tuple[Kind, ...] = ("production got worse", "production is not refreshed")
+        return found + Findings(possible=frozenset(key_of(kind, PRODUCTION) for kind in unknown))
+    return found + _watched(settings, channel, sources) + _refreshed(settings, channel, due)
 
 
 def looked_at(part: str, look: Callable[[], Findings], owner: str) -> Findings:
@@ -66,7 +68,7 @@ def _source(contract: Contract, state: SourceState) -> Findings:
     )
 
 
-def _channel(settings: Settings, name: str, late: Sequence[str]) -> Findings:
+def _channel(settings: Settings, name: str, sources: Sequence[str]) -> Findings:
     home, owner = settings.home, settings.owner
     damage: tuple[str, ...] = ()
     channel: Channel | None = None
@@ -75,46 +77,52 @@ def _channel(settings: Settings, name: str, late: Sequence[str]) -> Findings:
     except PipelineError as error:
         damage = (str(error),)
     hold = getattr(channel, "hold", None)
-    holds = (_hold_says(hold),) if hold else ()
+    holds = (_hold_says(hold, name),) if hold else ()
+    since = frozenset({str(getattr(hold, "at", hold))})
     word = last_verdict(home, name)
     reasons = word.reasons if word and not word.passed else ()
-    own = unexplained(reasons, late, held=bool(hold))
+    own = unexplained(reasons, sources, held=bool(hold))
     what = f"{name}: {word.release} was refused ({word.outcome})" if word else ""
     names = [word.release] if word else []
     steps = (
         "rag status",
         *(f"rag report --release {one}" for one in names),
-        *(f"rag promote {one} --override …" for one in names),
+        *(
+            f"rag promote {one} --channel {name} --override --by you --reason WHY, if it is good all the same"
+            for one in names
+        ),
     )
     asked = _with_judges(settings, own, owner) if own else owner
     refused = _found("refused", name, what, reasons if own else (), asked, steps, marks_of(own), word.run_id if word else "")
-    lift = (f"rag status, and *A rollback holds* in the runbook, to let {name} move again",)
     return (
         refused
-        + _found("channel is held", name, f"{name} is held where it is", holds, owner, lift)
+        + _found("channel is held", name, f"{name} is held where it is", holds, owner, ("rag status",), since)
         + _found("damaged channel", name, f"{name} cannot be read", damage, owner, ("rag verify --repair",))
     )
 
 
-def unexplained(reasons: Sequence[str], late: Sequence[str], *, held: bool = False) -> tuple[str, ...]:
-    """Reasons of a refusal that no cause of its own tells: a stale source is told once, not once more as a refusal."""
-    told = tuple(f"source {source} " for source in late)
-    return tuple(one for one in reasons if not one.startswith(told) and not (held and re.search(r"\bh[eo]ld\b", one)))
+def unexplained(reasons: Sequence[str], sources: Sequence[str], *, held: bool = False) -> tuple[str, ...]:
+    """Reasons of a refusal that no cause of its own tells: a stale source is told once, not once more as a refusal.
+
+    `sources`: all there are, also those that are well by now; a refusal is older than what was read since.
+    """
+    told = (*(f"source {source} " for source in sources), "held since ", *(("rolled back by ",) if held else ()))
+    return tuple(one for one in reasons if not one.startswith(told))
 
 
-def _watched(settings: Settings, late: Sequence[str]) -> Findings:
-    word, channel = last_verdict(settings.home, WATCH), read_channel(settings.home, PRODUCTION)
+def _watched(settings: Settings, channel: Channel | None, sources: Sequence[str]) -> Findings:
+    word = last_verdict(settings.home, WATCH)
     reasons: tuple[str, ...] = ()
     if word and channel and word.release == channel.release and not word.passed:
-        reasons = unexplained(word.reasons, late)
+        reasons = unexplained(word.reasons, sources)
     owner = _with_judges(settings, reasons, settings.owner) if reasons else settings.owner
     title = f"{PRODUCTION} got worse although nothing was promoted"
-    steps = (f"rag evaluate --release {word.release}" if word else "", "rag rollback --by you --reason …")
+    steps = (f"rag evaluate --release {word.release}" if word else "", "rag rollback --by you --reason WHY")
     return _found("production got worse", PRODUCTION, title, reasons, owner, steps, None, word.run_id if word else "")
 
 
-def _refreshed(settings: Settings, due: datetime | None) -> Findings:
-    word, channel = last_verdict(settings.home, PRODUCTION), read_channel(settings.home, PRODUCTION)
+def _refreshed(settings: Settings, channel: Channel | None, due: datetime | None) -> Findings:
+    word = last_verdict(settings.home, PRODUCTION)
     if due is None or word is None or channel is None:
         return Findings(well=frozenset({key_of("production is not refreshed", PRODUCTION)}))
     passed = word.passed_at or channel.at
@@ -174,14 +182,13 @@ def _with_judges(settings: Settings, reasons: Sequence[str], owner: str) -> str:
     return ", ".join(dict.fromkeys((owner, *filter(None, judges))))
 
 
-def _hold_says(hold: Any) -> str:
-    """`held since …, by …, why`, of whatever form the channel keeps it in."""
-    fields = hold if isinstance(hold, dict) else {name: getattr(hold, name, None) for name in ("at", "by", "why")}
-    if not any(fields.get(name) for name in ("at", "by", "why")):
-        return f"held: {hold}"
-    at = fields.get("at")
-    since = _when(at) if isinstance(at, datetime) else str(at or "a time nobody wrote down")
-    return f"held since {since}, by {fields.get('by') or 'nobody known'}: {fields.get('why') or 'no reason was given'}"
+def _hold_says(hold: Any, name: str) -> str:
+    """`held since …, by …, why`: the channel's own sentence where it has one."""
+    if callable(says := getattr(hold, "says", None)):
+        return str(says(name))
+    at = getattr(hold, "at", None)
+    since = _when(at) if isinstance(at, datetime) else "a time nobody wrote down"
+    return f"held since {since} by {getattr(hold, 'by', 'nobody known')} ({getattr(hold, 'why', 'no reason was given')})"
 
 
 def _when(at: datetime) -> str:
