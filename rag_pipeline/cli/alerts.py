@@ -64,11 +64,13 @@ def send_test(as_json: AsJson = False) -> None:
 
 def show_alerts(console: Console, found: dict[str, Any]) -> None:
     """One line on who is told, and one a receiver in trouble."""
+    from rag_pipeline.release.alerts.tell import count
+
     if not found["on"]:
         console.print("[dim]alerts are off: RAG_ALERTS names nobody to tell[/dim]")
         return
     looked = f"{found['looked_at']:%Y-%m-%d %H:%M} UTC" if found["looked_at"] else "never: is the Dagster daemon running?"
-    causes = f"{len(found['causes'])} things are wrong" if found["causes"] else "nothing is wrong"
+    causes = f"{count(len(found['causes']), 'thing is', 'things are')} wrong" if found["causes"] else "nothing is wrong"
     console.print(f"alerts are on ({', '.join(found['receivers'])}): {causes}; last looked at {looked}", markup=False)
     for one in found["troubles"]:
         says = f"{one['receiver']} {one['says']}, {one['tries']} tries since {one['since']:%Y-%m-%d %H:%M} UTC"

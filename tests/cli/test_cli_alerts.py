@@ -72,7 +72,7 @@ def test_looking_by_hand_tells_what_is_new_and_status_shows_it_without_an_addres
     for words in (("status",), ("status", "--json"), ("alerts", "show"), ("alerts", "show", "--json"), ("alerts", "send")):
         _, out, err = rag(monkeypatch, capsys, *words)
         shown += [out, err]
-        assert "source handbook is held" in out or "1 things are wrong" in out, words
+        assert "source handbook is held" in out or "1 thing is wrong" in out, words
         assert "receiver 2 (json)" in out and "not reached" in out, words
     assert len(inbox.messages) == 1
     files = [path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("*") if path.is_file()]

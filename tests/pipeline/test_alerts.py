@@ -84,7 +84,7 @@ def test_a_refusal_is_told_once_until_its_reason_changes_and_its_end_is_told(
 
     edit(handbook, "third class")  # the next night: another candidate, refused for the same reason with other figures
     assert not run().success
-    assert tick() == "nothing new to tell; 1 things are wrong now"
+    assert tick() == "nothing new to tell; 1 thing is wrong now"
     assert inbox.take() == []
 
     handbook.policy({"questions": {**FLOORS, "floors": {"nDCG@10": 1.0, "MRR@10": 1.0}}})
@@ -170,7 +170,7 @@ def test_a_failed_run_is_told_once_also_when_dagsters_own_state_is_wiped(
     assert inbox.take() == [], "the next night fails in the same way"
     shutil.rmtree(handbook.root / "dagster")
     prepare_dagster_home(handbook.settings)
-    assert tick() == "nothing new to tell; 1 things are wrong now", "that nobody remembers it is no sign that it is over"
+    assert tick() == "nothing new to tell; 1 thing is wrong now", "that nobody remembers it is no sign that it is over"
     assert not evaluate(handbook.settings, "no-such-release").success
     tick()
     assert inbox.take() == [], "a command of a person told that person"

@@ -33,8 +33,14 @@ class Outcome:
     @property
     def says(self) -> str:
         sent = f"told: {'; '.join(self.sent)}" if self.sent else "nothing new to tell"
-        waits = f"; {self.waiting} messages wait: {'; '.join(self.troubles)}" if self.waiting else ""
-        return f"{sent}; {self.causes} things are wrong now{waits}"
+        waits = (
+            f"; {count(self.waiting, 'message waits', 'messages wait')}: {'; '.join(self.troubles)}" if self.waiting else ""
+        )
+        return f"{sent}; {count(self.causes, 'thing is', 'things are')} wrong now{waits}"
+
+
+def count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def tell(home: Path, setting: str, look: Callable[[], Findings], now: datetime, send: Deliver = deliver) -> Outcome | None:

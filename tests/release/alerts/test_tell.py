@@ -37,7 +37,7 @@ def test_two_receivers_one_of_them_dead_at_first(tmp_path: Path, caplog: pytest.
         outcome = tell(tmp_path, setting, lambda: BAD, NOW)
         assert outcome is not None
         assert outcome.says == (
-            "told: source handbook is held; 1 things are wrong now; 1 messages wait: receiver 2 (json) answered 500"
+            "told: source handbook is held; 1 thing is wrong now; 1 message waits: receiver 2 (json) answered 500"
         )
         assert (good.titles, bad.titles) == (["[rag] source handbook is held"], [])
         assert "an alert was not delivered: receiver 2 (json) answered 500; it is tried again" in caplog.text
