@@ -24,6 +24,10 @@ _BY_A_CLOCK = ("refresh", "load")
 """Commands that a clock may call too. What another command says, it says to the person who called it."""
 
 
+_HOME = "rag/home"
+"""Tag that says which pipeline a run is of, where several share one Dagster."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepSeen:
     """How one step of one run ended: well, with an error, or not at all because its process died."""
@@ -101,6 +105,7 @@ def _failed_runs(instance: dg.DagsterInstance, settings: Settings, graph: Graph,
     """The last outcome of every step. A step that failed is a cause until it ends well, in whatever run."""
     ended = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
     runs = [record.dagster_run for record in instance.get_run_records(ended, limit=_RUNS)]
+    runs = [run for run in runs if run.tags.get(_HOME, str(settings.home)) == str(settings.home)]
     seen.steps = {run.run_id: seen.steps[run.run_id] for run in runs if run.run_id in seen.steps}
     found, told = Findings(possible=frozenset(key_of("failed run", name) for name in graph.names)), set[str]()
     for run in runs:

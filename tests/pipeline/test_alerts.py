@@ -192,6 +192,7 @@ def test_of_a_strangers_error_a_message_holds_the_kind_only(
     assert "anna.private" not in json.dumps(message)
 
 
+@pytest.mark.slow
 def test_a_failed_check_of_severity_error_is_told_with_its_owner(
     handbook: Workspace, run: Run, inbox: Inbox, tick: Tick
 ) -> None:

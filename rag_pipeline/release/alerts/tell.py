@@ -33,9 +33,8 @@ class Outcome:
     @property
     def says(self) -> str:
         sent = f"told: {'; '.join(self.sent)}" if self.sent else "nothing new to tell"
-        waits = (
-            f"; {count(self.waiting, 'message waits', 'messages wait')}: {'; '.join(self.troubles)}" if self.waiting else ""
-        )
+        waits = f"; {count(self.waiting, 'message waits', 'messages wait')}" if self.waiting else ""
+        waits += f": {'; '.join(self.troubles)}" if self.waiting and self.troubles else ""
         return f"{sent}; {count(self.causes, 'thing is', 'things are')} wrong now{waits}"
 
 

@@ -77,6 +77,19 @@ def test_a_held_source_names_its_reason_its_owner_and_what_to_do(office: Workspa
     assert "rag refresh --source handbook" in cause.next
 
 
+def test_data_that_breaks_a_rule_is_a_cause_until_it_is_mended(office: Workspace) -> None:
+    content = files_contract(office.root / "garden", id="garden", support=SUPPORT)
+    content["schema"][0]["quality"] = [{"name": "enough", "metric": "rowCount", "mustBeGreaterThan": 1, "severity": "error"}]
+    office.contract("garden", content)
+    load(office, NOW + timedelta(hours=1))
+    [cause] = causes(office).values()
+    assert (cause.kind, cause.subject) == ("broken data", "garden")
+    assert cause.reasons[0].startswith("rule enough") and "blocks promotion" in cause.reasons[0]
+    office.pages({"two.md": "# Two\n\nThe second page of the garden, which says something else.\n"}, "garden")
+    load(office, NOW + timedelta(hours=2))
+    assert causes(office) == {}
+
+
 def test_a_refusal_that_only_tells_of_sources_is_told_as_theirs(office: Workspace) -> None:
     late = NOW + timedelta(hours=50)
     refuse(office, "source handbook is 50.0 h old, its contract allows 48 h (gate.yaml:3)")
