@@ -268,3 +268,26 @@ def ticks(handbook: Workspace) -> int:
     with dg.DagsterInstance.get() as instance:
         states = [one for one in instance.all_instigator_state() if one.instigator_name == "alerts"]
         return len(instance.get_ticks(states[0].instigator_origin_id, states[0].selector_id)) if states else 0
+
+
+@pytest.mark.slow
+def test_production_that_rots_is_told_once_and_what_its_sources_tell_not_again(
+    handbook: Workspace, run: Run, inbox: Inbox, tick: Tick
+) -> None:
+    handbook.policy({"questions": FLOORS}, watch={"rollback": False, "slower_factor": None})
+    assert run().success
+    (handbook.root / "pages" / "leave.md").unlink()
+    assert run(promote=False).assets["handbook/documents"]["documents"] == len(PAGES) - 1
+    sla = [{"property": "latency", "value": 1, "unit": "s"}]
+    handbook.contract("handbook", files_contract(handbook.root / "pages", slaProperties=sla, **LENIENT))
+    for _ in range(2):
+        with dg.DagsterInstance.get() as instance:
+            build(handbook.settings).resolve_job_def("watch_production").execute_in_process(instance=instance)
+        tick()
+    assert inbox.titles == [
+        "[rag] source handbook is past its promise",
+        "[rag] production got worse although nothing was promoted",
+    ]
+    body = inbox.messages[1]["message"]
+    assert "1 of 6 judged answers are gone, first handbook/leave.md (dead)" in body
+    assert "Next: rag evaluate --release" in body
