@@ -31,7 +31,7 @@ def show(as_json: AsJson = False) -> None:
 @alerts.command()
 def send(as_json: AsJson = False) -> None:
     """Look now, and tell what nobody was told yet: for whoever runs no Dagster daemon, after each `rag refresh`."""
-    from rag_pipeline.defs.run import tell_now
+    from rag_pipeline.defs.alerts import tell_now
 
     if not load_secrets().alerts:
         raise PipelineError("RAG_ALERTS is not set, so nobody is told; docs/commands.md says what it may be")

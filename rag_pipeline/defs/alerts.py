@@ -11,12 +11,14 @@ import dagster as dg
 from dagster._utils.schedules import reverse_cron_string_iterator
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts_dagster import Graph, RunsSeen, causes_in_dagster
+from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.release.alerts.cause import Findings
 from rag_pipeline.release.alerts.causes import causes_on_disk, looked_at
-from rag_pipeline.release.alerts.tell import tell
+from rag_pipeline.release.alerts.tell import Outcome, tell
 from rag_pipeline.settings import Settings, load_secrets
 
 EVERY_S = 60
@@ -44,6 +46,14 @@ def alerts_sensor(settings: Settings, contracts: Sequence[Contract]) -> dg.Senso
         return dg.SkipReason(outcome.says if outcome else "another process is telling just now")
 
     return alerts
+
+
+def tell_now(settings: Settings, now: datetime) -> Outcome | None:
+    """What the sensor does, here and now. None when another process is telling."""
+    eyes = Eyes(settings, read_contracts(settings.contracts))
+    prepare_dagster_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        return tell(settings.home, load_secrets().alerts, lambda: eyes.look(instance, now), now)
 
 
 class Eyes:

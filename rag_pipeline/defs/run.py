@@ -2,16 +2,13 @@
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType
 
-from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.corpus.model import model_of
-from rag_pipeline.defs.alerts import Eyes
 from rag_pipeline.defs.channel import COMMAND
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
@@ -21,11 +18,10 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
 from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.release import retention
-from rag_pipeline.release.alerts.tell import Outcome, tell
 from rag_pipeline.release.channels import all_channels
 from rag_pipeline.release.policy import promotions
 from rag_pipeline.room import need_room, storage_trouble
-from rag_pipeline.settings import Settings, load_secrets
+from rag_pipeline.settings import Settings
 
 log = logging.getLogger("rag_pipeline")
 
@@ -110,14 +106,6 @@ def collect(settings: Settings, *, dry_run: bool) -> dict[str, Any]:
     if not ran.success:
         raise PipelineError("; ".join(ran.errors) or f"the collection failed; the run is {ran.run_id}")
     return {**ran.assets["index/kept_releases"]["told"], "run_id": ran.run_id}
-
-
-def tell_now(settings: Settings, now: datetime) -> Outcome | None:
-    """What the sensor `alerts` does, here and now. None when another process is telling."""
-    eyes = Eyes(settings, read_contracts(settings.contracts))
-    prepare_dagster_home(settings)
-    with dg.DagsterInstance.get() as instance:
-        return tell(settings.home, load_secrets().alerts, lambda: eyes.look(instance, now), now)
 
 
 def repair(settings: Settings, release: str) -> str:
