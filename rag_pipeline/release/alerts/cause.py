@@ -73,7 +73,7 @@ def marks_of(reasons: Iterable[str]) -> frozenset[str]:
     return frozenset(_NUMBER.sub("#", _ID.sub("#", reason)) for reason in reasons)
 
 
-_ID = re.compile(r"\b(?:\d{8}-\d{6}-[0-9a-f]{8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_ID = re.compile(r"\b(?:\d{8}-\d{6}-[0-9a-f]{8}(?:-\d+)?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 """Of a release or a run."""
 
 _NUMBER = re.compile(r"(?<![\w@.+-])[+-]?\d+(?:[.,:]\d+)*(?![\w@])")

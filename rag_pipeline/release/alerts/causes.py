@@ -123,7 +123,7 @@ def _watched(settings: Settings, channel: Channel | None, sources: Sequence[str]
 
 def _refreshed(settings: Settings, channel: Channel | None, due: datetime | None) -> Findings:
     word = last_verdict(settings.home, PRODUCTION)
-    if due is None or word is None or channel is None:
+    if due is None or word is None or channel is None or getattr(channel, "hold", None):  # a hold is told as one
         return Findings(well=frozenset({key_of("production is not refreshed", PRODUCTION)}))
     passed = word.passed_at or channel.at
     reasons: tuple[str, ...] = ()

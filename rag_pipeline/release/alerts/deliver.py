@@ -5,6 +5,7 @@ tells: no thread stays behind, no library's log line with an address in it.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -72,9 +73,12 @@ def deliver(outbox: Outbox, timeout_s: float = TIMEOUT_S) -> dict[int, list[str]
 def _send(receiver: Receiver, messages: Sequence[Message], timeout_s: float) -> list[str]:
     work = json.dumps({"url": receiver.url, "messages": [asdict(message) for message in messages]})
     command = [sys.executable, "-P", str(_SENDER)]  # the address goes through a pipe: a command line is for all to see
-    pipe = subprocess.PIPE
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("RAG_")
+    }  # no secret it needs not
     try:
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=none, text=True, env=environment) as process:
             try:
                 out, _ = process.communicate(work, timeout=timeout_s)
                 late = ""

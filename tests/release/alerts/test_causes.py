@@ -166,6 +166,7 @@ def test_a_channel_that_is_held_says_since_when_by_whom_and_why(office: Workspac
     [cause] = causes(office).values()
     assert cause.kind == "channel is held"
     assert "held since 2026-11-29 03:00 UTC by anna (wrong prices)" in cause.reasons[0]
+    assert causes(office, due=NOW + timedelta(days=1)).keys() == {cause.key}, "that no refresh moves it is the same cause"
 
 
 def test_a_note_that_cannot_be_written_fails_nothing(office: Workspace, caplog: pytest.LogCaptureFixture) -> None:
