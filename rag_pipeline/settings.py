@@ -147,14 +147,16 @@ class Secrets:
 
     salt: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    alerts: str = ""
+    """Apprise addresses of who is told what is wrong (RAG_ALERTS). They hold passwords and tokens."""
 
 
 NO_SECRETS = Secrets()
 
 
 def load_secrets() -> Secrets:
-    """The salt of masked private data (RAG_PII_SALT), and the environment for the connectors' credentials."""
-    return Secrets(os.environ.get("RAG_PII_SALT", ""), dict(os.environ))
+    """The salt of masked private data (RAG_PII_SALT), the environment for the connectors' credentials, RAG_ALERTS."""
+    return Secrets(os.environ.get("RAG_PII_SALT", ""), dict(os.environ), os.environ.get("RAG_ALERTS", "").strip())
 
 
 _HARMLESS = {

@@ -11,11 +11,12 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.ingest.state import source_state
+from rag_pipeline.release.alerts.tell import told_now
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.health import damage_in_use
 from rag_pipeline.release.promote import Desk, desk_now, judge
 from rag_pipeline.release.tables_verify import lost_commits
-from rag_pipeline.settings import Settings
+from rag_pipeline.settings import Settings, load_secrets
 
 if TYPE_CHECKING:
     from rag_pipeline.defs.run import Ran
@@ -103,6 +104,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
         "clock_doubt": clock_now(settings.home, now).doubt,
         "candidate": _candidate(settings, now),
         "runs": runs_now(settings),
+        "alerts": told_now(settings.home, load_secrets().alerts),
     }
 
 

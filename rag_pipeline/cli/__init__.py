@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from rag_pipeline.cli import ask, channels, contract, embed, golden, quarantine, refresh, report, upkeep
+from rag_pipeline.cli import alerts, ask, channels, contract, embed, golden, quarantine, refresh, report, upkeep
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import check_home
 from rag_pipeline.memory import collect_less_often
@@ -33,6 +33,7 @@ for command in (
     upkeep.gc,
 ):
     app.command()(command)
+app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(contract.contract, name="contract")
 app.add_typer(embed.embed, name="embed")
 app.add_typer(golden.golden, name="golden")

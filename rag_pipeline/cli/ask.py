@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from rag_pipeline.cli.alerts import show_alerts
 from rag_pipeline.cli.show import AsJson, print_json, says_of_run, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import no_home_says
@@ -97,6 +98,7 @@ def status(as_json: AsJson = False) -> None:
             console.print(f"[yellow]{escape(one['source'])}: {says}[/yellow]")
     if found["clock_doubt"]:
         console.print(found["clock_doubt"], style="yellow", markup=False)
+    show_alerts(console, found["alerts"])
     if found["candidate"]:
         verdict = found["candidate"]
         console.print(f"candidate {verdict['release']}: [bold]{verdict['verdict']}[/bold]")

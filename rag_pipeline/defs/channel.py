@@ -11,6 +11,7 @@ from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, check, table
 from rag_pipeline.defs.reports import history
 from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.index.candidate import read_candidate
+from rag_pipeline.release.alerts.verdicts import note_verdict
 from rag_pipeline.release.audit import note_refusal
 from rag_pipeline.release.channels import PRODUCTION
 from rag_pipeline.release.promote import desk_now, promote
@@ -85,10 +86,12 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             if not isinstance(error, PromotionRefused):
                 who = {"release": release, "by": by, "why": why, "run_id": context.run.run_id}
                 note_refusal(settings.home, name, **who, now=now, reason=str(error))
+            note_verdict(settings.home, name, release, "refused", reasons, run_id=context.run.run_id, now=now)
             told = table(("reason",), [[reason] for reason in reasons])
             past = history(settings.home, name)
             yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, history=past)
             raise dg.Failure(str(error), metadata={"reasons": told}, allow_retries=False) from error
+        note_verdict(settings.home, name, release, "passed", (), run_id=context.run.run_id, now=now)
         yield check(key, LET_PASS, passed=True, says=f"{release} serves")
         yield dg.MaterializeResult(
             metadata={

@@ -16,6 +16,7 @@ from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import channels, promote
+from rag_pipeline.release.alerts.verdicts import note_verdict, note_verdicts
 from rag_pipeline.release.audit import channel_now
 from rag_pipeline.release.promote import Desk, desk_now
 from rag_pipeline.release.report import not_evaluated, write_report
@@ -76,8 +77,12 @@ def evaluation_asset(
             evidence = evaluate_release(work, release, rival_now(settings))
         except PipelineError as error:
             path = write_report(settings.home, None, not_evaluated(release, str(error)), now=now, problem=str(error))
+            for name in names:
+                told = not_evaluated(release, str(error))
+                note_verdict(settings.home, name, release, told.outcome, told.reasons, run_id=context.run.run_id, now=now)
             raise dg.Failure(str(error), metadata=report_links(path), allow_retries=False) from error
         verdicts = {name: promote.judge(desk, release, name, named=bool(config.release))[0] for name in names}
+        note_verdicts(settings.home, verdicts, run_id=context.run.run_id, now=now)
         serving = verdicts[channels.PRODUCTION]
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving)),

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.defs.alerts import alerts_sensor
 from rag_pipeline.defs.candidate import candidate_asset
 from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.corpus import corpus_assets
@@ -42,6 +43,6 @@ def build(settings: Settings) -> dg.Definitions:
         ],
         jobs=list(defined.values()),
         schedules=schedules(settings, contracts, defined),
-        sensors=[dead_runs_sensor(settings)],
+        sensors=[dead_runs_sensor(settings), alerts_sensor(settings, contracts)],
         executor=executor(settings),
     )

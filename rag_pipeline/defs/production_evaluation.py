@@ -12,6 +12,7 @@ from rag_pipeline.defs.present import check
 from rag_pipeline.defs.reports import evidence_metadata
 from rag_pipeline.evaluate.evaluate import evaluate_release
 from rag_pipeline.release import channels, promote, watch
+from rag_pipeline.release.alerts.verdicts import note_watch
 from rag_pipeline.release.audit import channel_now
 from rag_pipeline.release.promote import desk_now
 from rag_pipeline.settings import Settings
@@ -57,6 +58,7 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
         evidence = evaluate_release(work, rival.release, rival)
         verdict, _ = promote.judge(desk, rival.release)
         rots = watch.rot(desk, channels.PRODUCTION, channel, evidence)
+        note_watch(settings.home, verdict, rots, run_id=context.run.run_id, now=desk.now)
         yield dg.MaterializeResult(
             metadata=evidence_metadata(evidence, verdict),
             data_version=dg.DataVersion(evidence.seal),

@@ -1,4 +1,4 @@
-"""The definitions are frozen: a key, dependency, group, owner, check or schedule changes on purpose or not at all."""
+"""The definitions are frozen: a key, owner, check, schedule or sensor changes on purpose or not at all."""
 
 import json
 import os
@@ -50,6 +50,9 @@ def describe(definitions: dg.Definitions) -> dict[str, Any]:
             schedule.name: [schedule.cron_schedule, schedule.execution_timezone, schedule.default_status.value]
             for schedule in repository.schedule_defs
         },
+        "sensors": {
+            sensor.name: [sensor.minimum_interval_seconds, sensor.default_status.value] for sensor in repository.sensor_defs
+        },
     }
 
 
@@ -79,7 +82,7 @@ def test_every_check_says_what_it_holds(definitions: dg.Definitions) -> None:
 
 
 def test_loading_the_definitions_imports_no_heavy_library() -> None:
-    heavy = ["torch", "chromadb", "sentence_transformers", "transformers", "kreuzberg", "ir_measures"]
+    heavy = ["torch", "chromadb", "sentence_transformers", "transformers", "kreuzberg", "ir_measures", "apprise"]
     code = f"import sys, rag_pipeline.definitions; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -90,6 +93,17 @@ def test_schedules_run_in_the_configured_time_zone_and_start_by_setting() -> Non
     found = describe(build(settings))["schedules"]
     assert found["nightly_refresh_schedule"] == ["30 3 * * *", "Europe/Berlin", "RUNNING"]
     assert found["watch_production_schedule"][2] == "RUNNING"
+
+
+def test_the_alerts_start_where_there_is_somebody_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def status() -> object:
+        return describe(build(Settings()))["sensors"]["alerts"]
+
+    assert status() == [60, "STOPPED"]
+    monkeypatch.setenv("RAG_ALERTS", "  ")
+    assert status() == [60, "STOPPED"]
+    monkeypatch.setenv("RAG_ALERTS", "json://127.0.0.1")
+    assert status() == [60, "RUNNING"]
 
 
 def test_with_manual_promotion_the_nightly_job_stops_at_the_verdict() -> None:

@@ -1,6 +1,7 @@
 """The documentation is under test: what it lists exists, what exists is listed, and its examples run."""
 
 import re
+from typing import get_args
 
 import pytest
 import typer.main
@@ -9,6 +10,7 @@ import yaml
 from rag_pipeline.cli import app
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.evaluate.golden import read_golden_sets
+from rag_pipeline.release.alerts.cause import Kind
 from rag_pipeline.release.policy import read_policy
 from rag_pipeline.settings import PROJECT, Settings
 from tests.conftest import Workspace
@@ -40,6 +42,11 @@ def test_every_command_and_option_is_documented() -> None:
             option = parameter.opts[0]
             if option not in ("--json", "--help", "--promote") and option.startswith("--"):
                 assert option in row[0], f"{option} of rag {name} is not in docs/commands.md"
+
+
+def test_the_runbook_has_an_entry_for_every_kind_of_alert() -> None:
+    runbook = (PROJECT / "docs/runbook.md").read_text(encoding="utf-8")
+    assert not [kind for kind in get_args(Kind) if f"\n| `{kind}` | " not in runbook]
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:

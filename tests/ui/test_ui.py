@@ -14,6 +14,7 @@ import pytest
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.run import refresh
 from tests.conftest import Workspace, files_contract
+from tests.release.alerts.receivers import SECRET, dead_address
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -48,7 +49,7 @@ def address(refused: Workspace) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = refused.settings
-    environment = {**refused.environment, "DAGSTER_HOME": str(prepare_dagster_home(settings))}
+    environment = {**refused.environment, "DAGSTER_HOME": str(prepare_dagster_home(settings)), "RAG_ALERTS": dead_address()}
     command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
     command += ["-m", "rag_pipeline.definitions"]
     with (refused.root / "webserver.log").open("wb") as log:
@@ -105,8 +106,13 @@ def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(address
         expect(page.get_by_text("empty.md").first).to_be_visible(timeout=60_000)
 
         page.goto(f"{address}/automation")
-        for schedule in ("nightly_refresh_schedule", "watch_production_schedule"):
-            expect(page.get_by_text(schedule).first).to_be_visible(timeout=60_000)
+        for name in ("nightly_refresh_schedule", "watch_production_schedule", "alerts"):
+            expect(page.get_by_text(name, exact=name == "alerts").first).to_be_visible(timeout=60_000)
+        assert SECRET not in page.content()
+        page.goto(f"{address}/locations/rag_pipeline.definitions/sensors/alerts")
+        expect(page.get_by_text("Tells whoever").first).to_be_visible(timeout=60_000)
+        page.screenshot(path=str(tmp_path / "alerts.png"))
+        assert SECRET not in page.content()
 
         page.goto(f"{address}/overview/activity/timeline")
         expect(page.get_by_role("link", name="nightly_refresh").first).to_be_visible(timeout=60_000)

@@ -1,0 +1,77 @@
+"""`rag alerts`: what was told, looking and telling now, and whether a message gets there at all."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.settings import load_secrets, load_settings
+
+alerts = typer.Typer(no_args_is_help=True, help="Who is told when something is wrong: show, send, test.")
+
+
+@alerts.command()
+def show(as_json: AsJson = False) -> None:
+    """What was told and is not over yet, and which receivers do not take their messages. Sends nothing."""
+    from rag_pipeline.release.alerts.tell import told_now
+
+    found = told_now(load_settings().home, load_secrets().alerts)
+    if as_json:
+        print_json(found)
+        return
+    show_alerts(Console(highlight=False), found)
+    rows = [(f"{one['since']:%Y-%m-%d %H:%M}", one["what"], "yes" if one["told"] else "NO") for one in found["causes"]]
+    Console(highlight=False).print(table_of("since", "what is wrong", "told", rows=rows))
+
+
+@alerts.command()
+def send(as_json: AsJson = False) -> None:
+    """Look now, and tell what nobody was told yet: for whoever runs no Dagster daemon, after each `rag refresh`."""
+    from rag_pipeline.defs.alerts import tell_now
+
+    if not load_secrets().alerts:
+        raise PipelineError("RAG_ALERTS is not set, so nobody is told; docs/commands.md says what it may be")
+    outcome = tell_now(load_settings(), datetime.now(UTC))
+    if outcome is None:
+        raise PipelineError("another process is telling just now; try again in a minute")
+    if as_json:
+        names = ("sent", "waiting", "troubles", "causes")
+        print_json({name: getattr(outcome, name) for name in names})
+    else:
+        Console(highlight=False).print(outcome.says, markup=False)
+    if outcome.troubles:
+        raise typer.Exit(1)
+
+
+@alerts.command(name="test")
+def send_test(as_json: AsJson = False) -> None:
+    """Send a test message to every receiver, and say which took it. Exits with 1 unless all did."""
+    from rag_pipeline.release.alerts.sender import SENT
+    from rag_pipeline.release.alerts.tell import try_out
+
+    results = try_out(load_settings().home, load_secrets().alerts)
+    if as_json:
+        print_json({"receivers": results})
+    else:
+        Console(highlight=False).print(table_of("receiver", "test message", rows=list(results.items())))
+    if any(result != SENT for result in results.values()):
+        raise typer.Exit(1)
+
+
+def show_alerts(console: Console, found: dict[str, Any]) -> None:
+    """One line on who is told, and one a receiver in trouble."""
+    from rag_pipeline.release.alerts.tell import count
+
+    if not found["on"]:
+        console.print("[dim]alerts are off: RAG_ALERTS names nobody to tell[/dim]")
+        return
+    looked = f"{found['looked_at']:%Y-%m-%d %H:%M} UTC" if found["looked_at"] else "never: is the Dagster daemon running?"
+    causes = f"{count(len(found['causes']), 'thing is', 'things are')} wrong" if found["causes"] else "nothing is wrong"
+    console.print(f"alerts are on ({', '.join(found['receivers'])}): {causes}; last looked at {looked}", markup=False)
+    for one in found["troubles"]:
+        says = f"{one['receiver']} {one['says']}, {one['tries']} tries since {one['since']:%Y-%m-%d %H:%M} UTC"
+        console.print(f"[red]{escape(says)}; `rag alerts test` tries it now[/red]")

@@ -1,0 +1,90 @@
+"""The last word on each channel, written down where an alert can find it: a refusal before the gate is in no audit row.
+
+One small file a channel, written over by the next refresh. It decides nothing: the gate never reads it.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.files import write_json
+from rag_pipeline.index.candidate import read_candidate
+from rag_pipeline.release.channels import PRODUCTION
+from rag_pipeline.release.verdict import Verdict
+from rag_pipeline.release.watch import Rot
+
+log = logging.getLogger("rag_pipeline")
+
+WATCH = f"{PRODUCTION}.watch"
+"""What the last look at the serving release found; no channel can have this name."""
+
+
+class LastVerdict(BaseModel):
+    """What was said last. `passed_at`: when the last word was yes, also if it is no now."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    release: str
+    outcome: str
+    reasons: tuple[str, ...]
+    at: datetime
+    run_id: str
+    passed_at: datetime | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == "passed"
+
+
+def note_verdict(
+    home: Path, name: str, release: str, outcome: str, reasons: Iterable[object], *, run_id: str, now: datetime
+) -> None:
+    """Write the last word on a channel down, if it is about the candidate. A word on another release is for who asked.
+
+    Never fails the run it is written by: what cannot be written is told in the log.
+    """
+    if name == WATCH or release == _candidate(home):
+        before = last_verdict(home, name)
+        passed_at = now if outcome == "passed" else before.passed_at if before else None
+        told = tuple(str(reason) for reason in reasons)
+        word = LastVerdict(release=release, outcome=outcome, reasons=told, at=now, run_id=run_id, passed_at=passed_at)
+        try:
+            write_json(_path(home, name), word.model_dump(mode="json"))
+        except OSError as error:
+            log.warning("the verdict on %s could not be written down for the alerts: %s", name, error)
+
+
+def note_verdicts(home: Path, verdicts: dict[str, Verdict], *, run_id: str, now: datetime) -> None:
+    """The same of several channels."""
+    for name, verdict in verdicts.items():
+        note_verdict(home, name, verdict.release, verdict.outcome, verdict.reasons, run_id=run_id, now=now)
+
+
+def note_watch(home: Path, verdict: Verdict, rots: Sequence[Rot], *, run_id: str, now: datetime) -> None:
+    """The same of what serves. Stale sources are told of the sources themselves."""
+    reasons = [str(reason) for reason in verdict.reasons] + [one.says for one in rots if one.what != "stale sources"]
+    outcome = "passed" if verdict.passed and not reasons else "regressed" if verdict.passed else verdict.outcome
+    note_verdict(home, WATCH, verdict.release, outcome, dict.fromkeys(reasons), run_id=run_id, now=now)
+
+
+def last_verdict(home: Path, name: str) -> LastVerdict | None:
+    """None when nothing was said yet, or what was said cannot be read: the next refresh says it again."""
+    try:
+        return LastVerdict.model_validate_json(_path(home, name).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _path(home: Path, name: str) -> Path:
+    return home / "verdicts" / f"{name}.json"
+
+
+def _candidate(home: Path) -> str | None:
+    try:
+        return read_candidate(home).release
+    except (PipelineError, OSError, ValueError):
+        return None

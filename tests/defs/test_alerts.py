@@ -1,0 +1,90 @@
+"""What the sensor `alerts` sees in Dagster, and when it calls production not refreshed."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.defs.alerts import Eyes, refreshes_due
+from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.release.alerts.cause import Findings
+from tests.conftest import Workspace, files_contract
+
+NOW = datetime(2026, 11, 29, 11, tzinfo=UTC)
+INTACT = "failed check: index/candidate releases_in_use_are_intact"
+
+
+@pytest.fixture
+def office(workspace: Workspace) -> Workspace:
+    workspace.contract("handbook", files_contract(workspace.pages({"one.md": "# One\n\nThe first page of all.\n"})))
+    workspace.golden("questions", {"what is first": ["handbook/one.md"]})
+    workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}}})
+    prepare_dagster_home(workspace.settings)
+    return workspace
+
+
+def look(office: Workspace) -> Findings:
+    with dg.DagsterInstance.get() as instance:
+        return Eyes(office.settings, read_contracts(office.settings.contracts)).look(instance, NOW)
+
+
+def report(
+    asset: list[str], name: str, *, passed: bool, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+) -> None:
+    made = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset), check_name=name, passed=passed, severity=severity, description="3 files differ"
+    )
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(made)
+
+
+def test_a_failed_check_is_a_cause_by_its_severity_until_it_passes(office: Workspace) -> None:
+    before = look(office)
+    assert INTACT in before.possible and INTACT not in before.well, "it was never made"
+    report(["index", "candidate"], "releases_in_use_are_intact", passed=False)
+    [cause] = [one for one in look(office).causes if one.key == INTACT]
+    assert cause.title == "index/candidate: the check releases_in_use_are_intact failed"
+    assert (cause.reasons, cause.owner) == (("3 files differ",), "team:retrieval")
+    report(["index", "candidate"], "releases_in_use_are_intact", passed=False, severity=dg.AssetCheckSeverity.WARN)
+    assert INTACT in look(office).well
+    report(["index", "candidate"], "releases_in_use_are_intact", passed=True)
+    assert INTACT in look(office).well
+
+
+@pytest.mark.parametrize(
+    ("asset", "name"),
+    [
+        (["handbook", "documents"], "batch_keeps_its_contract"),
+        (["handbook", "documents"], "data_is_within_its_sla"),
+        (["index", "evaluation"], "candidate_meets_the_policy"),
+        (["index", "production"], "the_gate_let_it_pass"),
+        (["index", "production_evaluation"], "production_meets_the_policy"),
+    ],
+)
+def test_a_check_that_shows_a_verdict_or_a_sources_state_is_no_cause_beside_it(
+    office: Workspace, asset: list[str], name: str
+) -> None:
+    before = {cause.key for cause in look(office).causes}
+    report(asset, name, passed=False)
+    assert {cause.key for cause in look(office).causes} == before == {"stale source: handbook"}, "it was never loaded"
+
+
+@pytest.mark.parametrize(
+    ("cron", "now", "due"),
+    [
+        ("0 2 * * *", "2026-11-29 11:00", "2026-11-28 02:00"),
+        ("0 2 * * *", "2026-11-29 03:00", "2026-11-27 02:00"),  # last night's may still be at work
+        ("0 2 * * *", "2026-11-29 04:01", "2026-11-28 02:00"),
+        ("0 2 * * 0", "2026-11-29 11:00", "2026-11-22 02:00"),  # weekly: nothing is late for days
+        ("0 */6 * * *", "2026-11-29 11:00", "2026-11-29 00:00"),
+    ],
+)
+def test_production_is_late_when_two_refreshes_were_due_at_whatever_pace(
+    office: Workspace, cron: str, now: str, due: str
+) -> None:
+    settings = office.settings.model_copy(update={"nightly_cron": cron})
+    at, expected = (datetime.fromisoformat(f"{text}:00+00:00") for text in (now, due))
+    found = refreshes_due(settings, at)
+    assert found == expected
+    assert at - found < timedelta(days=15)
