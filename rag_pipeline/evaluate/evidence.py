@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from rag_pipeline.evaluate.seal import key_name, seal_of, seal_problem
 from rag_pipeline.files import fingerprint
+from rag_pipeline.settings import seal_key
 
 
 class _Frozen(BaseModel):
@@ -15,6 +17,9 @@ class _Frozen(BaseModel):
 
 JUDGED = "judged@10"
 """Share of the first ten that anybody judged: where it falls, other figures may fall for want of judgments."""
+
+NO_SLICE = "(none)"
+"""Value of a slice for a query whose metadata does not give one."""
 
 Status = Literal["stale", "dead"]
 """What became of a judgment that cannot be met any more: its quote left the document, or the document is gone."""
@@ -160,14 +165,35 @@ class Evidence(_Frozen):
     """One a concurrency that some channel's policy names, ascending."""
     approximate_recall: float | None = None
     """Share of the ten truly nearest that the index finds, by exact search, measured when it was built."""
+    runtime: dict[str, str] = {}
+    """Package -> version, of all that embedding, retrieving and scoring ran on."""
+    processor: str = ""
+    """What it ran on; only told."""
+    lists: str = ""
+    """SHA-256 of the file beside this one that holds what was retrieved, so that every figure can be computed again."""
+    sequence: int = 0
+    """Place among the evidence on this release's content, from 1; given when it is kept, like the next three."""
+    previous: str = ""
+    """Seal of the evidence before it; empty for the first."""
+    kept_at: AwareDatetime | None = None
+    """What its file's name begins with: after all that was there, also when the clock was set back."""
+    key: str = ""
+    """Name of the key it is sealed with; empty without one."""
     seal: str = ""
 
     def sealed(self) -> "Evidence":
-        return self.model_copy(update={"seal": self._hash()})
+        """With the seal that fits, made with the key that is set here, if one is."""
+        secret = seal_key()
+        named = self.model_copy(update={"key": key_name(secret)})
+        return named.model_copy(update={"seal": seal_of(named._content(), secret)})
 
     @property
     def intact(self) -> bool:
-        return self.seal == self._hash()
+        return not self.seal_problem(seal_key())
+
+    def seal_problem(self, key: str) -> str:
+        """Why the seal does not hold, in words; empty when it does."""
+        return seal_problem("the evidence", self._content(), self.seal, self.key, key)
 
     def alone(self, run_id: str) -> "Evidence":
         """The same measurement without its comparison, of when it was measured."""
@@ -175,8 +201,8 @@ class Evidence(_Frozen):
         sets = {name: one.model_copy(update=nothing) for name, one in self.golden_sets.items()}
         return self.model_copy(update={"run_id": run_id, "compared_with": None, "golden_sets": sets}).sealed()
 
-    def _hash(self) -> str:
-        return fingerprint(json.loads(self.model_dump_json(exclude={"seal"})))
+    def _content(self) -> object:
+        return json.loads(self.model_dump_json(exclude={"seal"}))
 
 
 def average(values: list[float]) -> float:
