@@ -22,6 +22,7 @@ from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
 from rag_pipeline.evaluate.metrics import score
 from rag_pipeline.evaluate.retrieved import Lists
+from rag_pipeline.evaluate.runtime import processor, runtime_of
 from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
@@ -71,7 +72,7 @@ class Evaluation:
     concurrencies: tuple[int, ...] = (1,)
     """How many users at a time latency is measured with."""
 
-    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive]) -> bool:
+    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive], runtime: dict[str, str]) -> bool:
         """Whether measuring the release again, beside whatever serves, could tell nothing of it that `earlier` does not."""
         age_hours = (self.now - earlier.created_at).total_seconds() / 3600
         return (
@@ -80,6 +81,7 @@ class Evaluation:
             and 0 <= age_hours < self.reuse_hours
             and earlier.policies == self.policies
             and earlier.model_fingerprint == self.model.fingerprint
+            and earlier.runtime == runtime
             and {
                 name: (one.fingerprint, [gone.judgment for gone in one.unresolved])
                 for name, one in earlier.golden_sets.items()
@@ -117,7 +119,8 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     living = [alive(golden, corpus) for golden in evaluation.golden_sets]
     earlier = newest(evaluation.home, manifest.fingerprint)
     lists = read_lists(evaluation.home, earlier) if earlier else None
-    if earlier and lists is not None and evaluation.says_the_same(earlier, release_id, living):
+    runtime = runtime_of(manifest.model.backend)
+    if earlier and lists is not None and evaluation.says_the_same(earlier, release_id, living, runtime):
         stands = f"{release_id} was measured on the same golden sets at {earlier.created_at}; that evidence stands"
         if (earlier.compared_with or release_id) == (production_id or release_id):
             log.info("%s", stands)
@@ -146,6 +149,8 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
         golden_sets={one.golden.name: _set_evidence(one, mine, theirs, place) for place, one in enumerate(living)},
         latency=mine.latency,
         approximate_recall=manifest.probe.recall_at_10,
+        runtime=runtime,
+        processor=processor(),
     )
     evidence = keep(evaluation.home, evidence, _lists(living, mine.side, theirs))
     _remember(evaluation, manifest, living, mine.side.measured)
