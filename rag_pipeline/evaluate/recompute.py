@@ -17,7 +17,8 @@ from rag_pipeline.evaluate.evidence_store import read_lists
 from rag_pipeline.evaluate.examples import overlap
 from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import span_scores, unanswered, wanted_of
-from rag_pipeline.evaluate.metrics import PerQuery, score
+from rag_pipeline.evaluate.metrics import PerQuery
+from rag_pipeline.evaluate.metrics_again import score_again
 from rag_pipeline.evaluate.retrieved import Retrieved
 from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.index.manifest import Manifest
@@ -25,8 +26,8 @@ from rag_pipeline.index.manifest import Manifest
 log = logging.getLogger("rag_pipeline")
 
 _SAME = 1e-9
-_DIGITS = 6
-"""Of a value in evidence."""
+_ROUNDED = 0.5e-6
+"""Values are kept to six digits."""
 _SAME_MS = 0.02
 """Times are kept to a hundredth of a millisecond, their percentiles are taken before that."""
 
@@ -109,9 +110,9 @@ def _values(whose: str, said: dict[str, list[float]], living: Alive, kept: Retri
     queries = sorted(living.qrels)
     again = _scores(list(said), living, kept)
     for metric, values in said.items():
-        computed = [round(again[metric][query], _DIGITS) for query in queries]
+        computed = [again[metric][query] for query in queries]
         for query, value, told in zip(queries, computed, values, strict=False):
-            if not abs(value - told) <= _SAME:  # so that NaN is found
+            if not abs(value - told) <= _ROUNDED + _SAME:  # so that NaN is found
                 yield f"{whose}{metric} of query {query} is {value:g} by its list and the judgments, not {told:g}"
                 break
 
@@ -119,6 +120,8 @@ def _values(whose: str, said: dict[str, list[float]], living: Alive, kept: Retri
 def _scores(metrics: list[str], living: Alive, kept: Retrieved) -> PerQuery:
     if kept.documents.keys() != living.qrels.keys():
         raise PipelineError("the lists are of other queries")
+    if any(len(set(documents)) != len(documents) for documents in kept.documents.values()):
+        raise PipelineError("a list names a document twice")
     if any(map(is_span_metric, metrics)):
         for query in living.qrels:
             asked = [one.document for one in wanted_of(living, query)]
@@ -126,4 +129,4 @@ def _scores(metrics: list[str], living: Alive, kept: Retrieved) -> PerQuery:
                 raise PipelineError("the passages are of other quotes")
     names = [name for name in metrics if not is_span_metric(name)]
     spans = span_scores(metrics, living.qrels, kept.spans, kept.wanted)
-    return score(names, living.qrels, dict(kept.documents)) | spans
+    return score_again(names, living.qrels, kept.documents) | spans

@@ -10,20 +10,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
 
 from rag_pipeline.evaluate.spans import Span
 
 Side = Literal["candidate", "production"]
 
-_SPANS = pl.List(pl.Struct({"document": pl.String, "start": pl.Int64, "end": pl.Int64}))
-_SCHEMA: dict[str, Any] = {
-    "golden_set": pl.String,
-    "side": pl.String,
-    "query_id": pl.String,
-    "documents": pl.List(pl.String),
-    "spans": _SPANS,
-    "wanted": _SPANS,
-}
+_SPANS = pa.list_(pa.struct([("document", pa.string()), ("start", pa.int64()), ("end", pa.int64())]))
+_SCHEMA = pa.schema(
+    [
+        ("golden_set", pa.string()),
+        ("side", pa.string()),
+        ("query_id", pa.string()),
+        ("documents", pa.list_(pa.string())),
+        ("spans", _SPANS),
+        ("wanted", _SPANS),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ Lists = dict[tuple[str, Side], Retrieved]
 
 def packed(lists: Lists) -> bytes:
     """The file's bytes."""
-    columns: dict[str, list[object]] = {name: [] for name in _SCHEMA}
+    from pyarrow import parquet  # whoever loads the definitions need not wait for it
+
+    columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
     for (name, side), one in sorted(lists.items()):
         for query, documents in sorted(one.documents.items()):
             columns["golden_set"].append(name)
@@ -54,7 +59,7 @@ def packed(lists: Lists) -> bytes:
             columns["spans"].append(_rows(one.spans.get(query, ())))
             columns["wanted"].append(_rows(one.wanted.get(query, ())))
     buffer = io.BytesIO()
-    pl.DataFrame(columns, schema=_SCHEMA).write_parquet(buffer, compression="zstd")
+    parquet.write_table(pa.table(columns, schema=_SCHEMA), buffer, compression="zstd")
     return buffer.getvalue()
 
 
