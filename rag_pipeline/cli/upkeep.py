@@ -19,6 +19,7 @@ def verify(
 ) -> None:
     """Hold channels and releases against what they were: checksums, ids both ways, records. Exits with 1 on damage."""
     from rag_pipeline.defs import run
+    from rag_pipeline.evaluate.evidence_store import all_strays
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
     from rag_pipeline.release.audit import restore_channel
@@ -32,14 +33,16 @@ def verify(
     if not names:
         raise PipelineError(f"there is no release below {settings.home / 'releases'} yet; run `rag refresh`")
     found = {name: verify_release(settings.home, name) for name in names}
+    strays = all_strays(settings.home)
     if repair:
         repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
     if as_json:
         told = {name: {"intact": not problems, "problems": problems} for name, problems in found.items()}
-        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired})
+        print_json({"releases": told, "damaged_channels": channels, "strays": strays, "repaired": repaired})
     else:
         rows = [(f"channel {name}", says, repaired.get(name, "")) for name, says in channels.items()]
         rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in found.items()]
+        rows += [("evidence", f"stray files, ignored: {', '.join(strays)}", "")] if strays else []
         Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
     if any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)

@@ -30,6 +30,8 @@ from rag_pipeline.index.build import build_release, rebuild_release
 from rag_pipeline.index.manifest import Manifest, ModelEntry, read_manifest
 from rag_pipeline.index.retrieve import encoder_for
 from rag_pipeline.index.verify import verify_release
+from rag_pipeline.release.channels import Channel, move_channel
+from rag_pipeline.release.serving import ChannelReader
 from tests.conftest import Workspace
 from tests.corpus.small import NOW, CountingEncoder, SmallModel, bag_of_words, chunker, recipe, release_of, store_documents
 from tests.evaluate.desk import LATER, PAGES, Desk
@@ -100,6 +102,25 @@ def test_an_encoder_that_gives_other_vectors_is_refused_wherever_it_meets_a_rele
     with pytest.raises(PipelineError, match="does not give the vectors of release"):
         desk.evaluate(model=Drifted())
     assert not list((desk.home / "evidence").glob("*/*.json")), "nothing is written down of it"
+
+
+def test_a_reader_that_follows_a_channel_gets_no_other_encoder_either(desk: Desk) -> None:
+    move = Channel(
+        release=desk.release,
+        fingerprint="f",
+        previous=None,
+        sequence=1,
+        at=NOW,
+        by="t",
+        why="t",
+        run_id="r",
+        outcome="passed",
+    )
+    move_channel(desk.home, "production", move, expected=None)
+    with ChannelReader(desk.home) as reader:
+        assert reader.encoder(SmallModel()).queries(["a"]).shape == (1, 256)  # type: ignore[arg-type]
+        with pytest.raises(PipelineError, match="does not give the vectors of release"):
+            reader.encoder(Drifted())  # type: ignore[arg-type]
 
 
 def test_a_release_without_a_canary_gets_one_from_its_chunks_and_stored_vectors(
