@@ -31,7 +31,7 @@ def main() -> None:
         opening = time.perf_counter() - started
         model = own_model(opened.manifest, model_of(settings))
         started = time.perf_counter()
-        encoder = encoder_for(opened.manifest, model)
+        encoder = encoder_for(settings.home, opened.manifest, model)
         loading = time.perf_counter() - started
         print(
             f"{release}: {opened.manifest.chunks:,} chunks, serves {opened.manifest.retrieval.mode}; "

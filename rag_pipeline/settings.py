@@ -156,7 +156,26 @@ NO_SECRETS = Secrets()
 
 def load_secrets() -> Secrets:
     """The salt of masked private data (RAG_PII_SALT), the environment for the connectors' credentials, RAG_ALERTS."""
-    return Secrets(os.environ.get("RAG_PII_SALT", ""), dict(os.environ), os.environ.get("RAG_ALERTS", "").strip())
+    apart = (SEAL_KEY, "RAG_ALERTS")  # no contract may name these
+    environment = {name: value for name, value in os.environ.items() if name not in apart}
+    return Secrets(os.environ.get("RAG_PII_SALT", ""), environment, os.environ.get("RAG_ALERTS", "").strip())
+
+
+SEAL_KEY = "RAG_SEAL_KEY"
+"""A secret of those who may evaluate and promote: with it seals of evidence cannot be forged. From the environment only."""
+
+_SEAL_KEY_LENGTH = 16
+
+
+def seal_key() -> str:
+    """The key evidence is sealed with; empty when none is set. Raises `PipelineError` for one that can be guessed."""
+    key = os.environ.get(SEAL_KEY, "").strip()
+    if key and len(key) < _SEAL_KEY_LENGTH:
+        raise PipelineError(
+            f"{SEAL_KEY} has fewer than {_SEAL_KEY_LENGTH} characters and can be guessed; use a long random one, such as "
+            "`openssl rand -hex 32` prints"
+        )
+    return key
 
 
 _HARMLESS = {
@@ -170,7 +189,7 @@ _HARMLESS = {
 def load_settings() -> Settings:
     """Settings from the environment, with the guards that must hold before anything is imported.
 
-    Raises `PipelineError` when the environment would switch the contracts off.
+    Raises `PipelineError` when the environment would switch the contracts off, or holds a seal key that can be guessed.
     """
     for switch, harmless in _HARMLESS.items():  # whatever pandera does not know as true is false to it, TRUE and yes too
         if os.environ.get(switch, harmless[0]) not in harmless:
@@ -178,6 +197,7 @@ def load_settings() -> Settings:
                 f"{switch}={os.environ[switch]} switches data contracts off. Unset it: this pipeline refuses to start."
             )
     be_quiet_and_offline()
+    seal_key()
     try:
         settings = Settings()
     except ValidationError as error:

@@ -37,7 +37,11 @@ def query(
     with open_release(settings.home, release, [mode] if mode else None, device=settings.device) as opened:
         mode = mode or opened.manifest.retrieval.mode
         by_meaning = mode != "lexical"
-        encoder = encoder_for(opened.manifest, own_model(opened.manifest, model_of(settings))) if by_meaning else None
+        encoder = (
+            encoder_for(settings.home, opened.manifest, own_model(opened.manifest, model_of(settings)))
+            if by_meaning
+            else None
+        )
         started = time.perf_counter()
         hits = opened.search(Query(text, encoder.queries([text])[0] if encoder else None), k, mode)
         took_ms = round(1000 * (time.perf_counter() - started), 1)

@@ -99,7 +99,7 @@ def judge(
     with open_release(settings.home, release, ["hybrid" if lexical else "dense"], device=settings.device) as opened:
 
         def load() -> Any:
-            return encoder_for(opened.manifest, own_model(opened.manifest, model_of(settings)))
+            return encoder_for(settings.home, opened.manifest, own_model(opened.manifest, model_of(settings)))
 
         session = Session.open(judging, opened, load, judge=judged_by, k=k, only=query)
         ways = "dense, lexical and hybrid retrieval" if lexical else "dense retrieval (it has no lexical index)"

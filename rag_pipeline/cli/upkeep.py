@@ -23,6 +23,7 @@ def verify(
 ) -> None:
     """Hold tables, channels, releases against what they were: checksums, ids both ways, records. Exits with 1 on damage."""
     from rag_pipeline.defs import run
+    from rag_pipeline.evaluate.evidence_store import all_strays
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
     from rag_pipeline.release.audit import restore_channel
@@ -34,7 +35,7 @@ def verify(
     mended = repair_tables(settings.home, tables) if repair else {}
     broken = {name for name, one in tables.items() if not one.intact and name not in mended}
     if AUDIT in broken and not repair:  # where the channels point is not known without it
-        _show_verified(tables, {}, {}, {}, as_json=as_json)
+        _show_verified(tables, {}, {}, {}, [], as_json=as_json)
         raise typer.Exit(1)
     channels = damaged_channels(settings.home)
     repaired = {name: restore_channel(settings.home, name).release for name in channels} if repair else {}
@@ -44,9 +45,10 @@ def verify(
         raise PipelineError(f"there is no release below {settings.home / 'releases'} yet; run `rag refresh`")
     with_vectors = "vectors" not in broken and "vectors" not in mended
     found = {name: verify_release(settings.home, name, with_vectors=with_vectors) for name in names}
+    strays = all_strays(settings.home)
     if repair:
         repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
-    _show_verified({**tables, **mended}, channels, found, repaired, as_json=as_json)
+    _show_verified({**tables, **mended}, channels, found, repaired, strays, as_json=as_json)
     if broken or any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)
 
@@ -56,19 +58,21 @@ def _show_verified(
     channels: dict[str, str],
     releases: dict[str, tuple[str, ...]],
     repaired: dict[str, str],
+    strays: list[str],
     *,
     as_json: bool,
 ) -> None:
     if as_json:
         told = {name: {"intact": not problems, "problems": problems} for name, problems in releases.items()}
         lake = {name: one.told for name, one in tables.items()}
-        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired, "tables": lake})
+        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired, "tables": lake, "strays": strays})
         return
     rows = [
         (f"table {name}", "; ".join(map(str, one.problems)) or "intact", "; ".join(one.lost)) for name, one in tables.items()
     ]
     rows += [(f"channel {name}", says, repaired.get(name, "")) for name, says in channels.items()]
     rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in releases.items()]
+    rows += [("evidence", f"stray files, ignored: {', '.join(strays)}", "")] if strays else []
     Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
 
 

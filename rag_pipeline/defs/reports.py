@@ -90,6 +90,7 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None 
             for name, value in (("p50", one.p50_ms), ("p95", one.p95_ms))
         },
         "measured_at": dg.MetadataValue.timestamp(evidence.created_at),
+        "measured_on": ", ".join(f"{name} {number}" for name, number in evidence.runtime.items()) or "not known",
     }
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rag_pipeline.corpus.model import Encoder, Model, Vectors
 from rag_pipeline.evaluate.alive import Alive
 from rag_pipeline.evaluate.measure import Measured, Rankings, evaluate_way, rank
 from rag_pipeline.evaluate.places import Places, places_of
-from rag_pipeline.evaluate.query_vectors import query_vectors
+from rag_pipeline.evaluate.query_vectors import query_vectors, refuse_stale_vectors
 from rag_pipeline.index.manifest import MODES, Mode, RetrievalParameters, read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, encoder_for, has_lexical, open_release
 
@@ -22,6 +23,8 @@ class Bench:
     release: OpenRelease
     modes: tuple[Mode, ...]
     load: Callable[[], Encoder]
+    loadable: bool
+    """Whether the model that is at hand is still the one the release was built with."""
     _places: tuple[Rankings, Places] | None = None
     """Of the rankings scored last: one set of rankings is scored in many ways."""
 
@@ -35,7 +38,8 @@ class Bench:
         manifest = read_manifest(home / "releases" / release_id)
         modes: tuple[Mode, ...] = MODES if all_modes and has_lexical(manifest) else (manifest.retrieval.mode,)
         release = stack.enter_context(open_release(home, release_id, modes))
-        return cls(home, release, modes, lambda: encoder_for(manifest, model))
+        loadable = model.fingerprint == manifest.model.fingerprint
+        return cls(home, release, modes, cache(lambda: encoder_for(home, manifest, model)), loadable)
 
     def measure(self, living: Alive, metrics: list[str]) -> Measured:
         """The release as it serves."""
@@ -75,4 +79,8 @@ class Bench:
         queries = list(living.qrels)
         texts = [living.golden.queries[query] for query in queries]
         fingerprint = self.release.manifest.model.fingerprint
-        return dict(zip(queries, query_vectors(self.home, fingerprint, self.load, texts), strict=True))
+        found = query_vectors(self.home, fingerprint, self.load, texts)
+        if self.loadable:
+            named = {f"question {query} of {living.golden.name}": text for query, text in zip(queries, texts, strict=True)}
+            refuse_stale_vectors(self.home, self.load, named, found, self.release.manifest.fingerprint)
+        return dict(zip(queries, found, strict=True))

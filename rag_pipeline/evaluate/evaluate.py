@@ -14,11 +14,15 @@ from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
-from rag_pipeline.evaluate.evidence import JUDGED, Evidence, LatencyEvidence, SetEvidence, keep, newest
+from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence
+from rag_pipeline.evaluate.evidence_store import keep, newest, read_lists
+from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
 from rag_pipeline.evaluate.metrics import score
+from rag_pipeline.evaluate.retrieved import Lists
+from rag_pipeline.evaluate.runtime import processor, runtime_of
 from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
@@ -68,7 +72,7 @@ class Evaluation:
     concurrencies: tuple[int, ...] = (1,)
     """How many users at a time latency is measured with."""
 
-    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive]) -> bool:
+    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive], runtime: dict[str, str]) -> bool:
         """Whether measuring the release again, beside whatever serves, could tell nothing of it that `earlier` does not."""
         age_hours = (self.now - earlier.created_at).total_seconds() / 3600
         return (
@@ -77,8 +81,12 @@ class Evaluation:
             and 0 <= age_hours < self.reuse_hours
             and earlier.policies == self.policies
             and earlier.model_fingerprint == self.model.fingerprint
-            and {name: (one.fingerprint, one.unresolved) for name, one in earlier.golden_sets.items()}
-            == {one.golden.name: (one.golden.fingerprint, list(one.unresolved)) for one in living}
+            and earlier.runtime == runtime
+            and {
+                name: (one.fingerprint, [gone.judgment for gone in one.unresolved])
+                for name, one in earlier.golden_sets.items()
+            }
+            == {one.golden.name: (one.golden.fingerprint, [gone.judgment for gone in one.unresolved]) for one in living}
         )
 
     def measured(self, golden: GoldenSet) -> list[str]:
@@ -111,16 +119,17 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     corpus = corpus_for(evaluation.home, list(manifest.sources), evaluation.golden_sets)
     living = [alive(golden, corpus) for golden in evaluation.golden_sets]
     earlier = newest(evaluation.home, manifest.fingerprint)
-    if earlier and evaluation.says_the_same(earlier, release_id, living):
+    lists = read_lists(evaluation.home, earlier) if earlier else None
+    runtime = runtime_of(manifest.model.backend)
+    if earlier and lists is not None and evaluation.says_the_same(earlier, release_id, living, runtime):
         stands = f"{release_id} was measured on the same golden sets at {earlier.created_at}; that evidence stands"
         if (earlier.compared_with or release_id) == (production_id or release_id):
             log.info("%s", stands)
             return earlier
         if production_id in (None, release_id):  # it serves by now, or nothing does: no comparison is left
             log.info("%s, without the comparison with %s", stands, earlier.compared_with)
-            alone = earlier.alone(evaluation.run_id)
-            keep(evaluation.home, alone)
-            return alone
+            alone = with_texts(evaluation.home, earlier).alone(evaluation.run_id)
+            return keep(evaluation.home, alone, {key: one for key, one in lists.items() if key[1] == "candidate"})
     mine = _candidate(evaluation, release_id, living)
     give_back()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
     theirs: _Side | None = None
@@ -141,10 +150,21 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
         golden_sets={one.golden.name: _set_evidence(one, mine, theirs, place) for place, one in enumerate(living)},
         latency=mine.latency,
         approximate_recall=manifest.probe.recall_at_10,
-    ).sealed()
-    keep(evaluation.home, evidence)
+        runtime=runtime,
+        processor=processor(),
+    )
+    evidence = keep(evaluation.home, evidence, _lists(living, mine.side, theirs))
     _remember(evaluation, manifest, living, mine.side.measured)
     return evidence
+
+
+def _lists(living: list[Alive], mine: "_Side", theirs: "_Side | None") -> Lists:
+    """What both sides retrieved, as it is kept beside the evidence."""
+    names = [one.golden.name for one in living]
+    lists: Lists = {(name, "candidate"): one.lists for name, one in zip(names, mine.measured, strict=True)}
+    for name, one in zip(names, theirs.measured, strict=True) if theirs else ():
+        lists[name, "production"] = one.lists
+    return lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +265,6 @@ def _set_evidence(living: Alive, candidate: _Mine, theirs: _Side | None, place: 
         unjudged=unjudged(living, mine.retrieved),
         examples=examples(living, lost, now, mine, before, other) if now and before and other else [],
     )
-
-
-NO_SLICE = "(none)"
-"""Value of a slice for a query whose metadata does not give one."""
 
 
 def _in_order(measured: Measured, queries: list[str]) -> dict[str, list[float]]:

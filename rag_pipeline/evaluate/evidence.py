@@ -2,16 +2,13 @@
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from rag_pipeline.files import fingerprint, write_json
-
-_STAMP = "%Y%m%dT%H%M%S.%f"
-"""How a file of evidence begins, so that names sort as they were written."""
+from rag_pipeline.evaluate.seal import key_name, seal_of, seal_problem
+from rag_pipeline.files import fingerprint
+from rag_pipeline.settings import seal_key
 
 
 class _Frozen(BaseModel):
@@ -20,6 +17,9 @@ class _Frozen(BaseModel):
 
 JUDGED = "judged@10"
 """Share of the first ten that anybody judged: where it falls, other figures may fall for want of judgments."""
+
+NO_SLICE = "(none)"
+"""Value of a slice for a query whose metadata does not give one."""
 
 Status = Literal["stale", "dead"]
 """What became of a judgment that cannot be met any more: its quote left the document, or the document is gone."""
@@ -31,7 +31,22 @@ class Unresolved(_Frozen):
     query: str
     document: str
     status: Status
-    quote: str = ""
+    passage: str = ""
+    """Hash of the quote: which passage of its document it is, in a file that must not hold the document's words."""
+    quote: str = Field(default="", exclude=True)
+    """Not sealed: it lies in a file beside the evidence and goes with its document."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _passage_of_quote(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("quote") and not given.get("passage"):
+            return given | {"passage": fingerprint(given["quote"], length=16)}
+        return given
+
+    @property
+    def judgment(self) -> tuple[str, str, str, str]:
+        """Which judgment it is and what became of it, with its text or without."""
+        return self.query, self.document, self.status, self.passage
 
 
 class Passage(_Frozen):
@@ -79,8 +94,8 @@ class SetEvidence(_Frozen):
     """Mean share of production's ten first documents that are among the release's: drift that needs no judgment."""
     unjudged: list[tuple[str, str]] = []
     """(query id, document id) among the top results that nobody has judged yet, those that come first, first."""
-    examples: list[Example] = []
-    """The queries that lost most against production, worst first."""
+    examples: list[Example] = Field(default=[], exclude=True)
+    """The queries that lost most against production, worst first. Not sealed: see `evidence_texts`."""
 
     @property
     def queries(self) -> int:
@@ -131,7 +146,7 @@ class LatencyEvidence(_Frozen):
 class Evidence(_Frozen):
     """Everything the gate may look at. `seal` is the hash of the rest: a file edited by hand does not carry it."""
 
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     release: str
     release_fingerprint: str
     manifest_sha256: str
@@ -150,14 +165,35 @@ class Evidence(_Frozen):
     """One a concurrency that some channel's policy names, ascending."""
     approximate_recall: float | None = None
     """Share of the ten truly nearest that the index finds, by exact search, measured when it was built."""
+    runtime: dict[str, str] = {}
+    """Package -> version, of all that embedding, retrieving and scoring ran on."""
+    processor: str = ""
+    """What it ran on; only told."""
+    lists: str = ""
+    """SHA-256 of the file beside this one that holds what was retrieved, so that every figure can be computed again."""
+    sequence: int = 0
+    """Place among the evidence on this release's content, from 1; given when it is kept, like the next three."""
+    previous: str = ""
+    """Seal of the evidence before it; empty for the first."""
+    kept_at: AwareDatetime | None = None
+    """What its file's name begins with: after all that was there, also when the clock was set back."""
+    key: str = ""
+    """Name of the key it is sealed with; empty without one."""
     seal: str = ""
 
     def sealed(self) -> "Evidence":
-        return self.model_copy(update={"seal": self._hash()})
+        """With the seal that fits, made with the key that is set here, if one is."""
+        secret = seal_key()
+        named = self.model_copy(update={"key": key_name(secret)})
+        return named.model_copy(update={"seal": seal_of(named._content(), secret)})
 
     @property
     def intact(self) -> bool:
-        return self.seal == self._hash()
+        return not self.seal_problem(seal_key())
+
+    def seal_problem(self, key: str) -> str:
+        """Why the seal does not hold, in words; empty when it does."""
+        return seal_problem("the evidence", self._content(), self.seal, self.key, key)
 
     def alone(self, run_id: str) -> "Evidence":
         """The same measurement without its comparison, of when it was measured."""
@@ -165,50 +201,9 @@ class Evidence(_Frozen):
         sets = {name: one.model_copy(update=nothing) for name, one in self.golden_sets.items()}
         return self.model_copy(update={"run_id": run_id, "compared_with": None, "golden_sets": sets}).sealed()
 
-    def _hash(self) -> str:
-        return fingerprint(json.loads(self.model_dump_json(exclude={"seal"})))
+    def _content(self) -> object:
+        return json.loads(self.model_dump_json(exclude={"seal"}))
 
 
 def average(values: list[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0
-
-
-def keep(home: Path, evidence: Evidence) -> Path:
-    """Append evidence to what is known of its release; earlier evidence is never touched.
-
-    Its name comes after those of all that is there, also when the clock was set back meanwhile: a failed evaluation
-    must not lose to an older one that passed.
-    """
-    folder = home / "evidence" / evidence.release_fingerprint
-    at = evidence.created_at.astimezone(UTC)
-    if earlier := sorted(folder.glob("*.json")):
-        last = datetime.strptime(earlier[-1].name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
-        at = max(at, last + timedelta(microseconds=1))
-    path = folder / f"{at:{_STAMP}}-{evidence.seal[:8]}.json"
-    write_json(path, evidence.model_dump(mode="json"))
-    return path
-
-
-def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evidence | None:
-    """The evidence a release was promoted on, by its seal; None when it is not there or was changed since."""
-    folder = home / "evidence" / release_fingerprint
-    for path in sorted(folder.glob(f"*-{seal[:8]}.json")) if seal and folder.is_dir() else ():
-        try:
-            found = Evidence.model_validate_json(path.read_bytes())
-        except ValueError:
-            continue
-        if found.seal == seal and found.intact:
-            return found
-    return None
-
-
-def newest(home: Path, release_fingerprint: str) -> Evidence | None:
-    """The latest evidence on a release, by file name; None when there is none, or the latest is damaged."""
-    folder = home / "evidence" / release_fingerprint
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not paths:
-        return None
-    try:
-        return Evidence.model_validate_json(paths[-1].read_bytes())
-    except ValueError:
-        return None  # older evidence must not stand in for it

@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 
 import numpy as np
@@ -12,9 +12,11 @@ import numpy as np
 from rag_pipeline.corpus.model import Encoder, Vectors
 from rag_pipeline.evaluate.alive import Alive
 from rag_pipeline.evaluate.evidence import LatencyEvidence, average
+from rag_pipeline.evaluate.golden import Reference
 from rag_pipeline.evaluate.metrics import PerQuery, deepest, score
 from rag_pipeline.evaluate.places import Places
-from rag_pipeline.evaluate.spans import is_span_metric, span_depth, span_score
+from rag_pipeline.evaluate.retrieved import Retrieved
+from rag_pipeline.evaluate.spans import Span, is_span_metric, span_depth, span_score
 from rag_pipeline.index.fuse import Ranking, fuse
 from rag_pipeline.index.manifest import Mode, RetrievalParameters
 from rag_pipeline.index.retrieve import OpenRelease, Query
@@ -38,6 +40,10 @@ class Measured:
     """query id -> documents, best first"""
     chunks: dict[str, Ranking]
     """query id -> its first chunks"""
+    spans: dict[str, list[Span]] = field(default_factory=dict)
+    """query id -> where its chunks stand, best first, as deep as metrics of passages look; empty without such a metric"""
+    wanted: dict[str, list[Span]] = field(default_factory=dict)
+    """query id -> where its quoted passages stand in this release's own texts; empty likewise"""
 
     @property
     def means(self) -> dict[str, float]:
@@ -45,7 +51,17 @@ class Measured:
 
     @property
     def unanswered(self) -> list[str]:
-        return [query for query, documents in self.retrieved.items() if not documents]
+        return unanswered(self.retrieved)
+
+    @property
+    def lists(self) -> Retrieved:
+        """What is kept of it, to compute every figure again."""
+        return Retrieved(self.retrieved, self.spans, self.wanted)
+
+
+def unanswered(retrieved: Mapping[str, list[str]]) -> list[str]:
+    """Queries that brought nothing, in order."""
+    return sorted(query for query, documents in retrieved.items() if not documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +126,14 @@ def evaluate_way(
         ranked = {query: release.rerank(living.golden.queries[query], ranking) for query, ranking in ranked.items()}
     names = [name for name in metrics if not is_span_metric(name)]
     k = _documents(metrics)
-    retrieved = {query: places.best_documents(ranking, k) for query, ranking in ranked.items()}
+    documents = {query: places.best_documents(ranking, k) for query, ranking in ranked.items()}
+    spans, wanted = _spans(metrics, places, living, ranked)
     return Measured(
-        per_query=score(names, living.qrels, retrieved) | _span_scores(metrics, places, living, ranked),
-        retrieved=retrieved,
+        per_query=score(names, living.qrels, documents) | span_scores(metrics, living.qrels, spans, wanted),
+        retrieved=documents,
         chunks={query: ranking[:SHOWN] for query, ranking in ranked.items()},
+        spans=spans,
+        wanted=wanted,
     )
 
 
@@ -123,16 +142,32 @@ def _documents(metrics: list[str]) -> int:
     return max([SHOWN, *(deepest([name]) for name in metrics if not is_span_metric(name))])
 
 
-def _span_scores(metrics: list[str], places: Places, living: Alive, rankings: dict[str, Ranking]) -> PerQuery:
-    """Metrics of spans; a passage the release does not hold counts as not retrieved."""
+Spans = dict[str, list[Span]]
+
+
+def _spans(metrics: list[str], places: Places, living: Alive, rankings: dict[str, Ranking]) -> tuple[Spans, Spans]:
+    """What each query retrieves and what it wants, as far as a metric of spans looks; a passage the release does not hold
+    counts as not retrieved."""
+    depths = [span_depth(name) for name in metrics if is_span_metric(name)]
+    if not depths:
+        return {}, {}
+    retrieved = {query: [places.span(chunk) for chunk, _ in rankings[query][: max(depths)]] for query in living.qrels}
+    return retrieved, {query: places.passages(wanted_of(living, query)) for query in living.qrels}
+
+
+def wanted_of(living: Alive, query: str) -> list[Reference]:
+    """The quoted passages that answer a query."""
+    return [one for one in living.references.get(query, ()) if one.grade > 0]
+
+
+def span_scores(
+    metrics: Iterable[str], queries: Iterable[str], retrieved: Mapping[str, list[Span]], wanted: Mapping[str, list[Span]]
+) -> PerQuery:
+    """Metrics of spans, of those among `metrics`."""
     values: PerQuery = {name: {} for name in metrics if is_span_metric(name)}
-    if not values:
-        return values
-    for query in living.qrels:
-        wanted = places.passages(one for one in living.references.get(query, ()) if one.grade > 0)
-        retrieved = [places.span(chunk_id) for chunk_id, _ in rankings[query]]
+    for query in queries if values else ():
         for name, by_query in values.items():
-            by_query[query] = span_score(name, wanted, retrieved) if wanted else 0.0
+            by_query[query] = span_score(name, wanted[query], retrieved[query]) if wanted[query] else 0.0
     return values
 
 

@@ -1,20 +1,24 @@
 """Vectors of queries, kept by model: a question that did not change is never embedded twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from rag_pipeline.corpus.canary import LEAST_COSINE, nearness
 from rag_pipeline.corpus.model import Encoder, Vectors, usable
 from rag_pipeline.corpus.sound import vector_rows
 from rag_pipeline.corpus.tables import VECTORS
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive, fingerprint
 from rag_pipeline.lake import Table, collected
 from rag_pipeline.progress import progress
 
 _AT_ONCE = 1_024
+_AFRESH = 16
+"""Questions of a golden set that are embedded beside their stored vectors, each time a release is measured."""
 
 
 def query_vectors_table(home: Path) -> Table:
@@ -35,6 +39,27 @@ def query_vectors(home: Path, model: str, load: Callable[[], Encoder], texts: li
             known |= dict(zip(missing, new, strict=True))
             table.append(vector_rows(model, pa.array(list(missing), pa.string()), new))
     return np.stack([known[text_hash] for text_hash in hashes]) if texts else np.empty((0, 0), dtype=np.float32)
+
+
+def refuse_stale_vectors(
+    home: Path, load: Callable[[], Encoder], named: Mapping[str, str], vectors: Vectors, release_fingerprint: str
+) -> None:
+    """Embed some questions afresh, others for each release. Raises `PipelineError` when one has another stored vector.
+
+    `named`: a question in words -> its text, in the order of `vectors`.
+    """
+    texts = list(named.values())
+    order = sorted(range(len(texts)), key=lambda place: fingerprint(release_fingerprint, texts[place]))[:_AFRESH]
+    if not order:
+        return
+    cosine = nearness(load().queries([texts[place] for place in order]), vectors[order])
+    worst = int(cosine.argmin())
+    if cosine[worst] < LEAST_COSINE:
+        raise PipelineError(
+            f"the stored vector of {list(named)[order[worst]]} is not what the model gives now (cosine {cosine[worst]:.4f} "
+            f"at the worst of {len(order)} embedded afresh, {LEAST_COSINE} is wanted), so figures would not be about what "
+            f"users get. The stored vectors are wrong: remove {query_vectors_table(home).path}, they are made again"
+        )
 
 
 def _stored(table: Table, model: str, hashes: list[str]) -> dict[str, Vectors]:

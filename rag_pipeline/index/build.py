@@ -21,6 +21,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive, file_sha256, fingerprint, sync, write_json
 from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.base import Base, choose_base
+from rag_pipeline.index.canary import write_canary
 from rag_pipeline.index.contents import FILE as CHUNKS
 from rag_pipeline.index.contents import content_fingerprint, contents
 from rag_pipeline.index.fill import fill_by_difference, fill_whole
@@ -151,6 +152,7 @@ def _build(
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
         base = base or choose_base(releases, recipe.model, recipe.index, chunks)
         origin, probe = _fill(home, staging, recipe, chunks, base)
+        write_canary(home, staging, chunks, recipe.model.fingerprint)
         lexical.unlock(staging / lexical.FOLDER)
         manifest = Manifest(
             id=staging.name.removeprefix(STAGING),

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rag_pipeline.corpus.canary import trusted
 from rag_pipeline.corpus.model import Encoder, Model, Vectors, same_machine
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index import chroma, lexical
+from rag_pipeline.index.canary import canary_of
 from rag_pipeline.index.contents import Chunk, contents, look_up
 from rag_pipeline.index.fuse import Ranking, fuse
 from rag_pipeline.index.lexical import LexicalIndex
@@ -204,10 +206,14 @@ def own_model(manifest: Manifest, configured: Model) -> Model:
     )
 
 
-def encoder_for(manifest: Manifest, model: Model) -> Encoder:
-    """The encoder for queries to a release. Raises as `refuse_other_model` does."""
+def encoder_for(home: Path, manifest: Manifest, model: Model) -> Encoder:
+    """The encoder for queries to a release, after it gave the vectors of the release's canary again.
+
+    Raises as `refuse_other_model` does, and `PipelineError` when it gives other vectors: answers would be wrong.
+    """
     refuse_other_model(manifest, model)
-    return model.load()
+    canary = canary_of(home, manifest)
+    return trusted(model, model.load, canary) if canary else model.load()
 
 
 def refuse_other_model(manifest: Manifest, model: Model) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.evaluate.evidence_store import strays
 from rag_pipeline.home import MARK, no_home_says
 from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
@@ -17,7 +18,7 @@ from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, REPORT
 from rag_pipeline.settings import Settings
 
 _KINDS = {"releases": (RELEASE, HALF_RELEASE), "models": (EXPORT, HALF_EXPORT), "reports": (REPORT,)}
-_FILES = ("candidate.json", "retrieval.json", MARK)
+_FILES = ("candidate.json", "retrieval.json", "alerts.json", MARK)
 
 
 def clear_out(home: Path) -> list[str]:
@@ -40,8 +41,10 @@ def clear_out(home: Path) -> list[str]:
         shutil.rmtree(table.path)
     for folder in (home / "evidence").glob("*"):
         if re.fullmatch(r"[0-9a-f]{32}", folder.name) and not folder.is_symlink():
-            remove_files(folder, [path.name for path in folder.glob("*.json")])
-    remove_files(home / "channels", [path.name for path in (home / "channels").glob("[!.]*.json")])
+            strange = strays(folder)
+            remove_files(folder, [path.name for path in folder.iterdir() if path.name not in strange])
+    for name in ("channels", "verdicts"):
+        remove_files(home / name, [path.name for path in (home / name).glob("[!.]*.json")])
     if (home / "dagster" / "dagster.yaml").is_file():
         shutil.rmtree(home / "dagster")
     for path in [*home.glob(".*.lock"), *home.glob("*/.*.lock")]:

@@ -35,13 +35,18 @@ class Facts:
     """Source -> documents of the release."""
     in_production: InProduction | None = None
     """What sources it may lack nothing of; None where nothing is in production, or a person goes back to what was."""
+    evidence_problems: tuple[str, ...] = ()
+    """Why the evidence does not count, beyond what it says itself: it is not what was kept, or its figures do not follow."""
+    seal_key: str = field(default="", repr=False)
+    """The key evidence must be sealed with; empty where none is set."""
 
 
 def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts, now: datetime) -> Verdict:
     """Whether a channel may point at a release. Fail-closed: what cannot be shown is refused, with every reason."""
     found = Findings()
     if evidence is None:
-        reasons = [invalid("there is no evidence on this release; evaluate it first")]
+        none = ("there is no evidence on this release; evaluate it first",)
+        reasons = [invalid(problem) for problem in facts.evidence_problems or none]
     elif not (reasons := _validity(evidence, policy, channel, facts, now)):
         found = golden_sets(evidence, policy, channel)
         _overlap(evidence, policy, channel, found)
@@ -55,9 +60,7 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
 
 def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, now: datetime) -> list[Reason]:
     """Is this evidence, unedited, about this release, these golden sets, this policy and model, and of today?"""
-    problems = []
-    if not evidence.intact:
-        problems.append("the evidence was changed after it was written: its seal does not match")
+    problems = [problem for problem in (evidence.seal_problem(facts.seal_key), *facts.evidence_problems) if problem]
     if (evidence.release, evidence.release_fingerprint) != (facts.release, facts.release_fingerprint):
         problems.append(f"the evidence is about another release ({evidence.release})")
     elif evidence.manifest_sha256 != facts.manifest_sha256:

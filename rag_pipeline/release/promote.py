@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PromotionRefused, ReleaseError
-from rag_pipeline.evaluate.evidence import Evidence, newest
+from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence_store import Standing, standing
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
+from rag_pipeline.evaluate.recompute import contradictions
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
@@ -19,7 +21,7 @@ from rag_pipeline.release.gate import Facts, decide
 from rag_pipeline.release.policy import Policy, read_policy
 from rag_pipeline.release.shrink import InProduction
 from rag_pipeline.release.verdict import Verdict
-from rag_pipeline.settings import Settings
+from rag_pipeline.settings import Settings, seal_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
         raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
     current = read_channel(desk.home, channel)
     withdrawn = current.withdrawn.get(manifest.fingerprint, "") if current and current.release != release_id else ""
+    found = standing(desk.home, manifest.fingerprint)
     with ThreadPoolExecutor(4) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
         damage = beside.submit(damaged_files, release, manifest)
         sources = beside.map(lambda contract: source_state(contract, desk.home, desk.now), desk.contracts)
@@ -147,11 +150,19 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
             current=current.release if current else None,
             sources=tuple(_as_built(state, manifest) for state in sources),
             withdrawn="" if named else withdrawn,
+            evidence_problems=_evidence_problems(desk, found, manifest),
+            seal_key=seal_key(),
             damage=damage.result(),
             documents=_documents(manifest),
             in_production=_in_production(desk.home, manifest),
         )
-    return facts, newest(desk.home, manifest.fingerprint)
+    return facts, found.evidence
+
+
+def _evidence_problems(desk: Desk, found: Standing, manifest: Manifest) -> tuple[str, ...]:
+    """Why the newest evidence does not count: it is not what was kept, or its figures are not what its lists give."""
+    computed = contradictions(desk.home, found.evidence, desk.golden_sets, manifest) if found.evidence else ()
+    return (*([found.problem] if found.problem else []), *computed)
 
 
 def _documents(manifest: Manifest) -> dict[str, int]:

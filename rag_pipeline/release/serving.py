@@ -5,9 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.corpus.model import Encoder, Model, Vectors
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, open_release
+from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, encoder_for, open_release, own_model
 from rag_pipeline.release.channels import PRODUCTION, read_channel
 
 _TRIES = 5
@@ -52,6 +52,14 @@ class ChannelReader:
             self._stack, self._open = opening, opened
             return opened
         raise AssertionError("unreachable")
+
+    def encoder(self, model: Model) -> Encoder:
+        """What embeds questions to the release the channel names now, once it gave the vectors of its canary again.
+
+        Ask again when a search names another release. `model`: the configured one. Raises as `encoder_for` does.
+        """
+        manifest = self.current().manifest
+        return encoder_for(self._home, manifest, own_model(manifest, model))
 
     def search(self, query: Query | Vectors, k: int) -> tuple[str, list[Hit]]:
         """Release id, and its `k` best chunks in the mode it serves; a bare vector does for dense mode."""

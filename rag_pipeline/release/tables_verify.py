@@ -93,6 +93,7 @@ _NEXT = {
     "quarantine": "the next refresh reads every item of the source again; refusals that were settled are not known any more",
     "listings": "the next refresh reads every item of the source again",
     "loads": "earlier loads are not known any more",
+    "evidence": "the next refresh evaluates again",
     "evaluations": "the report's trends begin later",
     "vectors": "the next refresh embeds those texts again",
     "query_vectors": "the next evaluation embeds those questions again",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from rag_pipeline.evaluate.evaluate import evaluations_table
-from rag_pipeline.evaluate.evidence import keep, newest
+from rag_pipeline.evaluate.evidence_store import newest, standing
+from rag_pipeline.files import write_json
 from tests.corpus.small import (
     NOW,
     CountingEncoder,
@@ -27,7 +28,9 @@ class NoModel(SmallModel):
 def test_the_same_release_evaluated_twice_gives_the_same_figures(desk: Desk) -> None:
     candidate = desk.second()
     first, second = (desk.evaluate(candidate, desk.release) for _ in range(2))
-    assert first.model_copy(update={"latency": [], "seal": ""}) == second.model_copy(update={"latency": [], "seal": ""})
+    own = ("latency", "sequence", "previous", "kept_at", "seal")
+    assert first.model_dump(exclude={*own}) == second.model_dump(exclude={*own})
+    assert (first.sequence, second.sequence, second.previous) == (1, 2, first.seal)
 
 
 def test_evidence_is_written_sealed_and_read_back_as_it_was(desk: Desk) -> None:
@@ -41,18 +44,16 @@ def test_an_edited_evidence_file_is_not_intact(desk: Desk) -> None:
     [file] = (desk.home / "evidence" / evidence.release_fingerprint).glob("*.json")
     original = json.loads(file.read_text(encoding="utf-8"))
     animals = original["golden_sets"]["animals"]
-    loss = {"query": "q0", "text": "cats", "difference": -1.0, "expected": [], "production": [], "candidate": []}
     inner = {
         "query_ids": ["q0", "q1", "q3"],
         "values": animals["values"] | {"nDCG@10": [1.0, 1.0, 0.5]},
         "production": animals["values"],
         "slices": {},
         "moved": 1,
-        "unresolved": [{"query": "q2", "document": "x", "status": "stale", "quote": "y"}],
+        "unresolved": [{"query": "q2", "document": "x", "status": "stale", "passage": "y"}],
         "modes": {},
         "overlap_at_10": 1.0,
         "unjudged": [],
-        "examples": [loss],
         "made_by": "machine",
     }
     assert all(animals[name] != value for name, value in inner.items())
@@ -69,9 +70,9 @@ def test_an_edited_evidence_file_is_not_intact(desk: Desk) -> None:
         {"seal": ""},
     ):
         file.write_text(json.dumps({**original, **edit}), encoding="utf-8")
-        found = newest(desk.home, evidence.release_fingerprint)
-        assert found is not None
-        assert not found.intact, edit
+        found = standing(desk.home, evidence.release_fingerprint)
+        assert found.evidence is not None and not found.evidence.intact, edit
+        assert newest(desk.home, evidence.release_fingerprint) is None
     file.write_text(json.dumps(original, indent=7), encoding="utf-8")
     assert newest(desk.home, evidence.release_fingerprint) == evidence, "the layout of the file says nothing"
 
@@ -84,7 +85,7 @@ def test_the_newest_evidence_on_a_release_is_found_and_earlier_files_are_kept(de
     assert newest(desk.home, first.release_fingerprint) == last
     assert len(list(folder.glob("*.json"))) == 3
     assert newest(desk.home, "another release") is None
-    (folder / f"{LATER + timedelta(hours=1):%Y%m%dT%H%M%S.%f}-damaged.json").write_text('{"format": 1', encoding="utf-8")
+    (folder / f"{LATER + timedelta(hours=1):%Y%m%dT%H%M%S.%f}-0123abcd.json").write_text('{"format": 1', encoding="utf-8")
     assert newest(desk.home, first.release_fingerprint) is None, "older evidence must not stand in for a damaged file"
 
 
@@ -156,8 +157,11 @@ def test_evidence_on_other_inputs_is_measured_again(desk: Desk) -> None:
 
 def test_edited_evidence_is_not_reused(desk: Desk) -> None:
     first = desk.evaluate()
+    assert desk.evaluate(now=LATER, reuse_hours=2) == first
+    [file] = (desk.home / "evidence" / first.release_fingerprint).glob("*.json")
     forged = first.model_copy(update={"latency": [first.latency[0].model_copy(update={"p95_ms": 0.0})]})
-    for file in (desk.home / "evidence" / first.release_fingerprint).glob("*.json"):
-        file.unlink()
-    keep(desk.home, forged)
-    assert desk.evaluate(now=LATER, reuse_hours=2).intact
+    for edited in (forged, forged.sealed()):
+        write_json(file, edited.model_dump(mode="json"))
+        again = desk.evaluate(now=LATER, reuse_hours=2)
+        assert again.intact and again.latency != forged.latency
+        file = max((desk.home / "evidence" / first.release_fingerprint).glob("*.json"))

@@ -117,8 +117,8 @@ def test_any_change_of_the_model_embeds_every_text_again_and_refuses_to_mix(own:
         assert old.search(query, 3) == answer, "the old release holds the old vectors"
         for release, model in ((old, after), (new, before)):
             with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
-                encoder_for(release.manifest, model)
-        again = encoder_for(new.manifest, after).queries(["where do I keep my passwords"])
+                encoder_for(own.home, release.manifest, model)
+        again = encoder_for(own.home, new.manifest, after).queries(["where do I keep my passwords"])
         assert new.search(again[0], 1)[0].document_id == "handbook/security/passwords.md"
         if change == "another prompt for queries":
             assert [hit.chunk_id for hit in new.search(query, 6)] == [hit.chunk_id for hit in old.search(query, 6)]
@@ -150,7 +150,7 @@ def test_other_weights_under_the_same_name_embed_everything_again_and_the_old_re
     old = first.assets["index/production"]["release"]
     kept = copy_of(model_of(settings), handbook.root / "kept")
     with open_release(handbook.home, old) as release:
-        encoder = encoder_for(release.manifest, model_of(settings))
+        encoder = encoder_for(handbook.home, release.manifest, model_of(settings))
         before = {question: release.search(encoder.queries([question])[0], 3) for question in QUESTIONS}
 
     change_weights(folder)
@@ -167,8 +167,8 @@ def test_other_weights_under_the_same_name_embed_everything_again_and_the_old_re
     assert fingerprints[old] != fingerprints[new]
     with open_release(handbook.home, old) as release:
         with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
-            encoder_for(release.manifest, model_of(settings))
-        encoder = encoder_for(release.manifest, model_of(settings.model_copy(update={"model": str(kept)})))
+            encoder_for(handbook.home, release.manifest, model_of(settings))
+        encoder = encoder_for(handbook.home, release.manifest, model_of(settings.model_copy(update={"model": str(kept)})))
         assert {question: release.search(encoder.queries([question])[0], 3) for question in QUESTIONS} == before
 
     shutil.rmtree(folder)

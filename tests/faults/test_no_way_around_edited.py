@@ -5,10 +5,13 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from rag_pipeline.defs import run
 from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence_store import heads_table
+from rag_pipeline.evaluate.retrieved import Retrieved, checksum, packed, unpacked
 from rag_pipeline.files import write_json
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.candidate import name_candidate
@@ -57,6 +60,58 @@ def better_figures(workspace: Workspace, _: Patch) -> None:
         one["values"] = {name: [1.0] * len(values) for name, values in one["values"].items()}
         one["production"] = one["values"]
     write_json(path, content)
+
+
+def newest_deleted(workspace: Workspace, _: Patch) -> None:
+    evidence(workspace).unlink()
+
+
+def copied_to_a_newer_name(workspace: Workspace, _: Patch) -> None:
+    path = evidence(workspace)
+    shutil.copy(path, path.with_name(f"{now(1):%Y%m%dT%H%M%S.%f}-{path.stem.partition('-')[2]}.json"))
+
+
+def sealed_anew(*, lists: bool = False, table: bool = False) -> Edit:
+    """Perfect figures under the seal that fits, made with the function everybody has, and what else somebody may change."""
+
+    def edit(workspace: Workspace, _: Patch) -> None:
+        path = evidence(workspace)
+        said = Evidence.model_validate_json(path.read_bytes())
+        data = path.with_suffix(".parquet").read_bytes()
+        if lists:
+            judged = {f"q{number}": documents for number, documents in enumerate(QUESTIONS.values())}
+            data = packed({key: Retrieved(judged, {}, {}) for key in unpacked(data)})
+        sets = {
+            name: one.model_copy(update={"values": {metric: [1.0] * one.queries for metric in one.values}})
+            for name, one in said.golden_sets.items()
+        }
+        forged = said.model_copy(update={"golden_sets": sets, "lists": checksum(data)}).sealed()
+        path.unlink()
+        new = path.with_name(f"{path.name.partition('-')[0]}-{forged.seal[:8]}.json")
+        write_json(new, forged.model_dump(mode="json"))
+        new.with_suffix(".parquet").write_bytes(data)
+        if table:
+            rows = heads_table(workspace.home).scan().collect().to_dicts()
+            next(row for row in rows if row["file"] == path.name).update(seal=forged.seal, file=new.name)
+            heads_table(workspace.home).overwrite(pa.Table.from_pylist(rows, heads_table(workspace.home).schema))
+
+    return edit
+
+
+def with_a_key(edit: Edit) -> Edit:
+    """Done by somebody who does not hold the key that is set where the gate decides."""
+
+    def edited(workspace: Workspace, patch: Patch) -> None:
+        edit(workspace, patch)
+        patch.setenv("RAG_SEAL_KEY", "a long and random key of the gate")
+
+    return edited
+
+
+def of_another_key(workspace: Workspace, patch: Patch) -> None:
+    patch.setenv("RAG_SEAL_KEY", "a long and random key of somebody")
+    resealed()(workspace, patch)
+    patch.setenv("RAG_SEAL_KEY", "a long and random key of the gate")
 
 
 def cut_short(workspace: Workspace, _: Patch) -> None:
@@ -124,6 +179,10 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "evidence of another model": (resealed(model_fingerprint="other"), "measured with another embedding model"),
     "evidence that compared with another": (resealed(compared_with="other"), "the evaluation did not compare with"),
     "evidence that compared with nothing": (resealed(compared_with=None), "the evaluation did not compare with"),
+    "the newest evidence deleted": (newest_deleted, "is gone; evaluate it again"),
+    "older evidence copied to a newer name": (copied_to_a_newer_name, "was put beside the evidence that was kept last"),
+    "evidence sealed without the key": (with_a_key(lambda *_: None), "was sealed without RAG_SEAL_KEY, which is set here"),
+    "evidence of another key": (of_another_key, "was sealed with another RAG_SEAL_KEY than the one set here"),
     "evidence of an older format": (of_an_older_format, "there is no evidence on this release"),
     "evidence on nothing": (resealed(golden_sets={}), "golden set questions has changed since the evaluation"),
     "the clock moved back": (clock(-2), "h in the future; was the clock moved?"),
@@ -168,6 +227,22 @@ def test_what_passed_is_refused_once_what_it_was_decided_on_was_touched(
 def test_figures_raised_by_hand_do_not_help_a_candidate_that_failed(refused: Workspace, monkeypatch: Patch) -> None:
     better_figures(refused, monkeypatch)
     closed(refused, "failed evidence edited by hand", promote, EDITS["evidence edited by hand"][1])
+
+
+FORGERIES: dict[str, tuple[Edit, str]] = {
+    "figures sealed anew": (sealed_anew(), "is gone; evaluate it again"),
+    "figures sealed anew, the table too": (sealed_anew(table=True), "by its list and the judgments, not 1; evaluate again"),
+    "figures and lists sealed anew": (sealed_anew(lists=True), "is gone; evaluate it again"),
+    "all of it, where a key is set": (with_a_key(sealed_anew(lists=True, table=True)), "was sealed without RAG_SEAL_KEY"),
+}
+"""By somebody who may write to RAG_HOME and read this code; without a key the last of them would pass."""
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_forged_evidence_does_not_help_a_candidate_that_failed(refused: Workspace, monkeypatch: Patch, forgery: str) -> None:
+    edit, reason = FORGERIES[forgery]
+    edit(refused, monkeypatch)
+    closed(refused, forgery, promote, reason)
 
 
 def copied_elsewhere(workspace: Workspace, _: Patch) -> None:

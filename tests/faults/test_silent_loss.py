@@ -46,7 +46,7 @@ class Line:
         """Question -> what production answers, best first."""
         with ChannelReader(self.workspace.home) as reader:
             release = reader.current()
-            encoder = encoder_for(release.manifest, model_of(self.workspace.settings))
+            encoder = encoder_for(self.workspace.home, release.manifest, model_of(self.workspace.settings))
             vectors = encoder.queries(list(QUESTIONS))
             return {question: release.search(vector, 3) for question, vector in zip(QUESTIONS, vectors, strict=True)}
 

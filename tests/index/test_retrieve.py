@@ -81,13 +81,12 @@ def test_documents_agree_with_exact_search(tmp_path: Path) -> None:
 
 
 def test_a_query_with_another_model_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
-    store_vectors(tmp_path, unit_vectors(2))
-    manifest = build(tmp_path).manifest
-    assert encoder_for(manifest, SmallModel()).queries(["a"]).shape[0] == 1  # type: ignore[arg-type]
+    manifest = release_of(tmp_path, {"cats.md": "# Cats\n\ncats purr", "dogs.md": "# Dogs\n\ndogs bark"}).manifest
+    assert encoder_for(tmp_path, manifest, SmallModel()).queries(["a"]).shape[0] == 1  # type: ignore[arg-type]
 
     class NeverLoaded(SmallModel):
         def load(self) -> None:  # type: ignore[override]
             raise AssertionError("loaded")
 
     with pytest.raises(ReleaseError, match=r"built with the model small .* cannot be compared"):
-        encoder_for(manifest, NeverLoaded(fingerprint="other"))  # type: ignore[arg-type]
+        encoder_for(tmp_path, manifest, NeverLoaded(fingerprint="other"))  # type: ignore[arg-type]

@@ -62,7 +62,7 @@ def ask(handbook: Workspace) -> Callable[[str], list[str]]:
         release = serving(handbook.home)
         assert release is not None
         with open_release(handbook.home, release) as opened:
-            encoder = encoder_for(opened.manifest, model_of(handbook.settings))
+            encoder = encoder_for(handbook.home, opened.manifest, model_of(handbook.settings))
             return [hit.document_id for hit in opened.search(encoder.queries([question])[0], 10)]
 
     return answer

@@ -315,7 +315,7 @@ def test_another_model_embeds_everything_again_and_is_measured_beside_production
 
     newest, _ = all_manifests(handbook.home / "releases")
     with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
-        encoder_for(newest, model_of(handbook.settings))
+        encoder_for(handbook.home, newest, model_of(handbook.settings))
 
     shutil.rmtree(other)
     back = run()

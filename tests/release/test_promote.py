@@ -233,17 +233,20 @@ def test_edited_evidence_is_refused(office: Office) -> None:
     content = json.loads(file.read_text(encoding="utf-8"))
     content["golden_sets"]["animals"]["values"]["nDCG@10"] = [1.0, 0.99]
     file.write_text(json.dumps(content), encoding="utf-8")
-    [reason] = office.refused(office.first).reasons
-    assert reason == "the evidence was changed after it was written: its seal does not match"
+    seal, figure = office.refused(office.first).reasons
+    assert seal == "the evidence was changed after it was written: its seal does not match"
+    assert "animals: nDCG@10 of query q1 is 1 by its list and the judgments, not 0.99" in figure
 
 
 def test_evidence_of_an_older_format_is_no_evidence(office: Office) -> None:
     office.evaluate(office.first)
     [file] = (office.home / "evidence").rglob("*.json")
-    file.write_text(file.read_text(encoding="utf-8").replace('"format": 3', '"format": 2'), encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace('"format": 4', '"format": 2'), encoding="utf-8")
     assert json.loads(file.read_text(encoding="utf-8"))["format"] == 2
     [reason] = office.refused(office.first).reasons
-    assert reason == "there is no evidence on this release; evaluate it first"
+    assert (
+        reason == f"there is no evidence on this release that counts: {file.name} is of an older pipeline; evaluate it again"
+    )
 
 
 def test_a_release_too_little_is_known_of_is_refused_as_inconclusive(office: Office) -> None:

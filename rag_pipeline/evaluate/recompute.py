@@ -1,0 +1,132 @@
+"""Every figure of evidence, computed again from what was retrieved and from the golden sets and documents as they are now.
+
+What cannot be computed again without asking the indexes: the lists themselves, where quoted passages stand in a release's
+own texts, the figures of the ways it does not serve, and times. All of that is under the seal only.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
+from rag_pipeline.evaluate.evidence import NO_SLICE, Evidence, LatencyEvidence, SetEvidence
+from rag_pipeline.evaluate.evidence_store import read_lists
+from rag_pipeline.evaluate.examples import overlap
+from rag_pipeline.evaluate.golden import GoldenSet
+from rag_pipeline.evaluate.measure import span_scores, unanswered, wanted_of
+from rag_pipeline.evaluate.metrics import PerQuery
+from rag_pipeline.evaluate.metrics_again import score_again
+from rag_pipeline.evaluate.retrieved import Retrieved
+from rag_pipeline.evaluate.spans import is_span_metric
+from rag_pipeline.index.manifest import Manifest
+
+log = logging.getLogger("rag_pipeline")
+
+_SAME = 1e-9
+_ROUNDED = 0.5e-6
+"""Values are kept to six digits."""
+_SAME_MS = 0.02
+"""Times are kept to a hundredth of a millisecond, their percentiles are taken before that."""
+
+
+def contradictions(home: Path, evidence: Evidence, golden_sets: Sequence[GoldenSet], manifest: Manifest) -> tuple[str, ...]:
+    """What the evidence says otherwise than its lists, the golden sets, the documents and the release's manifest give.
+
+    Golden sets that changed since are left out: the gate refuses those by their fingerprint.
+    """
+    lists = read_lists(home, evidence)
+    if lists is None:
+        return ("the lists the figures were computed from are gone or were changed; evaluate again",)
+    found = list(_of_the_release(evidence, manifest))
+    compared = {name for name, one in evidence.golden_sets.items() if one.production is not None}
+    if compared != {name for name, side in lists if side == "production"}:
+        found.append("production's figures and its lists are not of the same golden sets; evaluate again")
+    judged = tuple(
+        one
+        for one in golden_sets
+        if one.name in evidence.golden_sets and evidence.golden_sets[one.name].fingerprint == one.fingerprint
+    )
+    corpus = corpus_for(home, list(manifest.sources), judged)
+    for golden in judged:
+        said, living = evidence.golden_sets[golden.name], alive(golden, corpus)
+        mine, theirs = lists.get((golden.name, "candidate")), lists.get((golden.name, "production"))
+        try:
+            problem = next(_of_a_set(said, living, mine, theirs), "")
+        except (PipelineError, KeyError) as error:  # a list that is not about these queries
+            log.warning("the figures of %s cannot be computed again: %s", golden.name, error)
+            problem = "what was retrieved is not about its queries"
+        if problem:
+            found.append(f"{golden.name}: {problem}; evaluate again")
+    return tuple(found)
+
+
+def _of_the_release(evidence: Evidence, manifest: Manifest) -> Iterator[str]:
+    if evidence.approximate_recall != manifest.probe.recall_at_10:
+        yield "recall of approximate search is another in the release's manifest; evaluate again"
+    if evidence.mode != manifest.retrieval.mode:
+        yield f"the release retrieves in {manifest.retrieval.mode} mode, not in {evidence.mode}; evaluate again"
+    for one in evidence.latency:
+        if not _same_times(one):
+            yield f"the latency with {one.concurrency} at a time is not what its times give; evaluate again"
+
+
+def _same_times(told: LatencyEvidence) -> bool:
+    if not told.times_ms:
+        return (told.p50_ms, told.p95_ms) == (0.0, 0.0)
+    p50, p95 = np.percentile(told.times_ms, [50, 95])
+    return bool(abs(told.p50_ms - p50) <= _SAME_MS and abs(told.p95_ms - p95) <= _SAME_MS)
+
+
+def _of_a_set(said: SetEvidence, living: Alive, mine: Retrieved | None, theirs: Retrieved | None) -> Iterator[str]:
+    """What one golden set contradicts, the plainest first."""
+    about, queries = living.golden.about, sorted(living.qrels)
+    if [one.judgment for one in said.unresolved] != [one.judgment for one in living.unresolved]:
+        yield "other judgments than at the evaluation can be met by the documents as they are now"
+    if said.query_ids != queries or said.judgments != living.judgments:
+        yield "it was not measured on the queries that can be answered now"
+    if (said.owner, said.made_by, said.primary) != (about.owner, about.made_by, about.primary):
+        yield "its owner, its makers or its primary metric are not those of golden.yaml"
+    slices = {name: [living.golden.slices.get(query, {}).get(name, NO_SLICE) for query in queries] for name in about.slices}
+    if said.slices != slices:
+        yield "its slices are not those of queries.jsonl"
+    if mine is None:
+        yield "nothing is kept of what was retrieved"
+        return
+    if said.unanswered != unanswered(mine.documents):
+        yield "other queries brought nothing than it says"
+    yield from _values("", said.values, living, mine)
+    if said.production is not None and theirs is not None:
+        yield from _values("production's ", said.production, living, theirs)
+        kept = overlap(dict(mine.documents), dict(theirs.documents))
+        if (kept is None) != (said.overlap_at_10 is None) or abs((kept or 0.0) - (said.overlap_at_10 or 0.0)) > _SAME:
+            yield f"overlap@10 with production is {kept}, not {said.overlap_at_10}"
+
+
+def _values(whose: str, said: dict[str, list[float]], living: Alive, kept: Retrieved) -> Iterator[str]:
+    """Metrics of which some query has another value than it was said to have."""
+    queries = sorted(living.qrels)
+    again = _scores(list(said), living, kept)
+    for metric, values in said.items():
+        computed = [again[metric][query] for query in queries]
+        for query, value, told in zip(queries, computed, values, strict=False):
+            if not abs(value - told) <= _ROUNDED + _SAME:  # so that NaN is found
+                yield f"{whose}{metric} of query {query} is {value:g} by its list and the judgments, not {told:g}"
+                break
+
+
+def _scores(metrics: list[str], living: Alive, kept: Retrieved) -> PerQuery:
+    if kept.documents.keys() != living.qrels.keys():
+        raise PipelineError("the lists are of other queries")
+    if any(len(set(documents)) != len(documents) for documents in kept.documents.values()):
+        raise PipelineError("a list names a document twice")
+    if any(map(is_span_metric, metrics)):
+        for query in living.qrels:
+            asked = [one.document for one in wanted_of(living, query)]
+            if [document or other for (document, _, _), other in zip(kept.wanted[query], asked, strict=False)] != asked:
+                raise PipelineError("the passages are of other quotes")
+    names = [name for name in metrics if not is_span_metric(name)]
+    spans = span_scores(metrics, living.qrels, kept.spans, kept.wanted)
+    return score_again(names, living.qrels, kept.documents) | spans

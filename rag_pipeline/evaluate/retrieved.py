@@ -1,0 +1,93 @@
+"""What was retrieved, query by query and on both sides, in one small Parquet file beside the evidence.
+
+From it and the golden set every figure of the evidence can be computed again. It holds ids and places, no text.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+import pyarrow as pa
+
+from rag_pipeline.evaluate.spans import Span
+
+Side = Literal["candidate", "production"]
+
+_SPANS = pa.list_(pa.struct([("document", pa.string()), ("start", pa.int64()), ("end", pa.int64())]))
+_SCHEMA = pa.schema(
+    [
+        ("golden_set", pa.string()),
+        ("side", pa.string()),
+        ("query_id", pa.string()),
+        ("documents", pa.list_(pa.string())),
+        ("spans", _SPANS),
+        ("wanted", _SPANS),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What one side retrieved for the queries of one golden set."""
+
+    documents: Mapping[str, list[str]]
+    """query id -> documents, best first, as deep as the metrics look"""
+    spans: Mapping[str, list[Span]]
+    """query id -> where its chunks stand, best first; empty where no metric of passages is taken"""
+    wanted: Mapping[str, list[Span]]
+    """query id -> where its quoted passages stand in that release's own texts; empty likewise"""
+
+
+Lists = dict[tuple[str, Side], Retrieved]
+"""(golden set, side) -> what it retrieved"""
+
+
+def packed(lists: Lists) -> bytes:
+    """The file's bytes."""
+    from pyarrow import parquet  # whoever loads the definitions need not wait for it
+
+    columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
+    for (name, side), one in sorted(lists.items()):
+        for query, documents in sorted(one.documents.items()):
+            columns["golden_set"].append(name)
+            columns["side"].append(side)
+            columns["query_id"].append(query)
+            columns["documents"].append(documents)
+            columns["spans"].append(_rows(one.spans.get(query, ())))
+            columns["wanted"].append(_rows(one.wanted.get(query, ())))
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(columns, schema=_SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def unpacked(data: bytes) -> Lists:
+    """What a file's bytes hold; they are known to be the ones that were written."""
+    lists: Lists = {}
+    for (name, side), rows in pl.read_parquet(io.BytesIO(data)).group_by("golden_set", "side"):
+        queries = rows["query_id"].to_list()
+        lists[str(name), "candidate" if side == "candidate" else "production"] = Retrieved(
+            documents=dict(zip(queries, rows["documents"].to_list(), strict=True)),
+            spans=_by_query(queries, rows["spans"]),
+            wanted=_by_query(queries, rows["wanted"]),
+        )
+    return lists
+
+
+def checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _rows(spans: Iterable[Span]) -> list[dict[str, str | int]]:
+    return [{"document": document, "start": start, "end": end} for document, start, end in spans]
+
+
+def _by_query(queries: list[str], column: pl.Series) -> dict[str, list[Span]]:
+    if not column.list.len().sum():
+        return {}
+    return {
+        query: [(one["document"], one["start"], one["end"]) for one in spans]
+        for query, spans in zip(queries, column.to_list(), strict=True)
+    }

@@ -1,0 +1,51 @@
+"""A release's canary: a few of its own texts with exactly the vectors that went into its index, made when it is built."""
+
+import logging
+from pathlib import Path
+
+import polars as pl
+
+from rag_pipeline.corpus.canary import TEXTS, Canary, spread
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index.contents import contents
+from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.index.vectors import few_with_vectors, matrix
+from rag_pipeline.lake import collected
+
+log = logging.getLogger("rag_pipeline")
+
+FILE = "canary.parquet"
+
+
+def write_canary(home: Path, release: Path, chunks: pl.LazyFrame, model: str) -> None:
+    """Choose from the shortest text to the longest, and write them with their stored vectors."""
+    _chosen(home, chunks, model).write_parquet(release / FILE, compression="zstd")
+
+
+def canary_of(home: Path, manifest: Manifest) -> Canary | None:
+    """The canary of a kept release; of one that was built before there were any, chosen now from its chunks.
+
+    None, with a line in the log, where such a release's chunks or vectors are gone, or the release was collected while it is
+    open. Raises `ReleaseError` for a canary that is not the one the release was built with.
+    """
+    release, entry = home / "releases" / manifest.id, manifest.files.get(FILE)
+    if entry and release.is_dir():
+        if not (release / FILE).is_file() or not entry.is_of(release / FILE):
+            raise ReleaseError(
+                f"the {FILE} of {manifest.id} is not the one it was built with; `rag verify {manifest.id} --repair`"
+            )
+        rows = pl.read_parquet(release / FILE)
+    else:
+        try:
+            rows = _chosen(home, contents(release, manifest), manifest.model.fingerprint)
+        except ReleaseError as error:
+            log.warning("whether the model still gives the vectors of %s cannot be told: %s", manifest.id, error)
+            return None
+    return Canary(f"release {manifest.id}", rows["text"].to_list(), matrix(rows))
+
+
+def _chosen(home: Path, chunks: pl.LazyFrame, model: str) -> pl.DataFrame:
+    by_length = chunks.select("chunk_id", length=pl.col("end") - pl.col("start")).sort("length", "chunk_id").pipe(collected)
+    ids = by_length["chunk_id"].gather(spread(by_length.height, TEXTS))
+    rows = chunks.filter(pl.col("chunk_id").is_in(ids.implode())).select("chunk_id", "text", "text_hash").pipe(collected)
+    return few_with_vectors(home, rows.sort("chunk_id"), model)
