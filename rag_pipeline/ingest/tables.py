@@ -76,6 +76,16 @@ LOADS = pa.schema(
 )
 
 
+ERASED = pa.schema(
+    [
+        ("content_hash", pa.string()),  # of a document's version that may not be kept; empty: the document had left before
+        ("why", pa.string()),  # retention | asked
+        ("run_id", pa.string()),
+        ("at", _TIME),
+    ]
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceTables:
     """Where one source's tables lie."""
@@ -84,6 +94,8 @@ class SourceTables:
     quarantine: Table
     listing: Table
     loads: Table
+    erased: Table
+    """Append-only: what has to be gone, without a word of it (see erase.py)."""
 
 
 def source_tables(home: Path, source: str) -> SourceTables:
@@ -93,4 +105,5 @@ def source_tables(home: Path, source: str) -> SourceTables:
         quarantine=Table(lake / "quarantine" / source, QUARANTINE),
         listing=Table(lake / "listings" / source, LISTING),
         loads=Table(lake / "loads" / source, LOADS),
+        erased=Table(lake / "erased" / source, ERASED),
     )
