@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.errors import PipelineError, ReleaseError
-from rag_pipeline.evaluate.evidence import newest
+from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.ingest.state import source_state

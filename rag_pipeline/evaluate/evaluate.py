@@ -14,7 +14,8 @@ from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
-from rag_pipeline.evaluate.evidence import JUDGED, Evidence, LatencyEvidence, SetEvidence, keep, newest
+from rag_pipeline.evaluate.evidence import JUDGED, Evidence, LatencyEvidence, SetEvidence
+from rag_pipeline.evaluate.evidence_store import keep, newest
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
@@ -77,8 +78,11 @@ class Evaluation:
             and 0 <= age_hours < self.reuse_hours
             and earlier.policies == self.policies
             and earlier.model_fingerprint == self.model.fingerprint
-            and {name: (one.fingerprint, one.unresolved) for name, one in earlier.golden_sets.items()}
-            == {one.golden.name: (one.golden.fingerprint, list(one.unresolved)) for one in living}
+            and {
+                name: (one.fingerprint, [gone.judgment for gone in one.unresolved])
+                for name, one in earlier.golden_sets.items()
+            }
+            == {one.golden.name: (one.golden.fingerprint, [gone.judgment for gone in one.unresolved]) for one in living}
         )
 
     def measured(self, golden: GoldenSet) -> list[str]:

@@ -2,16 +2,11 @@
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from rag_pipeline.files import fingerprint, write_json
-
-_STAMP = "%Y%m%dT%H%M%S.%f"
-"""How a file of evidence begins, so that names sort as they were written."""
+from rag_pipeline.files import fingerprint
 
 
 class _Frozen(BaseModel):
@@ -31,7 +26,22 @@ class Unresolved(_Frozen):
     query: str
     document: str
     status: Status
-    quote: str = ""
+    passage: str = ""
+    """Hash of the quote: which passage of its document it is, in a file that must not hold the document's words."""
+    quote: str = Field(default="", exclude=True)
+    """Not sealed: it lies in a file beside the evidence and goes with its document."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _passage_of_quote(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("quote") and not given.get("passage"):
+            return given | {"passage": fingerprint(given["quote"], length=16)}
+        return given
+
+    @property
+    def judgment(self) -> tuple[str, str, str, str]:
+        """Which judgment it is and what became of it, with its text or without."""
+        return self.query, self.document, self.status, self.passage
 
 
 class Passage(_Frozen):
@@ -79,8 +89,8 @@ class SetEvidence(_Frozen):
     """Mean share of production's ten first documents that are among the release's: drift that needs no judgment."""
     unjudged: list[tuple[str, str]] = []
     """(query id, document id) among the top results that nobody has judged yet, those that come first, first."""
-    examples: list[Example] = []
-    """The queries that lost most against production, worst first."""
+    examples: list[Example] = Field(default=[], exclude=True)
+    """The queries that lost most against production, worst first. Not sealed: see `evidence_texts`."""
 
     @property
     def queries(self) -> int:
@@ -131,7 +141,7 @@ class LatencyEvidence(_Frozen):
 class Evidence(_Frozen):
     """Everything the gate may look at. `seal` is the hash of the rest: a file edited by hand does not carry it."""
 
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     release: str
     release_fingerprint: str
     manifest_sha256: str
@@ -171,44 +181,3 @@ class Evidence(_Frozen):
 
 def average(values: list[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0
-
-
-def keep(home: Path, evidence: Evidence) -> Path:
-    """Append evidence to what is known of its release; earlier evidence is never touched.
-
-    Its name comes after those of all that is there, also when the clock was set back meanwhile: a failed evaluation
-    must not lose to an older one that passed.
-    """
-    folder = home / "evidence" / evidence.release_fingerprint
-    at = evidence.created_at.astimezone(UTC)
-    if earlier := sorted(folder.glob("*.json")):
-        last = datetime.strptime(earlier[-1].name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
-        at = max(at, last + timedelta(microseconds=1))
-    path = folder / f"{at:{_STAMP}}-{evidence.seal[:8]}.json"
-    write_json(path, evidence.model_dump(mode="json"))
-    return path
-
-
-def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evidence | None:
-    """The evidence a release was promoted on, by its seal; None when it is not there or was changed since."""
-    folder = home / "evidence" / release_fingerprint
-    for path in sorted(folder.glob(f"*-{seal[:8]}.json")) if seal and folder.is_dir() else ():
-        try:
-            found = Evidence.model_validate_json(path.read_bytes())
-        except ValueError:
-            continue
-        if found.seal == seal and found.intact:
-            return found
-    return None
-
-
-def newest(home: Path, release_fingerprint: str) -> Evidence | None:
-    """The latest evidence on a release, by file name; None when there is none, or the latest is damaged."""
-    folder = home / "evidence" / release_fingerprint
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not paths:
-        return None
-    try:
-        return Evidence.model_validate_json(paths[-1].read_bytes())
-    except ValueError:
-        return None  # older evidence must not stand in for it

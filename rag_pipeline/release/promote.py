@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PromotionRefused, ReleaseError
-from rag_pipeline.evaluate.evidence import Evidence, newest
+from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_manifest

@@ -5,7 +5,8 @@ from typing import Literal
 
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
-from rag_pipeline.evaluate.evidence import Evidence, at_promotion
+from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence_store import at_promotion
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.channels import Channel
 from rag_pipeline.release.promote import Desk, Promotion, promote
@@ -67,7 +68,8 @@ def _vanished(then: Evidence, now: Evidence, allowed_percent: float) -> list[Rot
         before = then.golden_sets.get(name)
         if before is None or before.fingerprint != one.fingerprint:
             continue  # a person edited the set since: what it asks for did not vanish from production
-        gone = [judgment for judgment in one.unresolved if judgment not in before.unresolved]
+        known = {judgment.judgment for judgment in before.unresolved}
+        gone = [judgment for judgment in one.unresolved if judgment.judgment not in known]
         if one.judgments and 100 * len(gone) / one.judgments > allowed_percent:
             first = f"{gone[0].document} ({gone[0].status}), query {gone[0].query}"
             found.append(

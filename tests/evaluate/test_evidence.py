@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from rag_pipeline.evaluate.evaluate import evaluations_table
-from rag_pipeline.evaluate.evidence import keep, newest
+from rag_pipeline.evaluate.evidence_store import keep, newest
 from tests.corpus.small import (
     NOW,
     CountingEncoder,
@@ -41,18 +41,16 @@ def test_an_edited_evidence_file_is_not_intact(desk: Desk) -> None:
     [file] = (desk.home / "evidence" / evidence.release_fingerprint).glob("*.json")
     original = json.loads(file.read_text(encoding="utf-8"))
     animals = original["golden_sets"]["animals"]
-    loss = {"query": "q0", "text": "cats", "difference": -1.0, "expected": [], "production": [], "candidate": []}
     inner = {
         "query_ids": ["q0", "q1", "q3"],
         "values": animals["values"] | {"nDCG@10": [1.0, 1.0, 0.5]},
         "production": animals["values"],
         "slices": {},
         "moved": 1,
-        "unresolved": [{"query": "q2", "document": "x", "status": "stale", "quote": "y"}],
+        "unresolved": [{"query": "q2", "document": "x", "status": "stale", "passage": "y"}],
         "modes": {},
         "overlap_at_10": 1.0,
         "unjudged": [],
-        "examples": [loss],
         "made_by": "machine",
     }
     assert all(animals[name] != value for name, value in inner.items())

@@ -15,7 +15,9 @@ from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.model import Model
 from rag_pipeline.evaluate import bench
 from rag_pipeline.evaluate.evaluate import Rival, evaluate_release
-from rag_pipeline.evaluate.evidence import Passage, newest
+from rag_pipeline.evaluate.evidence import Passage
+from rag_pipeline.evaluate.evidence_store import newest
+from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.query_vectors import query_vectors_table
 from rag_pipeline.index.build import build_release
 from rag_pipeline.index.manifest import ModelEntry, read_manifest
@@ -47,7 +49,8 @@ def test_production_is_measured_side_by_side_on_the_same_queries(desk: Desk) -> 
     lost, *others = measured.differences("nDCG@10")
     assert lost < 0 and others == [0.0, 0.0]
     assert measured.differences("nDCG@10", [1]) == [0.0]
-    assert newest(desk.home, evidence.release_fingerprint) == evidence
+    stored = newest(desk.home, evidence.release_fingerprint)
+    assert stored is not None and with_texts(desk.home, stored) == evidence
 
 
 def test_one_release_is_open_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

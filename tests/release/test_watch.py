@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence, at_promotion
+from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence
+from rag_pipeline.evaluate.evidence_store import at_promotion
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release.channels import Channel, read_channel
 from rag_pipeline.release.promote import promote

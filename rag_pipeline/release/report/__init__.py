@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.files import sync
 from rag_pipeline.release.channels import PRODUCTION
@@ -55,7 +56,7 @@ def write_report(
     """
     facts = gather(
         home,
-        evidence,
+        with_texts(home, evidence) if evidence else None,
         verdict,
         now=now,
         contracts=contracts,
