@@ -10,6 +10,7 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.channels import all_channels, serving
+from rag_pipeline.release.erase import may_hold_erased
 from rag_pipeline.release.health import damage_in_use
 from rag_pipeline.release.promote import Desk, desk_now, judge
 from rag_pipeline.settings import Settings
@@ -94,6 +95,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
         "damaged": [
             {"channel": one.channel, "release": one.release, "what": list(one.what)} for one in damage_in_use(settings.home)
         ],
+        "may_hold_erased": list(may_hold_erased(settings.home)),
         "candidate": _candidate(settings, now),
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from pydantic import ValidationError
 
-from rag_pipeline.cli import ask, channels, contract, embed, golden, quarantine, refresh, report, upkeep
+from rag_pipeline.cli import ask, channels, contract, embed, erase, golden, quarantine, refresh, report, upkeep
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.memory import collect_less_often
 from rag_pipeline.room import storage_trouble
@@ -32,6 +32,7 @@ for command in (
     channels.rollback,
     upkeep.verify,
     upkeep.gc,
+    erase.erase,
 ):
     app.command()(command)
 app.add_typer(contract.contract, name="contract")

@@ -68,6 +68,11 @@ def status(as_json: AsJson = False) -> None:
             f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` mends it"
         )
         console.print(f"[red]{one['channel']}: {what}[/red]")
+    if found["may_hold_erased"]:
+        names = ", ".join(found["may_hold_erased"])
+        console.print(
+            escape(f"built before the last erasure, and may hold what was erased until `rag gc` removes it: {names}")
+        )
     if not found["channels"]:
         console.print("nothing serves yet; run [bold]rag refresh[/bold]")
     rows = [

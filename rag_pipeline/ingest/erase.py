@@ -1,7 +1,7 @@
 """What has to be gone, and not only from what is served: documents past their retention, or that a person asked to erase.
 
 Noted down before the documents are removed, as hashes, so that a process killed in between forgets nothing. A release is
-only built upon another as long as nothing was noted since (`index/base.py`); notes are never removed, so their number says so.
+only built upon another as long as nothing was noted since (`index/base.py`); notes are never removed: their number tells.
 """
 
 from collections.abc import Collection
@@ -34,7 +34,9 @@ def note_left(tables: SourceTables, why: Why, *, run_id: str, now: datetime) -> 
 
 def _append(tables: SourceTables, hashes: pl.DataFrame, why: Why, *, run_id: str, now: datetime) -> None:
     if not hashes.is_empty():
-        tables.erased.append(hashes.with_columns(why=pl.lit(why), run_id=pl.lit(run_id), at=pl.lit(now)).select(ERASED.names))
+        tables.erased.append(
+            hashes.with_columns(why=pl.lit(why), run_id=pl.lit(run_id), at=pl.lit(now)).select(ERASED.names)
+        )
 
 
 @dataclass(frozen=True, slots=True)

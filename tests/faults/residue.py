@@ -2,7 +2,7 @@
 
 Looked for in the bytes of every file (a SQLite file's free pages and slack, the slots of an HNSW graph, whatever a process
 left behind), in the columns of every Parquet file, in the postings of Chroma's full-text index, whose trigrams with their
-places spell a text out again, and among the terms of every tantivy index. Says where, so that a test can say which are allowed.
+places spell a text out again, and among the terms of every tantivy index. Says where; a test says what is allowed.
 """
 
 import json
@@ -70,7 +70,9 @@ def residue(folder: Path, needles: Needles, language: str = "english", *, apart:
         for content in _contents(path):
             found += [Found(name, "text", text) for spelt, text in texts.items() if spelt in content]
         for numbers in _numbers(path):
-            found += [Found(name, "vector", one) for one, ways in vectors.items() if any(_stands(way, numbers) for way in ways)]
+            found += [
+                Found(name, "vector", one) for one, ways in vectors.items() if any(_stands(way, numbers) for way in ways)
+            ]
         if path.name.endswith(".sqlite3"):
             found += [Found(name, "postings", word) for word in _spelt_by_postings(path, needles.words)]
         if path.name == "meta.json" and path.parent.name == "lexical":
