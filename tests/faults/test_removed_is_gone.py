@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.run import Ran, collect, refresh
@@ -86,6 +87,7 @@ def found_in(home: Path, manifest: Manifest, needles: Needles, *hows: str) -> li
     return [one for one in residue(home / "releases" / manifest.id, needles) if not hows or one.how in hows]
 
 
+@pytest.mark.slow
 def test_fifty_documents_that_leave_over_three_nights_are_gone(workspace: Workspace) -> None:
     nights = Nights(workspace)
     home = nights.home

@@ -63,6 +63,21 @@ def test_no_later_release_holds_the_text_of_what_was_deleted_or_edited(tmp_path:
     assert verify_release(tmp_path, third.id) == ()
 
 
+def test_a_night_with_a_single_operation_leaves_nothing_either(tmp_path: Path) -> None:
+    """Chroma's queue keeps the last operation, text and vector; and it does not flush fewer than two."""
+    night(tmp_path, OTHERS, 0)
+    second = night(tmp_path, OTHERS | dict([*PLANTED.items()][:1]), 1)
+    assert (second.origin.added, second.origin.removed) == (1, 0)
+    third = night(tmp_path, OTHERS | {"new.md": "One more page."}, 2)
+    fourth = night(tmp_path, OTHERS | {"new.md": "One more page.", **dict([*PLANTED.items()][1:2])}, 3)
+    fifth = night(tmp_path, OTHERS | {"new.md": "One more page."} | {"page0.md": "Edited."}, 4)
+    for manifest in (third, fifth):
+        assert manifest.origin.base
+        found = left(tmp_path, manifest)
+        assert {one.file.rpartition("/")[2] for one in found} <= {"data_level0.bin", "meta.json"}, manifest.id
+    assert verify_release(tmp_path, fourth.id) == verify_release(tmp_path, fifth.id) == ()
+
+
 def test_a_release_of_an_older_pipeline_passes_no_text_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     night(tmp_path, OTHERS | PLANTED, 0)
     with monkeypatch.context() as before:
