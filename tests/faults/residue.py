@@ -46,9 +46,12 @@ class Needles:
     """One row a vector, as stored; Chroma makes them of length 1, which is looked for too."""
 
     def bytes_of_texts(self) -> dict[bytes, str]:
-        """Spelling -> text: as it is, as JSON writes it (with and without letters beyond ASCII), in two bytes a letter."""
+        """Spelling -> text or word: as it is, as JSON writes it (with and without letters beyond ASCII), in two bytes a letter.
+
+        Words too, for the beginning of a text is kept as the least or greatest value of a column.
+        """
         found: dict[bytes, str] = {}
-        for text in self.texts:
+        for text in (*self.texts, *self.words):
             for spelt in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], text.lower()):
                 found |= {spelt.encode(): text, spelt.encode("utf-16-le"): text}
         return found
