@@ -20,6 +20,7 @@ from tests.pipeline.conftest import PAGES
 SECRET = "Qxvrkzw moved to the third house on the left."
 
 
+@pytest.mark.slow
 def test_what_a_person_asked_to_erase_is_gone_from_what_serves_and_with_the_collection_from_everywhere(
     handbook: Workspace, run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
