@@ -58,6 +58,7 @@ def main() -> None:
     import rag_pipeline.defs.run
     import rag_pipeline.summary  # noqa: F401
     from rag_pipeline.cli import main as rag
+    from rag_pipeline.index import chroma
 
     imports = cpu_s()
     steps: list[dict[str, Any]] = []
@@ -82,6 +83,8 @@ def main() -> None:
     dg.DagsterInstance.handle_new_event = watched  # type: ignore[method-assign]
     if os.environ.get("NIGHTS_ENCODER") == "cheap":
         model.Model.load = lambda self: CheapEncoder(self.dimensions)  # type: ignore[method-assign]
+    if os.environ.get("NIGHTS_RESIDUE") == "kept":
+        chroma.compact = lambda folder: None  # type: ignore[assignment]
     try:
         rag()
     finally:

@@ -13,6 +13,7 @@ from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.alerts.tell import told_now
 from rag_pipeline.release.channels import all_channels, serving
+from rag_pipeline.release.erase import may_hold_erased
 from rag_pipeline.release.health import damage_in_use
 from rag_pipeline.release.promote import Desk, desk_now, judge
 from rag_pipeline.release.tables_verify import lost_commits
@@ -102,6 +103,7 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
             {"channel": one.channel, "release": one.release, "what": list(one.what)} for one in damage_in_use(settings.home)
         ],
         "clock_doubt": clock_now(settings.home, now).doubt,
+        "may_hold_erased": list(may_hold_erased(settings.home)),
         "candidate": _candidate(settings, now),
         "runs": runs_now(settings),
         "alerts": told_now(settings.home, load_secrets().alerts),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from rag_pipeline.cli import alerts, ask, channels, contract, embed, golden, quarantine, refresh, report, upkeep
+from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, quarantine, refresh, report, upkeep
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import check_home
 from rag_pipeline.memory import collect_less_often
@@ -31,6 +31,7 @@ for command in (
     channels.rollback,
     upkeep.verify,
     upkeep.gc,
+    erase.erase,
 ):
     app.command()(command)
 app.add_typer(alerts.alerts, name="alerts")

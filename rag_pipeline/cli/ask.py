@@ -80,6 +80,11 @@ def status(as_json: AsJson = False) -> None:
         console.print(f"[red]{one['channel']}: {what}[/red]")
     for name, what in found["lost_commits"].items():
         console.print(f"[red]{escape(f'the table {name} lost a commit: {what}')}[/red]")
+    if found["may_hold_erased"]:
+        names = ", ".join(found["may_hold_erased"])
+        console.print(
+            escape(f"built before the last erasure, and may hold what was erased until `rag gc` removes it: {names}")
+        )
     if not found["channels"]:
         console.print("nothing serves yet; run [bold]rag refresh[/bold]")
     rows = [

@@ -18,6 +18,7 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import channels, promote
 from rag_pipeline.release.alerts.verdicts import note_verdict, note_verdicts
 from rag_pipeline.release.audit import channel_now
+from rag_pipeline.release.forget import as_it_stands, forget_gone
 from rag_pipeline.release.promote import Desk, desk_now
 from rag_pipeline.release.report import not_evaluated, write_report
 from rag_pipeline.release.verdict import Verdict
@@ -70,11 +71,12 @@ def evaluation_asset(
         that opens from disk.
         """
         now, release = datetime.now(UTC), config.release or read_candidate(settings.home).release
+        forget_gone(settings.home)
         try:
             desk = desk_now(settings, contracts, now)
             reuse_hours = 0.0 if config.measure_again else desk.reuse_hours(release)
             work = evaluation_now(desk, settings, context.run.run_id, reuse_hours=reuse_hours)
-            evidence = evaluate_release(work, release, rival_now(settings))
+            evidence = as_it_stands(settings.home, evaluate_release(work, release, rival_now(settings)))
         except PipelineError as error:
             path = write_report(settings.home, None, not_evaluated(release, str(error)), now=now, problem=str(error))
             for name in names:

@@ -14,6 +14,7 @@ from rag_pipeline.evaluate.evaluate import evaluate_release
 from rag_pipeline.release import channels, promote, watch
 from rag_pipeline.release.alerts.verdicts import note_watch
 from rag_pipeline.release.audit import channel_now
+from rag_pipeline.release.forget import as_it_stands
 from rag_pipeline.release.promote import desk_now
 from rag_pipeline.settings import Settings
 
@@ -55,7 +56,7 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
         if rival is None or channel is None:
             raise dg.Failure("nothing is in production yet; run `rag refresh`, or materialize index/production")
         work = evaluation_now(desk, settings, context.run.run_id, reuse_hours=0.0)
-        evidence = evaluate_release(work, rival.release, rival)
+        evidence = as_it_stands(settings.home, evaluate_release(work, rival.release, rival))
         verdict, _ = promote.judge(desk, rival.release)
         rots = watch.rot(desk, channels.PRODUCTION, channel, evidence)
         note_watch(settings.home, verdict, rots, run_id=context.run.run_id, now=desk.now)

@@ -20,7 +20,7 @@ from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive, file_sha256, fingerprint, sync, write_json
 from rag_pipeline.index import chroma, lexical
-from rag_pipeline.index.base import Base, choose_base
+from rag_pipeline.index.base import Base, choose_base, holds_no_trace
 from rag_pipeline.index.canary import write_canary
 from rag_pipeline.index.contents import FILE as CHUNKS
 from rag_pipeline.index.contents import content_fingerprint, contents
@@ -43,6 +43,7 @@ from rag_pipeline.index.manifest import (
 )
 from rag_pipeline.index.prove import Expected, expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
+from rag_pipeline.ingest.erase import Erased, erased
 from rag_pipeline.lake import collected, scan_file, written
 from rag_pipeline.memory import give_back
 from rag_pipeline.ours import HALF_RELEASE, STAGING, found, remove
@@ -98,15 +99,16 @@ def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> 
     """
     releases, stored = home / "releases", chunks_table(home).scan()
     with exclusive(releases, "build", wait_s=3600), exclusive(home / "lake", "chunks", wait_s=600):
+        gone_for_good = erased(home)  # before the chunks are read: what is noted later is of the next release
         wanted = recipe.fingerprint(stored)
         damaged: list[str] = []
         for manifest in all_manifests(releases):
-            if manifest.fingerprint == wanted:
+            if manifest.fingerprint == wanted and holds_no_trace(manifest, gone_for_good):
                 if not (files := damaged_files(releases / manifest.id, manifest)):
                     return Built(manifest, new=False, damaged=tuple(damaged))
                 log.warning("%s is damaged (%s); its content is built again", manifest.id, ", ".join(files))
                 damaged.append(manifest.id)
-        manifest = _build(home, recipe, stored, wanted, run_id, now)
+        manifest = _build(home, recipe, stored, wanted, run_id, now, gone_for_good)
         return Built(manifest, new=True, damaged=tuple(damaged))
 
 
@@ -124,7 +126,9 @@ def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetim
             chunks = contents(releases / manifest.id, manifest)
         except ReleaseError as error:
             raise ReleaseError(f"{manifest.id} cannot be repaired: {error}") from error
-        rebuilt = _build(home, recipe, chunks, manifest.fingerprint, run_id, now, Base(why_not=f"it repairs {manifest.id}"))
+        known = Erased(notes=manifest.origin.erased)  # it holds what was erased since, as the damaged one does
+        why = Base(why_not=f"it repairs {manifest.id}")
+        rebuilt = _build(home, recipe, chunks, manifest.fingerprint, run_id, now, known, why)
         return Built(rebuilt, new=True, damaged=(manifest.id,))
 
 
@@ -139,7 +143,14 @@ def discard_release(home: Path, manifest: Manifest) -> None:
 
 
 def _build(
-    home: Path, recipe: Recipe, source: pl.LazyFrame, wanted: str, run_id: str, now: datetime, base: Base | None = None
+    home: Path,
+    recipe: Recipe,
+    source: pl.LazyFrame,
+    wanted: str,
+    run_id: str,
+    now: datetime,
+    gone_for_good: Erased,
+    base: Base | None = None,
 ) -> Manifest:
     started = time.monotonic()
     releases = home / "releases"
@@ -150,7 +161,7 @@ def _build(
         total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).pipe(collected).row(0)
         if not total:
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
-        base = base or choose_base(releases, recipe.model, recipe.index, chunks)
+        base = base or choose_base(releases, recipe.model, recipe.index, chunks, gone_for_good)
         origin, probe = _fill(home, staging, recipe, chunks, base)
         write_canary(home, staging, chunks, recipe.model.fingerprint)
         lexical.unlock(staging / lexical.FOLDER)
@@ -170,7 +181,7 @@ def _build(
             chroma_version=chroma_version(),
             lexical=lexical.entry_of(recipe.retrieval.language) if recipe.lexical else None,
             build_seconds=round(time.monotonic() - started, 3),
-            origin=origin,
+            origin=origin.model_copy(update={"compacted": True, "erased": gone_for_good.notes}),
             probe=probe,
             files={path.relative_to(staging).as_posix(): _sealed(path, staging) for path in _files(staging)},
         )

@@ -28,15 +28,21 @@ def fill_whole(home: Path, folder: Path, chunks: pl.LazyFrame, model: str, param
     with chroma.writer(folder, parameters, total) as collection:
         _add(collection, with_vectors(home, chunks, model, chroma.batch_rows(total)), total)
     chroma.compact(folder)
+    chroma.clear_unused_slots(folder)
 
 
 def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
-    """A copy of the base's collection at `folder`, less what left, with what came; a changed payload is both."""
+    """A copy of the base's collection at `folder`, less what left, with what came; a changed payload is both.
+
+    No text of what left stays in it. Its vectors do, in the dead slots of the graph.
+    """
     if base.manifest is None:
         raise ReleaseError(f"there is no release to build upon: {base.why_not}")
     source = releases / base.manifest.id / chroma.FOLDER
     if not base.removed and not base.added:  # other ways to retrieve from the same records
         copy_files(source, folder)
+        if not base.manifest.origin.compacted:
+            chroma.compact(folder)
         return
     with chroma.editor(source, folder, len(base.removed) + len(base.added)) as collection:
         for start in range(0, len(base.removed), _DELETE_IDS):
@@ -45,6 +51,9 @@ def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.Lazy
         rows = few_with_vectors(home, new, base.manifest.model.fingerprint)
         slices = rows.iter_slices(chroma.batch_rows(rows.height))
         _add(collection, ((part, matrix(part)) for part in slices), rows.height)
+    if base.removed or not base.manifest.origin.compacted:
+        chroma.compact(folder)
+    chroma.clear_unused_slots(folder)
 
 
 def _add(collection: "Collection", frames: Iterable[tuple[pl.DataFrame, Any]], total: int) -> None:

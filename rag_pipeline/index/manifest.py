@@ -134,6 +134,11 @@ class Origin(_Frozen):
     removed: int = 0
     dead_slots: int = 0
     """Deleted records whose places in the graph are never used again; they add up along a chain of bases."""
+    compacted: bool = False
+    """Whether no file holds the text of a removed record: releases of an older pipeline do not say so."""
+    erased: int = 0
+    """How many notes of erased documents there were when the graph was last built whole: none of them is in it, nor in a
+    slot that is dead, and no release with another number is built upon."""
 
 
 class Manifest(_Frozen):

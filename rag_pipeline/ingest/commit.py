@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.ingest.connectors import Item
+from rag_pipeline.ingest.erase import note_erased
 from rag_pipeline.ingest.rows import Stamp, as_text
 from rag_pipeline.ingest.staged import Staged
 from rag_pipeline.ingest.stored import listing_now, write_listing
@@ -27,6 +28,7 @@ def commit_documents(stamp: Stamp, tables: SourceTables, staged: Staged, touched
     before = tables.documents.scan().select("document_id", "row_hash", "item").pipe(collected)
     gone = before.filter(pl.col("item").is_in(list(touched)))["document_id"]
     removed = [document for document in gone if document not in staged.winners]
+    note_erased(tables, staged.expired_documents & set(removed), "retention", run_id=stamp.run_id, now=stamp.now)
     hashes = dict(zip(before["document_id"], before["row_hash"], strict=True))
     added: list[str] = []
     changed: list[str] = []

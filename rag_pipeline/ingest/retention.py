@@ -1,6 +1,7 @@
 """Keeping data no longer than its contract allows: documents by their own date, refused rows since they were first seen.
 
-What is removed here leaves the table's history and kept releases with the weekly collection.
+What is removed here is noted down as erased before it goes, so that no release built from then on holds its vectors or its
+words; it leaves the table's history and kept releases with the weekly collection.
 """
 
 import json
@@ -11,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.ingest.erase import note_erased
 from rag_pipeline.ingest.tables import QUARANTINE, SourceTables
 from rag_pipeline.lake import OP, collected
 
@@ -37,6 +39,7 @@ def purge(contract: Contract, tables: SourceTables, now: datetime, run_id: str) 
         return [], 0
     documents = _expired(contract, tables, oldest)
     if documents:
+        note_erased(tables, documents, "retention", run_id=run_id, now=now)
         tables.documents.remove(pl.DataFrame({"document_id": documents}).to_arrow(), ("document_id",))
     return documents, _purge_quarantine(tables, oldest, run_id)
 

@@ -31,6 +31,12 @@ class Stamp:
     shield: Shield
 
 
+def document_id_of(stamp: Stamp, row: dict[str, Any]) -> str:
+    """Id of the document an accepted row is, or would be, with its key as it may be stored."""
+    kept = stamp.shield.protect({column.name: row[column.name] for column in stamp.contract.keys}).row
+    return f"{stamp.contract.source}/{join_key([str(kept[column.name]) for column in stamp.contract.keys])}"
+
+
 def document_of(stamp: Stamp, row: dict[str, Any]) -> dict[str, Any]:
     contract = stamp.contract
     by_role = {column.role: row[column.name] for column in contract.columns if column.role}

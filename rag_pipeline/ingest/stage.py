@@ -1,6 +1,7 @@
 """Reading the items that changed and splitting their rows, into files on disk. Nothing is committed here."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +12,12 @@ import pyarrow.parquet as pq
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.split import REASONS, Splitter
-from rag_pipeline.errors import Unreadable
+from rag_pipeline.errors import ContractError, Unreadable
 from rag_pipeline.files import private_file, private_folder
 from rag_pipeline.ingest.connectors import BrokenRow, Connector, Item, Row
 from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.retention import too_old
-from rag_pipeline.ingest.rows import ITEM, ROW, Place, Stamp, as_text, document_of, refusal_of
+from rag_pipeline.ingest.rows import ITEM, ROW, Place, Stamp, as_text, document_id_of, document_of, refusal_of
 from rag_pipeline.ingest.staged import BATCH_ROWS, FILES, STAGED, Staged, settle, settle_uniques, superseded_row
 from rag_pipeline.ingest.tables import QUARANTINE
 from rag_pipeline.progress import Advance
@@ -55,6 +56,8 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
                     place = (row[ITEM], row[ROW])
                     if too_old(stamp.contract, row, stamp.now):
                         staged.expired += 1
+                        with suppress(ContractError):  # a key that would need a salt: no such document can be stored
+                            staged.expired_documents.add(document_id_of(stamp, row))
                         continue
                     kept = stamp.shield.protect(row)
                     staged.pii_found.update(kept.found)

@@ -42,6 +42,9 @@ class Staged:
     expired: int = 0
     """Rows older than the contract lets them be kept: neither stored nor quarantined."""
 
+    expired_documents: set[str] = field(default_factory=set)
+    """Documents those rows would be."""
+
     pii_found: Counter[str] = field(default_factory=Counter)
     """Private data found in rows that were accepted, by entity."""
 

@@ -84,6 +84,14 @@ LOADS = pa.schema(
 
 QUARANTINES = Path("lake", "quarantine")
 """Below RAG_HOME. Rows stand there as they were found, private values and all: no other account may read them."""
+ERASED = pa.schema(
+    [
+        ("content_hash", pa.string()),  # of a document's version that may not be kept; empty: the document had left before
+        ("why", pa.string()),  # retention | asked
+        ("run_id", pa.string()),
+        ("at", _TIME),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,8 @@ class SourceTables:
     quarantine: Table
     listing: Table
     loads: Table
+    erased: Table
+    """Append-only: what has to be gone, without a word of it (see erase.py)."""
 
 
 def source_tables(home: Path, source: str) -> SourceTables:
@@ -103,4 +113,5 @@ def source_tables(home: Path, source: str) -> SourceTables:
         quarantine=Table(lake / "quarantine" / source, QUARANTINE),
         listing=Table(lake / "listings" / source, LISTING),
         loads=Table(lake / "loads" / source, LOADS),
+        erased=Table(lake / "erased" / source, ERASED, derived=False),
     )

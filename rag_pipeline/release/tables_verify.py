@@ -94,6 +94,7 @@ _NEXT = {
     "listings": "the next refresh reads every item of the source again",
     "loads": "earlier loads are not known any more",
     "evidence": "the next refresh evaluates again",
+    "erased": "erasures that were noted last are not known any more; say them again with `rag erase`",
     "evaluations": "the report's trends begin later",
     "vectors": "the next refresh embeds those texts again",
     "query_vectors": "the next evaluation embeds those questions again",
