@@ -21,12 +21,13 @@ def verify(
     from rag_pipeline.defs import run
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
-    from rag_pipeline.release.audit import restore_channel
-    from rag_pipeline.release.health import channel_releases, damaged_channels
+    from rag_pipeline.release.health import channel_releases, damaged_channels, unfinished_channels
+    from rag_pipeline.release.restore import as_restored, restore_channel
 
     settings = load_settings()
-    channels = damaged_channels(settings.home)
-    repaired = {name: restore_channel(settings.home, name).release for name in channels} if repair else {}
+    channels, unfinished = damaged_channels(settings.home), unfinished_channels(settings.home)
+    restored = {name: restore_channel(settings.home, name) for name in (channels | unfinished)} if repair else {}
+    repaired = {name: channel.release for name, channel in restored.items()}
     kept = {path.name for path in release_folders(settings.home / "releases")}
     names = [release] if release else sorted(kept | channel_releases(settings.home))
     if not names:
@@ -36,9 +37,12 @@ def verify(
         repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
     if as_json:
         told = {name: {"intact": not problems, "problems": problems} for name, problems in found.items()}
-        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired})
+        as_they_are = [name for name, channel in restored.items() if channel.action == "restored"]
+        of_channels = {"damaged_channels": channels, "unfinished_channels": unfinished, "taken_as_they_are": as_they_are}
+        print_json({"releases": told, **of_channels, "repaired": repaired})
     else:
-        rows = [(f"channel {name}", says, repaired.get(name, "")) for name, says in channels.items()]
+        by = {name: as_restored(channel) for name, channel in restored.items()}
+        rows = [(f"channel {name}", says, by.get(name, "")) for name, says in (channels | unfinished).items()]
         rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in found.items()]
         Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
     if any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):

@@ -17,6 +17,7 @@ from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import channels, promote
 from rag_pipeline.release.audit import channel_now
+from rag_pipeline.release.hold import hold_on
 from rag_pipeline.release.promote import Desk, desk_now
 from rag_pipeline.release.report import not_evaluated, write_report
 from rag_pipeline.release.verdict import Verdict
@@ -77,7 +78,10 @@ def evaluation_asset(
         except PipelineError as error:
             path = write_report(settings.home, None, not_evaluated(release, str(error)), now=now, problem=str(error))
             raise dg.Failure(str(error), metadata=report_links(path), allow_retries=False) from error
-        verdicts = {name: promote.judge(desk, release, name, named=bool(config.release))[0] for name in names}
+        asked = bool(config.release)  # what a person asks for, or holds back, is not judged by what was rolled back before
+        verdicts = {
+            name: promote.judge(desk, release, name, named=asked or bool(hold_on(settings.home, name)))[0] for name in names
+        }
         serving = verdicts[channels.PRODUCTION]
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving)),

@@ -89,6 +89,22 @@ def promote(settings: Settings, release: str, channel: str, *, by: str, why: str
     return _run_one(settings, channel_key(channel), config)
 
 
+def by_hand(settings: Settings, job: str, config: dict[str, Any]) -> Ran:
+    """Run a job of what a person does to a channel (`roll_back`, `resume`), which has one step of its own name."""
+    definitions = build(settings)
+    need_room(settings.home, _LITTLE)
+    dagster_home = prepare_dagster_home(settings)
+    _show_our_log()
+    with exclusive(settings.home, "refresh", wait_s=_WAIT_S), dg.DagsterInstance.get() as instance:
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            run_config={"ops": {job: {"config": config}}, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+            tags={COMMAND: job},
+        )
+        return _ran(result, settings.home, dagster_home)
+
+
 def collect(settings: Settings, *, dry_run: bool) -> dict[str, Any]:
     """Run the weekly collection here and now; on a disk too full for a run of Dagster, without one.
 

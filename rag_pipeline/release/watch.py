@@ -90,6 +90,8 @@ def go_back(desk: Desk, evaluation: Evaluation, name: str, channel: Channel, rot
     Sources that went stale are no reason to go back: an older release holds nothing newer, and with nothing else wrong
     every look would lead one release further back.
     """
+    if channel.hold:
+        return WentBack(None, f"production stays as it is: {channel.hold.says(name)}")
     rots = tuple(one for one in rots if one.what != "stale sources")
     if not rots:
         return WentBack(None, "production stays as it is: sources went stale, and no release before holds newer data")
