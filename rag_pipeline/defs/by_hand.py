@@ -18,6 +18,8 @@ from rag_pipeline.release.rollback import release_before
 from rag_pipeline.settings import Settings
 
 ROLL_BACK, RESUME = "roll_back", "resume"
+STEPS = {ROLL_BACK: "move_back", RESUME: "lift_hold"}
+"""Job -> its one step, which is configured."""
 
 
 class RollbackConfig(dg.Config):
@@ -43,7 +45,10 @@ class ResumeConfig(dg.Config):
 def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg.JobDefinition]:
     """The jobs no schedule runs."""
 
-    @dg.op(name=ROLL_BACK, description="Measure the release to go back to, and point the channel at it, through its gate.")
+    @dg.op(
+        name=STEPS[ROLL_BACK],
+        description="Measure the release to go back to, and point the channel at it, through its gate.",
+    )
     def go_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         try:
             desk = desk_now(settings, contracts, datetime.now(UTC))
@@ -63,7 +68,9 @@ def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg
             raise dg.Failure(str(error), allow_retries=False) from error
         _tell(context, config.channel, done.channel, moved=done.moved)
 
-    @dg.op(name=RESUME, description="Lift the hold on a channel; it stays where it is, and the next refresh may move it.")
+    @dg.op(
+        name=STEPS[RESUME], description="Lift the hold on a channel; it stays where it is, and the next refresh may move it."
+    )
     def lift(context: dg.OpExecutionContext, config: ResumeConfig) -> None:
         by, why, run_id = config.by, config.why, context.run.run_id
         try:

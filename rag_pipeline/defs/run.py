@@ -9,6 +9,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.channel import COMMAND
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
@@ -90,7 +91,7 @@ def promote(settings: Settings, release: str, channel: str, *, by: str, why: str
 
 
 def by_hand(settings: Settings, job: str, config: dict[str, Any]) -> Ran:
-    """Run a job of what a person does to a channel (`roll_back`, `resume`), which has one step of its own name."""
+    """Run a job of what a person does to a channel: `roll_back`, `resume`."""
     definitions = build(settings)
     need_room(settings.home, _LITTLE)
     dagster_home = prepare_dagster_home(settings)
@@ -98,7 +99,10 @@ def by_hand(settings: Settings, job: str, config: dict[str, Any]) -> Ran:
     with exclusive(settings.home, "refresh", wait_s=_WAIT_S), dg.DagsterInstance.get() as instance:
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
-            run_config={"ops": {job: {"config": config}}, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "ops": {STEPS[job]: {"config": config}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
             raise_on_error=False,
             tags={COMMAND: job},
         )

@@ -74,14 +74,16 @@ def promote(
     named: bool = False,
     override: bool = False,
     withdraw: bool = False,
+    leaving: Channel | None = None,
     channel: str = PRODUCTION,
 ) -> Promotion:
     """Point a channel at a release, if the gate says yes, or a person takes it upon them (`override`).
 
     `named`: a person asks for this very release, which lifts a hold on the channel. `withdraw`: the release that serves now
     is bad (a rollback); no refresh may promote its content again by itself, and the channel is held until a person lifts
-    that. A release whose files are not the ones it was built with is refused in any case. Raises `PromotionRefused` with
-    every reason; the channel is then as it was. Moves, overrides and refusals are written to the audit table.
+    that. `leaving`: the move it was decided to undo; what came after it is not undone. A release whose files are not the
+    ones it was built with is refused in any case. Raises `PromotionRefused` with every reason; the channel is then as it
+    was. Moves, overrides and refusals are written to the audit table.
     """
     way_out = _way_out(release_id, channel, withdraw=withdraw)
     if override and not (by.strip() and why.strip()):
@@ -122,7 +124,7 @@ def promote(
     if not (verdict.passed or override):
         raise _refused(desk, channel, move, verdict.outcome, way_out)
     try:
-        move_and_record(desk.home, channel, move, expected=expected)
+        move_and_record(desk.home, channel, move, expected=leaving or expected)
     except ReleaseError as faster:
         overtaken = move.model_copy(update={"reasons": (str(faster),)})
         raise _refused(desk, channel, overtaken, "overtaken", "") from faster

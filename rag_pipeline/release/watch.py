@@ -99,7 +99,7 @@ def go_back(desk: Desk, evaluation: Evaluation, name: str, channel: Channel, rot
     try:
         target = release_before(desk.home, name)
         evaluate_release(evaluation, target, Rival(channel.release, channel.fingerprint))
-        done = promote(desk, target, by=by, why=why, run_id=evaluation.run_id, withdraw=True, channel=name)
+        done = promote(desk, target, by=by, why=why, run_id=evaluation.run_id, withdraw=True, leaving=channel, channel=name)
     except PipelineError as error:
         return WentBack(None, f"production stays as it is: {error}")
     return WentBack(done, f"went back to {target}")
