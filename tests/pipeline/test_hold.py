@@ -1,6 +1,8 @@
 """A rollback holds its channel, whatever starts the next move: the schedule's job, the UI, the watch. A person lifts it."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -8,11 +10,11 @@ import pytest
 
 from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.graph import build
-from rag_pipeline.defs.run import Ran
+from rag_pipeline.defs.run import Ran, refresh
 from rag_pipeline.release.audit import moves
 from rag_pipeline.release.channels import Channel, read_channel
-from tests.conftest import Workspace
-from tests.pipeline.conftest import FLOORS, PAGES
+from tests.conftest import Workspace, files_contract
+from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
 
 Run = Callable[..., Ran]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -45,14 +47,43 @@ def edit(workspace: Workspace, name: str, sentence: str) -> None:
     workspace.pages({name: f"{PAGES[name]}\n{sentence}\n"})
 
 
+@pytest.fixture(scope="module")
+def served_twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A pipeline that promoted two releases, the second with a bad page; each test puts it back as it was."""
+    root = tmp_path_factory.mktemp("held") / "pipeline"
+    root.mkdir()
+    made = Workspace(root)
+    made.contract("handbook", files_contract(made.pages(PAGES), **LENIENT))
+    made.golden("questions", QUESTIONS)
+    made.policy({"questions": FLOORS})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(root / "dagster"))
+        first = refresh(made.settings).assets["index/production"]["release"]
+        edit(made, "travel.md", "Taxis are free.")
+        second = refresh(made.settings).assets["index/production"]["release"]
+    assert first != second == production(made).release
+    shutil.copytree(root, root.with_name("kept"), copy_function=shutil.copy2)
+    return root, str(first), str(second)
+
+
 @pytest.fixture
-def two(handbook: Workspace, run: Run) -> tuple[str, str]:
-    """Two releases, promoted one after the other; the second has a bad page."""
-    first = run().assets["index/production"]["release"]
-    edit(handbook, "travel.md", "Taxis are free.")
-    second = run().assets["index/production"]["release"]
-    assert first != second == production(handbook).release
-    return str(first), str(second)
+def handbook(served_twice: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    root = served_twice[0]
+    shutil.rmtree(root)
+    shutil.copytree(root.with_name("kept"), root)
+    monkeypatch.setenv("DAGSTER_HOME", str(root / "dagster"))
+    return Workspace(root)
+
+
+@pytest.fixture
+def run(handbook: Workspace) -> Run:
+    return lambda **how: refresh(handbook.settings, **how)
+
+
+@pytest.fixture
+def two(served_twice: tuple[Path, str, str]) -> tuple[str, str]:
+    """Two releases, promoted one after the other."""
+    return served_twice[1:]
 
 
 def test_after_a_rollback_nothing_automatic_moves_production_until_a_person_lifts_the_hold(
@@ -119,6 +150,7 @@ def test_a_rollback_is_not_compared_with_what_it_goes_back_from_but_floors_hold(
 ) -> None:
     """Six questions can never show that a release is no worse; the one that served yesterday need not show it."""
     first, second = two
+    handbook.golden("questions", {**QUESTIONS, "print on large paper": ["handbook/food/canteen.md"]})
     handbook.policy({"questions": {"floors": {"nDCG@10": 0.999}, "dead_judgments_max_percent": 50}})
     refused = start(handbook, "roll_back", {"move_back": {"config": ANA}})
     assert not refused.success
@@ -126,6 +158,7 @@ def test_a_rollback_is_not_compared_with_what_it_goes_back_from_but_floors_hold(
     assert "no worse" not in said(refused)
     assert f"to do it all the same: `rag rollback --to {first} --override --by NAME --reason WHY`" in said(refused)
     assert production(handbook).release == second
+    handbook.golden("questions", QUESTIONS)
     handbook.policy({"questions": {"floors": FLOORS["floors"], "dead_judgments_max_percent": 50}})
     done = start(handbook, "roll_back", {"move_back": {"config": ANA}})
     assert done.success, said(done)
