@@ -41,10 +41,11 @@ def verify(
         of_channels = {"damaged_channels": channels, "unfinished_channels": unfinished, "taken_as_they_are": as_they_are}
         print_json({"releases": told, **of_channels, "repaired": repaired})
     else:
-        by = {name: as_restored(channel) for name, channel in restored.items()}
-        rows = [(f"channel {name}", says, by.get(name, "")) for name, says in (channels | unfinished).items()]
+        rows = [(f"channel {name}", says, repaired.get(name, "")) for name, says in (channels | unfinished).items()]
         rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in found.items()]
         Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
+        for name, channel in restored.items():
+            Console(highlight=False, soft_wrap=True).print(f"{name} → {as_restored(channel)}", markup=False)
     if any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)
 

@@ -33,6 +33,7 @@ def file_of(pipeline: Workspace) -> Path:
     return pipeline.home / "channels" / "production.json"
 
 
+@pytest.mark.slow
 def test_a_hold_is_told_everywhere_and_lifted_by_a_person(pipeline: Workspace, say: Say) -> None:
     first = as_json(say("refresh", "--json")[1])["production"]
     pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis are free.\n"})
@@ -86,6 +87,7 @@ def test_a_channel_edited_by_hand_is_refused_shown_and_repaired(pipeline: Worksp
     assert say("verify")[0] == 0
 
 
+@pytest.mark.slow
 def test_repair_keeps_a_hold_and_takes_a_channel_without_an_audit_table_loudly(pipeline: Workspace, say: Say) -> None:
     first = as_json(say("refresh", "--json")[1])["production"]
     pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis are free.\n"})
