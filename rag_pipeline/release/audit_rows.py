@@ -53,8 +53,8 @@ def all_rows(home: Path) -> pl.LazyFrame:
 
 
 def in_order(rows: pl.LazyFrame, *, newest_first: bool = False) -> pl.LazyFrame:
-    """As they were written: by their number; those of an older pipeline come first, by sequence, refusals by the clock."""
-    return rows.sort("number", "sequence", "at", descending=newest_first, nulls_last=newest_first)
+    """As they were written: by their number. Those of an older pipeline have none and come first, by the clock."""
+    return rows.sort("number", "at", "sequence", descending=newest_first, nulls_last=newest_first)
 
 
 def moves(home: Path, name: str) -> list[Row]:
