@@ -26,11 +26,12 @@ class ReleaseError(PipelineError):
 
 
 class PromotionRefused(PipelineError):
-    """The gate said no. `reasons` holds every one of them."""
+    """The gate said no. `reasons` holds every one of them. `held`: it said so because somebody holds the channel."""
 
-    def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, reasons: tuple[str, ...] = (), *, held: bool = False) -> None:
         super().__init__(message)
         self.reasons = reasons
+        self.held = held
 
 
 class LakeError(PipelineError):

@@ -14,7 +14,7 @@ from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.alerts.tell import told_now
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.erase import may_hold_erased
-from rag_pipeline.release.health import damage_in_use
+from rag_pipeline.release.health import damage_in_use, damaged_channels, readable_channels, unfinished_channels
 from rag_pipeline.release.promote import Desk, desk_now, judge
 from rag_pipeline.release.tables_verify import lost_commits
 from rag_pipeline.settings import Settings, load_secrets
@@ -49,6 +49,7 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
         "verdict": evaluation.get("verdict"),
         "metrics": {name: value for name, value in evaluation.items() if "@" in name},
         "promoted": production.get("promoted", False),
+        "held": production.get("held", ""),
         "production": serving(settings.home),
         "failed_checks": [
             {"asset": one.asset, "check": one.check, "severity": one.severity, "description": one.description}
@@ -65,6 +66,9 @@ def _says(summary: dict[str, Any]) -> str:
         return f"The run failed; production stays as it was ({serving} serves)."
     if summary["promoted"]:
         return f"Promoted: {summary['release']} serves now."
+    if summary["held"]:
+        built = f"{summary['release']} was built and evaluated, and not promoted" if summary["release"] else "Not promoted"
+        return f"{built}: production is {summary['held']}. {serving} serves on."
     if summary["release"] and summary["release"] == summary["production"]:
         return f"Nothing changed: no text embedded, no release built; {serving} serves on."
     return f"Built {summary['release']}, not promoted; {serving} serves."
@@ -96,7 +100,9 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
         )
     return {
         "home": str(settings.home),
-        "channels": {name: one.model_dump(mode="json") for name, one in all_channels(settings.home).items()},
+        "channels": {name: one.model_dump(mode="json") for name, one in readable_channels(settings.home).items()},
+        "damaged_channels": damaged_channels(settings.home),
+        "unfinished_channels": unfinished_channels(settings.home),
         "sources": sources,
         "lost_commits": lost_commits(settings.home),
         "damaged": [
@@ -113,9 +119,10 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
 def _candidate(settings: Settings, now: datetime) -> dict[str, Any] | None:
     try:
         release = read_candidate(settings.home).release
-        verdict, _ = judge(_desk(settings, now), release)
     except ReleaseError:
         return None
+    try:
+        verdict, _ = judge(_desk(settings, now), release)
     except PipelineError as error:
         return {"release": release, "verdict": "could not be evaluated", "reasons": [str(error)]}
     return {"release": release, "verdict": verdict.outcome, "reasons": [str(reason) for reason in verdict.reasons]}

@@ -29,6 +29,7 @@ for command in (
     report.report,
     channels.promote,
     channels.rollback,
+    channels.resume,
     upkeep.verify,
     upkeep.gc,
     erase.erase,

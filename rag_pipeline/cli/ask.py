@@ -59,6 +59,7 @@ def query(
 
 def status(as_json: AsJson = False) -> None:
     """What serves, how old each source is against its promise, and the last verdict with its reasons."""
+    from rag_pipeline.release.channels import Hold
     from rag_pipeline.summary import status_now
 
     settings = load_settings()
@@ -73,6 +74,12 @@ def status(as_json: AsJson = False) -> None:
         console.print(
             f"[bold]{name}[/bold] → {channel['release']} since {channel['at']} ({channel['by']}: {channel['why']})"
         )
+        if channel["hold"]:
+            console.print(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow", markup=False)
+    for name, says in found["damaged_channels"].items():
+        console.print(f"[red]{name}:[/red] {escape(says)}")
+    for name, says in found["unfinished_channels"].items():
+        console.print(f"[yellow]{name}:[/yellow] {escape(says)}")
     for one in found["damaged"]:
         what = escape(
             f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` mends it"

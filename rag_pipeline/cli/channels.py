@@ -1,6 +1,7 @@
-"""`promote` and `rollback`: moving a channel, always through its gate."""
+"""`promote`, `rollback` and `resume`: moving a channel, always through its gate, and letting it move by itself again."""
 
-from typing import Annotated
+import getpass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -8,6 +9,9 @@ from rich.console import Console
 from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rag_pipeline.defs.run import Ran
 
 Channel = Annotated[str, typer.Option(help="The channel to move.")]
 Reason = Annotated[str, typer.Option(help="Why; written to the audit table.")]
@@ -24,14 +28,17 @@ def promote(
     override: Override = False,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel at a release, through the gate."""
+    """Point a channel at a release, through the gate. A hold on the channel is lifted."""
+    from rag_pipeline.defs import run
     from rag_pipeline.release.channels import release_in
 
     settings = load_settings()
     if bool(release) == bool(from_channel):
         raise PipelineError("say which release to promote: its id, or --from CHANNEL")
     target = release or release_in(settings.home, from_channel)
-    _move(settings, target, channel, by=by, why=reason, override=override, withdraw=False, as_json=as_json)
+    before = _points_at(settings, target, channel)
+    ran = run.promote(settings, target, channel, by=by, why=reason, override=override, withdraw=False)
+    _tell(ran, target, channel, before, override=override, as_json=as_json)
 
 
 def rollback(
@@ -42,31 +49,62 @@ def rollback(
     override: Override = False,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel at the release that served before, through the same gate.
+    """Point a channel at the release that served before, through the same gate, and hold it there.
 
-    What is rolled back is not promoted again by a refresh until its content changes, or a person names it.
+    Nothing automatic moves a held channel until a person lifts that: `rag resume`, or `rag promote ID`. What is rolled back
+    is not promoted again by a refresh until its content changes, or a person names it.
     """
+    from rag_pipeline.defs import run
+    from rag_pipeline.defs.by_hand import ROLL_BACK
+    from rag_pipeline.release.channels import option
     from rag_pipeline.release.rollback import release_before
 
     settings = load_settings()
     target = to or release_before(settings.home, channel)
-    why = reason or ("" if override else "rollback")
-    _move(settings, target, channel, by=by, why=why, override=override, withdraw=True, as_json=as_json)
+    before = _points_at(settings, target, channel)
+    if override and not (by.strip() and reason.strip()):
+        raise PipelineError(
+            f"{target} was not promoted: an override needs a name (by) and a reason (why); "
+            f"`rag rollback --to {target}{option(channel)} --override --by NAME --reason WHY`"
+        )
+    said = {"by": by or _somebody(), "why": reason or "rollback"}
+    ran = run.by_hand(settings, ROLL_BACK, {**said, "channel": channel, "to": target, "override": override})
+    _tell(ran, target, channel, before, override=override, as_json=as_json)
 
 
-def _move(
-    settings: Settings, release: str, channel: str, *, by: str, why: str, override: bool, withdraw: bool, as_json: bool
-) -> None:
+def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as_json: AsJson = False) -> None:
+    """Lift the hold that a rollback put on a channel: from the next refresh on it moves by itself again."""
     from rag_pipeline.defs import run
+    from rag_pipeline.defs.by_hand import RESUME
+    from rag_pipeline.defs.keys import channel_key
+    from rag_pipeline.release.channels import option
+
+    settings = load_settings()
+    if not (by.strip() and reason.strip()):
+        raise PipelineError(f"say who lifts the hold and why: `rag resume{option(channel)} --by NAME --reason WHY`")
+    ran = run.by_hand(settings, RESUME, {"by": by, "why": reason, "channel": channel})
+    if not ran.success:
+        raise PipelineError("; ".join(ran.errors) or f"the hold was not lifted; the failed run is {ran.run_id}")
+    release = ran.assets["/".join(channel_key(channel))]["release"]
+    if as_json:
+        print_json({"channel": channel, "release": release, "run_id": ran.run_id})
+    else:
+        Console(highlight=False).print(f"{channel} → {release}, not held any more", markup=False)
+
+
+def _points_at(settings: Settings, release: str, channel: str) -> str | None:
+    """Where a channel points before it is moved; whatever cannot come to anything is said before a run begins."""
     from rag_pipeline.index.manifest import read_manifest
-    from rag_pipeline.release.channels import read_channel
+    from rag_pipeline.release.audit import channel_now
     from rag_pipeline.release.policy import read_policy
 
     read_policy(settings.evals).channel(channel)
     read_manifest(settings.home / "releases" / release)
-    current = read_channel(settings.home, channel)
-    before = current.release if current else None
-    ran = run.promote(settings, release, channel, by=by, why=why, override=override, withdraw=withdraw)
+    current = channel_now(settings.home, channel)
+    return current.release if current else None
+
+
+def _tell(ran: "Ran", release: str, channel: str, before: str | None, *, override: bool, as_json: bool) -> None:
     if not ran.success:
         raise PipelineError("; ".join(ran.errors) or f"{release} was not promoted; the failed run is {ran.run_id}")
     moved = {"channel": channel, "release": release, "previous": before, "moved": before != release}
@@ -74,3 +112,11 @@ def _move(
         print_json(moved | {"override": override, "run_id": ran.run_id})
     else:
         Console(highlight=False).print(f"{channel} → {release} (before: {before or 'nothing'})", markup=False)
+
+
+def _somebody() -> str:
+    """Who sits at the command line, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody at the command line"

@@ -1,5 +1,6 @@
 """`verify` and `gc`: is what is kept still what it was, and what may go."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
+    from rag_pipeline.release.channels import Channel
     from rag_pipeline.release.tables_verify import TableFound
 
 
@@ -26,8 +28,8 @@ def verify(
     from rag_pipeline.evaluate.evidence_store import all_strays
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
-    from rag_pipeline.release.audit import restore_channel
-    from rag_pipeline.release.health import channel_releases, damaged_channels
+    from rag_pipeline.release.health import channel_releases, damaged_channels, unfinished_channels
+    from rag_pipeline.release.restore import restore_channel
     from rag_pipeline.release.tables_verify import AUDIT, repair_tables, verify_tables
 
     settings = load_settings()
@@ -35,10 +37,11 @@ def verify(
     mended = repair_tables(settings.home, tables) if repair else {}
     broken = {name for name, one in tables.items() if not one.intact and name not in mended}
     if AUDIT in broken and not repair:  # where the channels point is not known without it
-        _show_verified(tables, {}, {}, {}, [], as_json=as_json)
+        _show_verified(tables, Channels(), {}, {}, [], as_json=as_json)
         raise typer.Exit(1)
-    channels = damaged_channels(settings.home)
-    repaired = {name: restore_channel(settings.home, name).release for name in channels} if repair else {}
+    channels, unfinished = damaged_channels(settings.home), unfinished_channels(settings.home)
+    restored = {name: restore_channel(settings.home, name) for name in (channels | unfinished)} if repair else {}
+    repaired = {name: channel.release for name, channel in restored.items()}
     kept = {path.name for path in release_folders(settings.home / "releases")}
     names = [release] if release else sorted(kept | channel_releases(settings.home))
     if not names and not tables:
@@ -48,14 +51,24 @@ def verify(
     strays = all_strays(settings.home)
     if repair:
         repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
-    _show_verified({**tables, **mended}, channels, found, repaired, strays, as_json=as_json)
+    of_channels = Channels(channels, unfinished, restored)
+    _show_verified({**tables, **mended}, of_channels, found, repaired, strays, as_json=as_json)
     if broken or any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Channels that cannot be believed, those a process left half moved, and what `--repair` made of them."""
+
+    damaged: dict[str, str] = field(default_factory=dict)
+    unfinished: dict[str, str] = field(default_factory=dict)
+    restored: "dict[str, Channel]" = field(default_factory=dict)
+
+
 def _show_verified(
     tables: dict[str, "TableFound"],
-    channels: dict[str, str],
+    channels: Channels,
     releases: dict[str, tuple[str, ...]],
     repaired: dict[str, str],
     strays: list[str],
@@ -65,15 +78,26 @@ def _show_verified(
     if as_json:
         told = {name: {"intact": not problems, "problems": problems} for name, problems in releases.items()}
         lake = {name: one.told for name, one in tables.items()}
-        print_json({"releases": told, "damaged_channels": channels, "repaired": repaired, "tables": lake, "strays": strays})
+        as_they_are = [name for name, channel in channels.restored.items() if channel.action == "restored"]
+        of_channels = {
+            "damaged_channels": channels.damaged,
+            "unfinished_channels": channels.unfinished,
+            "taken_as_they_are": as_they_are,
+        }
+        print_json({"releases": told, **of_channels, "repaired": repaired, "tables": lake, "strays": strays})
         return
     rows = [
         (f"table {name}", "; ".join(map(str, one.problems)) or "intact", "; ".join(one.lost)) for name, one in tables.items()
     ]
-    rows += [(f"channel {name}", says, repaired.get(name, "")) for name, says in channels.items()]
+    broken = channels.damaged | channels.unfinished
+    rows += [(f"channel {name}", says, repaired.get(name, "")) for name, says in broken.items()]
     rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in releases.items()]
     rows += [("evidence", f"stray files, ignored: {', '.join(strays)}", "")] if strays else []
     Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
+    from rag_pipeline.release.restore import as_restored
+
+    for name, channel in channels.restored.items():
+        Console(highlight=False, soft_wrap=True).print(f"{name} → {as_restored(channel)}", markup=False)
 
 
 def gc(

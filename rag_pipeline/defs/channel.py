@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
@@ -12,8 +15,8 @@ from rag_pipeline.defs.reports import history
 from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release.alerts.verdicts import note_verdict
-from rag_pipeline.release.audit import note_refusal
-from rag_pipeline.release.channels import PRODUCTION
+from rag_pipeline.release.audit import channel_now, note_refusal
+from rag_pipeline.release.channels import PRODUCTION, Channel
 from rag_pipeline.release.promote import desk_now, promote
 from rag_pipeline.settings import Settings
 
@@ -29,16 +32,25 @@ exactly this release, and then the channel stays as it was."""
 
 
 class PromotionConfig(dg.Config):
-    """Which release to promote (empty: the candidate), by whom and why. An override needs both, and is audited.
+    """Which release to promote, by whom and why: what the launchpad asks."""
 
-    `withdraw`: the release that serves now is bad, and no refresh may promote its content again by itself.
-    """
-
-    release: str = ""
-    by: str = ""
-    why: str = ""
-    override: bool = False
-    withdraw: bool = False
+    release: str = Field(
+        default="",
+        description="The release to promote, by id. Left empty: the candidate, as on every night, and a hold on the channel "
+        "stands. A release named here lifts the hold.",
+    )
+    by: str = Field(default="", description="Who moves the channel; written to the audit table. An override needs it.")
+    why: str = Field(default="", description="Why; written to the audit table. An override needs it.")
+    override: bool = Field(
+        default=False,
+        description="Promote although the gate says no. Every reason that spoke against it is written to the audit table. A "
+        "damaged release is refused all the same.",
+    )
+    withdraw: bool = Field(
+        default=False,
+        description="This is a rollback: what serves now is bad, no refresh promotes its content again by itself, and the "
+        "channel is held until a person lifts that. The job roll_back does the same with less to fill in.",
+    )
 
 
 def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings, *, automatic: bool) -> dg.AssetsDefinition:
@@ -82,6 +94,15 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
                 channel=name,
             )
         except PipelineError as error:
+            held = channel_now(settings.home, name) if isinstance(error, PromotionRefused) and error.held else None
+            if held:  # a person chose this state, so it is a warning every night, and no failure
+                says, past = str(error), history(settings.home, name)
+                yield check(key, LET_PASS, passed=False, severity=dg.AssetCheckSeverity.WARN, says=says, history=past)
+                yield dg.MaterializeResult(
+                    metadata=channel_metadata(settings.home, name, held, moved=False),
+                    data_version=dg.DataVersion(held.fingerprint),
+                )
+                return
             reasons = error.reasons if isinstance(error, PromotionRefused) else (str(error),)
             if not isinstance(error, PromotionRefused):
                 who = {"release": release, "by": by, "why": why, "run_id": context.run.run_id}
@@ -92,23 +113,30 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, history=past)
             raise dg.Failure(str(error), metadata={"reasons": told}, allow_retries=False) from error
         note_verdict(settings.home, name, release, "passed", (), run_id=context.run.run_id, now=now)
-        yield check(key, LET_PASS, passed=True, says=f"{release} serves")
+        hold = done.channel.hold
+        yield check(key, LET_PASS, passed=True, says=f"{release} serves{f'; {hold.says(name)}' if hold else ''}")
         yield dg.MaterializeResult(
-            metadata={
-                "release": done.channel.release,
-                "previous": done.channel.previous or "none",
-                "promoted": done.moved,
-                "sequence": done.channel.sequence,
-                "since": dg.MetadataValue.timestamp(done.channel.at),
-                "by": done.channel.by,
-                "why": done.channel.why,
-                "evidence": done.channel.evidence or "none: overridden",
-                "history": history(settings.home, name),
-            },
+            metadata=channel_metadata(settings.home, name, done.channel, moved=done.moved),
             data_version=dg.DataVersion(done.channel.fingerprint),
         )
 
     return channel
+
+
+def channel_metadata(home: Path, name: str, channel: Channel, *, moved: bool) -> dict[str, Any]:
+    """Where a channel points and how it came there, as the UI shows it."""
+    return {
+        "release": channel.release,
+        "previous": channel.previous or "none",
+        "promoted": moved,
+        "sequence": channel.sequence,
+        "since": dg.MetadataValue.timestamp(channel.at),
+        "by": channel.by,
+        "why": channel.why,
+        "evidence": channel.evidence or "none: overridden",
+        **({"held": channel.hold.says(name)} if channel.hold else {}),
+        "history": history(home, name),
+    }
 
 
 def _somebody(tags: Mapping[str, str], settings: Settings) -> str:

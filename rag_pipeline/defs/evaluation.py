@@ -19,6 +19,7 @@ from rag_pipeline.release import channels, promote
 from rag_pipeline.release.alerts.verdicts import note_verdict, note_verdicts
 from rag_pipeline.release.audit import channel_now
 from rag_pipeline.release.forget import as_it_stands, forget_gone
+from rag_pipeline.release.hold import hold_on
 from rag_pipeline.release.promote import Desk, desk_now
 from rag_pipeline.release.report import not_evaluated, write_report
 from rag_pipeline.release.verdict import Verdict
@@ -83,7 +84,10 @@ def evaluation_asset(
                 told = not_evaluated(release, str(error))
                 note_verdict(settings.home, name, release, told.outcome, told.reasons, run_id=context.run.run_id, now=now)
             raise dg.Failure(str(error), metadata=report_links(path), allow_retries=False) from error
-        verdicts = {name: promote.judge(desk, release, name, named=bool(config.release))[0] for name in names}
+        asked = bool(config.release)  # what a person asks for, or holds back, is not judged by what was rolled back before
+        verdicts = {
+            name: promote.judge(desk, release, name, named=asked or bool(hold_on(settings.home, name)))[0] for name in names
+        }
         note_verdicts(settings.home, verdicts, run_id=context.run.run_id, now=now)
         serving = verdicts[channels.PRODUCTION]
         return dg.MaterializeResult(

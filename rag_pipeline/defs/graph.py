@@ -4,6 +4,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts import alerts_sensor
+from rag_pipeline.defs.by_hand import jobs_by_hand
 from rag_pipeline.defs.candidate import candidate_asset
 from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.corpus import corpus_assets
@@ -41,7 +42,7 @@ def build(settings: Settings) -> dg.Definitions:
             production_evaluation_asset(contracts, settings),
             retention_asset(settings),
         ],
-        jobs=list(defined.values()),
+        jobs=[*defined.values(), *jobs_by_hand(contracts, settings)],
         schedules=schedules(settings, contracts, defined),
         sensors=[dead_runs_sensor(settings), alerts_sensor(settings, contracts)],
         executor=executor(settings),

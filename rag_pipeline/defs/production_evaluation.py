@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs.channel import channel_metadata
 from rag_pipeline.defs.evaluation import evaluation_now, policy_check, rival_now
 from rag_pipeline.defs.keys import INDEX_GROUP, PRODUCTION, PRODUCTION_EVALUATION
 from rag_pipeline.defs.present import check
@@ -69,8 +70,7 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
             back = watch.go_back(desk, work, channels.PRODUCTION, channel, rots, settings.actor)
             context.log.warning(back.says)
             if back.promotion:
-                moved = back.promotion.channel
-                told = {"release": moved.release, "previous": moved.previous or "none", "by": moved.by, "why": moved.why}
+                told = channel_metadata(settings.home, channels.PRODUCTION, back.promotion.channel, moved=True)
                 context.log_event(dg.AssetMaterialization(asset_key=PRODUCTION, metadata=told))
 
     return production_evaluation

@@ -11,7 +11,7 @@ from rag_pipeline.defs.present import table
 from rag_pipeline.evaluate.evidence import Evidence, average
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.lake import collected
-from rag_pipeline.release.audit import audit_table
+from rag_pipeline.release.audit import all_rows, in_order
 from rag_pipeline.release.demands import compared
 from rag_pipeline.release.verdict import Reason, Verdict
 
@@ -111,8 +111,8 @@ def verdict_says(verdict: Verdict) -> str:
 
 def history(home: Path, channel: str) -> dg.MarkdownMetadataValue:
     """The latest moves and refusals of a channel."""
-    mine = audit_table(home).scan().filter(pl.col("channel") == channel)
-    rows = mine.sort("at", descending=True).head(10).pipe(collected)
+    mine = all_rows(home).filter(pl.col("channel") == channel)
+    rows = in_order(mine, newest_first=True).head(10).pipe(collected)
     return table(
         ("when", "action", "release", "by", "why", "verdict", "evidence"),
         [

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.channel import COMMAND
 from rag_pipeline.defs.command_run import command_run
 from rag_pipeline.defs.graph import build
@@ -93,6 +94,25 @@ def promote(settings: Settings, release: str, channel: str, *, by: str, why: str
         evaluate(settings, release, measure_again=False)
     config = {"release": release, "by": by, "why": why, "override": override, "withdraw": withdraw}
     return _run_one(settings, channel_key(channel), config)
+
+
+def by_hand(settings: Settings, job: str, config: dict[str, Any]) -> Ran:
+    """Run a job of what a person does to a channel: `roll_back`, `resume`."""
+    definitions = build(settings)
+    need_room(settings.home, _LITTLE)
+    dagster_home = prepare_dagster_home(settings)
+    _show_our_log()
+    with exclusive(settings.home, "refresh", wait_s=_WAIT_S), dg.DagsterInstance.get() as instance:
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            run_config={
+                "ops": {STEPS[job]: {"config": config}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            raise_on_error=False,
+            tags={COMMAND: job},
+        )
+        return _ran(result, settings.home, dagster_home)
 
 
 def collect(settings: Settings, *, dry_run: bool) -> dict[str, Any]:

@@ -1,141 +1,183 @@
-"""The audit table: every move of a channel and every refusal, who, when, what, why, on which evidence."""
+"""Audit first, pointer second: a channel is what its newest row in the audit table says, and its file a copy for readers.
 
-import json
-from contextlib import AbstractContextManager
+Every row carries the whole channel. It is written before the file, so the file may be one move behind when a process died
+in between; whoever decides next finishes that. A file that says anything else is an error for everybody but readers.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-import polars as pl
-import pyarrow as pa
+from typing import Literal
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.files import exclusive, write_json
-from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.lake import Table, collected
-from rag_pipeline.release.channels import Channel, channels_held, move_channel, read_channel
-
-AUDIT = pa.schema(
-    [
-        ("at", pa.timestamp("us", "UTC")),
-        ("channel", pa.string()),
-        ("action", pa.string()),  # promoted | overridden | refused
-        ("release", pa.string()),
-        ("previous", pa.string()),
-        ("by", pa.string()),
-        ("why", pa.string()),
-        ("run_id", pa.string()),
-        ("outcome", pa.string()),
-        ("reasons", pa.string()),  # JSON list
-        ("evidence", pa.string()),  # seal
-        ("sequence", pa.int64()),  # of the channel after the move; null for a refusal
-    ]
+from rag_pipeline.files import exclusive
+from rag_pipeline.index.manifest import FILE as MANIFEST
+from rag_pipeline.release.audit_rows import (
+    AUDIT,
+    Row,
+    all_rows,
+    audit_table,
+    channel_of,
+    in_order,
+    is_old,
+    moved_channels,
+    moves,
+    record,
+    refusal,
 )
+from rag_pipeline.release.channels import Channel, channels_held, read_channel, write_pointer
+from rag_pipeline.release.proof import unproved
+
+__all__ = ["AUDIT", "all_rows", "audit_table", "in_order", "moved_channels", "moves", "record"]
+
+_REPAIR = "`rag verify --repair` writes the file again as the newest row has it"
 
 
-def audit_table(home: Path) -> Table:
-    """Every move of a channel and every refusal."""
-    return Table(home / "lake" / "audit", AUDIT, derived=False)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A channel as the audit table has it, and what is to be done before anybody may go on from there."""
+
+    channel: Channel | None
+    todo: Literal["", "write the pointer", "tell the move", "adopt"] = ""
+    """`tell the move`, `adopt`: an older pipeline left the channel, whose rows said less than its file."""
+    trouble: str = ""
+    """Why the file cannot be believed."""
 
 
-def record(home: Path, name: str, move: Channel) -> None:
-    """Write a move or a refusal down."""
-    row = move.model_dump(include=set(AUDIT.names)) | {"channel": name, "reasons": json.dumps(move.reasons)}
-    if move.action == "refused":
-        row["sequence"] = None
-    audit_table(home).append(pa.Table.from_pylist([row], AUDIT))
+def standing(home: Path, name: str) -> Standing:
+    """What is true of a channel. Reads, never writes."""
+    try:
+        pointer, told = read_channel(home, name), moves(home, name)
+        found = _held_against(home, name, pointer, told)
+    except ReleaseError as error:
+        return Standing(None, trouble=str(error))
+    if found.channel and not found.trouble and (problem := unproved(home, name, found.channel)):
+        return Standing(None, trouble=problem)
+    return found
+
+
+def _held_against(home: Path, name: str, pointer: Channel | None, told: list[Row]) -> Standing:
+    path = home / "channels" / f"{name}.json"
+    if not told:
+        if pointer is None:
+            return Standing(None)
+        if _of_an_older_pipeline(pointer) and pointer.sequence == 1 and pointer.action == "promoted":
+            return Standing(pointer, "tell the move")
+        return Standing(
+            None,
+            trouble=f"{path} points at {pointer.release}, but the audit table knows no move of {name}; "
+            "`rag verify --repair` takes the file as it is, and writes that down",
+        )
+    newest = told[0]
+    if pointer and _of_an_older_pipeline(pointer) and is_old(newest):
+        if any(_tells(row, pointer) for row in told if row["sequence"] == newest["sequence"]):
+            return Standing(pointer, "adopt")
+        follows = (pointer.sequence, pointer.previous) == (newest["sequence"] + 1, newest["release"])
+        if follows and pointer.action == "promoted":
+            return Standing(pointer, "tell the move")
+    if is_old(newest):
+        return Standing(None, trouble=_differs(path, name, pointer, newest))
+    target = channel_of(newest, name)
+    if pointer == target:
+        return Standing(target)
+    before = told[1] if len(told) > 1 else None
+    if (before is None and pointer is None) or (before and pointer and _tells(before, pointer)):
+        return Standing(target, "write the pointer")
+    return Standing(None, trouble=_differs(path, name, pointer, newest))
+
+
+def _of_an_older_pipeline(pointer: Channel) -> bool:
+    """Its files do not say whether the channel is held."""
+    return "hold" not in pointer.model_fields_set
+
+
+def _tells(row: Row, pointer: Channel) -> bool:
+    """Whether a row tells the very move a file holds; a row of an older pipeline as far as it goes."""
+    if not is_old(row):
+        return pointer == channel_of(row, "")
+    said = pointer.model_dump(exclude={"fingerprint", "withdrawn", "hold"})
+    return said == channel_of(row, "").model_dump(exclude={"fingerprint", "withdrawn", "hold"})
+
+
+def _differs(path: Path, name: str, pointer: Channel | None, newest: Row) -> str:
+    last = f"the newest of {name} in the audit table is move {newest['sequence']}, to {newest['release']}"
+    if pointer is None:
+        return f"{path} is gone, but {last}; `rag verify --repair` restores it"
+    how = f"move {pointer.sequence}, to {pointer.release}"
+    if pointer.sequence < newest["sequence"]:
+        return f"{path} is an older copy ({how}): {last}; {_REPAIR}"
+    return f"{path} was not written by this pipeline ({how}): {last}; {_REPAIR}"
+
+
+def channel_now(home: Path, name: str) -> Channel | None:
+    """The channel as its newest audit row has it, None only if it never pointed anywhere. Changes nothing.
+
+    Raises `ReleaseError` when its file is damaged or gone, says anything but that row (or the one before it, where a
+    process died in between), or the evidence of its move is not there: nobody knows then what users were meant to get.
+    """
+    found = standing(home, name)
+    if found.trouble:
+        raise ReleaseError(found.trouble)
+    return found.channel
+
+
+def settle(home: Path, name: str) -> Channel | None:
+    """The channel (see `channel_now`), after what a process left undone that died between row and file was done.
+
+    Called before every decision. It also takes over what an older pipeline left: from then on the table says it all.
+    """
+    found = standing(home, name)
+    if not found.trouble and not found.todo:
+        return found.channel
+    with audit_held(home):
+        return settled(home, name)
+
+
+def settled(home: Path, name: str) -> Channel | None:
+    """`settle`, for whoever holds the audit table."""
+    found = standing(home, name)
+    if found.trouble:
+        raise ReleaseError(found.trouble)
+    channel = found.channel
+    if channel is None or not found.todo:
+        return channel
+    if found.todo == "adopt":
+        channel = channel.model_copy(update={"sequence": channel.sequence + 1, "action": "adopted"})
+    if found.todo in ("tell the move", "adopt"):
+        record(home, name, channel)
+    write_pointer(home, name, channel)
+    return channel
+
+
+def move_and_record(home: Path, name: str, move: Channel, *, expected: Channel | None) -> None:
+    """Move a channel if it still is as `expected`: the row first, then the file. Whoever dies in between is finished for.
+
+    Raises `ReleaseError` when somebody else moved it meanwhile, or the release is not there any more.
+    """
+    with audit_held(home):
+        found = settled(home, name)
+        if (found.sequence if found else 0) != (expected.sequence if expected else 0):
+            raise ReleaseError(
+                f"channel {name} was moved to {found.release if found else 'nothing'} by "
+                f"{found.by if found else 'nobody'} in the meantime; decide again"
+            )
+        if not (home / "releases" / move.release / MANIFEST).is_file():
+            raise ReleaseError(f"{move.release} was removed in the meantime; `rag releases` lists what is kept")
+        record(home, name, move)
+        write_pointer(home, name, move)
 
 
 def note_refusal(home: Path, name: str, *, release: str, by: str, why: str, run_id: str, now: datetime, reason: str) -> None:
     """Write down a refusal that came before there was anything to decide on: a policy or a release that cannot be read."""
-    refused = Channel(
-        release=release,
-        fingerprint="",
-        previous=None,
-        sequence=0,
-        at=now,
-        by=by,
-        why=why,
-        run_id=run_id,
-        action="refused",
-        outcome="could not be evaluated",
-        reasons=(reason,),
-    )
-    record(home, name, refused)
+    refused = refusal(release=release, by=by, why=why, run_id=run_id, now=now, reason=reason)
+    with audit_held(home):
+        record(home, name, refused)
 
 
-def channel_now(home: Path, name: str) -> Channel | None:
-    """The channel, None only if it never pointed anywhere.
-
-    Raises `ReleaseError` when its file is damaged, or gone although the audit table knows moves of it: without it a
-    candidate would be compared with nothing, as for a first release.
-    """
-    channel = read_channel(home, name)
-    if channel is None and not _moves(home, name).head(1).pipe(collected).is_empty():
-        raise ReleaseError(
-            f"{home / 'channels' / name}.json is gone, but the audit table knows where it pointed; "
-            "`rag verify --repair` restores it"
-        )
-    return channel
-
-
-def moved_channels(home: Path) -> list[str]:
-    """Channels the audit table knows a move of."""
-    return sorted(
-        audit_table(home).scan().filter(pl.col("action") != "refused").select("channel").unique().pipe(collected)["channel"]
-    )
-
-
-def _moves(home: Path, name: str) -> pl.LazyFrame:
-    told = audit_table(home).scan()
-    if "sequence" not in told.collect_schema().names():
-        return told.clear()
-    return told.filter((pl.col("channel") == name) & pl.col("sequence").is_not_null())
-
-
-def move_and_record(home: Path, name: str, move: Channel, *, expected: Channel | None) -> None:
-    """Move a channel (see `move_channel`, whose errors pass) and write it down before anybody else settles it."""
-    with _audit_held(home):
-        move_channel(home, name, move, expected=expected)
-        record(home, name, move)
-
-
-def settle(home: Path, name: str, channel: Channel | None) -> None:
-    """Write the channel's last move down unless it is: a process may die between moving and writing.
-
-    Called before every decision, so at most the last move can be missing at any time.
-    """
-    if channel is None:
-        return
-    with _audit_held(home):
-        told = audit_table(home).scan()
-        if "sequence" in told.collect_schema().names():
-            mine = (pl.col("channel") == name) & (pl.col("sequence") == channel.sequence)
-            if (
-                told.filter(mine & (pl.col("release") == channel.release) & (pl.col("run_id") == channel.run_id))
-                .select(pl.len())
-                .pipe(collected)
-                .item()
-            ):
-                return
-        record(home, name, channel)
-
-
-def _audit_held(home: Path) -> AbstractContextManager[None]:
-    return exclusive(home / "lake", "audit", wait_s=60)
-
-
-def restore_channel(home: Path, name: str) -> Channel:
-    """Write a channel's file again, from its last move in the audit table; what was withdrawn is forgotten.
-
-    Raises `ReleaseError` when the table knows no move, or the release is not kept any more.
-    """
-    rows = _moves(home, name).sort("sequence").tail(1).pipe(collected).to_dicts()
-    if not rows:
-        raise ReleaseError(f"channel {name} cannot be restored: the audit table knows no move of it; promote a release")
-    row = rows[0] | {"reasons": json.loads(rows[0]["reasons"])}
-    fingerprint = read_manifest(home / "releases" / row["release"]).fingerprint
-    known = {name: value for name, value in row.items() if name in Channel.model_fields}
-    channel = Channel.model_validate(known | {"fingerprint": fingerprint})
-    with channels_held(home):
-        write_json(home / "channels" / f"{name}.json", channel.model_dump(mode="json"))
-    return channel
+@contextmanager
+def audit_held(home: Path) -> Iterator[None]:
+    """While this is held nobody writes to the audit table, and no channel moves."""
+    with exclusive(home / "lake", "audit", wait_s=60), channels_held(home):
+        yield

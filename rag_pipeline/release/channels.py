@@ -1,4 +1,8 @@
-"""Channels: small files that name a release. The only thing in `RAG_HOME` that ever changes in place."""
+"""Channels: small files that name a release. The only thing in `RAG_HOME` that ever changes in place.
+
+A reader looks here and nowhere else. Whoever moves a channel, or removes what one may need, asks `audit.channel_now`: the
+audit table is the truth, and a channel's file its copy for readers.
+"""
 
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -8,10 +12,31 @@ from pydantic import BaseModel, ConfigDict
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import exclusive, write_json
-from rag_pipeline.index.manifest import FILE as MANIFEST
 
 PRODUCTION = "production"
 """The channel users are answered from."""
+
+
+class Hold(BaseModel):
+    """A person's word, or the watch's, that nothing automatic moves a channel: since when, whose and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: datetime
+    by: str
+    why: str
+
+    def says(self, channel: str) -> str:
+        """The one sentence everything tells it in, with what lifts it."""
+        return (
+            f"held since {self.at:%Y-%m-%d %H:%M} UTC by {self.by} ({self.why}): nothing automatic moves {channel}; "
+            f"`rag resume{option(channel)} --by NAME --reason WHY` lifts the hold, and so does promoting a release by name"
+        )
+
+
+def option(channel: str) -> str:
+    """` --channel NAME` as a command needs it; nothing for production."""
+    return "" if channel == PRODUCTION else f" --channel {channel}"
 
 
 class Channel(BaseModel):
@@ -34,6 +59,8 @@ class Channel(BaseModel):
     """With `action`, `outcome` and `reasons`: this move as the audit table tells it, so that no move is ever untold."""
     withdrawn: dict[str, str] = {}
     """Fingerprints of releases that were rolled back -> who, when and why. No refresh promotes them by itself."""
+    hold: Hold | None = None
+    """Set by a rollback: nothing automatic moves the channel until a person lifts it."""
 
 
 def read_channel(home: Path, name: str) -> Channel | None:
@@ -72,21 +99,9 @@ def channel_names(home: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.is_dir() else []
 
 
-def move_channel(home: Path, name: str, target: Channel, *, expected: Channel | None) -> None:
-    """Point a channel at `target.release` if it still is as `expected`: compare-and-swap, atomic and durable.
-
-    Raises `ReleaseError` when somebody else moved it in between, or the release is not there any more.
-    """
-    with channels_held(home):
-        found = read_channel(home, name)
-        if (found.sequence if found else 0) != (expected.sequence if expected else 0):
-            raise ReleaseError(
-                f"channel {name} was moved to {found.release if found else 'nothing'} by "
-                f"{found.by if found else 'nobody'} in the meantime; decide again"
-            )
-        if not (home / "releases" / target.release / MANIFEST).is_file():
-            raise ReleaseError(f"{target.release} was removed in the meantime; `rag releases` lists what is kept")
-        write_json(home / "channels" / f"{name}.json", target.model_dump(mode="json"))
+def write_pointer(home: Path, name: str, target: Channel) -> None:
+    """Point a channel at what its newest audit row tells: atomic and durable. Written after the row, under its lock."""
+    write_json(home / "channels" / f"{name}.json", target.model_dump(mode="json"))
 
 
 def channels_held(home: Path) -> AbstractContextManager[None]:

@@ -39,6 +39,12 @@ class Facts:
     """Why the evidence does not count, beyond what it says itself: it is not what was kept, or its figures do not follow."""
     seal_key: str = field(default="", repr=False)
     """The key evidence must be sealed with; empty where none is set."""
+    hold: str = ""
+    """Who holds the channel, since when and why, unless a person names the release now."""
+    going_back: bool = False
+    """A rollback to a release that this gate promoted on this channel: what one goes back from is no measure for it."""
+    sources_count: bool = True
+    """False where a person goes back: the release that is left is no fresher."""
 
 
 def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts, now: datetime) -> Verdict:
@@ -48,12 +54,13 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         none = ("there is no evidence on this release; evaluate it first",)
         reasons = [invalid(problem) for problem in facts.evidence_problems or none]
     elif not (reasons := _validity(evidence, policy, channel, facts, now)):
+        evidence = evidence.alone(evidence.run_id) if facts.going_back else evidence
         found = golden_sets(evidence, policy, channel)
         _overlap(evidence, policy, channel, found)
         reasons = [*found.reasons, *_index(evidence, policy, channel), *_latency(evidence, policy, channel)]
     reasons += _release(facts) + _sources(policy, channel, facts)
     reasons += shrunk_sources(policy, channel, facts.release, facts.in_production, facts.documents)
-    order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive")
+    order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held")
     outcome: Outcome = next((one for one in order if any(reason.outcome == one for reason in reasons)), "passed")
     return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings))
 
@@ -75,7 +82,7 @@ def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, no
         for name in sorted(measured.keys() | facts.golden_fingerprints.keys())
         if measured.get(name) != facts.golden_fingerprints.get(name)
     ]
-    if facts.production not in (None, facts.release, evidence.compared_with):
+    if not facts.going_back and facts.production not in (None, facts.release, evidence.compared_with):
         problems.append(f"the evaluation did not compare with {facts.production}, which is in production now")
     age = (now - evidence.created_at).total_seconds() / 3600
     limit = policy.channel(channel).evidence_max_age_hours
@@ -147,12 +154,14 @@ def _release(facts: Facts) -> list[Reason]:
     if facts.withdrawn:
         says = f"rolled back by {facts.withdrawn}; `rag promote {facts.release}` brings it back if it is good again"
         reasons.append(Reason("regressed", "", says))
+    if facts.hold:
+        reasons.append(Reason("held", "", facts.hold))
     return reasons
 
 
 def _sources(policy: Policy, channel: str, facts: Facts) -> list[Reason]:
     demands = policy.channel(channel)
-    late = _late_sources(policy, channel, facts) if demands.sources_within_sla else []
+    late = _late_sources(policy, channel, facts) if demands.sources_within_sla and facts.sources_count else []
     line = policy.line(channel, "sources_keep_quality")
     broken = [
         Reason("regressed", line, f"source {state.source} breaks its contract's quality rule {rule}")

@@ -1,12 +1,13 @@
 """Whether what the channels point at is still what was promoted, looked at on every refresh."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import damaged_files, read_manifest
-from rag_pipeline.release.audit import channel_now, moved_channels
-from rag_pipeline.release.channels import all_channels, channel_names, read_channel
+from rag_pipeline.release.audit import moved_channels, standing
+from rag_pipeline.release.channels import Channel, channel_names, read_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +21,44 @@ class Damage:
 
 
 def damaged_channels(home: Path) -> dict[str, str]:
-    """Channels whose own file cannot be read, or is gone, and what is wrong with it."""
-    found = {}
-    for name in sorted({*channel_names(home), *moved_channels(home)}):
-        try:
-            channel_now(home, name)
-        except ReleaseError as error:
-            found[name] = str(error)
-    return found
+    """Channels that cannot be believed, and why: the file is damaged, gone, or says other than the audit table."""
+    return {name: found.trouble for name in known_channels(home) if (found := standing(home, name)).trouble}
+
+
+def unfinished_channels(home: Path) -> dict[str, str]:
+    """Channels whose last move is told and not yet made: a process died in between. No damage; readers go on."""
+    found = {name: standing(home, name) for name in known_channels(home)}
+    return {
+        name: f"its last move, to {one.channel.release}, is not finished: the next refresh finishes it"
+        for name, one in found.items()
+        if one.channel and one.todo == "write the pointer"
+    }
+
+
+def known_channels(home: Path) -> list[str]:
+    """Channels that have a file, and those the audit table knows a move of."""
+    return sorted({*channel_names(home), *moved_channels(home)})
 
 
 def channel_releases(home: Path) -> set[str]:
     """Ids of the releases that readable channels point at, whether they are there or not."""
-    broken = damaged_channels(home)
-    found = {name: read_channel(home, name) for name in channel_names(home) if name not in broken}
-    return {channel.release for channel in found.values() if channel}
+    return {channel.release for channel in readable_channels(home).values()}
+
+
+def readable_channels(home: Path) -> dict[str, Channel]:
+    """Channels as readers find them, those that cannot be read left out: `damaged_channels` names them."""
+    found = {}
+    for name in channel_names(home):
+        with suppress(ReleaseError):
+            if channel := read_channel(home, name):
+                found[name] = channel
+    return found
 
 
 def damage_in_use(home: Path) -> tuple[Damage, ...]:
     """Every channel's release, held against its manifest to the byte."""
     found = []
-    for name, channel in all_channels(home).items():
+    for name, channel in readable_channels(home).items():
         release = home / "releases" / channel.release
         try:
             what = damaged_files(release, read_manifest(release))

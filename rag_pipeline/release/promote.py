@@ -15,10 +15,12 @@ from rag_pipeline.evaluate.recompute import contradictions
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
-from rag_pipeline.release.audit import channel_now, move_and_record, record, settle
-from rag_pipeline.release.channels import PRODUCTION, Channel, read_channel, serving
+from rag_pipeline.release.audit import audit_held, channel_now, move_and_record, record, settle
+from rag_pipeline.release.channels import PRODUCTION, Channel, Hold, option, serving
 from rag_pipeline.release.gate import Facts, decide
+from rag_pipeline.release.hold import resume
 from rag_pipeline.release.policy import Policy, read_policy
+from rag_pipeline.release.rollback import promoted_before
 from rag_pipeline.release.shrink import InProduction
 from rag_pipeline.release.verdict import Verdict
 from rag_pipeline.settings import Settings, seal_key
@@ -58,9 +60,10 @@ class Promotion:
 def judge(desk: Desk, release_id: str, channel: str = PRODUCTION, *, named: bool = False) -> tuple[Verdict, Evidence | None]:
     """The verdict on a release as of now, from what lies on disk. Changes nothing.
 
-    `named` says that a person asks for this very release: then it does not matter that it was rolled back once.
+    `named` says that a person asks for this very release: then it does not matter that it was rolled back once, nor that
+    somebody holds the channel.
     """
-    facts, evidence = _facts(desk, release_id, channel, named=named)
+    facts, evidence = _facts(desk, release_id, channel, channel_now(desk.home, channel), named=named, person=named)
     return decide(evidence, desk.policy, channel, facts, desk.now), evidence
 
 
@@ -74,26 +77,28 @@ def promote(
     named: bool = False,
     override: bool = False,
     withdraw: bool = False,
+    leaving: Channel | None = None,
     channel: str = PRODUCTION,
 ) -> Promotion:
     """Point a channel at a release, if the gate says yes, or a person takes it upon them (`override`).
 
-    `named`: a person asks for this very release. `withdraw`: the release that serves now is bad (a rollback), and no
-    refresh may promote its content again by itself. A release whose files are not the ones it was built with is
-    refused in any case. Raises `PromotionRefused` with every reason; the channel is then as it was. Moves, overrides
-    and refusals are written to the audit table.
+    `named`: a person asks for this very release, which lifts a hold on the channel. `withdraw`: the release that serves now
+    is bad (a rollback); no refresh may promote its content again by itself, and the channel is held until a person lifts
+    that. `leaving`: the move it was decided to undo; what came after it is not undone. A release whose files are not the
+    ones it was built with is refused in any case. Raises `PromotionRefused` with every reason; the channel is then as it
+    was. Moves, overrides and refusals are written to the audit table.
     """
+    way_out = _way_out(release_id, channel, withdraw=withdraw)
     if override and not (by.strip() and why.strip()):
-        raise PromotionRefused(f"{release_id} was not promoted: an override needs a name (by) and a reason (why)")
-    expected = channel_now(desk.home, channel)
-    with ThreadPoolExecutor(1) as beside:
-        settled = beside.submit(settle, desk.home, channel, expected)
-        facts, evidence = _facts(desk, release_id, channel, named=named)
-        settled.result()
-    if withdraw:  # what served before may well be smaller
-        facts = replace(facts, in_production=None)
+        says = f"{release_id} was not promoted: an override needs a name (by) and a reason (why)"
+        raise PromotionRefused(f"{says}; {way_out}")
+    expected = settle(desk.home, channel)
+    person = named or override
+    facts, evidence = _facts(desk, release_id, channel, expected, named=named, person=person, withdraw=withdraw)
     verdict = decide(evidence, desk.policy, channel, facts, desk.now)
     if expected and expected.release == release_id:
+        if expected.hold and person and not withdraw:
+            expected = resume(desk.home, channel, by=by, why=why, run_id=run_id, now=desk.now)
         return Promotion(verdict, expected, moved=False)
     reasons = tuple(str(reason) for reason in verdict.reasons)
     move = Channel(
@@ -112,30 +117,56 @@ def promote(
         outcome=verdict.outcome,
         reasons=reasons,
         evidence=evidence.seal if evidence else None,
+        hold=_hold(expected, facts.release_fingerprint, Hold(at=desk.now, by=by, why=why) if withdraw else None),
     )
-    if facts.damage or not (verdict.passed or override):
-        raise _refused(desk, channel, move, verdict.outcome)
+    if facts.damage:
+        cannot = f"no override helps: `rag verify {release_id} --repair` builds it again"
+        raise _refused(desk, channel, move, verdict.outcome, cannot)
+    if facts.hold:
+        raise _refused(desk, channel, move, "held", _way_out(release_id, channel, named=True), held=True)
+    if not (verdict.passed or override):
+        raise _refused(desk, channel, move, verdict.outcome, way_out)
     try:
-        move_and_record(desk.home, channel, move, expected=expected)
+        move_and_record(desk.home, channel, move, expected=leaving or expected)
     except ReleaseError as faster:
-        raise _refused(desk, channel, move.model_copy(update={"reasons": (str(faster),)}), "overtaken") from faster
+        overtaken = move.model_copy(update={"reasons": (str(faster),)})
+        raise _refused(desk, channel, overtaken, "overtaken", "") from faster
     return Promotion(verdict, move, moved=True)
 
 
-def _refused(desk: Desk, channel: str, move: Channel, outcome: str) -> PromotionRefused:
-    """Writes the refusal down."""
-    record(desk.home, channel, move.model_copy(update={"action": "refused", "outcome": outcome}))
-    says = f"{move.release} was not promoted to {channel}: {outcome}. {'; '.join(move.reasons)}"
-    return PromotionRefused(says, move.reasons)
+def _way_out(release_id: str, channel: str, *, withdraw: bool = False, named: bool = False) -> str:
+    """The exact command for a person who wants it all the same."""
+    command = f"rag rollback --to {release_id}" if withdraw else f"rag promote {release_id}"
+    if named:
+        return f"a person can promote it: `{command}{option(channel)} --by NAME --reason WHY`"
+    return f"to do it all the same: `{command}{option(channel)} --override --by NAME --reason WHY`"
 
 
-def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[Facts, Evidence | None]:
+def _refused(desk: Desk, channel: str, move: Channel, outcome: str, then: str, *, held: bool = False) -> PromotionRefused:
+    """Writes the refusal down. `then`: what a person can do about it."""
+    with audit_held(desk.home):
+        record(desk.home, channel, move.model_copy(update={"action": "refused", "outcome": outcome}))
+    says = f"{move.release} was not promoted to {channel}: {outcome}. {'; '.join(filter(None, (*move.reasons, then)))}"
+    return PromotionRefused(says, move.reasons, held=held)
+
+
+def _facts(
+    desk: Desk,
+    release_id: str,
+    channel: str,
+    current: Channel | None,
+    *,
+    named: bool,
+    person: bool,
+    withdraw: bool = False,
+) -> tuple[Facts, Evidence | None]:
     release = desk.home / "releases" / release_id
     manifest = read_manifest(release)
     if manifest.id != release_id:  # a copy under another name: its files would not be the ones that are checked
         raise ReleaseError(f"{release_id} holds the manifest of {manifest.id}; promote that one, and remove the copy")
-    current = read_channel(desk.home, channel)
-    withdrawn = current.withdrawn.get(manifest.fingerprint, "") if current and current.release != release_id else ""
+    production = current if channel == PRODUCTION else channel_now(desk.home, PRODUCTION)
+    moved = current if current and current.release != release_id else None
+    going_back = withdraw and promoted_before(desk.home, channel, manifest)
     found = standing(desk.home, manifest.fingerprint)
     with ThreadPoolExecutor(4) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
         damage = beside.submit(damaged_files, release, manifest)
@@ -146,15 +177,18 @@ def _facts(desk: Desk, release_id: str, channel: str, *, named: bool) -> tuple[F
             manifest_sha256=file_sha256(release / FILE),
             model_fingerprint=manifest.model.fingerprint,
             golden_fingerprints={golden.name: golden.fingerprint for golden in desk.golden_sets},
-            production=serving(desk.home),
+            production=production.release if production else None,
             current=current.release if current else None,
             sources=tuple(_as_built(state, manifest) for state in sources),
-            withdrawn="" if named else withdrawn,
+            withdrawn=moved.withdrawn.get(manifest.fingerprint, "") if moved and not named else "",
             evidence_problems=_evidence_problems(desk, found, manifest),
             seal_key=seal_key(),
             damage=damage.result(),
             documents=_documents(manifest),
-            in_production=_in_production(desk.home, manifest),
+            in_production=None if withdraw else _in_production(desk.home, production, manifest),  # before, it may be smaller
+            hold=moved.hold.says(channel) if moved and moved.hold and not person else "",
+            going_back=going_back,
+            sources_count=not (going_back and person),
         )
     return facts, found.evidence
 
@@ -169,9 +203,8 @@ def _documents(manifest: Manifest) -> dict[str, int]:
     return {source: entry.documents for source, entry in manifest.sources.items()}
 
 
-def _in_production(home: Path, candidate: Manifest) -> InProduction | None:
+def _in_production(home: Path, channel: Channel | None, candidate: Manifest) -> InProduction | None:
     """What is in production, None when nothing is. The same content under another id has the same documents."""
-    channel = read_channel(home, PRODUCTION)
     if channel is None:
         return None
     if channel.fingerprint == candidate.fingerprint:
@@ -186,6 +219,13 @@ def _as_built(state: SourceState, manifest: Manifest) -> SourceState:
     """A source's state without quality rules that broke on other data than the release was built from."""
     built = manifest.sources.get(state.source)
     return state if built and built.data_version == state.data_version else replace(state, broken=(), lost=0)
+
+
+def _hold(expected: Channel | None, promoted: str, new: Hold | None) -> Hold | None:
+    """A rollback holds. A person who names a release lifts that, but a twin of what serves only takes its place."""
+    if new is None and expected and expected.fingerprint == promoted:
+        return expected.hold
+    return new
 
 
 def _withdrawn(expected: Channel | None, promoted: str, says: str, withdraw: bool) -> dict[str, str]:

@@ -19,8 +19,9 @@ from rag_pipeline.index.manifest import Manifest, all_manifests, foreign_files
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.lake import collected
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH, found, remove
-from rag_pipeline.release.audit import channel_now, moved_channels
-from rag_pipeline.release.channels import all_channels, channels_held
+from rag_pipeline.release.audit import channel_now, settle
+from rag_pipeline.release.channels import channels_held
+from rag_pipeline.release.health import known_channels
 from rag_pipeline.release.sweeping import Swept, sweep_up, tidy_tables
 
 log = logging.getLogger("rag_pipeline")
@@ -82,12 +83,13 @@ def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
     """Every release with the reasons to keep it, newest first.
 
     The newest `keep` stay, and whatever a channel points at or pointed at before, and the candidate. Raises
-    `ReleaseError` when a channel's file is damaged or gone: what it points at must not be taken for unneeded.
+    `ReleaseError` when a channel cannot be believed: what it should point at must not be taken for unneeded.
     """
-    for name in moved_channels(home):
-        channel_now(home, name)
     because: dict[str, list[str]] = {}
-    for name, channel in all_channels(home).items():
+    for name in known_channels(home):
+        channel = channel_now(home, name)
+        if channel is None:
+            continue
         because.setdefault(channel.release, []).append(name)
         if channel.previous:
             because.setdefault(channel.previous, []).append(f"before in {name}")
@@ -116,6 +118,8 @@ def collect(
     releases = home / "releases"
     with ExitStack() as stack:
         stack.enter_context(exclusive(releases, "build", wait_s=3600))
+        for name in known_channels(home) if not dry_run else ():
+            settle(home, name)
         with channels_held(home):
             kept = kept_releases(home, keep)
             removed = tuple(one.manifest for one in kept if not one.because)

@@ -1,14 +1,10 @@
-"""Which release a rollback goes back to."""
+"""Which release a rollback goes back to, and whether this gate knows it already."""
 
 from pathlib import Path
 
-import polars as pl
-
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.lake import collected
-from rag_pipeline.release.audit import audit_table, settle
-from rag_pipeline.release.channels import read_channel
+from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.release.audit import moves, settle
 
 
 def release_before(home: Path, name: str) -> str:
@@ -17,18 +13,24 @@ def release_before(home: Path, name: str) -> str:
     So a second rollback goes further back, and never forward to what the first one left. Raises `ReleaseError` when
     there is none.
     """
-    channel = read_channel(home, name)
+    channel = settle(home, name)
     if channel is None:
         raise ReleaseError(f"there is nothing to go back to: {name} points at nothing yet")
-    settle(home, name, channel)
-    moves = audit_table(home).scan().filter((pl.col("channel") == name) & (pl.col("action") != "refused"))
     gone_back_from = {*channel.withdrawn, channel.fingerprint}
-    for release in moves.sort("sequence", descending=True).select("release").pipe(collected)["release"]:
+    for release in dict.fromkeys(row["release"] for row in moves(home, name)):
         if release != channel.release and _fingerprint(home, str(release)) not in {None, *gone_back_from}:
             return str(release)
     raise ReleaseError(
         f"there is nothing to go back to: {name} has never served another release that is kept and was not rolled back; "
         "`rag releases` lists what is kept, `rag rollback --to ID` names one"
+    )
+
+
+def promoted_before(home: Path, name: str, manifest: Manifest) -> bool:
+    """Whether the gate of a channel once let a release pass, or a twin of it; an override does not count."""
+    return any(
+        row["action"] == "promoted" and (row["release"] == manifest.id or row["fingerprint"] == manifest.fingerprint)
+        for row in moves(home, name)
     )
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["passed", "regressed", "inconclusive", "could not be evaluated"]
-"""`regressed`: measured, and short of a demand. `inconclusive`: too few queries to tell. Only `passed` promotes."""
+Outcome = Literal["passed", "regressed", "inconclusive", "could not be evaluated", "held"]
+"""`regressed`: measured, and short of a demand. `inconclusive`: too few queries to tell. `held`: nothing speaks against the
+release, but a rollback holds the channel. Only `passed` promotes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,8 @@ def go_back(desk: Desk, evaluation: Evaluation, name: str, channel: Channel, rot
     Sources that went stale are no reason to go back: an older release holds nothing newer, and with nothing else wrong
     every look would lead one release further back.
     """
+    if channel.hold:
+        return WentBack(None, f"production stays as it is: {channel.hold.says(name)}")
     rots = tuple(one for one in rots if one.what != "stale sources")
     if not rots:
         return WentBack(None, "production stays as it is: sources went stale, and no release before holds newer data")
@@ -97,7 +99,7 @@ def go_back(desk: Desk, evaluation: Evaluation, name: str, channel: Channel, rot
     try:
         target = release_before(desk.home, name)
         evaluate_release(evaluation, target, Rival(channel.release, channel.fingerprint))
-        done = promote(desk, target, by=by, why=why, run_id=evaluation.run_id, withdraw=True, channel=name)
+        done = promote(desk, target, by=by, why=why, run_id=evaluation.run_id, withdraw=True, leaving=channel, channel=name)
     except PipelineError as error:
         return WentBack(None, f"production stays as it is: {error}")
     return WentBack(done, f"went back to {target}")

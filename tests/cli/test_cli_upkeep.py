@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rag_pipeline.release.audit import audit_table
-from rag_pipeline.release.channels import Channel, move_channel, read_channel
+from rag_pipeline.release.audit import audit_table, move_and_record
+from rag_pipeline.release.channels import Channel, read_channel
 from tests.cli.test_cli import PAGES, as_json, rag
 from tests.conftest import Workspace, files_contract
 from tests.corpus.small import NOW, release_of
@@ -164,9 +164,17 @@ def test_what_cannot_be_kept_moved_or_traced_is_said_in_one_paragraph(line: Line
 def test_gc_tells_people_what_it_keeps_and_why_and_what_killed_runs_left(line: Line) -> None:
     made = [release_of(line.home, {"a.md": f"# A\n\nnumber {number}"}).manifest for number in range(2)]
     target = Channel(
-        release=made[0].id, fingerprint=made[0].fingerprint, previous=None, sequence=1, at=NOW, by="t", why="x", run_id="r"
+        release=made[0].id,
+        fingerprint=made[0].fingerprint,
+        previous=None,
+        sequence=1,
+        at=NOW,
+        by="t",
+        why="x",
+        run_id="r",
+        action="overridden",
     )
-    move_channel(line.home, "production", target, expected=None)
+    move_and_record(line.home, "production", target, expected=None)
     (line.home / "releases" / ".staging-20260301-020000-deadbeef").mkdir()
     code, out, err = line("gc", "--dry-run")
     assert code == 0, err

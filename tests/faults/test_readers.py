@@ -17,7 +17,8 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.build import build_release, recipe_of
 from rag_pipeline.index.manifest import RetrievalParameters, all_manifests, read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, Query, open_release
-from rag_pipeline.release.channels import move_channel, read_channel
+from rag_pipeline.release.audit import move_and_record
+from rag_pipeline.release.channels import read_channel
 from rag_pipeline.release.promote import promote
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.rollback import release_before
@@ -31,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 
 SUBJECTS = ("cats", "dogs", "birds", "fish", "horses", "bees", "ants", "frogs", "owls", "bears", "wolves", "mice")
 READERS, PROMOTIONS = 4, 20
+BY_FORCE = {"action": "overridden", "outcome": "regressed"}
+"""A move without evidence, as only a person can make it."""
 
 
 def pages(number: int) -> dict[str, str]:
@@ -120,7 +123,7 @@ def test_readers_never_notice_promotions_rollbacks_and_collections(
                 target = build(town.home, number)
                 markers[target] = f"marker-{number}"
             town.evaluate(target, now)
-            done = promote(town.desk(now), target, by="tests", why="x", run_id="r", named=rollback, withdraw=rollback)
+            done = promote(town.desk(now), target, by="tests", why="x", run_id="r", named=True, withdraw=rollback)
             assert done.moved
             gone = collect(town.home, keep=1, days=30, model=SMALL.fingerprint)
             collected += len(gone.removed)
@@ -155,9 +158,9 @@ def test_readers_never_notice_a_channel_that_moves_as_fast_as_it_can_with_a_coll
             before = read_channel(town.home, "production")
             assert before is not None
             fingerprint = read_manifest(town.home / "releases" / release).fingerprint
-            moved = {"release": release, "fingerprint": fingerprint, "previous": before.release}
+            moved = {"release": release, "fingerprint": fingerprint, "previous": before.release, **BY_FORCE}
             target = before.model_copy(update={**moved, "sequence": before.sequence + 1})
-            move_channel(town.home, "production", target, expected=before)
+            move_and_record(town.home, "production", target, expected=before)
             collect(town.home, keep=len(made) - number, days=30, model=SMALL.fingerprint)
     assert not [one["died"] for one in told if "died" in one]
     with capsys.disabled():
@@ -284,8 +287,8 @@ def test_a_reader_follows_a_channel_to_a_release_that_answers_by_words(town: Off
         second = build_release(town.home, by_words, run_id="test", now=NOW + timedelta(days=3)).manifest
         before = read_channel(town.home, "production")
         assert before is not None
-        moved = {"release": second.id, "fingerprint": second.fingerprint, "previous": town.first}
-        move_channel(town.home, "production", before.model_copy(update=moved | {"sequence": 2}), expected=before)
+        moved = {"release": second.id, "fingerprint": second.fingerprint, "previous": town.first, **BY_FORCE}
+        move_and_record(town.home, "production", before.model_copy(update=moved | {"sequence": 2}), expected=before)
         release, hits = reader.search(query, 3)
         assert (release, hits[0].document_id) == (second.id, "handbook/cats.md")
         assert reader.search(Query(question), 3) == (release, hits), "words need no vector"

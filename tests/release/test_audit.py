@@ -3,18 +3,22 @@
 import json
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import PromotionRefused, ReleaseError
-from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.release.audit import audit_table, record, settle
-from rag_pipeline.release.channels import Channel, move_channel, read_channel
+from rag_pipeline.release import audit
+from rag_pipeline.release.audit import AUDIT, all_rows, audit_table, in_order, moves, record, settle
+from rag_pipeline.release.audit_rows import channel_of
+from rag_pipeline.release.channels import Channel, Hold, read_channel
+from rag_pipeline.release.health import damaged_channels, unfinished_channels
 from rag_pipeline.release.promote import promote
+from rag_pipeline.release.retention import collect
 from rag_pipeline.release.rollback import release_before
-from tests.corpus.small import NOW
+from tests.corpus.small import NOW, release_of
 from tests.release.test_promote import PAGES, Office
 
 ROOT = Path(__file__).parents[2]
@@ -41,26 +45,31 @@ def told(home: Path) -> list[tuple[object, ...]]:
     return sorted(rows.rows(), key=str)
 
 
-def die_after_moving(office: Office, release: str, sequence: int) -> Channel:
-    """What a process leaves that dies between moving the channel and writing it down."""
-    before = read_channel(office.home, "production")
-    target = move(
-        release,
-        sequence,
-        fingerprint=read_manifest(office.home / "releases" / release).fingerprint,
-        previous=before.release if before else None,
-        at=NOW,
-        reasons=("a reason",),
-    )
-    move_channel(office.home, "production", target, expected=before)
-    return target
+class Died(Exception):
+    """A process ended here."""
 
 
-def test_a_move_is_written_down_with_all_that_is_known_of_it(tmp_path: Path) -> None:
-    done = move("a", 3, previous="b", reasons=("one", "two"), action="overridden", outcome="refused")
+def die_between_row_and_file(office: Office, release: str, now: datetime = NOW) -> None:
+    """What a process leaves that dies after the row of a move and before the channel's file."""
+
+    def dies(*_: object) -> None:
+        raise Died
+
+    office.evaluate(release, now)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rag_pipeline.release.audit.write_pointer", dies)
+        with pytest.raises(Died):
+            office.promote(release, now)
+
+
+def test_a_move_is_written_down_with_the_whole_channel_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    hold = Hold(at=NOW, by="ana", why="bad")
+    done = move("a", 3, previous="b", reasons=("one", "two"), action="overridden", outcome="refused", hold=hold)
+    done = done.model_copy(update={"withdrawn": {"f": "ana at noon (bad)"}})
     record(tmp_path, "production", done)
     [row] = audit_table(tmp_path).scan().collect().to_dicts()
-    assert row == {
+    assert channel_of(row, "production") == done
+    assert row | {"seal": ""} == {
         "at": done.at,
         "channel": "production",
         "action": "overridden",
@@ -73,45 +82,53 @@ def test_a_move_is_written_down_with_all_that_is_known_of_it(tmp_path: Path) -> 
         "reasons": json.dumps(["one", "two"]),
         "evidence": "seal",
         "sequence": 3,
+        "fingerprint": "fingerprint of a",
+        "withdrawn": json.dumps({"f": "ana at noon (bad)"}),
+        "hold": hold.model_dump_json(),
+        "number": 1,
+        "seal": "",
     }
 
 
-def test_a_refusal_has_no_sequence_and_does_not_pass_for_the_move_of_that_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize("field", [name for name in AUDIT.names if name not in ("seal", "channel", "fingerprint")])
+def test_a_row_that_was_edited_does_not_carry_its_seal(tmp_path: Path, field: str) -> None:
+    record(tmp_path, "production", move("a", hold=Hold(at=NOW, by="ana", why="bad")))
+    [row] = audit_table(tmp_path).scan().collect().to_dicts()
+    other = {"at": NOW, "sequence": 9, "number": 9, "hold": None}.get(field, "other")
+    with pytest.raises(ReleaseError, match=r"was changed after it was written.*`rag verify --repair`"):
+        channel_of(row | {field: other}, "production")
+
+
+def test_a_refusal_has_no_sequence_and_is_no_move(tmp_path: Path) -> None:
     record(tmp_path, "production", move("bad", 1, action="refused", outcome="refused"))
     assert told(tmp_path) == [("production", "refused", "bad", None)]
-    settle(tmp_path, "production", move("good", 1))
-    assert told(tmp_path) == [("production", "promoted", "good", 1), ("production", "refused", "bad", None)]
+    assert moves(tmp_path, "production") == []
+    assert settle(tmp_path, "production") is None
 
 
-def test_settling_a_channel_any_number_of_times_writes_its_move_once(tmp_path: Path) -> None:
-    settle(tmp_path, "production", None)
-    assert not audit_table(tmp_path).exists
-    for _ in range(3):
-        settle(tmp_path, "production", move("a"))
-    settle(tmp_path, "staging", move("a"))
-    settle(tmp_path, "production", move("b", 2))
-    assert told(tmp_path) == [
-        ("production", "promoted", "a", 1),
-        ("production", "promoted", "b", 2),
-        ("staging", "promoted", "a", 1),
-    ]
+def test_rows_are_in_the_order_in_which_they_were_written_whatever_the_clock_said(tmp_path: Path) -> None:
+    for number, (release, action) in enumerate((("a", "overridden"), ("b", "refused"), ("c", "overridden")), start=1):
+        record(tmp_path, "production", move(release, number, action=action, at=NOW - timedelta(days=number)))
+    rows = in_order(all_rows(tmp_path), newest_first=True).select("release", "number").collect().rows()
+    assert rows == [("c", 3), ("b", 2), ("a", 1)]
+    assert [row["release"] for row in moves(tmp_path, "production")] == ["c", "a"]
 
 
 SETTLER = """
 import sys
 from pathlib import Path
 from rag_pipeline.release.audit import settle
-from tests.release.test_audit import move
 print("ready", flush=True)
 sys.stdin.readline()
-settle(Path(sys.argv[1]), "production", move("a"))
+print(settle(Path(sys.argv[1]), "production").release)
 """
 
 
-def test_of_several_processes_that_settle_the_same_move_one_writes_it(tmp_path: Path) -> None:
+def test_of_several_processes_that_finish_the_same_move_all_come_to_it_and_none_tells_it_again(office: Office) -> None:
+    die_between_row_and_file(office, office.first)
     settlers = [
         subprocess.Popen(
-            [sys.executable, "-c", SETTLER, str(tmp_path)],
+            [sys.executable, "-c", SETTLER, str(office.home)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -126,60 +143,109 @@ def test_of_several_processes_that_settle_the_same_move_one_writes_it(tmp_path: 
         assert settler.stdin is not None
         settler.stdin.write("go\n")
         settler.stdin.flush()
-    for settler in settlers:
-        settler.communicate(timeout=120)
-        assert settler.returncode == 0
-    assert told(tmp_path) == [("production", "promoted", "a", 1)]
+    said = [settler.communicate(timeout=120)[0].strip() for settler in settlers]
+    assert said == [office.first] * 3
+    assert told(office.home) == [("production", "promoted", office.first, 1)]
+    assert pointer(office) == office.first
 
 
-@pytest.mark.parametrize("decision", ["a promotion", "a refusal", "what serves already", "a rollback"])
-def test_a_move_whose_process_died_before_it_wrote_is_written_by_the_next_decision_exactly_once(
+def pointer(office: Office) -> str | None:
+    channel = read_channel(office.home, "production")
+    return channel.release if channel else None
+
+
+@pytest.mark.parametrize("decision", ["a promotion", "a refusal", "what serves already", "a rollback", "a collection"])
+def test_a_move_whose_process_died_before_the_file_was_written_is_finished_by_the_next_decision(
     office: Office, decision: str
 ) -> None:
-    second = office.second(PAGES)
-    lost = die_after_moving(office, office.first, 1)
+    office.serve(office.first)
+    second, third = office.second(PAGES), another(office)
+    die_between_row_and_file(office, second, NOW + timedelta(hours=1))
+    assert pointer(office) == office.first, "readers go on with what the file says"
+    assert "is not finished" in unfinished_channels(office.home)["production"]
+    assert damaged_channels(office.home) == {}
+    later = NOW + timedelta(hours=2)
+    if decision == "a promotion":
+        office.evaluate(third, later)
+        office.promote(third, later)
+    elif decision == "a refusal":
+        with pytest.raises(PromotionRefused):
+            office.promote(third, later)
+    elif decision == "what serves already":
+        assert not office.promote(second, later).moved
+    elif decision == "a rollback":
+        assert release_before(office.home, "production") == office.first
+    else:
+        collect(office.home, keep=7, days=30, model="none")
+    assert pointer(office) == (third if decision == "a promotion" else second)
+    assert unfinished_channels(office.home) == {}
+    made = [(row["sequence"], row["release"]) for row in office.audit() if row["sequence"] is not None]
+    assert made[:2] == [(1, office.first), (2, second)]
+    assert len(made) == (3 if decision == "a promotion" else 2)
+
+
+def another(office: Office) -> str:
+    return release_of(office.home, {**PAGES, "third.md": "# Third\n\npage"}, now=NOW + timedelta(hours=2)).manifest.id
+
+
+def test_a_row_that_cannot_be_written_leaves_the_channel_where_it_is(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.evaluate(office.first)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("rag_pipeline.release.audit.record", full)
+    with pytest.raises(OSError, match="no space left"):
+        office.promote(office.first)
+    assert pointer(office) is None
     assert not audit_table(office.home).exists
 
-    def decide() -> None:
-        if decision == "a promotion":
-            office.evaluate(second)
-            office.promote(second)
-        elif decision == "a refusal":
-            with pytest.raises(PromotionRefused):
-                office.promote(second)
-        elif decision == "what serves already":
-            assert not office.promote(office.first).moved
-        else:
-            with pytest.raises(ReleaseError, match="nothing to go back to"):
-                release_before(office.home, "production")
 
-    decide()
-    if decision != "a promotion":
-        decide()
-    written = [row for row in office.audit() if row["sequence"] == 1]
-    assert len(written) == 1, office.audit()
-    [row] = written
-    assert (row["action"], row["release"], row["by"], row["why"], row["evidence"], row["outcome"]) == (
-        "promoted",
-        lost.release,
-        "ana",
-        "because",
-        "seal",
-        "passed",
-    )
-    assert json.loads(str(row["reasons"])) == ["a reason"]
-    assert all(row["sequence"] is None for row in office.audit() if row["action"] == "refused")
-
-
-def test_of_two_moves_one_after_the_other_each_is_told_though_each_writer_died(office: Office) -> None:
+def test_a_promotion_does_not_go_on_when_what_was_left_undone_cannot_be_done(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.serve(office.first)
     second = office.second(PAGES)
-    die_after_moving(office, office.first, 1)
-    with pytest.raises(PromotionRefused):
+    office.evaluate(second)
+
+    def broken(*_: object) -> None:
+        raise ReleaseError("the audit table cannot be read")
+
+    monkeypatch.setattr("rag_pipeline.release.promote.settle", broken)
+    with pytest.raises(ReleaseError, match="the audit table cannot be read"):
         office.promote(second)
-    die_after_moving(office, second, 2)
-    assert not office.promote(second).moved
-    moves = [(row["sequence"], row["release"]) for row in office.audit() if row["action"] != "refused"]
-    assert sorted(moves, key=str) == [(1, office.first), (2, second)]
+    assert pointer(office) == office.first
+
+
+def test_the_row_and_the_file_are_written_under_both_locks(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a second decision could finish the move while the first writes it, or a collection see half of it."""
+    office.evaluate(office.first)
+    seen: list[tuple[str, bool]] = []
+
+    def spy(name: str) -> None:
+        original = getattr(audit, name)
+
+        def wrapped(*given: object) -> None:
+            locks = (office.home / "lake" / ".audit.lock", office.home / "channels" / ".move.lock")
+            seen.append((name, all(_is_locked(lock) for lock in locks)))
+            original(*given)
+
+        monkeypatch.setattr(audit, name, wrapped)
+
+    spy("record")
+    spy("write_pointer")
+    office.promote(office.first)
+    assert seen == [("record", True), ("write_pointer", True)]
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def test_sequences_of_moves_have_no_gap_and_refusals_none(office: Office) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.release.channels import Channel, all_channels, move_channel, read_channel
+from rag_pipeline.release.audit import move_and_record
+from rag_pipeline.release.channels import Channel, all_channels, read_channel
 from tests.corpus.small import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ def pointing(release: str, after: Channel | None = None) -> Channel:
         by="tests",
         why="because",
         run_id="run",
+        action="overridden",
     )
 
 
@@ -35,7 +37,7 @@ def kept(tmp_path: Path) -> None:
 
 def test_a_release_that_is_not_kept_is_not_pointed_at(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="gone was removed in the meantime"):
-        move_channel(tmp_path, "production", pointing("gone"), expected=None)
+        move_and_record(tmp_path, "production", pointing("gone"), expected=None)
     assert read_channel(tmp_path, "production") is None
 
 
@@ -46,46 +48,46 @@ def test_a_channel_that_was_never_set_points_nowhere(tmp_path: Path) -> None:
 
 def test_a_move_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     first = pointing("a")
-    move_channel(tmp_path, "production", first, expected=None)
+    move_and_record(tmp_path, "production", first, expected=None)
     assert read_channel(tmp_path, "production") == first
     second = pointing("b", first)
-    move_channel(tmp_path, "production", second, expected=first)
+    move_and_record(tmp_path, "production", second, expected=first)
     assert read_channel(tmp_path, "production") == second
     assert (second.previous, second.sequence) == ("a", 2)
 
 
 def test_channels_move_apart_from_each_other(tmp_path: Path) -> None:
-    move_channel(tmp_path, "production", pointing("a"), expected=None)
-    move_channel(tmp_path, "staging", pointing("b"), expected=None)
+    move_and_record(tmp_path, "production", pointing("a"), expected=None)
+    move_and_record(tmp_path, "staging", pointing("b"), expected=None)
     assert {name: channel.release for name, channel in all_channels(tmp_path).items()} == {"production": "a", "staging": "b"}
 
 
 def test_a_move_from_what_is_no_longer_there_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     first = pointing("a")
-    move_channel(tmp_path, "production", first, expected=None)
+    move_and_record(tmp_path, "production", first, expected=None)
     second = pointing("b", first)
-    move_channel(tmp_path, "production", second, expected=first)
+    move_and_record(tmp_path, "production", second, expected=first)
     before = (tmp_path / "channels" / "production.json").read_bytes()
     for stale in (None, first):
         with pytest.raises(ReleaseError, match="channel production was moved to b by tests in the meantime; decide again"):
-            move_channel(tmp_path, "production", pointing("c", stale), expected=stale)
+            move_and_record(tmp_path, "production", pointing("c", stale), expected=stale)
     assert (tmp_path / "channels" / "production.json").read_bytes() == before
 
 
 def test_going_back_to_a_release_is_no_way_to_pass_for_the_earlier_state(tmp_path: Path) -> None:
     first = pointing("a")
-    move_channel(tmp_path, "production", first, expected=None)
+    move_and_record(tmp_path, "production", first, expected=None)
     second = pointing("b", first)
-    move_channel(tmp_path, "production", second, expected=first)
-    move_channel(tmp_path, "production", pointing("a", second), expected=second)
+    move_and_record(tmp_path, "production", second, expected=first)
+    move_and_record(tmp_path, "production", pointing("a", second), expected=second)
     with pytest.raises(ReleaseError, match="decide again"):
-        move_channel(tmp_path, "production", pointing("c", first), expected=first)
+        move_and_record(tmp_path, "production", pointing("c", first), expected=first)
 
 
 def test_a_channel_that_vanished_is_not_the_one_that_was_expected(tmp_path: Path) -> None:
     first = pointing("a")
     with pytest.raises(ReleaseError, match="moved to nothing by nobody"):
-        move_channel(tmp_path, "production", pointing("b", first), expected=first)
+        move_and_record(tmp_path, "production", pointing("b", first), expected=first)
     assert read_channel(tmp_path, "production") is None
 
 
@@ -99,7 +101,7 @@ def test_a_damaged_channel_is_named_and_never_overwritten(tmp_path: Path, conten
     ):
         read_channel(tmp_path, "production")
     with pytest.raises(ReleaseError, match="damaged"):
-        move_channel(tmp_path, "production", pointing("a"), expected=None)
+        move_and_record(tmp_path, "production", pointing("a"), expected=None)
     assert path.read_text(encoding="utf-8") == content
 
 
@@ -107,14 +109,15 @@ RACER = """
 import sys
 from pathlib import Path
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.release.channels import move_channel, read_channel
+from rag_pipeline.release.audit import move_and_record
+from rag_pipeline.release.channels import read_channel
 from tests.release.test_channels import pointing
 home, name = Path(sys.argv[1]), sys.argv[2]
 expected = read_channel(home, "production")
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    move_channel(home, "production", pointing(name, expected), expected=expected)
+    move_and_record(home, "production", pointing(name, expected), expected=expected)
     print("won")
 except ReleaseError as error:
     print("lost", error)
@@ -122,7 +125,7 @@ except ReleaseError as error:
 
 
 def test_of_several_processes_that_decided_on_the_same_state_exactly_one_moves_the_channel(tmp_path: Path) -> None:
-    move_channel(tmp_path, "production", pointing("start"), expected=None)
+    move_and_record(tmp_path, "production", pointing("start"), expected=None)
     racers = {
         name: subprocess.Popen(
             [sys.executable, "-c", RACER, str(tmp_path), name],

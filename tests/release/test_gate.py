@@ -386,3 +386,33 @@ def test_overlap_of_an_advisory_set_only_warns(tmp_path: Path) -> None:
     assert verdict.passed
     [warning] = verdict.warnings
     assert warning.line == "gate.yaml:7"
+
+
+def test_a_hold_alone_is_its_own_outcome_and_anything_worse_goes_first(case: Case) -> None:
+    case.facts_are(hold="held since noon by ana (wrong prices)")
+    verdict = case.decide()
+    assert (verdict.outcome, [reason.message for reason in verdict.reasons]) == (
+        "held",
+        ["held since noon by ana (wrong prices)"],
+    )
+    case.facts_are(damage=("chroma.sqlite3",))
+    assert case.decide().outcome == INVALID
+
+
+def test_who_goes_back_is_not_compared_with_what_is_left_but_held_against_floors(case: Case) -> None:
+    case.values_are(ndcg=[0.7] * QUERIES, hit=[0.0] * QUERIES)
+    case.facts_are(production="moved meanwhile", current="moved meanwhile")
+    assert case.decide().outcome == INVALID
+    case.facts_are(going_back=True)
+    assert case.decide().passed
+    case.values_are(ndcg=[0.5] * QUERIES)
+    [below, *_] = case.decide().reasons
+    assert "below its floor of 0.6" in below.message
+
+
+def test_where_a_person_goes_back_stale_sources_do_not_count_but_broken_data_does(case: Case) -> None:
+    case.facts_are(sources=(replace(SOURCE, age_hours=99.0, broken=("no duplicates",)),), going_back=True)
+    assert len(case.decide().reasons) == 2
+    case.facts_are(sources_count=False)
+    [broken] = case.decide().reasons
+    assert "no duplicates" in broken.message

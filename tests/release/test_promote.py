@@ -16,7 +16,7 @@ from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.golden import read_golden_sets
 from rag_pipeline.index.manifest import FILE, damaged_files, read_manifest
 from rag_pipeline.ingest.load import load_source
-from rag_pipeline.release.audit import audit_table
+from rag_pipeline.release.audit import all_rows, audit_table, channel_now, in_order
 from rag_pipeline.release.channels import read_channel
 from rag_pipeline.release.policy import read_policy
 from rag_pipeline.release.promote import Desk, Promotion, judge, promote
@@ -60,8 +60,13 @@ class Office:
         )
 
     def evaluate(self, release: str, now: datetime = NOW) -> Evidence:
-        current = read_channel(self.home, "production")
+        current = channel_now(self.home, "production")
         rival = Rival(current.release, current.fingerprint) if current else None
+        return evaluate_release(self.evaluation(now), release, rival)
+
+    def evaluate_beside(self, release: str, production: str, now: datetime = NOW) -> Evidence:
+        """Beside a release that should serve, wherever the channel points."""
+        rival = Rival(production, read_manifest(self.home / "releases" / production).fingerprint)
         return evaluate_release(self.evaluation(now), release, rival)
 
     def promote(self, release: str, now: datetime = NOW) -> Promotion:
@@ -81,6 +86,9 @@ class Office:
     def audit(self) -> list[dict[str, object]]:
         return audit_table(self.home).scan().collect().sort("at").to_dicts()
 
+    def audit_in_order(self) -> list[dict[str, object]]:
+        return in_order(all_rows(self.home)).collect().to_dicts()
+
     def refused(self, release: str, now: datetime = NOW) -> PromotionRefused:
         """Promotion is refused, the channel is as it was to the byte, and the refusal is in the audit table."""
         before, entries = self.channel_bytes(), len(self.audit())
@@ -97,6 +105,10 @@ class Office:
 
 @pytest.fixture
 def office(workspace: Workspace) -> Office:
+    return office_in(workspace)
+
+
+def office_in(workspace: Workspace) -> Office:
     workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
     workspace.golden("animals", {"cats purr": ["handbook/cats.md"], "dogs bark": ["handbook/dogs.md"]})
     workspace.policy({"animals": FLOOR})

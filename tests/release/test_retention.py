@@ -21,8 +21,9 @@ from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import FILE, Manifest, all_manifests, read_manifest
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.index.verify import verify_release
-from rag_pipeline.release.audit import restore_channel, settle
-from rag_pipeline.release.channels import Channel, move_channel, read_channel
+from rag_pipeline.release.audit import move_and_record
+from rag_pipeline.release.channels import Channel, read_channel
+from rag_pipeline.release.restore import restore_channel
 from rag_pipeline.release.retention import Collected, collect, kept_releases
 from tests.corpus.small import NOW, SMALL, CountingEncoder, SmallModel, bag_of_words, release_of
 from tests.index.damage import cut_in_half, delete_records, writable
@@ -68,8 +69,9 @@ def point(home: Path, name: str, manifest: Manifest) -> None:
         by="tests",
         why="because",
         run_id="run",
+        action="overridden",
     )
-    move_channel(home, name, target, expected=before)
+    move_and_record(home, name, target, expected=before)
 
 
 def clean(home: Path, keep: int = 1, days: int = 30, *, dry_run: bool = False) -> Collected:
@@ -295,9 +297,9 @@ def test_what_production_points_at_answers_after_any_number_of_collections(home:
 
 def test_nothing_is_collected_while_the_file_of_a_channel_is_gone(home: Path) -> None:
     made, before = oldest_first(home), left(home)
+    point(home, "production", made[1])
     point(home, "production", made[0])
     channel = read_channel(home, "production")
-    settle(home, "production", channel)
     (home / "channels" / "production.json").unlink()
     with pytest.raises(ReleaseError, match="`rag verify --repair` restores it"):
         clean(home)

@@ -8,8 +8,9 @@ import pytest
 from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.release.audit import settle
-from rag_pipeline.release.channels import Channel, move_channel, read_channel
+from rag_pipeline.release.audit import move_and_record
+from rag_pipeline.release.channels import Channel, read_channel
+from rag_pipeline.release.hold import resume
 from rag_pipeline.release.promote import Promotion, promote
 from rag_pipeline.release.rollback import release_before
 from tests.corpus.small import NOW, release_of
@@ -74,7 +75,8 @@ def test_what_was_rolled_back_is_not_promoted_again_unless_a_person_names_it(off
     _, second, third = three
     roll_back(office, 3)
     office.evaluate(third, at(4))
-    [reason] = office.refused(third, at(4)).reasons
+    reason, held = office.refused(third, at(4)).reasons
+    assert held.startswith("held since 2026-03-01 05:00 UTC by ana (wrong): nothing automatic moves production")
     assert reason.startswith("rolled back by ana at 2026-03-01 05:00 UTC (wrong)")
     assert f"`rag promote {third}` brings it back" in reason
     named = promote(office.desk(at(4)), third, by="ben", why="it was not the index", run_id="r", named=True)
@@ -87,6 +89,9 @@ def test_after_a_rollback_and_a_new_release_a_rollback_skips_the_bad_one(office:
     _, second, _ = three
     roll_back(office, 3)
     fourth = another(office, 4)
+    office.evaluate(fourth, at(5))
+    assert [held[:10] for held in office.refused(fourth, at(5)).reasons] == ["held since"]
+    resume(office.home, "production", by="ana", why="mended", run_id="r", now=at(5))
     office.serve(fourth, at(5))
     assert release_before(office.home, "production") == second
     assert roll_back(office, 6).channel.release == second
@@ -149,9 +154,9 @@ def test_each_channel_goes_back_where_it_came_from(office: Office, three: list[s
             by="tests",
             why="because",
             run_id="run",
+            action="overridden",
         )
-        move_channel(office.home, "staging", target, expected=before)
-        settle(office.home, "staging", target)
+        move_and_record(office.home, "staging", target, expected=before)
     assert release_before(office.home, "staging") == third
     assert release_before(office.home, "production") == second
 

@@ -120,6 +120,12 @@ def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(address
         page.goto(f"{address}/runs")
         for tag in ("rag/verdict: passed", "rag/promoted: production", "rag/verdict: regressed"):
             expect(page.get_by_text(tag).first).to_be_visible(timeout=60_000)
+
+        page.goto(f"{address}/jobs")
+        for job in ("roll_back", "resume"):
+            expect(page.get_by_text(job, exact=True).first).to_be_visible(timeout=60_000)
+        page.goto(f"{address}/locations/rag_pipeline.definitions/jobs/roll_back/playground")
+        expect(page.get_by_text("Missing required config entries ['by', 'why']").first).to_be_visible(timeout=60_000)
         browser.close()
 
     assert errors == []

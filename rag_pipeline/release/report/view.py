@@ -22,9 +22,16 @@ _TONES: dict[Outcome, Tone] = {
     "regressed": "worse",
     "inconclusive": "unsure",
     "could not be evaluated": "even",
+    "held": "even",
 }
-_SEVERITY: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "passed")
-_SYMBOLS: dict[Outcome, str] = {"passed": "✓", "regressed": "✕", "inconclusive": "?", "could not be evaluated": "!"}
+_SEVERITY: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held", "passed")
+_SYMBOLS: dict[Outcome, str] = {
+    "passed": "✓",
+    "regressed": "✕",
+    "inconclusive": "?",
+    "could not be evaluated": "!",
+    "held": "‖",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,7 @@ def _lead(facts: ReportFacts) -> str:
         "regressed": f"This release falls short of {short}. {stays}",
         "inconclusive": f"Too few judged queries to show that this release is good enough. {stays}",
         "could not be evaluated": f"Nothing reliable can be said about this release. {stays}",
+        "held": f"This release meets every demand, but somebody holds {facts.channel}. {stays}",
     }[facts.verdict.outcome]
 
 

@@ -1,0 +1,96 @@
+"""What a person does to a channel, as jobs of the UI and of the command line: `roll_back`, and `resume` after it."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs.channel import channel_metadata
+from rag_pipeline.defs.evaluation import evaluation_now, rival_now
+from rag_pipeline.defs.keys import channel_key
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.release import hold
+from rag_pipeline.release.channels import PRODUCTION, Channel
+from rag_pipeline.release.going_back import roll_back
+from rag_pipeline.release.promote import desk_now
+from rag_pipeline.release.rollback import release_before
+from rag_pipeline.settings import Settings
+
+ROLL_BACK, RESUME = "roll_back", "resume"
+STEPS = {ROLL_BACK: "move_back", RESUME: "lift_hold"}
+"""Job -> its one step, which is configured."""
+
+
+class RollbackConfig(dg.Config):
+    """What a rollback is asked for with. Who and why are enough."""
+
+    by: str = Field(description="Who rolls back; written to the audit table, and shown as who holds the channel.")
+    why: str = Field(description="Why; written to the audit table, and shown until the hold is lifted.")
+    channel: str = Field(default=PRODUCTION, description="The channel to roll back, as gate.yaml names it.")
+    to: str = Field(
+        default="", description="The release to go back to, by id. Left empty: the last good one the channel served before."
+    )
+    override: bool = Field(default=False, description="Go back although the gate says no. A damaged release is refused.")
+
+
+class ResumeConfig(dg.Config):
+    """Who lifts a hold, and why."""
+
+    by: str = Field(description="Who lifts the hold; written to the audit table.")
+    why: str = Field(description="Why it may go on by itself again; written to the audit table.")
+    channel: str = Field(default=PRODUCTION, description="The channel that is held, as gate.yaml names it.")
+
+
+def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg.JobDefinition]:
+    """The jobs no schedule runs."""
+
+    @dg.op(
+        name=STEPS[ROLL_BACK],
+        description="Measure the release to go back to, and point the channel at it, through its gate.",
+    )
+    def go_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
+        try:
+            desk = desk_now(settings, contracts, datetime.now(UTC))
+            target = config.to or release_before(settings.home, config.channel)
+            work = evaluation_now(desk, settings, context.run.run_id, reuse_hours=desk.reuse_hours(target))
+            done = roll_back(
+                desk,
+                work,
+                target,
+                rival=rival_now(settings),
+                channel=config.channel,
+                by=config.by,
+                why=config.why,
+                override=config.override,
+            )
+        except PipelineError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        _tell(context, config.channel, done.channel, moved=done.moved)
+
+    @dg.op(
+        name=STEPS[RESUME], description="Lift the hold on a channel; it stays where it is, and the next refresh may move it."
+    )
+    def lift(context: dg.OpExecutionContext, config: ResumeConfig) -> None:
+        by, why, run_id = config.by, config.why, context.run.run_id
+        try:
+            done = hold.resume(settings.home, config.channel, by=by, why=why, run_id=run_id, now=datetime.now(UTC))
+        except PipelineError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        _tell(context, config.channel, done, moved=False)
+
+    def _tell(context: dg.OpExecutionContext, name: str, channel: Channel, *, moved: bool) -> None:
+        told = channel_metadata(settings.home, name, channel, moved=moved)
+        context.log_event(dg.AssetMaterialization(asset_key=dg.AssetKey(channel_key(name)), metadata=told))
+
+    @dg.job(
+        name=ROLL_BACK, description="Production is bad: point it at the release before, and hold it there. Say by and why."
+    )
+    def roll_back_job() -> None:
+        go_back()
+
+    @dg.job(name=RESUME, description="The reason for a rollback is gone: let refreshes move the channel again.")
+    def resume_job() -> None:
+        lift()
+
+    return [roll_back_job, resume_job]

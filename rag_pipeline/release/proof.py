@@ -1,0 +1,39 @@
+"""Whether the evidence a channel's move was decided on is still there, unchanged and about that very release."""
+
+import json
+from pathlib import Path
+
+from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence_store import at_promotion
+from rag_pipeline.release.channels import Channel
+
+
+def unproved(home: Path, name: str, channel: Channel) -> str:
+    """Why a channel's move is not borne out by evidence; nothing when it is, or when a person took it upon them."""
+    if channel.action == "restored" or (channel.action != "promoted" and channel.outcome != "passed"):
+        return ""
+    if channel.evidence and _is_kept(home, channel):
+        return ""
+    return (
+        f"{name} points at {channel.release}, but the evidence it was promoted on ({channel.evidence or 'none'}) is gone or "
+        "was changed; `rag verify --repair` takes the channel as it is, and writes that down"
+    )
+
+
+def _is_kept(home: Path, channel: Channel) -> bool:
+    found = at_promotion(home, channel.fingerprint, channel.evidence)
+    if found:
+        return (found.release, found.release_fingerprint) == (channel.release, channel.fingerprint)
+    folder = home / "evidence" / channel.fingerprint
+    return any(_older(path.read_bytes(), channel) for path in folder.glob("*.json")) if folder.is_dir() else False
+
+
+def _older(content: bytes, channel: Channel) -> bool:
+    """Evidence in a format of an older pipeline: it can be read as JSON, but its seal cannot be made again."""
+    try:
+        told = json.loads(content)
+        known = Evidence.model_fields["format"].default
+        says = (told["release"], told["release_fingerprint"], told["seal"])
+        return bool(told["format"] < known and says == (channel.release, channel.fingerprint, channel.evidence))
+    except (ValueError, TypeError, LookupError):
+        return False
