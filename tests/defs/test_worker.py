@@ -14,7 +14,7 @@ from rag_pipeline.defs.dead_runs import end_dead_runs
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.jobs import NIGHTLY
-from rag_pipeline.defs.run import Ran
+from rag_pipeline.defs.run import Ran, promote
 from rag_pipeline.files import exclusive
 from tests.conftest import Workspace
 from tests.defs.records import STARTED, messages, record, status_of
@@ -114,3 +114,5 @@ def test_the_runs_page_tells_a_good_night_from_one_that_was_held_or_refused(
     assert found["release"] not in ("", first)
     assert found["verdict"] not in ("", "passed")
     assert "promoted" not in found
+    by_hand = promote(handbook.settings, found["release"], "production", by="me", why="try", override=False, withdraw=False)
+    assert tags(by_hand) == {"refused": "production"}
