@@ -1,4 +1,4 @@
-"""What it costs that commits are durable: small ones, as a night makes them, and a large one of vectors; with and without fsync.
+"""What it costs that commits are durable: small ones, as a night makes them, and a large one; with and without fsync.
 
 Run it alone on a quiet machine: `.venv/bin/python benchmarks/commits.py`. It works in a temporary folder below the current
 one, because a temporary file system in memory has nothing to sync.

@@ -13,7 +13,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from rag_pipeline.errors import LakeError
 from rag_pipeline.lake.durable import make_durable, sync_checkpoint
-from rag_pipeline.lake.log import Lost, entries, go_back, is_table, lost_commit
+from rag_pipeline.lake.log import Lost, entries, forget_aside, go_back, is_table, lost_commit
 from rag_pipeline.lake.notes import noted_files, tidy_notes
 from rag_pipeline.lake.place import read_place, write_place
 from rag_pipeline.lake.wall import MEND, guarded, in_batches, name_of, remember, scan_file
@@ -153,6 +153,7 @@ class Table:
         with self._commit() as place:
             DeltaTable(place).cleanup_metadata()
         tidy_notes(self.path)
+        forget_aside(self.path, days)
         return list(gone)
 
     def merge(self, source: pa.RecordBatchReader, key: str, why: dict[str, str] | None = None) -> None:
