@@ -72,7 +72,7 @@ def store(home: Path, count: int, replaced: int, generator: np.random.Generator)
     new = replaced if vectors_table(home).exists else count
     offsets = pa.array(np.arange(0, (new + 1) * DIMENSIONS, DIMENSIONS, dtype=np.int32))
     values = pa.ListArray.from_arrays(offsets, pa.array(vectors[:new].reshape(-1)))
-    columns = [pa.array(["synthetic"] * new), pa.array(hashes[:new]), values]
+    columns = [pa.array(["synthetic"] * new), pa.array(hashes[:new]), values, pa.nulls(new, pa.int64())]
     vectors_table(home).append(pa.Table.from_arrays(columns, schema=VECTORS))
 
 

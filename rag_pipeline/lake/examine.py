@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from rag_pipeline.errors import LakeError
 from rag_pipeline.files import sync
-from rag_pipeline.lake.log import ASIDE, go_back, is_table, lost_commit
+from rag_pipeline.lake.log import ASIDE, DAMAGED, go_back, is_table, lost_commit
 from rag_pipeline.lake.notes import Sum, noted_files
 from rag_pipeline.lake.table import Table
 from rag_pipeline.lake.wall import one_line
@@ -78,7 +78,7 @@ def drop(table: Table, damage: Damage) -> str:
         sync(aside.parent)
         return f"{damage.what}; no version of it can be read, so it begins anew (what there was is kept as {aside.name})"
     if damage.file.exists():
-        aside = table.path / "_damaged" / damage.file.name
+        aside = table.path / DAMAGED / damage.file.name
         aside.parent.mkdir(exist_ok=True)
         damage.file.rename(aside)
     table.forget(damage.file)

@@ -6,6 +6,8 @@ version before, without a word. Nothing here opens the table.
 
 import json
 import re
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +17,9 @@ from rag_pipeline.files import sync
 from rag_pipeline.lake.notes import forget_notes, note_of, noted_versions
 
 LOG = "_delta_log"
+DAMAGED = "_damaged"
+"""Folder of a table for data files that were set aside; Delta does not look into one whose name begins so."""
+
 ASIDE = ".damaged"
 """Ending of what was set aside: no name Delta knows, so nobody reads it; kept for whoever finds out why."""
 
@@ -103,6 +108,16 @@ def go_back(path: Path, lost: Lost) -> str:
     wrote = f", which wrote {rows:,} rows," if rows else ""
     now = f"the table is version {lost.version - 1} again" if lost.version else "the table is empty"
     return f"{lost.what}; {commits}{at}{wrote} is lost, {now}"
+
+
+def forget_aside(path: Path, days: int) -> None:
+    """Remove what was set aside of a table longer ago than that: it holds what the table held."""
+    oldest = time.time() - 86_400 * days
+    whole = (one for one in path.parent.iterdir() if one.name.startswith(f".{path.name}{ASIDE}-"))
+    parts = (*(path / DAMAGED).glob("*"), *(one for one in (path / LOG).iterdir() if ASIDE in one.name), *whole)
+    for one in parts:
+        if one.stat().st_mtime < oldest:
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
 
 
 def parse(path: Path, version: int) -> list[dict[str, dict[str, object]]]:

@@ -13,7 +13,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from rag_pipeline.errors import LakeError
 from rag_pipeline.lake.durable import make_durable, sync_checkpoint
-from rag_pipeline.lake.log import Lost, entries, go_back, is_table, lost_commit
+from rag_pipeline.lake.log import Lost, entries, forget_aside, go_back, is_table, lost_commit
 from rag_pipeline.lake.notes import noted_files, tidy_notes
 from rag_pipeline.lake.place import read_place, write_place
 from rag_pipeline.lake.tidying import keep_for, log_files, unneeded_data, unneeded_log
@@ -146,6 +146,7 @@ class Table:
         with self._commit() as place:  # last: a commit after the checkpoint would keep the log it cannot be read without
             DeltaTable(place).optimize.compact()
         tidy_notes(self.path)
+        forget_aside(self.path, days)
         return sorted(gone)
 
     def _clean_log(self) -> list[str]:

@@ -52,11 +52,10 @@ def scan_file(*paths: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:
     The one place that knows what Polars makes of a name: unless it is told not to, it takes `[2024]` for a pattern and
     `a=b` for a partition.
     """
-    for path in paths:
-        _scanned[str(path)] = path
     if schema is None:
-        with guarded(paths[0], "read"):
-            schema = pl.Schema(pl.read_parquet_schema(paths[0]))
+        _scanned.update((str(path), path) for path in paths)
+        with guarded(paths[0], "read"), paths[0].open("rb") as file:  # of a name it would make a pattern
+            schema = pl.Schema(pl.read_parquet_schema(file))
     files = list(paths)
     return pl.scan_parquet(
         files, glob=False, hive_partitioning=False, schema=schema, missing_columns="insert", extra_columns="ignore"

@@ -47,7 +47,7 @@ def clear_out(home: Path) -> list[str]:
         remove_files(home / name, [path.name for path in (home / name).glob("[!.]*.json")])
     if (home / "dagster" / "dagster.yaml").is_file():
         shutil.rmtree(home / "dagster")
-    for path in [*home.glob(".*.lock"), *home.glob("*/.*.lock")]:
+    for path in [*home.glob(".*.lock"), *home.glob("*/.*.lock"), *home.glob("runs/*.lock")]:
         path.unlink()
     for path in sorted(home.rglob("*"), key=lambda one: len(one.parts), reverse=True):
         if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):

@@ -12,7 +12,7 @@ import pytest
 
 from rag_pipeline import files
 from rag_pipeline.errors import LakeError
-from rag_pipeline.lake import OP, Table, collected, examine, scan_file
+from rag_pipeline.lake import OP, Table, collected, drop, examine, scan_file
 from rag_pipeline.lake import notes as noting
 from rag_pipeline.room import storage_trouble
 from rag_pipeline.settings import PROJECT
@@ -174,6 +174,23 @@ def test_the_very_first_commit_lost_leaves_a_table_that_was_never_written(tmp_pa
     assert not table.exists
     table.append(rows(2))
     assert table.scan().pipe(collected)["number"].to_list() == [2]
+
+
+def test_what_was_set_aside_goes_with_the_versions_of_its_time(table: Table) -> None:
+    lost = max((table.path / "_delta_log").glob("*.json"))
+    emptied(lost)
+    table.heal()
+    cut_in_half(table.files()[0])
+    [damaged] = examine(table)
+    assert "lost" in drop(table, damaged)
+    aside = [lost.with_name(f"{lost.name}.damaged"), *(table.path / "_damaged").iterdir()]
+    assert len(aside) == 2
+    table.tidy(30)
+    assert all(one.exists() for one in aside)
+    for one in aside:
+        os.utime(one, (1, 1))
+    table.tidy(30)
+    assert not any(one.exists() for one in aside)
 
 
 def test_a_table_that_is_derived_from_nothing_is_not_gone_back_from(table: Table) -> None:

@@ -103,7 +103,7 @@ def test_the_folder_of_a_contract_and_what_exists_are_no_patterns(tmp_path: Path
     workspace.pages({"a.md": "# A\n\none"}, "docs [2024]")
     workspace.pages({"b.csv": "id,text\n1,one\n2,two\n"}, "out [1]")
     (workspace.root / "out [1]" / "b.csv").rename(workspace.root / "out [1]" / "export[1].csv")
-    for place, listed in {"docs [2024]": 1, "docs [2024]/*.md": 1, "docs [[]2024]": 1, "docs [0-9]*": 0}.items():
+    for place, listed in {"docs [2024]": 1, "docs [2024]/*.md": 1, "docs [[]2024]/*.md": 1, "docs [0-9]*": 0}.items():
         workspace.contract("pages", files_contract(f"../{place}"))
         assert listing(workspace, "pages") == listed, place
     for place in ("out [1]/export[1].csv", "out [1]/*.csv", "out [1]/export[[]1].csv"):
