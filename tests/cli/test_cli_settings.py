@@ -168,9 +168,9 @@ def test_what_dagster_takes_for_an_owner_and_what_the_settings_take_is_the_same(
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in itertools.pairwise("abcdefghi")
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in itertools.pairwise("abcdefgh")
 )
-"""Under 300 bytes that stand for 387 million values."""
+"""Under 300 bytes that stand for 43 million values."""
 
 POLICIES: dict[str, tuple[str, str]] = {
     "no production": (
@@ -233,3 +233,25 @@ def test_rows_nested_deep_are_refused_and_the_rest_is_read(tmp_path: Path) -> No
         assert isinstance(broken, BrokenRow)
         assert "deep" in broken.problem
         assert good == {"id": "2", "text": "good"}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(BOMB, "50,000 values"), (f"a: {'[' * 100_000}\n", "64 deep"), ("- " * 5_000, "64 deep")]
+)
+def test_a_contract_that_would_hang_or_break_python_is_one_sentence(
+    pipeline: Workspace, monkeypatch: Patch, capsys: Capture, content: str, says: str
+) -> None:
+    file = pipeline.root / "contracts" / "handbook.odcs.yaml"
+    file.write_text(content)
+    told = refused(monkeypatch, capsys, "refresh")
+    assert told.startswith(f"rag: {file}:")
+    assert says in told
+    assert told.count("\n") == 1
+
+
+def test_a_question_nested_deep_is_one_sentence(pipeline: Workspace, monkeypatch: Patch, capsys: Capture) -> None:
+    file = pipeline.root / "evals" / "questions" / "queries.jsonl"
+    file.write_text(f'{{"_id": "q0", "text": {"[" * 100_000}{"]" * 100_000}}}\n')
+    code, out, err = rag(monkeypatch, capsys, "golden", "check", "questions")
+    assert code == 1
+    assert f"{file}:1: values stand in each other too deep; write them flatter" in (out + err).replace("\n", " ")

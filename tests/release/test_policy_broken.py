@@ -41,7 +41,7 @@ BROKEN = {
         f"{HEAD}        floors: {{nDCG@10: -0.1}}\n",
         ["gate.yaml:5: ", "a floor is a share from 0 to 1"],
     ),
-    "a floor that is not a number": (f"{HEAD}        floors: {{nDCG@10: .nan}}\n", ["gate.yaml:5: ", "a share from 0 to 1"]),
+    "a floor that is not a number": (f"{HEAD}        floors: {{nDCG@10: .nan}}\n", ["gate.yaml:5: ", "valid number"]),
     "a floor in words": (
         f"{HEAD}        floors: {{nDCG@10: high}}\n",
         ["gate.yaml:5: ", "floors.nDCG@10: ", "valid number"],
