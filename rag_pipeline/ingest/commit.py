@@ -75,7 +75,7 @@ def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touche
         (pl.col("status") == "open")
         & pl.col("item").is_in(list(touched))
         & ~pl.col("quarantine_id").is_in(seen_again["quarantine_id"].to_list())
-    ).with_columns(status=pl.lit("resolved"), resolved_at=pl.lit(stamp.now).cast(old.schema["resolved_at"]))
+    ).with_columns(status=pl.lit("resolved"), resolved_at=pl.lit(stamp.latest).cast(old.schema["resolved_at"]))
     fresh = new.filter(~pl.col("quarantine_id").is_in(seen_again["quarantine_id"].to_list()))
     rows = pl.concat([part.select(QUARANTINE.names).cast(old.schema) for part in (fresh, reopened, resolved)])
     if rows.is_empty() and tables.quarantine.exists:

@@ -63,7 +63,7 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
         heal_source(tables)
         try:
             clock, doubt = look_at_clock(home, now), doubtful_items(tables)
-            purged, emptied = purge(contract, tables, clock.believed, run_id)
+            purged, emptied = purge(contract, tables, clock, run_id)
             if purged or emptied:
                 note_purge(tables, doubt)
             report = _load(contract, tables, scratch, run_id, clock, secrets, doubt)

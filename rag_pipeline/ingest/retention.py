@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.ingest.clock import A_DAY, Clock
 from rag_pipeline.ingest.erase import note_erased
 from rag_pipeline.ingest.tables import QUARANTINE, SourceTables
 from rag_pipeline.lake import OP, collected
@@ -29,18 +30,21 @@ def too_old(contract: Contract, row: dict[str, Any], now: datetime) -> bool:
     return value is not None and value < oldest
 
 
-def purge(contract: Contract, tables: SourceTables, now: datetime, run_id: str) -> tuple[list[str], int]:
+def purge(contract: Contract, tables: SourceTables, clock: Clock, run_id: str) -> tuple[list[str], int]:
     """Remove what is past its retention: ids of the documents, and how many refused rows lost their raw values.
 
-    A resolved refusal goes as a whole; an open one stays, with its reasons only, so that nothing turns green by age.
+    A resolved refusal goes as a whole; an open one stays, with its reasons only, so that nothing turns green by age. One
+    that was first seen in the future, by a clock that was ahead, was first seen now: it would be kept for too long.
     """
-    oldest = _oldest(contract, now)
+    oldest = _oldest(contract, clock.believed)
     if oldest is None:
         return [], 0
     documents = _expired(contract, tables, oldest)
     if documents:
-        note_erased(tables, documents, "retention", run_id=run_id, now=now)
+        note_erased(tables, documents, "retention", run_id=run_id, now=clock.believed)
         tables.documents.remove(pl.DataFrame({"document_id": documents}).to_arrow(), ("document_id",))
+    if not clock.doubt:
+        _first_seen_now(tables, clock.believed, run_id)
     return documents, _purge_quarantine(tables, oldest, run_id)
 
 
@@ -70,9 +74,21 @@ def _purge_quarantine(tables: SourceTables, oldest: datetime, run_id: str) -> in
     rows = pl.concat([resolved, emptied])
     if rows.is_empty():
         return 0
+    _upsert(tables, rows, run_id)
+    return rows.height
+
+
+def _first_seen_now(tables: SourceTables, now: datetime, run_id: str) -> None:
+    ahead = tables.quarantine.scan().filter(pl.col("first_seen_at") > now + A_DAY).pipe(collected)
+    if not ahead.is_empty():
+        seen = pl.lit(now).cast(ahead.schema["first_seen_at"]).alias("first_seen_at")
+        _upsert(tables, ahead.with_columns(seen, pl.lit("upsert").alias(OP)), run_id)
+
+
+def _upsert(tables: SourceTables, rows: pl.DataFrame, run_id: str) -> None:
+    """Of the quarantine; also deletes, where the operation says so."""
     source = rows.select(*QUARANTINE.names, OP).to_arrow().cast(QUARANTINE.append(pa.field(OP, pa.string())))
     tables.quarantine.merge(source.to_reader(), "quarantine_id", {"run_id": run_id})
-    return rows.height
 
 
 def _moment(value: object) -> datetime | None:

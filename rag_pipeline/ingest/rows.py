@@ -86,7 +86,7 @@ def refusal_of(stamp: Stamp, place: Place, kind: str, reasons: list[dict[str, st
         "contract_version": stamp.contract.version,
         "rules_fingerprint": stamp.contract.fingerprint,
         "run_id": stamp.run_id,
-        "first_seen_at": stamp.now,
+        "first_seen_at": stamp.latest,
         "resolved_at": None,
     }
 

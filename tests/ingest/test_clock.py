@@ -12,6 +12,7 @@ from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.clock import A_DAY, LONGEST_PAUSE, believe_clock, clock_now
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.loads import loads_in_order
+from rag_pipeline.ingest.retention import EMPTIED
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
 from tests.conftest import Workspace, column, table_contract
@@ -144,6 +145,19 @@ def test_a_clock_a_year_ahead_purges_nothing_however_often_it_is_seen(workspace:
     report = news.load(2)
     assert (report.clock_doubt, report.purged) == ("", 0), "the clock is right again"
     assert (news.load(12).purged, news.keys()) == (3, set()), "two documents and what was refused"
+
+
+def test_a_refusal_first_seen_by_a_clock_that_was_ahead_is_not_kept_for_longer(workspace: Workspace) -> None:
+    news = News(workspace, rows=[dated("1", "2026-03-05")])
+    news.load(0)
+    news.rows.append(dated("2", "2026-03-05", stars="private words"))
+    assert news.load(365).clock_doubt
+    assert [entry["first_seen_at"] for entry in news.quarantine()] == [DAY_ZERO + timedelta(days=365)]
+    news.load(1)
+    assert [entry["first_seen_at"] for entry in news.quarantine()] == [DAY_ZERO + timedelta(days=1)]
+    assert [entry["raw"] for entry in news.quarantine()] != [EMPTIED]
+    news.load(12)
+    assert [entry["raw"] for entry in news.quarantine()] == [EMPTIED]
 
 
 def test_a_clock_behind_stores_nothing_again_that_was_too_old(workspace: Workspace) -> None:
