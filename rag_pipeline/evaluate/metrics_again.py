@@ -1,4 +1,4 @@
-"""The measures of `metrics`, from their definitions and without the library: to check figures, twenty times as fast.
+"""The measures of `metrics`, from their definitions and without the library: to check figures, in a fifth of the time.
 
 As trec_eval computes them: a grade above zero is relevant, gains are the grades, the discount is log2(rank + 1).
 """
