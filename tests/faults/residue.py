@@ -46,7 +46,7 @@ class Needles:
     """One row a vector, as stored; Chroma makes them of length 1, which is looked for too."""
 
     def bytes_of_texts(self) -> dict[bytes, str]:
-        """Spelling -> text or word: as it is, as JSON writes it (letters beyond ASCII escaped or not), in two bytes a letter.
+        """Spelling -> text or word: as it is, as JSON writes it (letters beyond ASCII escaped or not), in UTF-16.
 
         Words too, for the beginning of a text is kept as the least or greatest value of a column.
         """
