@@ -1,6 +1,8 @@
 """Small inputs that went wrong elsewhere, each an example of a kind; the rest of each kind is tested beside its rule."""
 
+import os
 import shutil
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from rag_pipeline.errors import ContractError
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.tables import source_tables
-from tests.conftest import CASES, Workspace, table_contract
+from tests.conftest import CASES, Workspace, files_contract, table_contract
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -49,6 +51,24 @@ def test_times_as_databases_write_them_are_read(workspace: Workspace) -> None:
 def test_a_column_without_a_type_is_told_so(workspace: Workspace) -> None:
     with pytest.raises(ContractError, match=r"properties\[0\]\.logicalType: is missing; one of string, .*'text'"):
         read_contract(case(workspace, "no-logical-type") / "articles.odcs.yaml")
+
+
+def test_a_page_that_changed_while_its_size_and_time_stay_is_read_again(workspace: Workspace) -> None:
+    page = case(workspace, "changed-in-place") / "a.md"
+    contract = workspace.contract("handbook", files_contract(page.parent))
+    assert loaded(workspace, contract).added == ("handbook/a.md",)
+    text, times = page.read_text(encoding="utf-8"), (page.stat().st_atime_ns, page.stat().st_mtime_ns)
+    time.sleep(0.02)  # the system's clock ticks a hundred times a second
+    page.write_text(text.swapcase(), encoding="utf-8")
+    os.utime(page, ns=times)
+    assert loaded(workspace, contract).changed == ("handbook/a.md",)
+
+
+def test_a_linked_folder_is_read(workspace: Workspace) -> None:
+    folder = case(workspace, "linked-folder")
+    (folder / "current").symlink_to("v1")
+    report = loaded(workspace, workspace.contract("handbook", files_contract(folder)))
+    assert set(report.added) == {"handbook/v1/inner.md", "handbook/current/inner.md"}
 
 
 @pytest.mark.parametrize(
