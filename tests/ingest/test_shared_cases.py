@@ -29,6 +29,14 @@ def case(workspace: Workspace, name: str) -> Path:
     return Path(shutil.copytree(CASES / name, workspace.root / name))
 
 
+def documents(workspace: Workspace, name: str, column: str) -> dict[str, str]:
+    """A column of every document of a case that is a folder, by file."""
+    report = loaded(workspace, workspace.contract("handbook", files_contract(case(workspace, name))))
+    assert report.refused == 0
+    rows = source_tables(workspace.home, "handbook").documents.scan().collect()
+    return dict(zip((one.removeprefix("handbook/") for one in rows["document_id"]), rows[column], strict=True))
+
+
 def test_prices_in_cents_keep_a_multiple_of_a_cent(workspace: Workspace) -> None:
     report = loaded(workspace, case(workspace, "multiple-of") / "prices.odcs.yaml")
     assert (report.outcome, report.good, report.refused) == ("accepted", 6, 0)
@@ -69,6 +77,58 @@ def test_a_linked_folder_is_read(workspace: Workspace) -> None:
     (folder / "current").symlink_to("v1")
     report = loaded(workspace, workspace.contract("handbook", files_contract(folder)))
     assert set(report.added) == {"handbook/v1/inner.md", "handbook/current/inner.md"}
+
+
+TITLES = {
+    "body.md": "Real heading",
+    "closed.md": "Closed heading",
+    "fence.md": "Setting up a workstation",
+    "folded.md": "Holiday policy for warehouse staff",
+    "pre.html": "Real",
+    "setext.md": "Pager duty",
+    "tags.md": "Pager duty",
+}
+
+
+def test_a_title_is_the_one_a_reader_would_name(workspace: Workspace) -> None:
+    assert documents(workspace, "titles", "title") == TITLES
+
+
+def test_a_page_inside_a_form_is_read(workspace: Workspace) -> None:
+    texts = documents(workspace, "html-form", "text")
+    assert "Taxi receipts are handed in" in texts["form.html"]
+    assert "Copyright of the intranet team" in texts["form.html"]
+    assert len(texts["whole.html"]) > 50
+
+
+def test_a_drawing_inside_a_page_leaves_no_code(workspace: Workspace) -> None:
+    (text,) = documents(workspace, "inline-svg", "text").values()
+    assert "Toner is kept in room twelve." in text
+    assert len(text) < 200
+
+
+def test_every_note_of_a_word_document_is_in_its_text(workspace: Workspace) -> None:
+    texts = documents(workspace, "docx-notes", "text")
+    wanted = {
+        "fn_end_only.docx": ["ENDONE source."],
+        "fn_foot_end.docx": ["FOOTONE except Sundays.", "ENDONE source."],
+        "fn_foot_only.docx": ["FOOTONE except Sundays.", "FOOTTWO except holidays."],
+        "fn_many.docx": [f"FOOT{number}." for number in range(1, 6)],
+    }
+    for name, notes in wanted.items():
+        assert [note for note in notes if note not in texts[name]] == []
+    assert "Claim one.[^1] Claim two.[^2]\n" in texts["fn_foot_only.docx"]
+
+
+def test_a_word_document_whose_main_part_has_another_name_is_read(workspace: Workspace) -> None:
+    (text,) = documents(workspace, "docx-main-part", "text").values()
+    assert text.strip()
+
+
+def test_what_was_filled_into_a_form_is_in_the_text(workspace: Workspace) -> None:
+    (text,) = documents(workspace, "pdf-form", "text").values()
+    assert "keys are handed out by the porter" in text
+    assert "Anna room 9" in text
 
 
 @pytest.mark.parametrize(

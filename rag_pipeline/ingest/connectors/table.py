@@ -26,7 +26,7 @@ class Table(Connector):
     However large: a local file is read where it lies, an object by way of a temporary copy.
     """
 
-    reads = 3
+    reads = 4
 
     def __init__(self, server: Server) -> None:
         self._form = server.format or ""
