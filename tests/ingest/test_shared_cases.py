@@ -131,6 +131,15 @@ def test_what_was_filled_into_a_form_is_in_the_text(workspace: Workspace) -> Non
     assert "Anna room 9" in text
 
 
+def test_private_values_that_only_a_reader_sees_are_masked(workspace: Workspace) -> None:
+    contract = files_contract(case(workspace, "invisible-private"))
+    contract["customProperties"] += [{"property": "piiPolicy", "value": "scan-and-mask"}]
+    report = loaded(workspace, workspace.contract("handbook", contract))
+    assert report.pii_found == {"EMAIL_ADDRESS": 3, "IBAN_CODE": 1, "CREDIT_CARD": 1}
+    (text,) = source_tables(workspace.home, "handbook").documents.scan().collect()["text"]
+    assert not any(part in text for part in ("anna", "bob", "carl", "DE89", "4111"))
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
