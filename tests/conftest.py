@@ -22,6 +22,9 @@ hypothesis.settings.load_profile("untimed")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Real data some checkouts have beside them; tests that want it are skipped where it is absent."""
 
+CASES = SHARED.with_name("cases")
+"""Small inputs that went wrong, beside the real data."""
+
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: each with all cores for torch would only push the others away
     os.environ.setdefault("OMP_NUM_THREADS", "1")

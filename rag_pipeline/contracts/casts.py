@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
+from rag_pipeline.contracts import iso_times
 from rag_pipeline.contracts.contract import Column, LogicalType
 
 DTYPES: dict[LogicalType, pl.DataType] = {
@@ -15,6 +16,12 @@ DTYPES: dict[LogicalType, pl.DataType] = {
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
 }
+
+TRUE, FALSE = ("true", "1", "yes", "t", "y", "on"), ("false", "0", "no", "f", "n", "off")
+"""What a boolean is written as, in any case: the forms PostgreSQL reads and writes.
+
+Source: https://www.postgresql.org/docs/current/datatype-boolean.html
+"""
 
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -62,11 +69,11 @@ def cast(column: Column) -> pl.Expr:
         case "string":
             return found
         case "boolean":
-            text = found.str.to_lowercase()
+            text = found.str.strip_chars().str.to_lowercase()
             return (
-                pl.when(text.is_in(["true", "1", "yes"]))
+                pl.when(text.is_in(TRUE))
                 .then(statement=True)
-                .when(text.is_in(["false", "0", "no"]))
+                .when(text.is_in(FALSE))
                 .then(statement=False)
                 .alias(column.name)
             )
@@ -92,32 +99,23 @@ def casts(column: Column) -> tuple[pl.Expr, ...]:
 
 
 def _dates(column: Column, found: pl.Expr) -> list[pl.Expr]:
-    iso = found.str.extract(r"^\s*(\d{4}-\d\d-\d\d)(?:[T ].*)?\s*$").str.to_date("%Y-%m-%d", strict=False)
-    form = _form(column)
-    if form is None:
-        return [iso]
-    return [found.str.strip_chars().str.to_date(form, strict=False), iso]  # a feed of real dates has them in ISO anyhow
+    form, iso = _form(column), iso_times.dates(found)  # a feed of real dates has them in ISO, whatever its texts look like
+    return iso if form is None else [found.str.strip_chars().str.to_date(form, strict=False), *iso]
 
 
 def _timestamps(column: Column, found: pl.Expr) -> list[pl.Expr]:
     zone, form = str(column.options.get("defaultTimezone") or "UTC"), _form(column)
-    text = found.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace(r"[Zz]$", "+00:00")
-    readings = [
-        text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False).dt.convert_time_zone("UTC"),
-        _in_utc(text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False), zone),
-        _in_utc(text.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False), zone),
-        _in_utc(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")), zone),
-    ]
-    if form:
-        stripped = found.str.strip_chars()
-        if "%z" in form or "%:z" in form:
-            own = stripped.str.to_datetime(form, time_unit="us", strict=False).dt.convert_time_zone("UTC")
-        elif "%H" in form:
-            own = _in_utc(stripped.str.to_datetime(form, time_unit="us", strict=False), zone)
-        else:
-            own = _in_utc(stripped.str.to_date(form, strict=False).cast(pl.Datetime("us")), zone)
-        readings.insert(0, own)
-    return readings
+    iso = iso_times.timestamps(found, zone)
+    if form is None:
+        return iso
+    stripped = found.str.strip_chars()
+    if "%z" in form or "%:z" in form:
+        own = stripped.str.to_datetime(form, time_unit="us", strict=False).dt.convert_time_zone("UTC")
+    elif "%H" in form:
+        own = iso_times.in_utc(stripped.str.to_datetime(form, time_unit="us", strict=False), zone)
+    else:
+        own = iso_times.in_utc(stripped.str.to_date(form, strict=False).cast(pl.Datetime("us")), zone)
+    return [own, *iso]
 
 
 def _within(value: pl.Expr, first: date, last: date) -> pl.Expr:
@@ -127,8 +125,3 @@ def _within(value: pl.Expr, first: date, last: date) -> pl.Expr:
 
 def _form(column: Column) -> str | None:
     return date_pattern(str(column.options["format"])) if "format" in column.options else None
-
-
-def _in_utc(naive: pl.Expr, zone: str) -> pl.Expr:
-    """A time without a zone is of the contract's; of one the clocks repeated the earlier counts, a skipped one is none."""
-    return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")

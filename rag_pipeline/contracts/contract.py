@@ -130,6 +130,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the fields of a CSV file are parted and quoted; RFC 4180 says comma and double quote."""
+
+    delimiter: str = ","
+    quote: str = '"'
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """Where the feed is, and which connector reads it.
 
@@ -151,6 +159,8 @@ class Server:
     cursor: str = ""
     """Column of a query or table that changes with every change of a row."""
     pages: tuple[str, ...] = ()
+    dialect: Dialect = Dialect()
+    """Of CSV files."""
     limits: Limits = Limits()
 
     @property

@@ -22,6 +22,8 @@ SERVER_PROPERTIES = (
     "table",
     "cursor",
     "pages",
+    "delimiter",
+    "quoteCharacter",
     "timeoutSeconds",
     "retries",
     "requestsPerSecond",

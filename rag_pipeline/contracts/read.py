@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rag_pipeline.contracts import read_terms as terms
-from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.contract import Contract, Dialect
 from rag_pipeline.contracts.functions import FILE as CHECKS
 from rag_pipeline.contracts.functions import source_of
 from rag_pipeline.contracts.page import CONTRACT_PROPERTIES, Page
@@ -95,7 +95,7 @@ def _contract(page: Page) -> Contract:
         fingerprint=fingerprint(
             content["id"],
             judged,
-            [server.connector, server.format, server.bundled, server.query, server.table],
+            [server.connector, server.format, server.bundled, server.query, server.table, *_unlike_rfc(server.dialect)],
             [[check.name, check.function] for check in row_checks],
             functions,
             [retention_hours, retention_column],
@@ -130,6 +130,11 @@ def _check_roles(page: Page, columns: tuple[Any, ...]) -> None:
 def _percent(page: Page, properties: dict[str, Any], name: str, default: float) -> float:
     at = page.custom_at((), page.content, name)
     return page.number(at, properties.get(name, default), least=0, most=100, what=f"{name}, a percentage")
+
+
+def _unlike_rfc(dialect: Dialect) -> list[str]:
+    """A dialect as part of a fingerprint; the usual one adds nothing, so that contracts without one keep theirs."""
+    return [] if dialect == Dialect() else [dialect.delimiter, dialect.quote]
 
 
 def _plain(value: Any) -> list[Any]:

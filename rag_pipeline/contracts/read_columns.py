@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -10,6 +9,7 @@ import polars as pl
 
 from rag_pipeline.contracts.casts import date_pattern
 from rag_pipeline.contracts.contract import LOGICAL_TYPES, OWN, ROLES, Column, LogicalType, Privacy, Role
+from rag_pipeline.contracts.iso_times import moment
 from rag_pipeline.contracts.page import COLUMN_PROPERTIES, At, Page
 from rag_pipeline.contracts.read_terms import read_privacy
 from rag_pipeline.contracts.rules import FORMATS
@@ -50,7 +50,9 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
     name = entry["name"]
     if problem := column_name_problem(name):
         raise page.fail((*at, "name"), f"{name!r}: {problem}; rename the column, in the feed too")
-    logical_type = entry.get("logicalType", "string")
+    if "logicalType" not in entry:
+        raise page.fail((*at, "logicalType"), f"is missing; one of {', '.join(LOGICAL_TYPES)}{_guess(entry)}")
+    logical_type = entry["logicalType"]
     if logical_type not in LOGICAL_TYPES:
         raise page.fail((*at, "logicalType"), f"{logical_type!r} is not supported; one of {', '.join(LOGICAL_TYPES)}")
     custom = page.custom(at, entry, COLUMN_PROPERTIES)
@@ -90,6 +92,23 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
     )
 
 
+_PHYSICAL: tuple[tuple[str, LogicalType], ...] = (
+    (r"timestamp|datetime", "timestamp"),
+    (r"date", "date"),
+    (r"bool|bit", "boolean"),
+    (r"(big|small|tiny|medium)?int|serial|long", "integer"),
+    (r"num|dec|float|double|real|money", "number"),
+    (r"(n?var)?char|text|string|clob|uuid|json", "string"),
+)
+"""How the types of databases begin -> the logical type."""
+
+
+def _guess(entry: dict[str, Any]) -> str:
+    physical = str(entry.get("physicalType") or "")
+    likely = next((logical for pattern, logical in _PHYSICAL if re.match(pattern, physical, re.IGNORECASE)), None)
+    return f" (physicalType {physical!r} is probably {likely})" if likely else ""
+
+
 def _check_option(page: Page, at: At, logical_type: LogicalType, option: str, value: Any) -> None:
     if option not in OPTIONS[logical_type]:
         raise page.fail(at, unknown_name(f"option of a {logical_type}", option, OPTIONS[logical_type]))
@@ -122,6 +141,8 @@ def _option_problems(logical_type: LogicalType, option: str, value: Any) -> Iter
             yield f"{value!r} is not a date; write it as 2026-01-31"
     elif isinstance(value, bool) or not isinstance(value, int | float):
         yield f"{value!r} is not a number"
+    elif option == "multipleOf" and value <= 0:
+        yield f"{value!r} is not above 0: every multiple is counted in steps of that size"
 
 
 def column_name_problem(name: str) -> str | None:
@@ -147,7 +168,7 @@ def pattern_problem(pattern: str) -> str | None:
 
 def _is_date(value: object) -> bool:
     try:
-        datetime.fromisoformat(str(value))
+        moment(str(value))
     except ValueError:
         return False
     return isinstance(value, str)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from rag_pipeline.contracts.contract import Column, Limits, Server
+from rag_pipeline.contracts.contract import Column, Dialect, Limits, Server
 from rag_pipeline.contracts.page import SERVER_PROPERTIES, At, Page
 from rag_pipeline.contracts.standard import unknown_name
 
@@ -41,13 +41,13 @@ def read_server(page: Page, columns: tuple[Column, ...], *, table: str) -> Serve
         return Server("bundled", bundled=str(custom["connector"]), limits=limits)
     _check_properties(page, entry, custom, kind)
     if kind == "local":
-        return replace(_local(page, entry), limits=limits)
+        return replace(_local(page, entry), limits=limits, dialect=_dialect(page, entry, custom))
     if kind in DATABASES or custom.get("connector") == "sql":
         return replace(_database(page, entry, custom, kind, columns, table), limits=limits)
     if custom.get("connector") == "web":
         return replace(_web(page, entry, custom), limits=limits)
     if kind in ("s3", "azure") or custom.get("connector") in ("files", "table"):
-        return replace(_bucket(page, entry, custom), limits=limits)
+        return replace(_bucket(page, entry, custom), limits=limits, dialect=_dialect(page, entry, custom))
     known = ("local", "s3", "azure", *DATABASES, "custom")
     raise page.fail((*_AT, "type"), f"{kind!r} has no connector; use one of {', '.join(known)}")
 
@@ -57,6 +57,8 @@ _BELONG = {
     "table": ("sql",),
     "cursor": ("sql",),
     "pages": ("web",),
+    "delimiter": ("table",),
+    "quoteCharacter": ("table",),
     "requestsPerSecond": ("web",),
     "maxMegabytes": ("web", "files", "table"),
 }
@@ -64,11 +66,33 @@ _BELONG = {
 
 
 def _check_properties(page: Page, entry: dict[str, Any], custom: dict[str, Any], kind: str) -> None:
-    connector = "sql" if kind in DATABASES else custom.get("connector") or "files"
+    in_files = "files" if entry.get("format") == "documents" else "table"
+    connector = "sql" if kind in DATABASES else custom.get("connector") or in_files
     for name in custom:
         if name in _BELONG and connector not in _BELONG[name]:
             where = page.custom_at(_AT, entry, name)
             raise page.fail(where, f"{name} has no meaning for {connector}; it is for {', '.join(_BELONG[name])}")
+
+
+_SPELT = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+"""Delimiters that are hard to see or to quote in YAML, by name."""
+
+
+def _dialect(page: Page, entry: dict[str, Any], custom: dict[str, Any]) -> Dialect:
+    """How a CSV file is written, where the contract says another way than RFC 4180."""
+    default = Dialect()
+    wanted = {"delimiter": default.delimiter, "quoteCharacter": default.quote}
+    for name in wanted.keys() & custom.keys():
+        at, value = page.custom_at(_AT, entry, name), custom[name]
+        if entry.get("format") != "csv":
+            raise page.fail(at, f"{name} is for format: csv, and this feed is {entry.get('format')}")
+        value = _SPELT.get(value.lower(), value) if isinstance(value, str) else value
+        if not isinstance(value, str) or len(value) != 1 or value in "\r\n":
+            raise page.fail(at, f"{value!r} is not one character; write it as ';', or as one of {', '.join(_SPELT)}")
+        wanted[name] = value
+    if wanted["delimiter"] == wanted["quoteCharacter"]:
+        raise page.fail(page.custom_at(_AT, entry, "delimiter"), "delimiter and quoteCharacter are the same character")
+    return Dialect(wanted["delimiter"], wanted["quoteCharacter"])
 
 
 def _limits(page: Page, entry: dict[str, Any], custom: dict[str, Any]) -> Limits:

@@ -50,6 +50,10 @@ def read_owners(page: Page) -> tuple[str, ...]:
     members = team if isinstance(team, list) else team.get("members") or []
     owners = [f"team:{slug(team['name'])}"] if isinstance(team, dict) and team.get("name") else []
     owners += [member["username"] for member in members if "@" in member.get("username", "") and not member.get("dateOut")]
+    if not owners and isinstance(team, list):
+        raise page.fail(
+            ("team",), "a list of members (v3.0) names no owner by e-mail; write team: {name: …, members: […]} as since v3.1"
+        )
     if not owners:
         raise page.fail(("team",), "no owner; give the team a name, or a member whose username is an e-mail address")
     return tuple(owners)

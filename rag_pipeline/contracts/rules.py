@@ -1,11 +1,13 @@
 """A contract's columns as rules, and the rules as one pandera schema. One factory, one source of truth."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import pandera.polars as pa
 import polars as pl
 
+from rag_pipeline.contracts import iso_times
 from rag_pipeline.contracts.casts import DTYPES, cast, casts
 from rag_pipeline.contracts.contract import OWN, Column, Contract
 from rag_pipeline.contracts.functions import row_rule
@@ -91,10 +93,7 @@ def _column_rules(column: Column) -> list[Rule]:
         rules.append(Rule(kind, name, message, holds))
 
     if column.required:
-        present = found.is_not_null()
-        if column.logical_type == "string":
-            present = present & found.str.contains(VISIBLE)
-        rule("required", present.fill_null(value=False), "is missing or blank")
+        rule("required", found.str.contains(VISIBLE).fill_null(value=False), "is missing or blank")
     if column.logical_type != "string":
         valid = value.is_finite() if column.logical_type == "number" else value.is_not_null()
         rule("type", valid.fill_null(value=False) | found.is_null(), f"is not a valid {column.logical_type}")
@@ -113,7 +112,7 @@ def _option(column: Column, option: str, bound: Any) -> tuple[pl.Expr, str]:
     value = pl.col(column.name)
     if option in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
         if column.logical_type in ("date", "timestamp"):
-            bound = pl.lit(bound).str.to_datetime(time_zone="UTC", strict=False).cast(DTYPES[column.logical_type])
+            bound = pl.lit(iso_times.moment(bound), DTYPES["timestamp"]).cast(DTYPES[column.logical_type])
         comparisons = {
             "minimum": (value >= bound, "is below"),
             "maximum": (value <= bound, "is above"),
@@ -123,19 +122,31 @@ def _option(column: Column, option: str, bound: Any) -> tuple[pl.Expr, str]:
         holds, words = comparisons[option]
         return holds, f"{words} {column.options[option]}"
     if option == "timezone":
-        zoned = pl.col(RAW + column.name).str.contains(r"([Zz]|[+-]\d\d:?\d\d)\s*$")
-        return zoned | (not bound), "has no time zone"
+        return iso_times.has_zone(pl.col(RAW + column.name)) | (not bound), "has no time zone"
     if option == "format" and column.logical_type == "integer":
         low, high = _range(str(bound))
         return (value >= low) & (value <= high), f"does not fit the format {bound}"
     if option == "multipleOf":
-        return value % bound == 0, f"is not a multiple of {bound}"
+        exact = column.logical_type == "integer" and float(bound).is_integer()
+        return (value % int(bound) == 0 if exact else _is_multiple(value, bound)), f"is not a multiple of {bound}"
     if option == "minLength":
         return value.str.len_chars() >= bound, f"is shorter than {bound} characters"
     if option == "maxLength":
         return value.str.len_chars() <= bound, f"is longer than {bound} characters"
     pattern = bound if option == "pattern" else FORMATS[bound]
     return value.str.contains(f"^(?:{pattern})$"), f"does not match the {option} {bound}"
+
+
+def _is_multiple(value: pl.Expr, of: float) -> pl.Expr:
+    """Whether a number is the nearest multiple, to within what its type can tell apart.
+
+    0.01 has no exact double, so `19.99 % 0.01` is not 0; the distance to the nearest multiple is then a few roundings of
+    the last place (2**-52 of the number, IEEE 754), and never the half of a step that a wrong value can be off.
+    """
+    exact = value.cast(pl.Float64)
+    off = (exact - (exact / of).round() * of).abs()
+    rounding = pl.max_horizontal(exact.abs(), pl.lit(abs(of))) * (8 * sys.float_info.epsilon)
+    return off <= pl.min_horizontal(rounding, pl.lit(abs(of) / 4))
 
 
 def _range(form: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from rag_pipeline.contracts.older_forms import RENAMED, other_form
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile
 from rag_pipeline.errors import ContractError
 
@@ -19,6 +20,8 @@ def check_standard(document: YamlFile) -> None:
     """Hold a document to the standard's JSON Schema. Raises `ContractError` with every problem, each with its place."""
     if not isinstance(document.content, dict):
         raise ContractError(f"{document.path}: a contract is a mapping of fields; see the ones beside it")
+    if problem := other_form(document.content):
+        raise ContractError(f"{document.where((problem[0],))}: {problem[0]}: {problem[1]}")
     errors = sorted(_validator().iter_errors(document.content), key=lambda error: (len(error.absolute_path), str(error)))
     if not errors:
         return
@@ -37,7 +40,9 @@ def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], s
     unknown = re.findall(r"'([^']+)'", error.message) if "ropert" in error.message and "unexpected" in error.message else []
     always, sometimes = _known_keys(error.schema), _known_keys(error.schema, branches=True)
     for name in unknown:
-        if name not in sometimes:
+        if name not in sometimes and name in RENAMED:
+            yield (*steps, name), f"an older form of the standard; {RENAMED[name]}"
+        elif name not in sometimes:
             yield (*steps, name), unknown_name("field", name, sorted(sometimes))
         elif alone:  # beside other errors it is an echo: the branch that allows this field has failed for their sake
             yield (*steps, name), unknown_name("field", name, sorted(always))
@@ -45,6 +50,10 @@ def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], s
         return
     if error.validator == "enum":
         yield steps, unknown_name("value", str(error.instance), [str(value) for value in error.validator_value])
+    elif error.validator == "type" and error.validator_value == "array":
+        yield steps, "is not a list; write each entry on lines of its own that begin with a dash"
+    elif error.validator == "type" and error.validator_value == "object":
+        yield steps, f"{error.instance!r} is not a mapping of fields; write it as `name: value` lines"
     elif _is_choice_of_fields(error):
         yield steps, f"give exactly one of {', '.join(branch['required'][0] for branch in error.validator_value)}"
     else:
@@ -84,7 +93,27 @@ def _known_keys(schema: Any, *, branches: bool = False) -> set[str]:
 
 @cache
 def _schema() -> Any:
-    return json.loads(resources.files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8"))
+    schema = json.loads(resources.files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8"))
+    _require_what_conditions_ask_for(schema)
+    return schema
+
+
+def _require_what_conditions_ask_for(node: Any) -> None:
+    """Make each `if: {properties: {x: …}}` of the schema need an x.
+
+    As published, such a condition also holds where x is absent: a column without `logicalType` is then held to what only
+    a map, a vector and every other type need, all at once.
+    """
+    if isinstance(node, list):
+        for part in node:
+            _require_what_conditions_ask_for(part)
+    elif isinstance(node, dict):
+        condition = node.get("if", {})
+        for one in (condition, *condition.get("anyOf", ())):
+            if "properties" in one:
+                one.setdefault("required", sorted(one["properties"]))
+        for part in node.values():
+            _require_what_conditions_ask_for(part)
 
 
 @cache

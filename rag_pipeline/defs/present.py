@@ -1,5 +1,6 @@
 """How results look in the UI, and what every asset of the index shares."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,5 +55,17 @@ def _cell(value: Any) -> str:
         return f"{value:.4f}"
     if isinstance(value, int):
         return f"{value:,}"
-    text = "" if value is None else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")[:200]
+    return plain("" if value is None else str(value)[:200])
+
+
+_MARKUP = re.compile(r"[\\`*\[\]<>|~@]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.|:(?=//)|&(?=[#\w]+;)", re.IGNORECASE)
+"""What begins a link, an image, HTML, an entity or emphasis in Markdown, or an address that GitHub's dialect links."""
+
+
+def plain(text: str) -> str:
+    """Text from a feed as Markdown that shows just that text: a key, a query or a reason is no link, image or HTML.
+
+    Source of the escapes: https://spec.commonmark.org/current/#backslash-escapes, and the autolinks of
+    https://github.github.com/gfm/#autolinks-extension-.
+    """
+    return _MARKUP.sub(r"\\\g<0>", "".join(" " if ord(one) < 32 or 127 <= ord(one) < 160 else one for one in text))

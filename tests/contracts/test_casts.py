@@ -56,6 +56,12 @@ def test_a_date_pattern_of_the_jdk_is_one_of_polars_or_not_known(pattern: str, p
         ("2026-03-01", {"format": "dd.MM.yyyy"}, date(2026, 3, 1)),
         ("01.01.0000", {"format": "dd.MM.yyyy"}, None),
         ("45000", {}, None),
+        ("20260301", {}, date(2026, 3, 1)),
+        ("20261301", {}, None),
+        ("2026-W09-7", {}, date(2026, 3, 1)),
+        ("2026-060", {}, date(2026, 3, 1)),
+        ("2026-03-01t23:00Z", {}, date(2026, 3, 1)),
+        ("2026-03-01x23:00", {}, None),
         (None, {}, None),
     ],
 )
@@ -93,6 +99,22 @@ GERMAN = {"format": "dd.MM.yyyy HH:mm"}
         ("9999-12-31T23:59:59", {"defaultTimezone": "America/New_York"}, None),
         ("0000-06-01T00:00:00Z", {}, None),
         ("1700000000000", {}, None),
+        ("2026-03-01 12:00:00+01", {}, utc(2026, 3, 1, 11)),
+        ("2026-03-01 12:00:00.5+00", {}, utc(2026, 3, 1, 12, 0, 0, 500_000)),
+        ("2026-03-01 12:00:00+0100", {}, utc(2026, 3, 1, 11)),
+        ("2026-03-01T12:00Z", {}, utc(2026, 3, 1, 12)),
+        ("2026-03-01T12:00+01:00", {}, utc(2026, 3, 1, 11)),
+        ("2026-03-01T12:00:00.123456789+05:30", {}, utc(2026, 3, 1, 6, 30, 0, 123_456)),
+        ("2026-03-01T12:00:00,25Z", {}, utc(2026, 3, 1, 12, 0, 0, 250_000)),
+        (" 2026-03-01 12:00:00 +01:00 ", {}, utc(2026, 3, 1, 11)),
+        ("2026-03-01 12:00:00 UTC", BERLIN, utc(2026, 3, 1, 12)),
+        ("2026-03-01t12:00:00z", {}, utc(2026, 3, 1, 12)),
+        ("20260301T120000Z", {}, utc(2026, 3, 1, 12)),
+        ("20260301T120000", BERLIN, utc(2026, 3, 1, 11)),
+        ("2026-W09-7T12:00", {}, utc(2026, 3, 1, 12)),
+        ("2026-03-01T12", {}, utc(2026, 3, 1, 12)),
+        ("2026-03-01T12:00:00 next week", {}, None),
+        ("2026-03", {}, None),
     ],
 )
 def test_a_timestamp_is_in_utc_whatever_zone_it_is_given_in(
@@ -126,9 +148,23 @@ def test_an_integer_is_whole_and_has_64_bits(text: str, value: int | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("TRUE", True), ("yes", True), ("1", True), ("No", False), ("0", False), ("ja", None), ("", None)]
+    ("text", "value"),
+    [
+        ("TRUE", True),
+        ("yes", True),
+        ("1", True),
+        ("t", True),
+        (" Y ", True),
+        ("on", True),
+        ("No", False),
+        ("0", False),
+        ("f", False),
+        ("OFF", False),
+        ("ja", None),
+        ("", None),
+    ],
 )
-def test_a_truth_is_one_of_six_words(text: str, value: bool | None) -> None:
+def test_a_truth_is_a_word_that_databases_write(text: str, value: bool | None) -> None:
     assert read("boolean", text) is value
 
 

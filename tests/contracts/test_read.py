@@ -42,6 +42,20 @@ def prop(name: str, value: Any) -> dict[str, Any]:
     return {"property": name, "value": value}
 
 
+def csv_table(**fields: Any) -> dict[str, Any]:
+    """A contract of a CSV file; `delimiter` is a property of ours, other fields are the standard's, of the server."""
+    given = {"server": "here", "type": "local", "format": "csv", "path": "t.csv", **fields}
+    own = [prop("delimiter", given.pop("delimiter"))] if "delimiter" in given else []
+    return table_contract("t.csv", "csv") | {"servers": [given | {"customProperties": own}]}
+
+
+def untyped(**fields: Any) -> dict[str, Any]:
+    """A contract whose last column says no type."""
+    made = with_column("new", **fields)
+    del made["schema"][0]["properties"][-1]["logicalType"]
+    return made
+
+
 KEY, TEXT = column("path", role="key"), column("text", role="text")
 
 
@@ -64,11 +78,83 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str, str]] = {
         files_contract("p", apiVersion="v2.2.2"),
         "apiVersion: v2.2.2",
         "apiVersion",
-        "v2.2.2 is not supported; use v3.2.0",
+        "v2.2.2 is not supported: v3 renamed most fields; write the contract in v3.2.0",
     ),
     "a version no standard has": (files_contract("p", apiVersion="v9"), "apiVersion: v9", "apiVersion", "known: v3.2.0"),
     "another kind of document": (files_contract("p", kind="Data"), "kind: Data", "kind", "known: DataContract"),
     "a version that is missing": (without("version"), "apiVersion: v3.2.0", "contract", "'version' is a required property"),
+    "a column without a type": (
+        untyped(physicalType="VARCHAR(20)"),
+        "- name: new",
+        "properties[2].logicalType",
+        "one of string, integer, number, boolean, date, timestamp (physicalType 'VARCHAR(20)' is probably string)",
+    ),
+    "a column without a type that has options": (
+        untyped(logicalTypeOptions={"minLength": 3}),
+        "- name: new",
+        "properties[2].logicalType",
+        "is missing; one of string",
+    ),
+    "a multiple of nothing": (
+        with_column(logicalType="number", logicalTypeOptions={"multipleOf": 0}),
+        "multipleOf: 0",
+        "multipleOf",
+        "0 is less than or equal to the minimum of 0",
+    ),
+    "a team as a list without an address": (
+        files_contract("p", team=[{"username": "ana", "role": "owner"}]),
+        "team:",
+        "team",
+        "a list of members (v3.0) names no owner by e-mail; write team: {name: …, members: […]} as since v3.1",
+    ),
+    "a table in the words of version 2": (
+        files_contract("p", dataset=[{"table": "t"}]),
+        "dataset:",
+        "dataset",
+        "an older form of the standard; tables are described in `schema` since v3",
+    ),
+    "columns instead of properties": (
+        files_contract("p", schema=[{"name": "pages", "columns": []}]),
+        "columns: []",
+        "schema[0].columns",
+        "an older form of the standard; `properties` since v3",
+    ),
+    "the other standard": (
+        {"dataContractSpecification": "1.2.1", "id": "x", "models": {}},
+        "dataContractSpecification: 1.2.1",
+        "dataContractSpecification",
+        "convert it to ODCS v3.2.0",
+    ),
+    "no version and no kind": (
+        {"id": "x", "schema": []},
+        "schema: []",
+        "schema",
+        "begin with `apiVersion: v3.2.0` and `kind: DataContract`",
+    ),
+    "promises as a mapping": (
+        files_contract("p", slaProperties={"freshness": "1d"}),
+        "slaProperties:",
+        "slaProperties",
+        "is not a list; write each entry on lines of its own that begin with a dash",
+    ),
+    "a delimiter of two characters": (
+        csv_table(delimiter=";;"),
+        "- property: delimiter",
+        "customProperties[0]",
+        "';;' is not one character; write it as ';', or as one of tab",
+    ),
+    "a delimiter that is the quote": (
+        csv_table(delimiter='"'),
+        "- property: delimiter",
+        "customProperties[0]",
+        "delimiter and quoteCharacter are the same character",
+    ),
+    "a delimiter of what is no CSV": (
+        csv_table(format="jsonl", delimiter=";"),
+        "- property: delimiter",
+        "customProperties[0]",
+        "delimiter is for format: csv, and this feed is jsonl",
+    ),
     "two tables": (
         files_contract("p", schema=[{"name": "a"}, {"name": "b"}]),
         "schema:",
@@ -537,7 +623,7 @@ def test_an_operator_that_is_misspelt_is_told_how_it_is_spelt(workspace: Workspa
 
 def test_a_team_that_is_no_mapping_is_refused(workspace: Workspace) -> None:
     file = workspace.contract("handbook", files_contract("p", team="docs"))
-    with pytest.raises(ContractError, match=r":8: team: 'docs' is not of type 'object'"):
+    with pytest.raises(ContractError, match=r":8: team: 'docs' is not a mapping of fields; write it as"):
         read_contract(file)
 
 
@@ -734,3 +820,22 @@ def test_wildcards_in_the_path_choose_among_the_files(workspace: Workspace) -> N
     contract = read_contract(workspace.contract("rows", table_contract("../rows/*.jsonl", "jsonl")))
     assert contract.server.path == workspace.root / "contracts" / ".." / "rows" / "*.jsonl"
     assert contract.server.pattern is None
+
+
+@pytest.mark.parametrize(("written", "delimiter"), [("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), (";", ";"), ("Pipe", "|")])
+def test_a_delimiter_is_a_character_or_its_name(workspace: Workspace, written: str, delimiter: str) -> None:
+    told = csv_table(delimiter=written)
+    assert read_contract(workspace.contract("table", told)).server.dialect.delimiter == delimiter
+
+
+def test_another_delimiter_makes_rows_be_judged_again_and_the_usual_one_does_not(workspace: Workspace) -> None:
+    plain, comma, semicolon = (
+        read_contract(workspace.contract("table", contract)).fingerprint
+        for contract in (csv_table(), csv_table(delimiter=","), csv_table(delimiter=";"))
+    )
+    assert plain == comma != semicolon
+
+
+def test_a_team_as_a_list_is_read_as_before(workspace: Workspace) -> None:
+    old = files_contract("p", team=[{"username": "ana@example.com", "role": "owner"}, {"username": "bob", "role": "reader"}])
+    assert read_contract(workspace.contract("handbook", old)).owners == ("ana@example.com",)

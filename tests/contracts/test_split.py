@@ -138,6 +138,31 @@ KINDS: dict[str, tuple[Column, list[str | None], list[str | None], str]] = {
     "minimum of numbers": (a("number", minimum=0.5), ["0.5", "0.50"], ["0.4999"], "is below 0.5"),
     "maximum of numbers": (a("number", maximum=0.5), ["0.5"], ["0.5001"], "is above 0.5"),
     "multipleOf": (a("integer", multipleOf=5), ["0", "10", "-5"], ["7"], "is not a multiple of 5"),
+    "multipleOf of large integers": (
+        a("integer", multipleOf=3),
+        [str(3**39)],
+        [str(3**39 + 1)],
+        "is not a multiple of 3",
+    ),
+    "multipleOf of cents": (
+        a("number", multipleOf=0.01),
+        ["19.99", "0.29", "1.11", "4.35", "100", "2.5", "-4.35", "0", "123456789.01", "1e3", None],
+        ["19.995", "0.001", "-4.351", "123456789.015"],
+        "is not a multiple of 0.01",
+    ),
+    "multipleOf of thirds": (a("number", multipleOf=0.3), ["0.9", "0.3", "1.2"], ["1", "0.1"], "is not a multiple of 0.3"),
+    "timezone": (
+        a("timestamp", timezone=True),
+        ["2024-01-31T10:00:00Z", "2024-01-31 10:00:00+01", "2024-01-31T10:00-0500", "2024-01-31 10:00:00 UTC"],
+        ["2024-01-31", "2024-01-31T10:00:00", "20240131T1000"],
+        "has no time zone",
+    ),
+    "minimum with a zone that a database writes": (
+        a("timestamp", minimum="2024-01-31 12:00+01"),
+        ["2024-01-31T11:00:00Z"],
+        ["2024-01-31T10:59:59Z"],
+        "is below 2024-01-31 12:00+01",
+    ),
     "minimum of dates": (
         a("date", minimum="2024-01-31"),
         ["2024-01-31", "2024-02-01"],

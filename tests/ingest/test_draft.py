@@ -470,3 +470,11 @@ def test_memory_is_bounded_by_characters_too(desk: Desk, monkeypatch: pytest.Mon
     assert 12 < len(draft.sample.rows) <= 12 + sampling._BLOCK
     assert not draft.sample.whole
     assert read_yaml(draft.file, ContractError).content["version"] == "0.1.0"
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [(";", ";"), ("\t", "\t")])
+def test_a_csv_file_with_another_delimiter_is_drafted_with_it(desk: Desk, delimiter: str, name: str) -> None:
+    rows = "".join(f"k{n}{delimiter}An owl, number {n}, sat on a branch\n" for n in range(30))
+    draft = desk.draft(desk.write("feed.csv", f"id{delimiter}text\n{rows}"))
+    assert yaml.safe_load(draft.text)["servers"][0]["customProperties"] == [{"property": "delimiter", "value": name}]
+    assert len(draft.judged.good) == 30

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -209,6 +210,22 @@ def test_a_row_says_where_it_came_from_and_when_it_changed(tmp_path: Path) -> No
         ("no heading at all\n", "page"),
         ("#\n", "page"),
         ("line\n" * 60 + "# Too far down\n", "page"),
+        ("---\ntitle: >-\n  Holiday policy\n  for staff\n---\ntext\n", "Holiday policy for staff"),
+        ("---\nTitle: 2024-01-31\ndraft: true\n---\ntext\n", "2024-01-31"),
+        ("---\ntitle: [a, b]\n---\n# Heading\n", "Heading"),
+        ("---\ntitle: {broken\n---\n# Heading\n", "Heading"),
+        ("---\na: &a [x]\ntitle: *a\n---\n# Heading\n", "Heading"),
+        ("+++\ntitle = 'From TOML'\n+++\n# Heading\n", "From TOML"),
+        ("Dear all,\n\nTitle: choose Mr or Mrs.\n\n# Heading\n", "Heading"),
+        ("```sh\n# install it\n```\n\n# Heading\n", "Heading"),
+        ("    # indented code\n\n# Heading\n", "Heading"),
+        ("#ops #oncall\n\n# Heading\n", "Heading"),
+        ("Underlined\n==========\n\n# Second\n", "Underlined"),
+        ("# Closed #\n", "Closed"),
+        ("# Named { #id .class }\n", "Named"),
+        ("# In {braces}\n", "In {braces}"),
+        ("# *Bold* [link](x.md) and `code` <a name='x'></a>\n", "Bold link and code"),
+        ("---\n\n# A rule first\n", "A rule first"),
     ],
 )
 def test_a_title_comes_from_the_front_matter_or_the_first_heading_or_the_name(tmp_path: Path, text: str, title: str) -> None:
@@ -240,12 +257,16 @@ def test_links_that_lead_out_of_the_folder_are_told_and_never_read(tmp_path: Pat
     (inside / "alias.md").symlink_to(inside / "real.md")
     (inside / "dangling.md").symlink_to(inside / "gone.md")
     assert readable(inside) == {"alias.md", "real.md"}
-    assert keys(inside) == ["alias.md", "dangling.md", "link.md", "real.md"]
+    assert keys(inside) == ["alias.md", "dangling.md", "folder", "link.md", "real.md"]
     assert readable(inside, "*/*.md") == readable(inside, "../outside/*.md") == set()
     with pytest.raises(Unreadable, match="lies outside the folder, or is a link that leads out of it"):
         read(inside / "link.md")
     with pytest.raises(Unreadable, match="is a link that leads nowhere"):
         read(inside / "dangling.md")
+    files = files_in(inside)
+    (folder,) = [item for item in listed(files) if item.key == "folder"]
+    with pytest.raises(Unreadable, match="is a link to a folder outside"):
+        next(files.read(folder))
 
 
 def test_a_loop_of_links_does_not_hang(tmp_path: Path) -> None:
@@ -255,7 +276,50 @@ def test_a_loop_of_links_does_not_hang(tmp_path: Path) -> None:
     (folder / "one.md").symlink_to(folder / "two.md")
     (folder / "two.md").symlink_to(folder / "one.md")
     assert readable(folder) == {"a.md", "sub/b.md"}
-    assert len(keys(folder)) == 5
+    assert keys(folder) == ["a.md", "one.md", "self.md", "sub/b.md", "sub/up", "two.md"]
+
+
+def test_a_folder_that_is_a_link_inside_the_source_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "pages", **{"v1/inner.md": b"inner", "v1/deep/more.md": b"more"})
+    (folder / "current").symlink_to("v1")
+    assert readable(folder) == {"v1/inner.md", "v1/deep/more.md", "current/inner.md", "current/deep/more.md"}
+    assert keys(folder, "current/*.md") == ["current/inner.md"]
+    assert keys(folder, "*.md") == []
+
+
+def test_two_folders_that_link_to_each_other_are_read_once_on_each_way(tmp_path: Path) -> None:
+    folder = write(tmp_path / "pages", **{"a/a.md": b"a", "b/b.md": b"b"})
+    (folder / "a" / "b").symlink_to("../b")
+    (folder / "b" / "a").symlink_to("../a")
+    assert readable(folder) == {"a/a.md", "a/b/b.md", "b/b.md", "b/a/a.md"}
+
+
+@pytest.mark.parametrize("way", ["the same size and time of change", "another file in its place"])
+def test_a_file_that_changed_in_place_has_another_version(tmp_path: Path, way: str) -> None:
+    folder = write(tmp_path / "pages", **{"a.md": b"the old text"})
+    path, (before,) = folder / "a.md", listed(files_in(folder))
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    time.sleep(0.02)  # the system's clock ticks a hundred times a second
+    if way == "another file in its place":
+        (folder / "b.tmp").write_bytes(b"the new text")
+        os.utime(folder / "b.tmp", ns=times)
+        (folder / "b.tmp").replace(path)
+    else:
+        path.write_bytes(b"the new text")
+        os.utime(path, ns=times)
+    (after,) = listed(files_in(folder))
+    assert after.version != before.version
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_inside_that_cannot_be_read_makes_the_source_unavailable(tmp_path: Path) -> None:
+    folder = write(tmp_path / "pages", **{"a.md": b"a", "sub/b.md": b"b"})
+    (folder / "sub").chmod(0)
+    try:
+        with pytest.raises(SourceUnavailable, match="sub: Permission denied; let this user read it"):
+            listed(files_in(folder))
+    finally:
+        (folder / "sub").chmod(0o700)
 
 
 def test_a_folder_that_is_itself_a_link_is_listed(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors.places.ahead import PENDING, PENDING_BYTES, THREADS, Ahead
-from rag_pipeline.ingest.connectors.places.place import Folder, Place, matches, place_of
+from rag_pipeline.ingest.connectors.places.place import Folder, Place, place_of
+from rag_pipeline.ingest.connectors.places.walk import matches
 from tests.ingest.store import Bucket, new_bucket, set_credentials, wait_until
 
 NAMES = ["a", "b.md", "c.txt", "a.md", ".h.md", "[x].md", "Ä b.md"]

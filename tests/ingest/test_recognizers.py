@@ -1,5 +1,6 @@
 """What is taken for private data and what is not, wherever it stands in a text and however long the text is."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL
+from rag_pipeline.ingest.privacy.normal_form import normal_form
 from rag_pipeline.ingest.privacy.recognizers import KINDS, finds
 
 EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
@@ -196,6 +198,7 @@ def watch(event, arguments):
     if event in ("socket.getaddrinfo", "socket.connect", "urllib.Request") or event == "open" and "w" in str(arguments[1]):
         asked.append([event, str(arguments[0])])
 sys.addaudithook(watch)
+from rag_pipeline.ingest.privacy.normal_form import normal_form
 from rag_pipeline.ingest.privacy.recognizers import KINDS, finds
 loaded = "presidio_analyzer" in sys.modules
 found = finds("jane@example.com +49 30 901820 DE89370400440532013000", list(KINDS), ["DE"])
@@ -212,3 +215,64 @@ def test_finding_asks_no_other_machine_writes_no_file_and_loads_no_language_mode
     assert said["found"] == ["EMAIL_ADDRESS", "IBAN_CODE", "PHONE_NUMBER"]
     assert (said["asked"], said["heavy"], said["loaded"]) == ([], [], False)
     assert list(tmp_path.iterdir()) == []
+
+
+SEEN = [
+    ("jane.\u00addoe@exam\u200bple.com", "EMAIL_ADDRESS", "jane.doe@example.com"),
+    ("**jane**@example.com", "EMAIL_ADDRESS", "jane@example.com"),
+    ("jane\\_doe@example.com", "EMAIL_ADDRESS", "jane_doe@example.com"),
+    ("jane&#64;example.com", "EMAIL_ADDRESS", "jane@example.com"),
+    ("jane&#x40;exam&shy;ple.com", "EMAIL_ADDRESS", "jane@example.com"),
+    ("jane@exam<wbr>ple.com", "EMAIL_ADDRESS", "jane@example.com"),
+    ("j<span class='x'>ane</span>@example.com", "EMAIL_ADDRESS", "jane@example.com"),
+    ("`jane`@example.com", "EMAIL_ADDRESS", "jane@example.com"),
+    ("<b>4111</b> 1111 1111 1111", "CREDIT_CARD", "4111 1111 1111 1111"),
+    ("41**11** 1111 1111 1111", "CREDIT_CARD", "4111 1111 1111 1111"),
+    ("4111\u200c1111\u200c1111\u200c1111", "CREDIT_CARD", "4111111111111111"),
+    ("4111<br>1111<br/>1111 1111", "CREDIT_CARD", "4111 1111 1111 1111"),
+    ("4111  1111   1111\t1111", "CREDIT_CARD", "4111 1111 1111 1111"),
+    ("DE89 3704 0044\n0532 0130 00", "IBAN_CODE", "DE89 3704 0044 0532 0130 00"),
+    ("DE89 3704 0044\r\n> 0532 0130 00", "IBAN_CODE", "DE89 3704 0044 0532 0130 00"),
+    ("+49 *30* 901820", "PHONE_NUMBER", "+49 30 901820"),
+    ("+49 30\u00ad90\u00ad1820", "PHONE_NUMBER", "+49 30901820"),
+    ("93.184.<em>216</em>.34", "IP_ADDRESS", "93.184.216.34"),
+]
+
+
+@pytest.mark.parametrize(("written", "entity", "value"), SEEN)
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("Write to ", " today."), ("| ", " | x |"), ("line\n", "\nline")])
+def test_a_value_is_found_as_a_reader_sees_it_and_where_it_stands(
+    written: str, entity: str, value: str, before: str, after: str
+) -> None:
+    text = before + written + after
+    spans = [find for find in finds(text, [entity]) if find.value == value]
+    assert spans
+    assert any(written.strip("*`<b>").startswith(text[find.start : find.end][:3]) for find in spans)
+    left = text[: min(find.start for find in spans)] + text[max(find.end for find in spans) :]
+    assert finds(left, [entity]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111\n\n1111 1111",
+        "4111 | 1111 | 1111 | 1111",
+        "4111*1111*1111*1111",
+        "- 4111\n- 1111\n- 1111\n- 1111",
+        "1990\n1991\n1992\n1990",
+    ],
+)
+def test_what_a_reader_does_not_see_as_one_value_is_none(text: str) -> None:
+    assert finds(text, ["CREDIT_CARD"]) == []
+
+
+@given(st.text("ab@.*_`\\&;#<>/br\u00ad\u200b \n\t|é", max_size=60))
+def test_every_character_of_the_normal_form_stands_somewhere_in_the_text(text: str) -> None:
+    seen = normal_form(text)
+    if seen is None:
+        return
+    ends = [seen.span(place, place + 1) for place in range(len(seen.text))]
+    assert all(0 <= first < last <= len(text) for first, last in ends)
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(ends))
+    for character, (first, last) in zip(seen.text, ends, strict=True):
+        assert character == " " or last - first > 1 or text[first:last] == character

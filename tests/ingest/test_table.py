@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rag_pipeline.contracts.contract import Server
+from rag_pipeline.contracts.contract import Dialect, Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors import BrokenRow, Item, Row
 from rag_pipeline.ingest.connectors.table import Table
@@ -240,3 +240,48 @@ def test_the_version_of_a_file_changes_with_its_size_or_its_time(tmp_path: Path)
         os.utime(path, ns=(at, at))
         versions += [item.version for item in listed(table_at(path))]
     assert len(set(versions)) == 3
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "pipe")])
+def test_another_delimiter_is_named_and_read_when_the_contract_says_so(tmp_path: Path, delimiter: str, name: str) -> None:
+    content = f"id{delimiter}text\n1{delimiter}one, and more\n".encode()
+    with pytest.raises(Unreadable, match=f"no comma, but a {name}.*property: delimiter, value: {name}"):
+        csv(tmp_path, content)
+    table = Table(Server("table", "csv", tmp_path / "rows.csv", dialect=Dialect(delimiter)))
+    assert list(table.read(*listed(table))) == [{"id": "1", "text": "one, and more"}]
+
+
+def test_commas_where_the_contract_says_semicolons_are_named_too(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"id,text\n1,one\n")
+    table = Table(Server("table", "csv", tmp_path / "rows.csv", dialect=Dialect(";")))
+    with pytest.raises(Unreadable, match="no semicolon, but a comma"):
+        list(table.read(*listed(table)))
+
+
+def test_a_table_of_one_column_is_read(tmp_path: Path) -> None:
+    assert csv(tmp_path, b"text\none\n") == [{"text": "one"}]
+
+
+def test_another_quote_is_read_when_the_contract_says_so(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"id,text\n1,'one, and \"more\"'\n")
+    table = Table(Server("table", "csv", tmp_path / "rows.csv", dialect=Dialect(quote="'")))
+    assert list(table.read(*listed(table))) == [{"id": "1", "text": 'one, and "more"'}]
+
+
+@pytest.mark.parametrize(
+    "content", [b'[{"id": 1}, {"id": 2}]', b'\xef\xbb\xbf[\n {"id": 1}\n]\n', b'\n[ {"id": 1},\n{"id": 2}]']
+)
+def test_a_json_array_is_named_instead_of_each_of_its_lines_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(Unreadable, match=r"holds one JSON array .*jq -c '\.\[\]'"):
+        jsonl(tmp_path, content)
+
+
+def test_a_json_object_over_several_lines_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="one JSON object over several lines"):
+        jsonl(tmp_path, b'{\n  "id": 1\n}\n')
+
+
+def test_a_line_that_is_a_list_of_values_is_one_broken_row(tmp_path: Path) -> None:
+    first, second = jsonl(tmp_path, b'[1, 2]\n{"id": 1}\n')
+    assert isinstance(first, BrokenRow)
+    assert second == {"id": 1}

@@ -10,15 +10,19 @@ from pathlib import PurePosixPath
 
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import Unreadable
+from rag_pipeline.ingest.connectors import docx
 from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Row
-from rag_pipeline.ingest.connectors.html import Head, characters, without_metadata
+from rag_pipeline.ingest.connectors.html import Head, characters, without_what_is_no_text
+from rag_pipeline.ingest.connectors.pdf_forms import with_form_values
 from rag_pipeline.ingest.connectors.places.place import place_of
+from rag_pipeline.ingest.connectors.titles import title_of
 from rag_pipeline.ingest.connectors.unpacked import refuse_bomb
 
 TO_THE_LETTER = {".md", ".markdown", ".txt", ".text", ".rst"}
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 HTML = "text/html"
-PARSED = {".html": HTML, ".htm": HTML, ".pdf": "application/pdf", ".docx": DOCX}
+PDF = "application/pdf"
+PARSED = {".html": HTML, ".htm": HTML, ".pdf": PDF, ".docx": DOCX}
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _MAX_CONTROL_SHARE = 0.1
@@ -31,7 +35,7 @@ class Files(Connector):
     leads out of it or nowhere, a pipe) is listed and unreadable.
     """
 
-    reads = 2
+    reads = 3
 
     def __init__(self, server: Server) -> None:
         self._place, self._pattern = place_of(server), server.pattern or "**/*"
@@ -64,10 +68,10 @@ def _read(content: bytes, kind: str | None) -> tuple[str, str | None]:
     """Text and title."""
     if kind == HTML:
         page = characters(content, "", html=True)
-        text = parse(without_metadata(page), HTML)
-        return text, Head(page).title or _title(text)
+        text = parse(without_what_is_no_text(page), HTML)
+        return text, Head(page).title or title_of(text)
     text = parse(content, kind) if kind else decode(content)
-    return text, _title(text)
+    return text, title_of(text)
 
 
 def _is_document(path: PurePosixPath) -> bool:
@@ -101,22 +105,18 @@ def parse(content: bytes, media_type: str) -> str:
 
     if media_type == DOCX:
         refuse_bomb(content)
+        content = docx.ready(content)
     try:
         result = kreuzberg.extract_bytes_sync(
             content, media_type, config=kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False)
         )
     except Exception as error:  # kreuzberg raises its own, OSError and RuntimeError, all meaning the same
         raise Unreadable(f"not readable as {media_type} ({type(error).__name__}); is it corrupt or locked?") from error
-    if not result.content.strip():
+    text = str(result.content)
+    if media_type == DOCX:
+        text = docx.with_one_mark_a_note(text)
+    elif media_type == PDF:
+        text = with_form_values(text, content)
+    if not text.strip():
         raise Unreadable(f"no text found in this {media_type} (a scan without a text layer?)")
-    return str(result.content)
-
-
-def _title(text: str) -> str | None:
-    """`title:` of the front matter, else the first `#` heading among the first lines."""
-    for line in text.splitlines()[:60]:
-        if line.lower().startswith("title:"):
-            return line.split(":", 1)[1].strip().strip("\"'") or None
-        if line.startswith("#"):
-            return line.lstrip("#").strip() or None
-    return None
+    return text

@@ -103,6 +103,45 @@ _METADATA = re.compile(
 """What kreuzberg would put before the text, as a heading of its own; and a charset the text is no longer in."""
 
 
-def without_metadata(page: str) -> bytes:
-    """A page as UTF-8 for kreuzberg, without its head's title and metadata."""
-    return _METADATA.sub("", page).encode()
+_FORM = re.compile(r"<(/?)form(?=[\s/>])", re.IGNORECASE)
+_SVG = re.compile(r"<(/?)svg(?=[\s/>])[^<>]*>", re.IGNORECASE)
+_IMAGE = re.compile(r"""<img\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*>""", re.IGNORECASE)
+_DATA_URL = re.compile(
+    r"""(\s(?:src|srcset|href|xlink:href|poster|data|background)\s*=\s*)("\s*data:[^"]*"|'\s*data:[^']*'|data:[^\s>]*)""",
+    re.IGNORECASE,
+)
+_ALT = re.compile(r"""\salt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+
+
+def without_what_is_no_text(page: str) -> bytes:
+    """A page as UTF-8 for kreuzberg, which would take some of it for text, and leave out some that is.
+
+    Away go the head's title and metadata, drawings (`<svg>`) and pictures that lie inside the page itself (`data:`), whose
+    base64 would become text; of such a picture its description stays. Forms become plain blocks: ASP.NET and SharePoint
+    put a whole page into one, and kreuzberg leaves forms out.
+    """
+    page = _FORM.sub(r"<\1div", _without_drawings(_METADATA.sub("", page)))
+    return _DATA_URL.sub(r'\1""', _IMAGE.sub(_described, page)).encode()
+
+
+def _without_drawings(page: str) -> str:
+    """Without `<svg>` elements, which may hold others; one that is never closed loses its first tag only."""
+    kept: list[str] = []
+    depth, end = 0, 0
+    for tag in _SVG.finditer(page):
+        if not depth:
+            kept.append(page[end : tag.start()])
+            end = tag.end()
+        if tag[1]:
+            depth = max(0, depth - 1)
+            end = end if depth else tag.end()
+        elif not tag[0].endswith("/>"):
+            depth += 1
+    return "".join([*kept, page[end:]])
+
+
+def _described(image: re.Match[str]) -> str:
+    if not _DATA_URL.search(image[0]):
+        return image[0]
+    alt = _ALT.search(image[0])
+    return (alt[1] or alt[2] or alt[3] or "") if alt else ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from rag_pipeline.contracts.contract import Server
+from rag_pipeline.contracts.contract import Dialect, Server
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.base import BrokenRow, Connector, Item, Known, Row
 from rag_pipeline.ingest.connectors.places.place import Place, has_wildcard, place_of
@@ -26,10 +26,11 @@ class Table(Connector):
     However large: a local file is read where it lies, an object by way of a temporary copy.
     """
 
-    reads = 3
+    reads = 4
 
     def __init__(self, server: Server) -> None:
         self._form = server.format or ""
+        self._dialect = server.dialect
         self._place, self._name = _place_and_name(server)
         as_it_stands = server.path is not None and not server.pattern and server.path.is_file()
         self._many = has_wildcard(self._name) and not as_it_stands
@@ -42,7 +43,13 @@ class Table(Connector):
     def read(self, item: Item) -> Iterator[Row | BrokenRow]:
         with self._place.file(item.key) as path:
             try:
-                yield from {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}[self._form](path)
+                match self._form:
+                    case "csv":
+                        yield from _csv(path, self._dialect)
+                    case "parquet":
+                        yield from _parquet(path)
+                    case _:
+                        yield from _jsonl(path)
             except OSError as error:
                 raise Unreadable(f"cannot be read: {error.strerror or error}") from error
 
@@ -64,9 +71,13 @@ def _any(_: PurePosixPath) -> bool:
 def _jsonl(path: Path) -> Iterator[Row | BrokenRow]:
     """One object a line."""
     with path.open("rb") as file:
+        first = True
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
+            if first:
+                first = False
+                _check_lines(line)
             try:
                 row = json.loads(line.decode("utf-8-sig").rstrip(), object_pairs_hook=_object)
             except (ValueError, RecursionError) as error:
@@ -97,6 +108,22 @@ def _deep(line: bytes, row: Any) -> bool:
     return True
 
 
+def _check_lines(first: bytes) -> None:
+    """Raises `Unreadable` when a file holds one JSON value over several lines: each line would be refused by itself."""
+    text = first.removeprefix(b"\xef\xbb\xbf").strip()
+    if text.startswith(b"["):
+        try:
+            rows = json.loads(text)
+        except (ValueError, RecursionError):
+            rows = [{}]
+        if any(isinstance(row, dict) for row in rows):
+            raise Unreadable(
+                "holds one JSON array instead of an object a line; convert it: jq -c '.[]' array.json > rows.jsonl"
+            )
+    elif text == b"{":
+        raise Unreadable("holds one JSON object over several lines instead of an object a line; convert it with jq -c '.'")
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object. One that gives a field twice is refused: which value is meant nobody can know."""
     made = dict(pairs)
@@ -109,14 +136,38 @@ class _GivenTwice(ValueError):
     """A JSON object that gives a field twice."""
 
 
-def _csv(path: Path) -> Iterator[Row | BrokenRow]:
-    """RFC 4180 with a header line. A row with too many or too few fields is a broken one."""
+_DELIMITERS = {";": "semicolon", "\t": "tab", "|": "pipe", ",": "comma"}
+
+
+class OtherDelimiter(Unreadable):
+    """A CSV file whose header line is parted by another character than the contract says."""
+
+    def __init__(self, delimiter: str, wanted: str) -> None:
+        name = _DELIMITERS[delimiter]
+        super().__init__(
+            f"the header line has no {_DELIMITERS.get(wanted, repr(wanted))}, but a {name}: if that parts its columns, "
+            f"say so in the contract (servers: customProperties: property: delimiter, value: {name})"
+        )
+        self.delimiter = delimiter
+
+
+def _check_delimiter(header: list[str], wanted: str) -> None:
+    """Raises `OtherDelimiter` when the whole header line was read as one name that holds another usual delimiter."""
+    if len(header) == 1:
+        other = max(_DELIMITERS, key=lambda one: header[0].count(one))
+        if header[0].count(other) and other != wanted:
+            raise OtherDelimiter(other, wanted)
+
+
+def _csv(path: Path, dialect: Dialect) -> Iterator[Row | BrokenRow]:
+    """RFC 4180 with a header line, or the contract's dialect. A row with too many or too few fields is a broken one."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, strict=True, delimiter=dialect.delimiter, quotechar=dialect.quote)
             header = next(reader, None)
             if not header:
                 raise Unreadable("the file is empty; a CSV file starts with a line of column names")
+            _check_delimiter(header, dialect.delimiter)
             if len(set(header)) < len(header):
                 raise Unreadable("a column name stands twice in the header line")
             for fields in reader:
@@ -124,7 +175,7 @@ def _csv(path: Path) -> Iterator[Row | BrokenRow]:
                     continue
                 if len(fields) != len(header):
                     problem = f"has {len(fields)} fields, the header has {len(header)}"
-                    yield _broken(reader.line_num, problem, ",".join(fields).encode())
+                    yield _broken(reader.line_num, problem, dialect.delimiter.join(fields).encode())
                 else:
                     yield {name: value if value != "" else None for name, value in zip(header, fields, strict=True)}
     except UnicodeDecodeError as error:

@@ -90,10 +90,14 @@ def draft_contract(wish: Wish, secrets: Secrets, now: datetime, *, replace: bool
         raise _is_there(file)
     _check_owner(wish.owner)
     place = ", ".join(wish.places[:3])
-    server = _without_detours(read_server(Page(YamlFile(file, {"servers": [feed.entry]}, {}), source), (), table=""))
+    server = _server(feed, file, source)
     if wish.keys and server.connector in ("files", "web"):
         raise PipelineError("--key is for tables; a document's key is its path, a page's its address")
     sample = _look_at(server, source, secrets)
+    if sample.delimiter and not sample.rows:  # a CSV file that is written another way: read as it is, and drafted so
+        feed = feed.with_property("delimiter", sample.delimiter)
+        server = _server(feed, file, source)
+        sample = _look_at(server, source, secrets)
     if not sample.rows:
         raise why_nothing(sample, server, place)
     outline = _outline(wish, feed, source, sample, server, place, now)
@@ -120,6 +124,10 @@ def _name(wish: Wish, feed: Feed) -> tuple[str, Path]:
     if problem := source_name_problem(source):
         raise PipelineError(f"{source!r}: {problem}")
     return source, output or wish.contracts / f"{source}{SUFFIX}"
+
+
+def _server(feed: Feed, file: Path, source: str) -> Server:
+    return _without_detours(read_server(Page(YamlFile(file, {"servers": [feed.entry]}, {}), source), (), table=""))
 
 
 def _without_detours(server: Server) -> Server:

@@ -14,7 +14,7 @@ from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors.base import BrokenRow, Connector, Item, Row
 from rag_pipeline.ingest.connectors.files import Files
 from rag_pipeline.ingest.connectors.places import MIB, Place, place_of
-from rag_pipeline.ingest.connectors.table import Table
+from rag_pipeline.ingest.connectors.table import OtherDelimiter, Table
 from rag_pipeline.ingest.rows import as_text
 from rag_pipeline.progress import progress
 from rag_pipeline.settings import Secrets
@@ -50,6 +50,8 @@ class Sample:
     looked_at: int = 0
     """Files or pages."""
     listed: int = 0
+    delimiter: str = ""
+    """What parts the columns of CSV files, where it is not what they were read with."""
     whole: bool = False
     characters: int = 0
 
@@ -70,6 +72,8 @@ class Sample:
             self.too_large += 1
         else:
             self.unreadable += 1
+            if isinstance(error, OtherDelimiter):
+                self.delimiter = self.delimiter or error.delimiter
         self.problem = self.problem or str(error)
 
 

@@ -6,7 +6,7 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +36,11 @@ class Feed:
     entry: dict[str, Any]
     name: str
     rows: str
+
+    def with_property(self, name: str, value: Any) -> "Feed":
+        """The same feed, with one more custom property of its server."""
+        own = [*self.entry.get("customProperties", []), _property(name, value)]
+        return replace(self, entry=self.entry | {"customProperties": own})
 
 
 @dataclass(frozen=True, slots=True)

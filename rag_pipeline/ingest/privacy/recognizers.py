@@ -12,13 +12,14 @@ from functools import cache
 
 from rag_pipeline.ingest.privacy import finders
 from rag_pipeline.ingest.privacy.escapes import unescaped
+from rag_pipeline.ingest.privacy.normal_form import normal_form
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
     """A span of a text. `start` and `end` count characters; `value` is what stands there, with ASCII digits and dashes.
 
-    Where it stands there percent-encoded, `value` is what that means.
+    Where it stands there percent-encoded, or with marks in it, `value` is what that means to a reader.
     """
 
     start: int
@@ -31,9 +32,14 @@ class Find:
 def finds(text: str, entities: Sequence[str], regions: Sequence[str] = ()) -> list[Find]:
     """Every span of a text that holds one of `entities`, overlapping ones too, in no order. Time grows with the length only.
 
-    `regions` are the countries whose phone numbers are known without their prefix. A value broken over two lines is none.
+    `regions` are the countries whose phone numbers are known without their prefix. A value that only a reader sees, because
+    characters of no width, marks of emphasis, entities or the end of a line stand in it, is found where it stands.
     """
     found = list(_as_written(text, entities, regions))
+    if seen := normal_form(text):
+        for find in _as_written(seen.text, entities, regions):
+            start, end = seen.span(find.start, find.end)
+            found.append(replace(find, start=start, end=end))
     for word, at in unescaped(text):
         meant = _as_written(word, entities, regions)
         found += [replace(find, start=at[find.start], end=at[find.end]) for find in meant]

@@ -20,8 +20,11 @@ from rag_pipeline.errors import ContractError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.ingest.privacy.recognizers import Find, finds, international, unknown_regions
 
-_VERSION = 2
-"""Raise it when this module, `recognizers.py` or `escapes.py` finds or masks differently, and every item is read again."""
+_VERSION = 3
+"""Raise it when this module, `recognizers.py`, `normal_form.py` or `escapes.py` finds or masks differently.
+
+Every item is read again then.
+"""
 
 _MASK = re.compile(rf"(<(?:{'|'.join(ENTITIES)})(?::[0-9a-f]{{8}})?>|<KEY:[0-9a-f]{{16}}>)")
 

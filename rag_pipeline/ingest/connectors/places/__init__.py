@@ -7,9 +7,8 @@ from rag_pipeline.ingest.connectors.places.place import (
     Folder,
     Place,
     has_wildcard,
-    matches,
     place_of,
     too_large,
 )
 
-__all__ = ["MIB", "Content", "Entry", "Folder", "Place", "has_wildcard", "matches", "place_of", "too_large"]
+__all__ = ["MIB", "Content", "Entry", "Folder", "Place", "has_wildcard", "place_of", "too_large"]

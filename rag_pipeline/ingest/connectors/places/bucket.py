@@ -22,8 +22,9 @@ from rag_pipeline.contracts.contract import Limits
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors.base import Named
 from rag_pipeline.ingest.connectors.places.ahead import Ahead
-from rag_pipeline.ingest.connectors.places.place import MIB, Content, Entry, Wanted, matches, too_large
+from rag_pipeline.ingest.connectors.places.place import MIB, Content, Entry, Wanted, too_large
 from rag_pipeline.ingest.connectors.places.trouble import BAD_NAME, CREDENTIALS, Kind, alone, bad_name, is_trouble, told
+from rag_pipeline.ingest.connectors.places.walk import matches
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
+from rag_pipeline.ingest.connectors.places.walk import walk
 
 MIB = 1024 * 1024
 
@@ -78,19 +78,6 @@ def has_wildcard(name: str) -> bool:
     return any(character in name for character in "*?[")
 
 
-def matches(key: PurePosixPath, pattern: str) -> bool:
-    """Whether a relative path is one `Path.glob` finds by this pattern; `**` at its end means every file below."""
-    return _match(key.parts, tuple(part for part in pattern.split("/") if part))
-
-
-def _match(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return _match(parts, pattern[1:]) or (bool(parts) and _match(parts[1:], pattern))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _match(parts[1:], pattern[1:])
-
-
 def too_large(size_bytes: int, max_bytes: int) -> Unreadable:
     return Unreadable(f"larger than {max_bytes / MIB:g} MiB ({size_bytes:,} bytes); split it, or raise maxMegabytes")
 
@@ -106,12 +93,14 @@ class Folder:
     def entries(self, pattern: str, wanted: Wanted) -> Iterator[Entry]:
         if self._confined:
             self._check()
-        root = self._path.resolve()
-        for path in sorted(self._path.glob(pattern)):
-            if not wanted(PurePosixPath(path.relative_to(self._path))) or path.is_dir() or not os.path.lexists(path):
-                continue
-            if problem := _problem(path, root if self._confined else None):
+        root = self._path.resolve() if self._confined else None
+        for path, problem in walk(self._path, pattern, root):
+            if problem:  # a folder nobody may go into: the files that were below it must not vanish without a word
                 yield self._entry_of_none(path, problem)
+            elif not wanted(PurePosixPath(path.relative_to(self._path))):
+                continue
+            elif trouble := _problem(path, root):
+                yield self._entry_of_none(path, trouble)
             else:
                 yield self._entry(path)
 
@@ -148,8 +137,13 @@ class Folder:
             raise SourceUnavailable(f"{self._path}: permission denied; let this user read it")
 
     def _entry(self, path: Path) -> Entry:
+        """Its version is all that the system tells for free about a change.
+
+        Size and time of change alone can stay as they were while the content changes (rsync -t, tar with a fixed time,
+        reproducible builds); nobody can set back the time at which the inode changed.
+        """
         stat = path.stat()
-        return Entry(self._key(path), f"{stat.st_size}:{stat.st_mtime_ns}")
+        return Entry(self._key(path), f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}")
 
     def _entry_of_none(self, path: Path, problem: str) -> Entry:
         """Something that has the name of a file and cannot be read as one: listed, so that it is told."""

@@ -1,12 +1,12 @@
 """From a fetched page to a row: its version, whether it wants to be found, its text in the charset it says it has."""
 
-import re
 from datetime import timedelta
 
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.base import Row
 from rag_pipeline.ingest.connectors.files import decode, parse
-from rag_pipeline.ingest.connectors.html import AGENT, HEAD_BYTES, Head, characters, codec_of, without_metadata
+from rag_pipeline.ingest.connectors.html import AGENT, HEAD_BYTES, Head, characters, codec_of, without_what_is_no_text
+from rag_pipeline.ingest.connectors.titles import title_of
 from rag_pipeline.ingest.connectors.web.fetch import Answer, http_date
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
@@ -74,7 +74,7 @@ def row_of(key: str, answer: Answer) -> Row:
     title = ""
     if answer.media_type in _HTML:
         page = characters(content, answer.charset, html=True)
-        text, title = parse(without_metadata(page), "text/html"), Head(page).title
+        text, title = parse(without_what_is_no_text(page), "text/html"), Head(page).title
     elif answer.media_type in _TEXT:
         text = decode(characters(content, answer.charset, html=False).encode())
     else:
@@ -82,13 +82,8 @@ def row_of(key: str, answer: Answer) -> Row:
     return {
         "path": key,
         "text": text,
-        "title": title or _first_heading(text) or key,
+        "title": title or title_of(text) or key,
         "uri": str(answer.url),
         "modified_at": http_date(answer.last_modified),
         "media_type": answer.media_type,
     }
-
-
-def _first_heading(text: str) -> str:
-    match = re.search(r"(?m)^#{1,6}[ \t]+(\S.*)$", text)
-    return match[1].strip() if match else ""

@@ -1,0 +1,62 @@
+"""What comes from a feed is shown in the UI as text, whatever it looks like."""
+
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from rag_pipeline.defs.present import plain, table
+
+HOSTILE = [
+    "[click](https://evil.example)",
+    "![x](https://evil.example/pixel.png)",
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "<https://evil.example>",
+    "**bold** and _slanted_ and ~~gone~~ and `code`",
+    "a | b | c",
+    "line one\nline two\r\n# three",
+    "back\\slash \\[not](a-link)",
+    "&lt;b&gt; &#60;i&#62;",
+    "[ref]: https://evil.example",
+    "\x1b[2J\x07bell",
+    "snake_case_name and __init__.py",
+]
+
+
+def texts(markdown: str) -> tuple[set[str], str]:
+    """The kinds of inline token beside text, and the text a reader sees."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    children = [child for token in parser.parse(markdown) for child in token.children or ()]
+    return {child.type for child in children} - {"text", "text_special"}, "".join(child.content for child in children)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_cell_shows_the_text_and_is_no_markup(text: str) -> None:
+    kinds, shown = texts(plain(text))
+    assert kinds == set()
+    assert shown.strip() == "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+@pytest.mark.parametrize(
+    "text", ["https://evil.example/a", "see www.evil.example", "mail bob@evil.example", "HTTP://EVIL.example"]
+)
+def test_an_address_is_not_made_a_link(text: str) -> None:
+    markdown = plain(text)
+    assert not re.search(r"[a-z]://|www\.|[^\\]@", markdown, re.IGNORECASE)
+    assert texts(markdown) == (set(), text)
+
+
+def test_names_of_the_project_look_as_they_are() -> None:
+    for name in ("python_library", "handbook/leave.md", "20261129-021500-1a2b3c4d", "+245 -0", "nDCG@10 0.5"):
+        assert texts(plain(name)) == (set(), name)
+    assert plain("python_library/a-b.md") == "python_library/a-b.md"
+
+
+def test_a_table_keeps_its_columns_whatever_the_cells_hold() -> None:
+    found = table(("key", "why"), [(text, "x") for text in HOSTILE]).value
+    assert found is not None
+    parser = MarkdownIt("commonmark").enable("table")
+    rows = [token for token in parser.parse(found) if token.type == "tr_open"]
+    cells = [token for token in parser.parse(found) if token.type == "td_open"]
+    assert (len(rows), len(cells)) == (len(HOSTILE) + 1, 2 * len(HOSTILE))
