@@ -101,18 +101,8 @@ def by_hand(settings: Settings, job: str, config: dict[str, Any]) -> Ran:
     definitions = build(settings)
     need_room(settings.home, _LITTLE)
     dagster_home = prepare_dagster_home(settings)
-    _show_our_log()
-    with exclusive(settings.home, "refresh", wait_s=_WAIT_S), dg.DagsterInstance.get() as instance:
-        result = definitions.resolve_job_def(job).execute_in_process(
-            instance=instance,
-            run_config={
-                "ops": {STEPS[job]: {"config": config}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-            raise_on_error=False,
-            tags={COMMAND: job},
-        )
-        return _ran(result, settings.home, dagster_home)
+    run_config = {"ops": {STEPS[job]: {"config": config}}}
+    return _execute(settings, dagster_home, definitions.resolve_job_def(job), None, run_config, job)
 
 
 def collect(settings: Settings, *, dry_run: bool) -> dict[str, Any]:
@@ -173,6 +163,18 @@ def _run(
     keys = sorted(job.asset_layer.selected_asset_keys & wanted)
     if not keys:
         job, keys = definitions.resolve_implicit_global_asset_job_def(), sorted(wanted)
+    return _execute(settings, dagster_home, job, keys, config, command)
+
+
+def _execute(
+    settings: Settings,
+    dagster_home: Path,
+    job: dg.JobDefinition,
+    keys: list[dg.AssetKey] | None,
+    config: dict[str, Any],
+    command: str,
+) -> Ran:
+    """Execute a job here, as the only one at work on this home; `keys`: the assets of it, all if None."""
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     _show_our_log()
     with (

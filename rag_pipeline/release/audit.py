@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from rag_pipeline.errors import ReleaseError
+from rag_pipeline.errors import LakeError, ReleaseError
 from rag_pipeline.files import exclusive
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.release.audit_rows import (
@@ -51,7 +51,7 @@ def standing(home: Path, name: str) -> Standing:
     try:
         pointer, told = read_channel(home, name), moves(home, name)
         found = _held_against(home, name, pointer, told)
-    except ReleaseError as error:
+    except (ReleaseError, LakeError) as error:
         return Standing(None, trouble=str(error))
     if found.channel and not found.trouble and (problem := unproved(home, name, found.channel)):
         return Standing(None, trouble=problem)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import at_promotion
+from rag_pipeline.evaluate.seal import key_name
 from rag_pipeline.release.channels import Channel
+from rag_pipeline.settings import seal_key
 
 
 def unproved(home: Path, name: str, channel: Channel) -> str:
@@ -25,7 +27,23 @@ def _is_kept(home: Path, channel: Channel) -> bool:
     if found:
         return (found.release, found.release_fingerprint) == (channel.release, channel.fingerprint)
     folder = home / "evidence" / channel.fingerprint
-    return any(_older(path.read_bytes(), channel) for path in folder.glob("*.json")) if folder.is_dir() else False
+    contents = [path.read_bytes() for path in folder.glob("*.json")] if folder.is_dir() else []
+    return any(_older(content, channel) or _of_another_key(content, channel) for content in contents)
+
+
+def _of_another_key(content: bytes, channel: Channel) -> bool:
+    """Evidence from before `RAG_SEAL_KEY` was set, or changed: a new key must not make production unbelievable.
+
+    Sealed without a key its seal can be made again. Of one that was sealed with a key that is not here any more, the audit
+    row's word is all there is.
+    """
+    try:
+        found = Evidence.model_validate_json(content)
+    except ValueError:
+        return False
+    if (found.release, found.release_fingerprint, found.seal) != (channel.release, channel.fingerprint, channel.evidence):
+        return False
+    return found.key != key_name(seal_key()) and (bool(found.key) or not found.seal_problem(""))
 
 
 def _older(content: bytes, channel: Channel) -> bool:

@@ -70,6 +70,13 @@ class Night:
         with (self.workspace.root / "command.log").open("ab") as log:
             return _started([sys.executable, "-c", _code(words)], self.environment, log)
 
+    def tried(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """A `rag` command to its end, whatever that is; `environment` on top of the workspace's."""
+        command = [sys.executable, "-c", _code(words)]
+        return subprocess.run(
+            command, env={**self.environment, **environment}, capture_output=True, text=True, check=False, timeout=600
+        )
+
     def says(self, *words: str) -> str:
         """What a `rag` command prints."""
         command = [sys.executable, "-c", _code(words)]
