@@ -39,6 +39,7 @@ from rag_pipeline.index.manifest import (
     all_manifests,
     chroma_version,
     damaged_files,
+    holds_nothing,
     next_sequence,
 )
 from rag_pipeline.index.prove import Expected, expect, prove
@@ -274,7 +275,7 @@ def _staging(releases: Path, now: datetime, wanted: str) -> Iterator[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not holds_nothing(path))
 
 
 def _sealed(path: Path, staging: Path) -> FileEntry:

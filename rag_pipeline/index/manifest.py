@@ -217,15 +217,25 @@ def release_folders(releases: Path) -> list[Path]:
     return sorted(path for path in releases.iterdir() if (path / FILE).is_file() and not path.name.startswith("."))
 
 
+def holds_nothing(path: Path) -> bool:
+    """Whether a file is the lock of a lexical index: a thread of tantivy's reader may leave one when all else is closed.
+
+    It is empty, and part of no release: neither sealed, nor damage, nor somebody else's.
+    """
+    return path.name in (".tantivy-meta.lock", ".tantivy-writer.lock") and not path.is_symlink() and not path.stat().st_size
+
+
 def foreign_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """Files in a release's folder that its manifest does not name: somebody else's."""
-    every = (path.relative_to(release).as_posix() for path in release.rglob("*") if not path.is_dir() or path.is_symlink())
+    files = (path for path in release.rglob("*") if not path.is_dir() or path.is_symlink())
+    every = (path.relative_to(release).as_posix() for path in files if not holds_nothing(path))
     return tuple(sorted(set(every) - manifest.files.keys() - {FILE}))
 
 
 def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name."""
-    found = {path.relative_to(release).as_posix(): path for path in release.rglob("*") if not path.is_dir()}
+    files = (path for path in release.rglob("*") if not path.is_dir() and not holds_nothing(path))
+    found = {path.relative_to(release).as_posix(): path for path in files}
     found.pop(FILE, None)
     both = manifest.files.keys() & found.keys()
     with ThreadPoolExecutor(4) as threads:  # hashing leaves the interpreter free, and a promotion waits for it

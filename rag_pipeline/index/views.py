@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.index.manifest import Manifest, holds_nothing
 from rag_pipeline.ours import ALIVE, VIEW, VIEW_LOCK, found, remove
 
 
@@ -43,7 +43,8 @@ def intact_view(home: Path, manifest: Manifest, folder: str) -> Iterator[Path]:
 def _damaged(view: Path, manifest: Manifest, folder: str) -> list[str]:
     """Files of a view that are not the manifest's; one too many may be a journal, which SQLite would replay."""
     wanted = {name: entry for name, entry in manifest.files.items() if name.startswith(f"{folder}/")}
-    there = {f"{folder}/{path.relative_to(view).as_posix()}": path for path in view.rglob("*") if path.is_file()}
+    files = (path for path in view.rglob("*") if path.is_file() and not holds_nothing(path))
+    there = {f"{folder}/{path.relative_to(view).as_posix()}": path for path in files}
     odd = wanted.keys() ^ there.keys()
     return sorted(odd | {name for name in wanted.keys() & there.keys() if not wanted[name].is_of(there[name])})
 

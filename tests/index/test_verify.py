@@ -11,9 +11,10 @@ import pytest
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index import lexical
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.contents import FILE as CHUNKS
-from rag_pipeline.index.manifest import FILE, Manifest, all_manifests, damaged_files, read_manifest
+from rag_pipeline.index.manifest import FILE, Manifest, all_manifests, damaged_files, foreign_files, read_manifest
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.index.verify import verify_release
 from tests.corpus.small import NOW, build, release_of, store_vectors, unit_vectors
@@ -250,3 +251,12 @@ def test_a_build_never_opens_the_chunks_of_a_release_that_is_damaged(tmp_path: P
     assert second.origin.base is None
     assert "damaged" in second.origin.rebuilt_because
     assert verify_release(tmp_path, second.id) == ()
+
+
+def test_a_lock_that_a_reader_of_words_left_is_no_damage_and_one_that_holds_bytes_is(release: Path) -> None:
+    manifest = read_manifest(release)
+    lock = writable(release / lexical.FOLDER) / ".tantivy-meta.lock"
+    lock.touch()
+    assert damaged_files(release, manifest) == foreign_files(release, manifest) == ()
+    lock.write_bytes(b"x")
+    assert damaged_files(release, manifest) == foreign_files(release, manifest) == ("lexical/.tantivy-meta.lock",)
