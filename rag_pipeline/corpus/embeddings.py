@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rag_pipeline.corpus.canary import Canary, spread, trusted
 from rag_pipeline.corpus.model import Encoder, Model, usable
-from rag_pipeline.corpus.sound import vector_rows
+from rag_pipeline.corpus.sound import unsound_vectors, vector_rows
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.files import exclusive
 from rag_pipeline.lake import Table, collected, fingerprint_rows
@@ -73,9 +73,17 @@ def _canary(table: Table, home: Path, model: Model, known: pl.DataFrame) -> Cana
     here = pl.col("chunk_id").is_in(chosen["chunk_id"].implode())
     texts = chunks_table(home).scan().filter(here).select("text_hash", "text").pipe(collected)
     stored = pl.col("text_hash").is_in(chosen["text_hash"].implode()) & (pl.col("model") == model.fingerprint)
-    vectors = table.scan().filter(stored).select("text_hash", "vector").pipe(collected).unique("text_hash")
+    vectors = _sound(table.scan().filter(stored).pipe(collected)).unique("text_hash")
     rows = texts.join(vectors, on="text_hash", how="inner")
     return Canary("the texts embedded before", rows["text"].to_list(), np.array(rows["vector"].to_list(), dtype=np.float32))
+
+
+def _sound(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without vectors that are not what was written: they say nothing of the model, and whoever builds with them is told."""
+    whole = pa.Table.from_batches(rows.to_arrow().combine_chunks().to_batches())
+    return (
+        rows.filter(pl.concat([pl.Series(~unsound_vectors(batch)) for batch in whole.to_batches()])) if rows.height else rows
+    )
 
 
 def _texts(home: Path) -> pl.DataFrame:

@@ -49,6 +49,12 @@ def heads_table(home: Path) -> Table:
     return Table(home / "lake" / "evidence", _HEADS)
 
 
+def heal_heads(home: Path) -> None:
+    """Go back from a commit that a power cut took: evidence without its row counts as none, and is measured again."""
+    with exclusive(home / "evidence", "keep", wait_s=60):
+        heads_table(home).heal()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The newest evidence on a release, and why it does not count, if it does not."""
@@ -66,7 +72,6 @@ def keep(home: Path, evidence: Evidence, lists: Lists) -> Evidence:
     """
     folder = home / "evidence" / evidence.release_fingerprint
     with exclusive(home / "evidence", "keep", wait_s=60):
-        heads_table(home).heal()
         head, names = _head(home, evidence.release_fingerprint), [path.name for path in _ours(folder)]
         data = packed(lists)
         kept = evidence.model_copy(

@@ -117,10 +117,12 @@ def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFra
     wanted = pa.array(chunks["text_hash"].unique().to_list(), pa.string())
     found = []
     for file in _files(home, model):
-        if pc.any(pc.is_in(file.to_table(columns=["text_hash"])["text_hash"], value_set=wanted)).as_py():
-            batches = (batch.select(_VECTOR.names) for batch in _batches(home, file))
-            found += [batch.filter(pc.is_in(batch["text_hash"], value_set=wanted)) for batch in batches]
-    vectors = pl.DataFrame(pa.Table.from_batches(found, _VECTOR)).unique("text_hash")
+        held = file.to_table(columns=["text_hash"])["text_hash"].cast(pa.string())  # joined files hold views
+        if pc.any(pc.is_in(held, value_set=wanted)).as_py():
+            for batch in _batches(home, file):
+                rows = pa.Table.from_batches([batch]).select(_VECTOR.names).cast(_VECTOR)
+                found.append(rows.filter(pc.is_in(rows["text_hash"], value_set=wanted)))
+    vectors = pl.DataFrame(pa.concat_tables([_VECTOR.empty_table(), *found])).unique("text_hash")
     frame = chunks.join(vectors, on="text_hash", how="left", maintain_order="left")
     _all_there(frame["vector"].null_count())
     return frame

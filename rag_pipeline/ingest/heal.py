@@ -1,21 +1,18 @@
-"""A source's tables after a power cut: back to the version before a commit that was lost, and everything read again."""
+"""A source's tables after a power cut: back to the version before a commit that was lost.
+
+What is missing then is found like any other loss: the listing is held against what the tables hold, item by item.
+"""
 
 from rag_pipeline.ingest.tables import LISTING, SourceTables
 
 
 def heal_source(tables: SourceTables) -> list[str]:
-    """What was lost of a source's tables, in words. Its next load reads every item again, since none is known to be stored.
+    """What was lost of a source's tables, in words.
 
     For whoever holds the lock of the source. Raises `LakeError` where going back is for a person to decide.
     """
-    stored = (tables.documents, tables.quarantine, tables.listing)
-    if any(table.lost() for table in stored):  # the listing first: killed in between, nothing may look as if it was read
-        told = [tables.listing.heal()]
-        read_again(tables)
-        told += [tables.documents.heal(), tables.quarantine.heal()]
-    else:
-        told = []
-    return [says for says in (*told, tables.loads.heal()) if says]
+    healed = (table.heal() for table in (tables.documents, tables.quarantine, tables.listing, tables.loads))
+    return [says for says in healed if says]
 
 
 def read_again(tables: SourceTables) -> None:

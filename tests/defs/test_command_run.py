@@ -15,6 +15,7 @@ from rag_pipeline.defs.dead_runs import SENSOR
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.run import load
 from tests.conftest import Workspace, files_contract
+from tests.pipeline.conftest import FLOORS
 
 TIMELINE = """
 query ($from: Float!) {
@@ -49,7 +50,8 @@ def seen_by_the_daemon(instance: dg.DagsterInstance, location: str, at: float) -
 
 def test_a_command_s_run_is_on_the_timeline_below_the_code_location_that_is_loaded(workspace: Workspace) -> None:
     workspace.contract("handbook", files_contract(workspace.pages({"leave.md": "# Leave\n\nThirty days each year.\n"})))
-    workspace.policy({})
+    workspace.golden("questions", {"how many days of leave": ["handbook/leave.md"]})
+    workspace.policy({"questions": FLOORS})
     prepare_dagster_home(workspace.settings)
     with dg.DagsterInstance.get() as instance:
         first = load(workspace.settings, "handbook").run_id

@@ -14,6 +14,7 @@ from dagster._scheduler.scheduler import launch_scheduled_runs
 
 from rag_pipeline.defs.home import prepare_dagster_home
 from tests.conftest import Workspace, files_contract
+from tests.pipeline.conftest import FLOORS
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -38,7 +39,8 @@ def test_a_schedule_runs_once_in_a_night_on_which_the_clocks_change(
     midnight, instead, apart = NIGHTS[night]
     paced(workspace, "wiki", value=1, unit="d", scheduler="cron", schedule="30 2 * * *")
     paced(workspace, "tickets", value=6, unit="h")
-    workspace.policy({})
+    workspace.golden("questions", {"how many days of leave": ["handbook/leave.md"]})
+    workspace.policy({"questions": FLOORS})
     for name, value in {**workspace.environment, "RAG_SCHEDULES": "on", "RAG_TIMEZONE": "Europe/Berlin"}.items():
         monkeypatch.setenv(name, value)
     prepare_dagster_home(workspace.settings)

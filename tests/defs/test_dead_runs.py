@@ -14,6 +14,7 @@ from rag_pipeline.files import exclusive
 from rag_pipeline.summary import status_now
 from tests.conftest import Workspace, files_contract
 from tests.defs.records import STARTED, kill, messages, record, status_of, worked_on
+from tests.pipeline.conftest import FLOORS
 
 FAILED = dg.DagsterRunStatus.FAILURE
 
@@ -31,7 +32,8 @@ DIES_IN = [STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING,
 def pages(workspace: Workspace) -> Workspace:
     """One source of one page; nothing was loaded yet."""
     workspace.contract("handbook", files_contract(workspace.pages({"leave.md": "# Leave\n\nThirty days each year.\n"})))
-    workspace.policy({})
+    workspace.golden("questions", {"how many days of leave": ["handbook/leave.md"]})
+    workspace.policy({"questions": FLOORS})
     prepare_dagster_home(workspace.settings)
     return workspace
 

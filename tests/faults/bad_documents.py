@@ -162,7 +162,11 @@ KINDS = {
     "a link that leads nowhere": odd(lambda path: path.symlink_to("gone.md"), "is a link that leads nowhere"),
     "a loop of links": odd(circle, "is a link that leads nowhere, or to itself"),
     "a link to itself": odd(lambda path: path.symlink_to(path), "is a link that leads nowhere, or to itself"),
-    "a loop of folders": Kind(PAGES, lambda folder: (folder.path / "up").symlink_to(folder.path)),
+    "a loop of folders": Kind(
+        PAGES,
+        lambda folder: (folder.path / "up").symlink_to(folder.path),
+        told=(Told("is a link to a folder around it", item="up", kind="unreadable"),),
+    ),
     "a pipe that nobody writes to": odd(os.mkfifo, "is no file (a pipe, socket or device)"),
     "a socket": odd(listen, "is no file (a pipe, socket or device)"),
     "a device that never ends": odd(

@@ -10,6 +10,7 @@ import pytest
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.run import Ran
+from rag_pipeline.errors import LakeError
 from rag_pipeline.ingest.loads import loads_in_order
 from rag_pipeline.ingest.tables import LISTING
 from rag_pipeline.release.channels import serving
@@ -125,17 +126,16 @@ def test_a_document_that_a_lost_commit_had_removed_goes_again(feed: Feed) -> Non
     (feed.folder / "b.jsonl").unlink()
     feed.load()
     drop_last_commit(path_of(feed, "documents"))
-    assert set(feed.documents()) == {"stays", "goes"}
     assert feed.load().removed == ("reviews/goes",)
 
 
 def test_the_collection_between_loss_and_load_hides_nothing(feed: Feed) -> None:
-    """It compacts tables and so gives them a higher version than the one that was lost."""
+    """It would compact the table, and so give it a higher version than the one that was lost."""
     three_nights(feed)
     before = state(feed)
     drop_last_commit(path_of(feed, "documents"))
-    feed.tables.documents.tidy(30)
-    feed.tables.documents.tidy(30)
+    with pytest.raises(LakeError, match="lost a commit"):
+        feed.tables.documents.tidy(30)
     assert feed.load().items_lost > 0
     assert state(feed) == before
 
@@ -162,7 +162,6 @@ def test_retention_is_no_loss(workspace: Workspace) -> None:
     report = news.load(8)
     assert (report.purged, report.items_lost, report.items_read) == (0, 0, 0)
     drop_last_commit(workspace.home / "lake" / "documents" / "news")
-    assert news.keys() == {"old", "new"}
     assert (news.load(8).purged, news.keys()) == (1, {"new"}), "what a lost commit brought back is removed again"
     assert news.load(8).items_lost == 0
 

@@ -215,7 +215,7 @@ def test_a_candidate_that_failed_its_evaluation_comes_through_no_door(refused: W
 def test_without_evidence_the_door_is_closed_and_with_it_the_same_door_opens(ready: Workspace, door: str) -> None:
     evidence, aside = ready.home / "evidence" / candidate(ready).fingerprint, ready.root / "aside"
     evidence.rename(aside)
-    closed(ready, f"{door}, without evidence", AFTERWARDS[door], "there is no evidence on this release; evaluate it first")
+    closed(ready, f"{door}, without evidence", AFTERWARDS[door], "there is no evidence on this release that counts")
     aside.rename(evidence)
     opened(ready, AFTERWARDS[door])
 

@@ -30,7 +30,8 @@ from rag_pipeline.index.build import build_release, rebuild_release
 from rag_pipeline.index.manifest import Manifest, ModelEntry, read_manifest
 from rag_pipeline.index.retrieve import encoder_for
 from rag_pipeline.index.verify import verify_release
-from rag_pipeline.release.channels import Channel, move_channel
+from rag_pipeline.release.audit import move_and_record
+from rag_pipeline.release.channels import Channel
 from rag_pipeline.release.serving import ChannelReader
 from tests.conftest import Workspace
 from tests.corpus.small import NOW, CountingEncoder, SmallModel, bag_of_words, chunker, recipe, release_of, store_documents
@@ -114,9 +115,9 @@ def test_a_reader_that_follows_a_channel_gets_no_other_encoder_either(desk: Desk
         by="t",
         why="t",
         run_id="r",
-        outcome="passed",
+        action="overridden",
     )
-    move_channel(desk.home, "production", move, expected=None)
+    move_and_record(desk.home, "production", move, expected=None)
     with ChannelReader(desk.home) as reader:
         assert reader.encoder(SmallModel()).queries(["a"]).shape == (1, 256)  # type: ignore[arg-type]
         with pytest.raises(PipelineError, match="does not give the vectors of release"):

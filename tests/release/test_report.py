@@ -14,6 +14,7 @@ from rag_pipeline.cli import app
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.evaluate.evidence import Example, LatencyEvidence, Passage, Unresolved
 from rag_pipeline.files import write_json
+from rag_pipeline.home import claim_home
 from rag_pipeline.release.policy import Policy, read_policy
 from rag_pipeline.release.report import ReportFacts, not_evaluated, render, write_report
 from rag_pipeline.release.report.charts import Point
@@ -301,6 +302,7 @@ def test_rag_report_writes_the_page_and_says_where(workspace: Workspace, monkeyp
     workspace.contract("handbook", files_contract(workspace.pages({"a.md": "# A\n\ncats"})))
     workspace.golden("docs", {"cats": ["handbook/a.md"]})
     workspace.policy({"docs": {"floors": {"nDCG@10": 0.1}}})
+    claim_home(workspace.settings)
     released(workspace.home)
     told = CliRunner().invoke(app, ["report", "--release", "new", "--json"])
     assert told.exit_code == 0, told.output

@@ -12,7 +12,8 @@ from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.alerts.cause import Cause, Findings
 from rag_pipeline.release.alerts.causes import causes_on_disk
 from rag_pipeline.release.alerts.verdicts import WATCH, last_verdict, note_verdict
-from rag_pipeline.release.channels import Channel
+from rag_pipeline.release.audit import audit_held, record
+from rag_pipeline.release.channels import Channel, read_channel, write_pointer
 from tests.conftest import Workspace, files_contract
 
 NOW = datetime(2026, 11, 29, 3, tzinfo=UTC)
@@ -38,9 +39,13 @@ def office(workspace: Workspace) -> Workspace:
 
 
 def serve(workspace: Workspace, release: str = SERVES, **more: Any) -> None:
-    move = {"release": release, "fingerprint": "b", "previous": None, "sequence": 1, "at": NOW - timedelta(days=1)}
-    channel = Channel(**move, by="nightly", why="refresh", run_id="r", **more)
-    write_json(workspace.home / "channels/production.json", channel.model_dump(mode="json"))
+    before = read_channel(workspace.home, "production")
+    place = {"previous": before.release if before else None, "sequence": before.sequence + 1 if before else 1}
+    move = {"release": release, "fingerprint": "b", "at": NOW - timedelta(days=1), "action": "overridden", **place, **more}
+    channel = Channel(**move, by="nightly", why="refresh", run_id="r")
+    with audit_held(workspace.home):
+        record(workspace.home, "production", channel)
+        write_pointer(workspace.home, "production", channel)
 
 
 def load(workspace: Workspace, now: datetime = NOW) -> None:
