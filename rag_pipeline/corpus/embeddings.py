@@ -80,10 +80,8 @@ def _canary(table: Table, home: Path, model: Model, known: pl.DataFrame) -> Cana
 
 def _sound(rows: pl.DataFrame) -> pl.DataFrame:
     """Without vectors that are not what was written: they say nothing of the model, and whoever builds with them is told."""
-    whole = pa.Table.from_batches(rows.to_arrow().combine_chunks().to_batches())
-    return (
-        rows.filter(pl.concat([pl.Series(~unsound_vectors(batch)) for batch in whole.to_batches()])) if rows.height else rows
-    )
+    sound = [pl.Series(~unsound_vectors(batch)) for batch in rows.to_arrow().combine_chunks().to_batches()]
+    return rows.filter(pl.concat(sound)) if sound else rows
 
 
 def _texts(home: Path) -> pl.DataFrame:
