@@ -128,11 +128,6 @@ def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evid
             continue
         if found.seal == seal and path.name == _name(found) and found.intact:
             return found
-    if seal:
-        log.info(
-            "the evidence %s was promoted on is gone or of an older pipeline: nothing is compared with it",
-            release_fingerprint,
-        )
     return None
 
 

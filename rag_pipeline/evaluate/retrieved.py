@@ -65,8 +65,11 @@ def packed(lists: Lists) -> bytes:
 
 def unpacked(data: bytes) -> Lists:
     """What a file's bytes hold; they are known to be the ones that were written."""
+    from pyarrow import parquet
+
     lists: Lists = {}
-    for (name, side), rows in pl.read_parquet(io.BytesIO(data)).group_by("golden_set", "side"):
+    table = pl.DataFrame(parquet.read_table(io.BytesIO(data)))
+    for (name, side), rows in table.group_by("golden_set", "side"):
         queries = rows["query_id"].to_list()
         lists[str(name), "candidate" if side == "candidate" else "production"] = Retrieved(
             documents=dict(zip(queries, rows["documents"].to_list(), strict=True)),

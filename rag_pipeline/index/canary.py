@@ -10,7 +10,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.vectors import few_with_vectors, matrix
-from rag_pipeline.lake import collected
+from rag_pipeline.lake import collected, scan_file
 
 log = logging.getLogger("rag_pipeline")
 
@@ -34,7 +34,7 @@ def canary_of(home: Path, manifest: Manifest) -> Canary | None:
             raise ReleaseError(
                 f"the {FILE} of {manifest.id} is not the one it was built with; `rag verify {manifest.id} --repair`"
             )
-        rows = pl.read_parquet(release / FILE)
+        rows = scan_file(release / FILE).pipe(collected)
     else:
         try:
             rows = _chosen(home, contents(release, manifest), manifest.model.fingerprint)

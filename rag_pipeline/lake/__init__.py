@@ -7,6 +7,7 @@ This package knows no table by name: each stage declares its own schemas. Whoeve
 
 from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows
 from rag_pipeline.lake.fingerprints import fingerprint_rows
+from rag_pipeline.lake.log import tables_aside
 from rag_pipeline.lake.table import OP, Table, all_tables
 from rag_pipeline.lake.wall import collected, guarded, in_batches, scan_file, written
 
@@ -23,5 +24,6 @@ __all__ = [
     "in_batches",
     "readable_rows",
     "scan_file",
+    "tables_aside",
     "written",
 ]
