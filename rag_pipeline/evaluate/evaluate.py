@@ -15,7 +15,7 @@ from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence
-from rag_pipeline.evaluate.evidence_store import keep, newest, read_lists
+from rag_pipeline.evaluate.evidence_store import heal_heads, keep, newest, read_lists
 from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
@@ -114,6 +114,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     for golden in evaluation.golden_sets:
         refuse_unquoted(golden, evaluation.measured(golden), f"golden set {golden.name}, by gate.yaml")
     evaluations_table(evaluation.home).heal()
+    heal_heads(evaluation.home)
     production_id = production.release if production else None
     manifest = read_manifest(evaluation.home / "releases" / release_id)
     corpus = corpus_for(evaluation.home, list(manifest.sources), evaluation.golden_sets)

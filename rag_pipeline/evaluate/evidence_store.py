@@ -86,6 +86,13 @@ def keep(home: Path, evidence: Evidence, lists: Lists) -> Evidence:
     return kept
 
 
+def heal_heads(home: Path) -> None:
+    """Go back from a lost commit of the table of evidence: what it told of is measured again, as nothing bears it out."""
+    if heads_table(home).lost():
+        with exclusive(home / "evidence", "keep", wait_s=60):
+            heads_table(home).heal()
+
+
 def standing(home: Path, release_fingerprint: str) -> Standing:
     """The newest evidence on a release; it must be what the table of evidence says was kept last.
 
