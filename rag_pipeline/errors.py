@@ -25,6 +25,10 @@ class ReleaseError(PipelineError):
     """A release could not be built, found or opened."""
 
 
+class ChannelError(ReleaseError):
+    """A channel cannot be believed: its file, its row in the audit table or its evidence is not what was written."""
+
+
 class PromotionRefused(PipelineError):
     """The gate said no. `reasons` holds every one of them. `held`: it said so because somebody holds the channel."""
 
@@ -36,3 +40,12 @@ class PromotionRefused(PipelineError):
 
 class LakeError(PipelineError):
     """A table below `RAG_HOME/lake` could not be read or written. The message names the table, the file and what to do."""
+
+
+def names_of_ours() -> frozenset[str]:
+    """Names of all these classes: of an error that comes out of a record, its name is what there is."""
+
+    def below(kind: type[PipelineError]) -> set[str]:
+        return {kind.__name__}.union(*(below(one) for one in kind.__subclasses__()))
+
+    return frozenset(below(PipelineError))

@@ -40,7 +40,10 @@ def verify(
         _show_verified(tables, Channels(), {}, {}, [], as_json=as_json)
         raise typer.Exit(1)
     channels, unfinished = damaged_channels(settings.home), unfinished_channels(settings.home)
-    restored = {name: restore_channel(settings.home, name) for name in (channels | unfinished)} if repair else {}
+    lost = AUDIT in mended
+    restored = (
+        {name: restore_channel(settings.home, name, rows_lost=lost) for name in (channels | unfinished)} if repair else {}
+    )
     repaired = {name: channel.release for name, channel in restored.items()}
     kept = {path.name for path in release_folders(settings.home / "releases")}
     names = [release] if release else sorted(kept | channel_releases(settings.home))
@@ -112,10 +115,13 @@ def gc(
     Only what the pipeline made is removed. A file or folder of somebody else's is left where it lies.
     """
     from rag_pipeline.defs import run
+    from rag_pipeline.home import no_home_says
     from rag_pipeline.ingest.clock import believe_clock
 
     settings = load_settings()
     if clock_is_right:
+        if nothing := no_home_says(settings):
+            raise PipelineError(nothing)
         believe_clock(settings.home, datetime.now(UTC), by=settings.actor)
     told = run.collect(settings, dry_run=dry_run)
     if as_json:

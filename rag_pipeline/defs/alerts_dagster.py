@@ -8,10 +8,11 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.channel import COMMAND, LET_PASS
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION_EVALUATION, channel_key, documents
 from rag_pipeline.defs.sources import AGE_CHECK, BATCH_CHECK
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import ChannelError, names_of_ours
 from rag_pipeline.release.alerts.cause import Cause, Findings, key_of, marks_of
 from rag_pipeline.release.policy import promotions
 from rag_pipeline.room import storage_trouble
@@ -21,7 +22,7 @@ _RUNS = 60
 """How many runs back a step's last outcome is looked for."""
 
 _BY_A_CLOCK = ("refresh", "load")
-"""Commands that a clock may call too. What another command says, it says to the person who called it."""
+"""Commands that a clock may call too. Another command, or a job that no schedule runs, tells the person who called it."""
 
 
 _HOME = "rag/home"
@@ -112,7 +113,7 @@ def _failed_runs(instance: dg.DagsterInstance, settings: Settings, graph: Graph,
         if run.run_id not in seen.steps:
             seen.steps[run.run_id] = tuple(_steps(instance, run, graph.gates, settings))
         for step in seen.steps[run.run_id]:
-            by_hand = run.tags.get(COMMAND, "refresh") not in _BY_A_CLOCK
+            by_hand = run.tags.get(COMMAND, "refresh") not in _BY_A_CLOCK or run.job_name in STEPS
             if step.step in told or (by_hand and step.how != _WELL):
                 continue
             told.add(step.step)
@@ -148,7 +149,8 @@ def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, gates: set[str], se
             chain = list(_chain(event.step_failure_data.error)) if event else []
             names = [error.cls_name for error in chain]
             refused = "DagsterAssetCheckFailedError" in names or (one.step_key in gates and "Failure" in names)
-            yield StepSeen(one.step_key, _WELL) if refused else StepSeen(one.step_key, _FAILED, _says(chain, settings))
+            told = refused or ChannelError.__name__ in names  # as the refusal, or as the channel that is damaged
+            yield StepSeen(one.step_key, _WELL) if told else StepSeen(one.step_key, _FAILED, _says(chain, settings))
             left = True
         elif status == "SUCCESS":
             yield StepSeen(one.step_key, _WELL)
@@ -175,7 +177,7 @@ def _run_says(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 def _says(chain: Sequence[Any], settings: Settings) -> str:
     """Our own error's words, or those for a full disk; of a stranger's error its kind only, as it may quote rows."""
-    ours = {PipelineError.__name__, *(kind.__name__ for kind in PipelineError.__subclasses__()), "Failure"}
+    ours = {*names_of_ours(), "Failure"}
     for error in chain:
         if error.cls_name in ours:
             return str(error.message).strip().split(": ", 1)[-1]

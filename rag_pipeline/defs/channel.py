@@ -1,6 +1,7 @@
 """One asset a channel, `index/production` first of all: the gate, and the only assets that move a channel."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, check, table
 from rag_pipeline.defs.reports import history
-from rag_pipeline.errors import PipelineError, PromotionRefused
+from rag_pipeline.errors import ChannelError, LakeError, PipelineError, PromotionRefused
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release.alerts.verdicts import note_verdict
 from rag_pipeline.release.audit import channel_now, note_refusal
@@ -106,11 +107,15 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             reasons = error.reasons if isinstance(error, PromotionRefused) else (str(error),)
             if not isinstance(error, PromotionRefused):
                 who = {"release": release, "by": by, "why": why, "run_id": context.run.run_id}
-                note_refusal(settings.home, name, **who, now=now, reason=str(error))
-            note_verdict(settings.home, name, release, "refused", reasons, run_id=context.run.run_id, now=now)
+                with suppress(LakeError):  # the audit table may be what is damaged
+                    note_refusal(settings.home, name, **who, now=now, reason=str(error))
+            if not isinstance(error, ChannelError):  # which is told as what it is
+                note_verdict(settings.home, name, release, "refused", reasons, run_id=context.run.run_id, now=now)
             told = table(("reason",), [[reason] for reason in reasons])
-            past = history(settings.home, name)
-            yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, history=past)
+            so_far: dict[str, Any] = {}
+            with suppress(LakeError):
+                so_far["history"] = history(settings.home, name)
+            yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, **so_far)
             raise dg.Failure(str(error), metadata={"reasons": told}, allow_retries=False) from error
         note_verdict(settings.home, name, release, "passed", (), run_id=context.run.run_id, now=now)
         hold = done.channel.hold

@@ -11,7 +11,7 @@ from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, golden_set
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, Materialized, check
 from rag_pipeline.defs.reports import evidence_metadata, reasons_table, report_links, verdict_says
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import ChannelError, PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.index.candidate import read_candidate
@@ -80,15 +80,20 @@ def evaluation_asset(
             evidence = as_it_stands(settings.home, evaluate_release(work, release, rival_now(settings)))
         except PipelineError as error:
             path = write_report(settings.home, None, not_evaluated(release, str(error)), now=now, problem=str(error))
-            for name in names:
+            for name in names if not isinstance(error, ChannelError) else ():  # which is told as what it is
                 told = not_evaluated(release, str(error))
                 note_verdict(settings.home, name, release, told.outcome, told.reasons, run_id=context.run.run_id, now=now)
             raise dg.Failure(str(error), metadata=report_links(path), allow_retries=False) from error
         asked = bool(config.release)  # what a person asks for, or holds back, is not judged by what was rolled back before
-        verdicts = {
-            name: promote.judge(desk, release, name, named=asked or bool(hold_on(settings.home, name)))[0] for name in names
-        }
-        note_verdicts(settings.home, verdicts, run_id=context.run.run_id, now=now)
+        verdicts, damaged = {}, set()
+        for name in names:
+            try:
+                verdicts[name] = promote.judge(desk, release, name, named=asked or bool(hold_on(settings.home, name)))[0]
+            except ChannelError as error:  # of one of several: the others go on
+                verdicts[name] = not_evaluated(release, str(error))
+                damaged.add(name)
+        heard = {name: verdict for name, verdict in verdicts.items() if name not in damaged}
+        note_verdicts(settings.home, heard, run_id=context.run.run_id, now=now)
         serving = verdicts[channels.PRODUCTION]
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving)),

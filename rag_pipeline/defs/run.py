@@ -18,7 +18,7 @@ from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.defs.run_tags import HOME
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import PipelineError, names_of_ours
 from rag_pipeline.files import exclusive
 from rag_pipeline.home import no_home_says
 from rag_pipeline.index.manifest import all_manifests
@@ -221,7 +221,7 @@ def _in_our_words(error: Any, written_to: tuple[Path, ...]) -> str:
     while error is not None:
         chain.append(error)
         error = error.cause
-    ours = {PipelineError.__name__, *(kind.__name__ for kind in PipelineError.__subclasses__())}
+    ours = names_of_ours()
     chosen = next((one for one in chain if one.cls_name in ours), chain[min(1, len(chain) - 1)])
     text = str(chosen.message).strip()
     if chosen.cls_name in ours:

@@ -2,7 +2,6 @@
 imported only where there is such a run."""
 
 import logging
-import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -10,15 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rag_pipeline.settings import Settings
+from rag_pipeline.defs.plain_home import plain_home
+from rag_pipeline.settings import Settings, dagster_home
 
 log = logging.getLogger("rag_pipeline")
 
 
 def runs_now(settings: Settings) -> list[dict[str, Any]]:
     """Every run that has begun and not ended, as Dagster's records say, oldest first: whose, since when, and what to do."""
-    dagster_home = Path(os.environ.get("DAGSTER_HOME", settings.home / "dagster")).absolute()
-    if not _may_have_some(dagster_home):
+    records = dagster_home(settings.home)
+    if not _may_have_some(records):
         return []
     import dagster as dg
 
@@ -26,12 +26,12 @@ def runs_now(settings: Settings) -> list[dict[str, Any]]:
     from rag_pipeline.defs.dead_runs import unfinished
 
     try:
-        with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        with dg.DagsterInstance.from_config(str(plain_home(records))) as instance:
             location = our_origin(instance).code_location_origin.location_name
             waiting = instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
             return [_told(record, settings.home, location, waiting) for record in unfinished(instance)]
     except Exception as error:  # of any storage somebody configured; the rest of the status is worth showing
-        log.warning("Dagster's records in %s cannot be read: %s", dagster_home, error)
+        log.warning("Dagster's records in %s cannot be read: %s", records, error)
         return []
 
 
@@ -73,9 +73,9 @@ def _started_by(tags: Mapping[str, str]) -> str:
     return tags.get("dagster/user", "somebody in the UI")
 
 
-def _may_have_some(dagster_home: Path) -> bool:
+def _may_have_some(folder: Path) -> bool:
     """Whether there may be an unfinished run. Asks the default storage itself, and leaves any other to Dagster."""
-    config, records = dagster_home / "dagster.yaml", dagster_home / "history" / "runs.db"
+    config, records = folder / "dagster.yaml", folder / "history" / "runs.db"
     if config.exists() and "storage:" in config.read_text(encoding="utf-8", errors="replace"):
         return True
     if not records.exists():

@@ -49,12 +49,6 @@ def heads_table(home: Path) -> Table:
     return Table(home / "lake" / "evidence", _HEADS)
 
 
-def heal_heads(home: Path) -> None:
-    """Go back from a commit that a power cut took: evidence without its row counts as none, and is measured again."""
-    with exclusive(home / "evidence", "keep", wait_s=60):
-        heads_table(home).heal()
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The newest evidence on a release, and why it does not count, if it does not."""
@@ -89,6 +83,13 @@ def keep(home: Path, evidence: Evidence, lists: Lists) -> Evidence:
         heads_table(home).append(pa.Table.from_pylist([row | {"at": kept.created_at, "file": path.name}], _HEADS))
         write_json(path, kept.model_dump(mode="json"))
     return kept
+
+
+def heal_heads(home: Path) -> None:
+    """Go back from a lost commit of the table of evidence: what it told of is measured again, as nothing bears it out."""
+    if heads_table(home).lost():
+        with exclusive(home / "evidence", "keep", wait_s=60):
+            heads_table(home).heal()
 
 
 def standing(home: Path, release_fingerprint: str) -> Standing:
@@ -133,11 +134,6 @@ def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evid
             continue
         if found.seal == seal and path.name == _name(found) and found.intact:
             return found
-    if seal:
-        log.info(
-            "the evidence %s was promoted on is gone or of an older pipeline: nothing is compared with it",
-            release_fingerprint,
-        )
     return None
 
 

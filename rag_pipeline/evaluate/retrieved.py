@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.evaluate.spans import Span
+from rag_pipeline.lake import rows_of
 
 Side = Literal["candidate", "production"]
 
@@ -65,11 +66,9 @@ def packed(lists: Lists) -> bytes:
 
 def unpacked(data: bytes) -> Lists:
     """What a file's bytes hold; they are known to be the ones that were written."""
-    from pyarrow import parquet
 
     lists: Lists = {}
-    table = pl.DataFrame(parquet.read_table(io.BytesIO(data)))
-    for (name, side), rows in table.group_by("golden_set", "side"):
+    for (name, side), rows in rows_of(data).group_by("golden_set", "side"):
         queries = rows["query_id"].to_list()
         lists[str(name), "candidate" if side == "candidate" else "production"] = Retrieved(
             documents=dict(zip(queries, rows["documents"].to_list(), strict=True)),

@@ -7,8 +7,9 @@ This package knows no table by name: each stage declares its own schemas. Whoeve
 
 from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows
 from rag_pipeline.lake.fingerprints import fingerprint_rows
+from rag_pipeline.lake.log import tables_aside
 from rag_pipeline.lake.table import OP, Table, all_tables
-from rag_pipeline.lake.wall import collected, guarded, in_batches, scan_file, written
+from rag_pipeline.lake.wall import collected, guarded, in_batches, rows_of, scan_file, written
 
 __all__ = [
     "OP",
@@ -22,6 +23,8 @@ __all__ = [
     "guarded",
     "in_batches",
     "readable_rows",
+    "rows_of",
     "scan_file",
+    "tables_aside",
     "written",
 ]

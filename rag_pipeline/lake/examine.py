@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from rag_pipeline.errors import LakeError
 from rag_pipeline.files import sync
-from rag_pipeline.lake.log import ASIDE, DAMAGED, go_back, is_table, lost_commit
+from rag_pipeline.lake.log import ASIDE, DAMAGED, go_back, is_table, lost_commit, was_set_aside
 from rag_pipeline.lake.notes import Sum, noted_files
 from rag_pipeline.lake.table import Table
 from rag_pipeline.lake.wall import one_line
@@ -42,6 +42,8 @@ def examine(table: Table, bad_rows: BadRows | None = None) -> list[Damage]:
     """
     if lost := lost_commit(table.path, deep=True):
         return [Damage(str(lost))]
+    if not table.exists and was_set_aside(table.path):
+        return []
     try:
         files = table.data_files()
     except LakeError as error:

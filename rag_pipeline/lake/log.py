@@ -110,6 +110,20 @@ def go_back(path: Path, lost: Lost) -> str:
     return f"{lost.what}; {commits}{at}{wrote} is lost, {now}"
 
 
+def was_set_aside(path: Path) -> bool:
+    """Whether a table that is none any more lost its log to a repair: it begins anew, and nothing is wrong with that."""
+    try:
+        return any(ASIDE in one.name for one in (path / LOG).iterdir())
+    except OSError:
+        return True
+
+
+def tables_aside(lake: Path) -> list[Path]:
+    """Whole tables that were set aside, below a folder."""
+    named = re.compile(rf"\..+{re.escape(ASIDE)}-\d{{8}}-\d{{6}}")
+    return sorted(path for path in lake.rglob(f".*{ASIDE}-*") if named.fullmatch(path.name) and (path / LOG).is_dir())
+
+
 def forget_aside(path: Path, days: int) -> None:
     """Remove what was set aside of a table longer ago than that: it holds what the table held."""
     oldest = time.time() - 86_400 * days

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from rag_pipeline.errors import LakeError, ReleaseError
+from rag_pipeline.errors import ChannelError, LakeError, ReleaseError
 from rag_pipeline.files import exclusive
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.release.audit_rows import (
@@ -114,12 +114,12 @@ def _differs(path: Path, name: str, pointer: Channel | None, newest: Row) -> str
 def channel_now(home: Path, name: str) -> Channel | None:
     """The channel as its newest audit row has it, None only if it never pointed anywhere. Changes nothing.
 
-    Raises `ReleaseError` when its file is damaged or gone, says anything but that row (or the one before it, where a
+    Raises `ChannelError` when its file is damaged or gone, says anything but that row (or the one before it, where a
     process died in between), or the evidence of its move is not there: nobody knows then what users were meant to get.
     """
     found = standing(home, name)
     if found.trouble:
-        raise ReleaseError(found.trouble)
+        raise ChannelError(found.trouble)
     return found.channel
 
 
@@ -139,7 +139,7 @@ def settled(home: Path, name: str) -> Channel | None:
     """`settle`, for whoever holds the audit table."""
     found = standing(home, name)
     if found.trouble:
-        raise ReleaseError(found.trouble)
+        raise ChannelError(found.trouble)
     channel = found.channel
     if channel is None or not found.todo:
         return channel

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from rag_pipeline.errors import ReleaseError
+from rag_pipeline.errors import ChannelError, ReleaseError
 from rag_pipeline.files import exclusive, write_json
 
 PRODUCTION = "production"
@@ -64,14 +64,14 @@ class Channel(BaseModel):
 
 
 def read_channel(home: Path, name: str) -> Channel | None:
-    """The channel, or None when it was never set. Raises `ReleaseError` when its file is damaged."""
+    """The channel, or None when it was never set. Raises `ChannelError` when its file is damaged."""
     path = home / "channels" / f"{name}.json"
     try:
         return Channel.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ReleaseError(f"{path} is damaged: {error}; `rag verify --repair` restores it from the audit table") from error
+        raise ChannelError(f"{path} is damaged: {error}; `rag verify --repair` restores it from the audit table") from error
 
 
 def serving(home: Path) -> str | None:

@@ -13,12 +13,12 @@ from rag_pipeline.evaluate.evidence_store import strays
 from rag_pipeline.home import MARK, no_home_says
 from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
-from rag_pipeline.lake import all_tables
+from rag_pipeline.lake import all_tables, tables_aside
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, REPORT, SCRATCH, found, remove, remove_files
 from rag_pipeline.settings import Settings
 
 _KINDS = {"releases": (RELEASE, HALF_RELEASE), "models": (EXPORT, HALF_EXPORT), "reports": (REPORT,)}
-_FILES = ("candidate.json", "retrieval.json", "alerts.json", MARK)
+_FILES = ("candidate.json", "retrieval.json", "alerts.json", "clock.json", MARK)
 
 
 def clear_out(home: Path) -> list[str]:
@@ -39,6 +39,8 @@ def clear_out(home: Path) -> list[str]:
         remove_files(path, FILES)
     for table in all_tables(home / "lake"):
         shutil.rmtree(table.path)
+    for path in tables_aside(home / "lake"):
+        shutil.rmtree(path)
     for folder in (home / "evidence").glob("*"):
         if re.fullmatch(r"[0-9a-f]{32}", folder.name) and not folder.is_symlink():
             strange = strays(folder)

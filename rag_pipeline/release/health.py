@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag_pipeline.errors import ReleaseError
+from rag_pipeline.errors import LakeError, ReleaseError
 from rag_pipeline.index.manifest import damaged_files, read_manifest
 from rag_pipeline.release.audit import moved_channels, standing
 from rag_pipeline.release.channels import Channel, channel_names, read_channel
@@ -22,17 +22,25 @@ class Damage:
 
 def damaged_channels(home: Path) -> dict[str, str]:
     """Channels that cannot be believed, and why: the file is damaged, gone, or says other than the audit table."""
-    return {name: found.trouble for name in known_channels(home) if (found := standing(home, name)).trouble}
+    return {name: found.trouble for name in _names(home) if (found := standing(home, name)).trouble}
 
 
 def unfinished_channels(home: Path) -> dict[str, str]:
     """Channels whose last move is told and not yet made: a process died in between. No damage; readers go on."""
-    found = {name: standing(home, name) for name in known_channels(home)}
+    found = {name: standing(home, name) for name in _names(home)}
     return {
         name: f"its last move, to {one.channel.release}, is not finished: the next refresh finishes it"
         for name, one in found.items()
         if one.channel and one.todo == "write the pointer"
     }
+
+
+def _names(home: Path) -> list[str]:
+    """The same as `known_channels`; those that have a file, where the table that knows the others is what is damaged."""
+    try:
+        return known_channels(home)
+    except LakeError:
+        return channel_names(home)
 
 
 def known_channels(home: Path) -> list[str]:

@@ -13,12 +13,15 @@ from rag_pipeline.release.proof import unproved
 BY = "rag verify --repair"
 
 
-def restore_channel(home: Path, name: str) -> Channel:
+def restore_channel(home: Path, name: str, *, rows_lost: bool = False) -> Channel:
     """Make a channel's file say what its newest audit row says; whole: withdrawals and hold too.
 
     Where the table cannot say it (its rows are gone or were edited, or the evidence is), the channel is taken as it is, and
     a row `restored` tells that: nobody knows then whether a gate let it pass. Raises `ReleaseError` when neither table nor
     file know a release.
+
+    `rows_lost`: the table was mended just now, and gave up its last rows. A file that is ahead of it then tells the later
+    move. That may have been a rollback, so to go back from it would bring up what was rolled back.
     """
     with audit_held(home):
         found = standing(home, name)
@@ -28,7 +31,10 @@ def restore_channel(home: Path, name: str) -> Channel:
                 raise ReleaseError(f"channel {name} never pointed anywhere; promote a release")
             return channel
         told = moves(home, name)
-        channel = _from_rows(home, name, told) or _as_it_is(home, name, told, found.trouble)
+        if rows_lost and _is_ahead(_readable(home, name), told):
+            channel = _as_it_is(home, name, told, "the audit table lost the row of this move")
+        else:
+            channel = _from_rows(home, name, told) or _as_it_is(home, name, told, found.trouble)
         if problem := unproved(home, name, channel):
             channel = _taken(channel, channel.sequence + 1, problem)
         if not told or is_old(told[0]) or channel.sequence != told[0]["sequence"]:
@@ -99,6 +105,10 @@ def _taken(channel: Channel, sequence: int, problem: str) -> Channel:
             "reasons": (),
         }
     )
+
+
+def _is_ahead(pointer: Channel | None, told: list[Row]) -> bool:
+    return pointer is not None and bool(told) and pointer.sequence > told[0]["sequence"]
 
 
 def _readable(home: Path, name: str) -> Channel | None:

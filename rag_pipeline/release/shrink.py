@@ -41,7 +41,7 @@ def shrunk_sources(
         elif after is not None and before - after > max(1, allowed * before / 100):
             share = 100 * (before - after) / before
             reasons.append(
-                f"source {source} has {after} documents, {share:.1f} % less than the {before} in production; at most "
+                f"source {source}: it has {after} documents, {share:.1f} % less than the {before} in production; at most "
                 f"{allowed:g} % may go (one document always may); {override}"
             )
     return [Reason("regressed", line, says) for says in reasons]

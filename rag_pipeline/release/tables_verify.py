@@ -17,7 +17,7 @@ from rag_pipeline.ingest.heal import read_again
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import Damage, Table, all_tables, drop, examine, readable_rows
 
-_OF_A_SOURCE = ("documents", "quarantine", "listings", "loads")
+_OF_A_SOURCE = ("documents", "quarantine", "listings", "loads", "erased")
 _OF_VECTORS = ("vectors", "query_vectors")
 AUDIT = "audit"
 

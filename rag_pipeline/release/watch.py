@@ -1,5 +1,6 @@
 """Production got worse without a release: sources went stale, queries slower, answers vanished."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,8 @@ from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.channels import Channel
 from rag_pipeline.release.promote import Desk, Promotion, promote
 from rag_pipeline.release.rollback import release_before
+
+log = logging.getLogger("rag_pipeline")
 
 What = Literal["stale sources", "slower queries", "vanished answers"]
 
@@ -27,6 +30,9 @@ def rot(desk: Desk, name: str, channel: Channel, now: Evidence) -> tuple[Rot, ..
     """What became of the release a channel serves since it was promoted. `now`: what it was just measured to give."""
     watched = desk.policy.channel(name).watch
     then = at_promotion(desk.home, channel.fingerprint, channel.evidence)
+    if channel.evidence and not then:
+        because = "is of an older pipeline, or sealed with another key"
+        log.info("nothing is compared with the evidence %s was promoted on: it %s", channel.release, because)
     return (
         *_stale(desk),
         *(_slower(then, now, watched.slower_factor) if then and watched.slower_factor else ()),

@@ -81,6 +81,13 @@ def test_the_collection_removes_no_version_while_the_clock_is_not_believed(
     assert marked["by"] == workspace.settings.actor
 
 
+def test_a_clock_is_believed_in_a_home_only(workspace: Workspace, rows: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    """Else the folder would hold a file and no mark, and the first refresh would take it for somebody else's."""
+    code, _, err = rag(monkeypatch, capsys, "gc", "--clock-is-right")
+    assert (code, "there is no pipeline home at" in err) == (1, True)
+    assert not workspace.home.exists()
+
+
 def test_a_refresh_tells_an_export_that_was_cut_short(
     workspace: Workspace, rows: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
@@ -97,7 +104,7 @@ def test_a_refresh_tells_an_export_that_was_cut_short(
     checks = {one["check"]: one for one in told["failed_checks"]}
     assert checks["volume_is_as_usual"]["severity"] == "WARN"
     assert "15 of 40 documents left with this load (37.5 %)" in checks["volume_is_as_usual"]["description"]
-    assert "source rows has 25 documents, 37.5 % less than the 40" in checks["candidate_meets_the_policy"]["description"]
+    assert "source rows: it has 25 documents, 37.5 % less than the 40" in checks["candidate_meets_the_policy"]["description"]
     write(rows, 40)
     code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
     assert (code, as_json(out)["failed_checks"]) == (0, [])

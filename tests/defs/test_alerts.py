@@ -1,5 +1,6 @@
 """What the sensor `alerts` sees in Dagster, and when it calls production not refreshed."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -8,10 +9,16 @@ import pytest
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts import Eyes, refreshes_due
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.keys import EVALUATION, PRODUCTION, PRODUCTION_EVALUATION
+from rag_pipeline.files import write_json
 from rag_pipeline.release.alerts.cause import Findings
+from rag_pipeline.release.audit import audit_held, audit_table, record
+from rag_pipeline.release.channels import Channel, write_pointer
 from tests.conftest import Workspace, files_contract
+from tests.pipeline.test_hold import said, start
 
 NOW = datetime(2026, 11, 29, 11, tzinfo=UTC)
+RELEASE = "20261129-030000-aaaaaaaa"
 INTACT = "failed check: index/candidate releases_in_use_are_intact"
 
 
@@ -88,3 +95,39 @@ def test_production_is_late_when_two_refreshes_were_due_at_whatever_pace(
     found = refreshes_due(settings, at)
     assert found == expected
     assert at - found < timedelta(days=15)
+
+
+def point_at(office: Workspace, release: str, number: int) -> Channel:
+    said = {"by": "ana", "why": "w", "run_id": "r", "action": "overridden", "outcome": "inconclusive", "previous": None}
+    move = Channel(release=release, fingerprint="f", sequence=number, at=NOW, **said)
+    with audit_held(office.home):
+        record(office.home, "production", move)
+        write_pointer(office.home, "production", move)
+    return move
+
+
+def the_file(office: Workspace) -> None:
+    move = point_at(office, RELEASE, 1)
+    write_pointer(office.home, "production", move.model_copy(update={"release": "20261128-030000-bbbbbbbb"}))
+
+
+def the_table(office: Workspace) -> None:
+    point_at(office, RELEASE, 1)
+    point_at(office, RELEASE, 2)
+    (audit_table(office.home).path / "_delta_log" / f"{1:020d}.json").write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [the_file, the_table])
+def test_a_damaged_channel_is_told_once_whatever_fails_for_it(office: Workspace, harm: Callable[[Workspace], None]) -> None:
+    at = NOW.isoformat()
+    write_json(office.home / "candidate.json", {"release": RELEASE, "fingerprint": "f", "at": at, "run_id": "r"})
+    harm(office)
+    for key in (EVALUATION, PRODUCTION, PRODUCTION_EVALUATION):
+        assert not start(office, "", {}, dg.AssetKey(key)).success
+    assert {one.key for one in look(office).causes} == {"damaged channel: production", "stale source: handbook"}
+
+
+def test_what_a_job_says_that_a_person_started_is_for_that_person(office: Workspace) -> None:
+    refused = start(office, "roll_back", {"move_back": {"config": {"by": "ana", "why": "wrong prices"}}})
+    assert "there is nothing to go back to" in said(refused)
+    assert {one.key for one in look(office).causes} == {"stale source: handbook"}

@@ -14,7 +14,6 @@ from rag_pipeline.files import exclusive
 from rag_pipeline.summary import status_now
 from tests.conftest import Workspace, files_contract
 from tests.defs.records import STARTED, kill, messages, record, status_of, worked_on
-from tests.pipeline.conftest import FLOORS
 
 FAILED = dg.DagsterRunStatus.FAILURE
 
@@ -32,8 +31,8 @@ DIES_IN = [STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING,
 def pages(workspace: Workspace) -> Workspace:
     """One source of one page; nothing was loaded yet."""
     workspace.contract("handbook", files_contract(workspace.pages({"leave.md": "# Leave\n\nThirty days each year.\n"})))
-    workspace.golden("questions", {"how many days of leave": ["handbook/leave.md"]})
-    workspace.policy({"questions": FLOORS})
+    workspace.golden("questions", {"how many days": ["handbook/leave.md"]})
+    workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}}})
     prepare_dagster_home(workspace.settings)
     return workspace
 
@@ -121,3 +120,17 @@ def test_status_names_a_run_that_keeps_the_queue_waiting(pages: Workspace, insta
     says = says_of_run(found[dead])
     for word in (dead, "nightly_refresh", "dead", "runs that wait for it: 1", "`rag refresh` marks it failed"):
         assert word in says
+
+
+@pytest.mark.parametrize("where", ["", "100%41 of it", "[2024]"])
+def test_status_finds_the_records_where_runs_write_them(
+    pages: Workspace, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """DAGSTER_HOME empty is as not set, and a name Dagster cannot take leads there by a link."""
+    said = str(pages.root / where) if where else ""
+    monkeypatch.setenv("DAGSTER_HOME", said)
+    prepare_dagster_home(pages.settings)
+    with dg.DagsterInstance.get() as instance:
+        dead = record(instance, pages.settings, tags={"rag/command": "refresh"})
+    monkeypatch.setenv("DAGSTER_HOME", said)
+    assert [one["run_id"] for one in status_now(pages.settings, datetime.now(UTC))["runs"]] == [dead]

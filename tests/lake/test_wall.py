@@ -176,6 +176,18 @@ def test_the_very_first_commit_lost_leaves_a_table_that_was_never_written(tmp_pa
     assert table.scan().pipe(collected)["number"].to_list() == [2]
 
 
+def test_a_table_whose_only_commit_was_given_up_is_intact_and_begins_anew(tmp_path: Path) -> None:
+    """Else a repair looks again, finds no table, and breaks off setting aside what is not there."""
+    table = Table(tmp_path / "lake" / "things", ROWS)
+    table.append(rows(1))
+    emptied(table.path / "_delta_log" / f"{0:020d}.json")
+    [damage] = examine(table)
+    assert "the table is empty" in drop(table, damage)
+    assert examine(table) == []
+    table.append(rows(2))
+    assert examine(table) == []
+
+
 def test_what_was_set_aside_goes_with_the_versions_of_its_time(table: Table) -> None:
     lost = max((table.path / "_delta_log").glob("*.json"))
     emptied(lost)

@@ -1,5 +1,6 @@
 """A rollback holds its channel, whatever starts the next move: the schedule's job, the UI, the watch. A person lifts it."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -186,3 +187,15 @@ def test_every_field_of_the_launchpads_says_what_it_is(handbook: Workspace) -> N
         assert fields
         for name, field in fields.items():
             assert field.description, f"{name} of {step} is not described"
+
+
+def test_a_channel_that_cannot_be_believed_holds_up_no_other(handbook: Workspace, run: Run) -> None:
+    demands = {"golden_sets": {"questions": FLOORS}}
+    policy = handbook.root / "evals" / "gate.yaml"
+    policy.write_text(json.dumps({"channels": {"production": demands, "staging": demands}}), encoding="utf-8")
+    (handbook.home / "channels" / "staging.json").write_text("{", encoding="utf-8")
+    edit(handbook, "leave.md", "Ask early.")
+    night = run()
+    assert not night.success
+    assert all("staging.json is damaged" in error for error in night.errors), night.errors
+    assert production(handbook).release == night.assets["index/candidate"]["release"]

@@ -1,15 +1,22 @@
 """`make clean` removes what the pipeline made and leaves what it did not."""
 
+import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import claim_home
+from rag_pipeline.ingest.load import load_source
+from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.clear_out import clear_out
+from rag_pipeline.release.tables_verify import repair_tables, verify_tables
 from rag_pipeline.settings import PROJECT, Settings
+from tests.conftest import Workspace, files_contract
 from tests.corpus.small import release_of
 
 
@@ -31,6 +38,21 @@ def test_a_home_with_nothing_else_in_it_goes_whole(tmp_path: Path) -> None:
     release_of(home, {"a.md": "# A\n\nnumber one"})
     assert clear_out(home) == []
     assert not home.exists()
+
+
+def test_what_loads_commands_and_repairs_leave_goes_too(workspace: Workspace) -> None:
+    contract = workspace.contract("handbook", files_contract(workspace.pages({"a.md": "# A\n\nThe first page of all.\n"})))
+    claim_home(workspace.settings)
+    load_source(read_contract(contract), workspace.home, run_id="r", now=datetime.now(UTC))
+    assert (workspace.home / "clock.json").is_file()
+    loads = source_tables(workspace.home, "handbook").loads
+    shutil.rmtree(loads.path / "_checksums")  # as of a home of the pipeline before
+    for entry in (loads.path / "_delta_log").glob("*.json"):
+        entry.write_text('{"nonsense": {}}', encoding="utf-8")
+    repair_tables(workspace.home, verify_tables(workspace.home))
+    assert list((workspace.home / "lake" / "loads").glob(".handbook.damaged-*")), "nothing of it could be read"
+    assert clear_out(workspace.home) == []
+    assert not workspace.home.exists()
 
 
 def test_a_folder_that_is_no_home_is_left_alone(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
     "a source that shrank": (
         lambda case: case.facts_are(documents={"handbook": 6}, in_production=InProduction({"handbook": 30})),
         REGRESSED,
-        "source handbook has 6 documents, 80.0 % less than the 30 in production; at most 20 % may go",
+        "source handbook: it has 6 documents, 80.0 % less than the 30 in production; at most 20 % may go",
         "gate.yaml:2",
     ),
     "a source never loaded": (

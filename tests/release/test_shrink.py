@@ -75,8 +75,8 @@ def test_the_gate_refuses_with_the_figure_the_line_and_the_command(
     case.facts_are(documents={"wiki": 70}, in_production=InProduction({"wiki": 100, "faq": 3}))
     faq, wiki = case.decide().reasons
     assert str(wiki) == (
-        "source wiki has 70 documents, 30.0 % less than the 100 in production; at most 10 % may go (one document always may)"
-        f"; {OVERRIDE} (gate.yaml:6)"
+        "source wiki: it has 70 documents, 30.0 % less than the 100 in production; at most 10 % may go (one document always "
+        f"may); {OVERRIDE} (gate.yaml:6)"
     )
     assert str(faq).startswith(
         "source faq, 3 documents in production, is not in it at all; was its contract removed by mistake?"
@@ -131,7 +131,7 @@ def test_a_source_that_shrank_is_promoted_when_a_person_says_so(
     handbook.policy({"questions": {"floors": {"nDCG@10": 0.1}, "not_worse": None, "dead_judgments_max_percent": 50}})
     ran = refresh(handbook.settings)
     assert "volume_is_as_usual" not in {one.check for one in ran.failed_checks}, "three documents are few"
-    assert "source handbook has 3 documents, 50.0 % less than the 6 in production; at most 20 % may go" in refusals(ran)
+    assert "source handbook: it has 3 documents, 50.0 % less than the 6 in production; at most 20 % may go" in refusals(ran)
     assert serving(handbook.home) == first
     candidate = ran.assets["index/candidate"]["release"]
     for name in ("home", "contracts", "evals"):

@@ -104,9 +104,11 @@ def _channel(settings: Settings, name: str, sources: Sequence[str]) -> Findings:
 def unexplained(reasons: Sequence[str], sources: Sequence[str], *, held: bool = False) -> tuple[str, ...]:
     """Reasons of a refusal that no cause of its own tells: a stale source is told once, not once more as a refusal.
 
-    `sources`: all there are, also those that are well by now; a refusal is older than what was read since.
+    `sources`: all there are, also those that are well by now; a refusal is older than what was read since. Late and broken
+    ones are told, and held ones whose tables lost rows; that a source shrank nothing else tells (`source NAME: it has …`).
     """
-    told = (*(f"source {source} " for source in sources), "held since ", *(("rolled back by ",) if held else ()))
+    of_sources = (f"source {source}{what}" for source in sources for what in (" ", ": its tables lost "))
+    told = (*of_sources, "held since ", *(("rolled back by ",) if held else ()))
     return tuple(one for one in reasons if not one.startswith(told))
 
 

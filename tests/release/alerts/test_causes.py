@@ -1,5 +1,6 @@
 """What is wrong, read from what lies on disk: real sources, real tables, verdicts as a refresh writes them down."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,13 @@ from rag_pipeline.files import write_json
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.alerts.cause import Cause, Findings
-from rag_pipeline.release.alerts.causes import causes_on_disk
+from rag_pipeline.release.alerts.causes import causes_on_disk, unexplained
 from rag_pipeline.release.alerts.verdicts import WATCH, last_verdict, note_verdict
-from rag_pipeline.release.audit import audit_held, record
-from rag_pipeline.release.channels import Channel, read_channel, write_pointer
+from rag_pipeline.release.audit import audit_held, moves, record
+from rag_pipeline.release.channels import Channel, write_pointer
+from rag_pipeline.release.gate import Facts, decide
+from rag_pipeline.release.policy import read_policy
+from rag_pipeline.release.shrink import InProduction, shrunk_sources
 from tests.conftest import Workspace, files_contract
 
 NOW = datetime(2026, 11, 29, 3, tzinfo=UTC)
@@ -39,10 +43,10 @@ def office(workspace: Workspace) -> Workspace:
 
 
 def serve(workspace: Workspace, release: str = SERVES, **more: Any) -> None:
-    before = read_channel(workspace.home, "production")
-    place = {"previous": before.release if before else None, "sequence": before.sequence + 1 if before else 1}
-    move = {"release": release, "fingerprint": "b", "at": NOW - timedelta(days=1), "action": "overridden", **place, **more}
-    channel = Channel(**move, by="nightly", why="refresh", run_id="r")
+    move: dict[str, Any] = {"release": release, "fingerprint": "b", "previous": None, "at": NOW - timedelta(days=1)}
+    move["sequence"] = len(moves(workspace.home, "production")) + 1
+    said = {"by": "nightly", "why": "refresh", "run_id": "r", "action": "overridden", "outcome": "inconclusive"}
+    channel = Channel(**move, **said, **more)
     with audit_held(workspace.home):
         record(workspace.home, "production", channel)
         write_pointer(workspace.home, "production", channel)
@@ -87,12 +91,12 @@ def test_data_that_breaks_a_rule_is_a_cause_until_it_is_mended(office: Workspace
     content["schema"][0]["quality"] = [{"name": "enough", "metric": "rowCount", "mustBeGreaterThan": 1, "severity": "error"}]
     office.contract("garden", content)
     load(office, NOW + timedelta(hours=1))
-    [cause] = causes(office).values()
+    [cause] = causes(office, NOW + timedelta(hours=1)).values()
     assert (cause.kind, cause.subject) == ("broken data", "garden")
     assert cause.reasons[0].startswith("rule enough") and "blocks promotion" in cause.reasons[0]
     office.pages({"two.md": "# Two\n\nThe second page of the garden, which says something else.\n"}, "garden")
     load(office, NOW + timedelta(hours=2))
-    assert causes(office) == {}
+    assert causes(office, NOW + timedelta(hours=2)) == {}
 
 
 def test_a_refusal_that_only_tells_of_sources_is_told_as_theirs(office: Workspace) -> None:
@@ -106,6 +110,33 @@ def test_a_refusal_that_only_tells_of_sources_is_told_as_theirs(office: Workspac
     assert both.keys() == {"stale source: handbook", "stale source: garden", "refused: production"}
     assert len(both["refused: production"].reasons) == 2, "the message holds every reason"
     assert both["refused: production"].marks == {"questions: nDCG@10 is #, below its floor of #"}
+
+
+def test_a_source_that_shrank_is_told_as_a_refusal_for_nothing_else_tells_it(office: Workspace) -> None:
+    gone = shrunk_sources(
+        read_policy(office.settings.evals),
+        "production",
+        RELEASE,
+        InProduction({"handbook": 60, "garden": 9, "cellar": 5}),
+        {"handbook": 6, "garden": 9},
+    )
+    assert len(gone) == 2, "one shrank, one vanished"
+    refuse(office, *map(str, gone))
+    [cause] = causes(office).values()
+    assert (cause.kind, cause.reasons) == ("refused", tuple(map(str, gone)))
+    assert len(cause.marks) == 2
+
+
+def test_what_the_gate_says_of_late_broken_and_lost_sources_is_told_as_theirs(office: Workspace) -> None:
+    state = source_state(read_contracts(office.settings.contracts)[0], office.home, NOW)
+    late = replace(state, as_of=None, age_hours=50.0, max_age_hours=48.0)
+    for one in (late, replace(state, broken=("enough",)), replace(state, lost=3)):
+        facts = Facts(RELEASE, "f", "m", "m", {}, None, None, sources=(one,), evidence_problems=("none",))
+        nothing, says = (
+            str(reason) for reason in decide(None, read_policy(office.settings.evals), "production", facts, NOW).reasons
+        )
+        assert nothing == "none" and says.startswith("source ")
+        assert unexplained([says], ["garden", "handbook"]) == (), says
 
 
 @pytest.mark.parametrize("outcome", ["regressed", "inconclusive", "could not be evaluated", "refused"])
