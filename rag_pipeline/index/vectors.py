@@ -20,7 +20,7 @@ from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.sound import other_vectors
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.lake import collected, guarded
+from rag_pipeline.lake import collected, guarded, plain
 
 _READ_ROWS = 8_192
 _VECTOR = pa.schema([VECTORS.field("text_hash"), VECTORS.field("vector")])
@@ -117,9 +117,8 @@ def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFra
     wanted = pa.array(chunks["text_hash"].unique().to_list(), pa.string())
     found = []
     for file in _files(home, model):
-        if pc.any(pc.is_in(file.to_table(columns=["text_hash"])["text_hash"], value_set=wanted)).as_py():
-            batches = (batch.select(_VECTOR.names) for batch in _batches(home, file))
-            found += [batch.filter(pc.is_in(batch["text_hash"], value_set=wanted)) for batch in batches]
+        if pc.any(pc.is_in(file.to_table(columns=["text_hash"])["text_hash"].cast(pa.string()), value_set=wanted)).as_py():
+            found += [batch.filter(pc.is_in(batch["text_hash"], value_set=wanted)) for batch in _batches(home, file)]
     vectors = pl.DataFrame(pa.Table.from_batches(found, _VECTOR)).unique("text_hash")
     frame = chunks.join(vectors, on="text_hash", how="left", maintain_order="left")
     _all_there(frame["vector"].null_count())
@@ -168,7 +167,7 @@ def _batches(home: Path, file: Any) -> Iterator[pa.RecordBatch]:
                 f"{wrong} stored vectors are not what was written: the vectors table is damaged ({Path(file.path).name}); "
                 "`rag verify --repair` deletes them, the next refresh embeds their texts again"
             )
-        yield batch.select(_VECTOR.names)
+        yield plain(batch.select(_VECTOR.names))
 
 
 def _places(ordered: pl.Series, hashes: pl.Series) -> NDArray[np.int64]:
