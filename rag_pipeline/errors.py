@@ -1,5 +1,7 @@
 """The errors a person can mend. Each says what was found, where, and what to do about it."""
 
+from pydantic import ValidationError
+
 
 class PipelineError(Exception):
     """Base of every error this project raises on purpose; anything else is a bug."""
@@ -36,3 +38,10 @@ class PromotionRefused(PipelineError):
 
 class LakeError(PipelineError):
     """A table below `RAG_HOME/lake` could not be read or written. The message names the table, the file and what to do."""
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with a file of ours that is not what it should be, in a few words: the field and the trouble."""
+    problem = error.errors()[0]
+    says = problem["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(map(str, problem['loc']))}: {says}" if problem["loc"] else says

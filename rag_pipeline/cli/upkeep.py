@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 
@@ -32,7 +32,7 @@ def verify(
     from rag_pipeline.release.restore import restore_channel
     from rag_pipeline.release.tables_verify import AUDIT, repair_tables, verify_tables
 
-    settings = load_settings()
+    settings = settings_of_home()
     tables = verify_tables(settings.home) if release is None else {}
     mended = repair_tables(settings.home, tables) if repair else {}
     broken = {name for name, one in tables.items() if not one.intact and name not in mended}
@@ -40,7 +40,10 @@ def verify(
         _show_verified(tables, Channels(), {}, {}, [], as_json=as_json)
         raise typer.Exit(1)
     channels, unfinished = damaged_channels(settings.home), unfinished_channels(settings.home)
-    restored = {name: restore_channel(settings.home, name) for name in (channels | unfinished)} if repair else {}
+    rows_lost = AUDIT in mended
+    restored = (
+        {name: restore_channel(settings.home, name, rows_lost=rows_lost) for name in channels | unfinished} if repair else {}
+    )
     repaired = {name: channel.release for name, channel in restored.items()}
     kept = {path.name for path in release_folders(settings.home / "releases")}
     names = [release] if release else sorted(kept | channel_releases(settings.home))

@@ -13,8 +13,11 @@ from rag_pipeline.release.proof import unproved
 BY = "rag verify --repair"
 
 
-def restore_channel(home: Path, name: str) -> Channel:
+def restore_channel(home: Path, name: str, *, rows_lost: bool = False) -> Channel:
     """Make a channel's file say what its newest audit row says; whole: withdrawals and hold too.
+
+    `rows_lost`: the table just lost its newest rows. A file that is further than what is left is then not put back to an
+    earlier move, which a rollback may have left for good, but taken as it is.
 
     Where the table cannot say it (its rows are gone or were edited, or the evidence is), the channel is taken as it is, and
     a row `restored` tells that: nobody knows then whether a gate let it pass. Raises `ReleaseError` when neither table nor
@@ -28,7 +31,8 @@ def restore_channel(home: Path, name: str) -> Channel:
                 raise ReleaseError(f"channel {name} never pointed anywhere; promote a release")
             return channel
         told = moves(home, name)
-        channel = _from_rows(home, name, told) or _as_it_is(home, name, told, found.trouble)
+        ahead = _ahead(home, name, told) if rows_lost else None
+        channel = ahead or _from_rows(home, name, told) or _as_it_is(home, name, told, found.trouble)
         if problem := unproved(home, name, channel):
             channel = _taken(channel, channel.sequence + 1, problem)
         if not told or is_old(told[0]) or channel.sequence != told[0]["sequence"]:
@@ -45,6 +49,14 @@ def as_restored(channel: Channel) -> str:
         f"{channel.release}, TAKEN AS IT IS and written down as move {channel.sequence} (restored): nothing shows that the "
         "gate let it pass. If it should not serve: rag rollback"
     )
+
+
+def _ahead(home: Path, name: str, told: list[Row]) -> Channel | None:
+    """The file of a channel whose newest move no row tells any more; None where the rows go as far as the file."""
+    pointer = _readable(home, name)
+    if pointer is None or not told or pointer.sequence <= told[0]["sequence"]:
+        return None
+    return _taken(pointer, pointer.sequence + 1, f"the audit table lost the row of move {pointer.sequence}")
 
 
 def _from_rows(home: Path, name: str, told: list[Row]) -> Channel | None:
