@@ -130,7 +130,7 @@ def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evid
             return found
     if seal:
         log.info(
-            "the evidence %s was promoted on is gone or of an older pipeline: nothing is compared with it",
+            "the evidence %s was promoted on is gone, older, or of another key: nothing is compared with it",
             release_fingerprint,
         )
     return None
