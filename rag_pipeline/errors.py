@@ -1,5 +1,7 @@
 """The errors a person can mend. Each says what was found, where, and what to do about it."""
 
+from pydantic import ValidationError
+
 
 class PipelineError(Exception):
     """Base of every error this project raises on purpose; anything else is a bug."""
@@ -49,3 +51,10 @@ def names_of_ours() -> frozenset[str]:
         return {kind.__name__}.union(*(below(one) for one in kind.__subclasses__()))
 
     return frozenset(below(PipelineError))
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with a file of ours that is not what it should be, in a few words: the field and the trouble."""
+    problem = error.errors()[0]
+    says = problem["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(map(str, problem['loc']))}: {says}" if problem["loc"] else says

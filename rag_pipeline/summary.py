@@ -70,7 +70,8 @@ def _says(summary: dict[str, Any]) -> str:
         built = f"{summary['release']} was built and evaluated, and not promoted" if summary["release"] else "Not promoted"
         return f"{built}: production is {summary['held']}. {serving} serves on."
     if summary["release"] and summary["release"] == summary["production"]:
-        return f"Nothing changed: no text embedded, no release built; {serving} serves on."
+        embedded = "" if summary["texts_embedded"] else "no text embedded, "
+        return f"Nothing changed: {embedded}no release built; {serving} serves on."
     return f"Built {summary['release']}, not promoted; {serving} serves."
 
 

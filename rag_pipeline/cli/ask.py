@@ -1,6 +1,5 @@
 """Commands that look and change nothing: `query`, `status`, `releases`, `trace`."""
 
-import sys
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,11 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from rag_pipeline.cli.alerts import show_alerts
-from rag_pipeline.cli.show import AsJson, print_json, says_of_run, table_of
+from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note, table_of
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.home import no_home_says
 from rag_pipeline.index.manifest import Mode
-from rag_pipeline.settings import load_settings
 
 
 def query(
@@ -30,7 +27,7 @@ def query(
     from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
     from rag_pipeline.release.channels import release_in
 
-    settings = load_settings()
+    settings = settings_of_home()
     if not text.strip():
         raise PipelineError("the query is blank; say what to look for")
     release = release or release_in(settings.home, channel)
@@ -62,18 +59,16 @@ def status(as_json: AsJson = False) -> None:
     from rag_pipeline.release.channels import Hold
     from rag_pipeline.summary import status_now
 
-    settings = load_settings()
-    if nothing := no_home_says(settings):
-        sys.stderr.write(f"rag: {nothing}\n")
+    settings = settings_or_note()
     found = status_now(settings, datetime.now(UTC))
     if as_json:
         print_json(found)
         return
     console = Console(highlight=False)
     for name, channel in found["channels"].items():
-        console.print(
-            f"[bold]{name}[/bold] → {channel['release']} since {channel['at']} ({channel['by']}: {channel['why']})"
-        )
+        since = datetime.fromisoformat(channel["at"]).strftime("%Y-%m-%d %H:%M UTC")
+        who = escape(f"{channel['by']}: {channel['why']}")
+        console.print(f"[bold]{name}[/bold] → {channel['release']} since {since} ({who})")
         if channel["hold"]:
             console.print(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow", markup=False)
     for name, says in found["damaged_channels"].items():
@@ -86,13 +81,14 @@ def status(as_json: AsJson = False) -> None:
         )
         console.print(f"[red]{one['channel']}: {what}[/red]")
     for name, what in found["lost_commits"].items():
-        console.print(f"[red]{escape(f'the table {name} lost a commit: {what}')}[/red]")
+        told = f"the table {name} lost a commit: {what}; `rag refresh` or `rag verify --repair` mends it"
+        console.print(told, style="red", markup=False)
     if found["may_hold_erased"]:
         names = ", ".join(found["may_hold_erased"])
         console.print(
             escape(f"built before the last erasure, and may hold what was erased until `rag gc` removes it: {names}")
         )
-    if not found["channels"]:
+    if not found["channels"] and not found["damaged_channels"]:
         console.print("nothing serves yet; run [bold]rag refresh[/bold]")
     rows = [
         (
@@ -128,7 +124,7 @@ def releases(as_json: AsJson = False) -> None:
     """Every kept release, newest first."""
     from rag_pipeline.summary import releases_now
 
-    found = releases_now(load_settings())
+    found = releases_now(settings_or_note())
     if as_json:
         print_json({"releases": found})
         return
@@ -156,7 +152,7 @@ def trace(
     """Where a chunk comes from: document, source row, contract, run, model, and the releases that hold it."""
     from rag_pipeline.release.trace import trace_chunk
 
-    found = trace_chunk(load_settings(), chunk_id)
+    found = trace_chunk(settings_of_home(), chunk_id)
     if as_json:
         print_json(found)
         return

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.settings import Settings, load_settings
+from rag_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from rag_pipeline.defs.run import Ran
@@ -32,7 +32,7 @@ def promote(
     from rag_pipeline.defs import run
     from rag_pipeline.release.channels import release_in
 
-    settings = load_settings()
+    settings = settings_of_home()
     if bool(release) == bool(from_channel):
         raise PipelineError("say which release to promote: its id, or --from CHANNEL")
     target = release or release_in(settings.home, from_channel)
@@ -59,7 +59,7 @@ def rollback(
     from rag_pipeline.release.channels import option
     from rag_pipeline.release.rollback import release_before
 
-    settings = load_settings()
+    settings = settings_of_home()
     target = to or release_before(settings.home, channel)
     before = _points_at(settings, target, channel)
     if override and not (by.strip() and reason.strip()):
@@ -79,7 +79,7 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
     from rag_pipeline.defs.keys import channel_key
     from rag_pipeline.release.channels import option
 
-    settings = load_settings()
+    settings = settings_of_home()
     if not (by.strip() and reason.strip()):
         raise PipelineError(f"say who lifts the hold and why: `rag resume{option(channel)} --by NAME --reason WHY`")
     ran = run.by_hand(settings, RESUME, {"by": by, "why": reason, "channel": channel})

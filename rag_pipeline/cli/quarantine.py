@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, settings_or_note, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 
@@ -25,7 +25,7 @@ def list_rows(
     """List refused rows with every reason, without their values."""
     from rag_pipeline.ingest.quarantine import refused_rows
 
-    rows = refused_rows(load_settings().home, [contract.source for contract in _contracts(source)], resolved=resolved)
+    rows = refused_rows(settings_or_note().home, [contract.source for contract in _contracts(source)], resolved=resolved)
     if as_json:
         print_json({"rows": [_told(row) for row in rows]})
         return
@@ -43,7 +43,7 @@ def show(
     """Show a refused row with its values as found. They may be private: mind who sees them."""
     from rag_pipeline.ingest.quarantine import refused_row
 
-    found = refused_row(load_settings().home, [contract.source for contract in _contracts(None)], row)
+    found = refused_row(settings_of_home().home, [contract.source for contract in _contracts(None)], row)
     if as_json:
         print_json({**_told(found), "raw": found.raw})
         return

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 
@@ -44,7 +44,7 @@ def evaluate(
     from rag_pipeline.index.manifest import read_manifest
     from rag_pipeline.summary import evaluation_now
 
-    settings = load_settings()
+    settings = settings_of_home()
     release = release or read_candidate(settings.home).release
     read_manifest(settings.home / "releases" / release)
     ran = run.evaluate(settings, release)

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json
-from rag_pipeline.settings import load_settings
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
 
 
 def report(
@@ -26,7 +25,7 @@ def report(
     from rag_pipeline.release.promote import desk_now, judge
     from rag_pipeline.release.report import not_evaluated, report_path, write_report
 
-    settings, now = load_settings(), datetime.now(UTC)
+    settings, now = settings_of_home(), datetime.now(UTC)
     named = release is not None
     release = release or release_in(settings.home, channel)
     report_path(settings.home, release)

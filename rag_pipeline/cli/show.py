@@ -9,7 +9,27 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.home import no_home_says
+from rag_pipeline.settings import Settings, load_settings
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs stay on stderr.")]
+
+
+def settings_of_home() -> Settings:
+    """The settings of whoever needs what is in the home. Raises `PipelineError` where RAG_HOME names none."""
+    settings = load_settings()
+    if nothing := no_home_says(settings):
+        raise PipelineError(nothing)
+    return settings
+
+
+def settings_or_note() -> Settings:
+    """The settings of whoever can show an empty home too; where RAG_HOME names none, that is said on stderr."""
+    settings = load_settings()
+    if nothing := no_home_says(settings):
+        sys.stderr.write(f"rag: {nothing}\n")
+    return settings
 
 
 def table_of(*headers: str, rows: Sequence[tuple[Any, ...]]) -> Table:

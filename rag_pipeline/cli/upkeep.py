@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, table_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 
@@ -32,7 +32,7 @@ def verify(
     from rag_pipeline.release.restore import restore_channel
     from rag_pipeline.release.tables_verify import AUDIT, repair_tables, verify_tables
 
-    settings = load_settings()
+    settings = settings_of_home()
     tables = verify_tables(settings.home) if release is None else {}
     mended = repair_tables(settings.home, tables) if repair else {}
     broken = {name for name, one in tables.items() if not one.intact and name not in mended}

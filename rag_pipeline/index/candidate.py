@@ -3,9 +3,9 @@
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rag_pipeline.errors import ReleaseError
+from rag_pipeline.errors import ReleaseError, first_problem
 from rag_pipeline.files import write_json
 from rag_pipeline.index.manifest import Manifest
 
@@ -35,3 +35,5 @@ def read_candidate(home: Path) -> Candidate:
         return Candidate.model_validate_json((home / _FILE).read_bytes())
     except FileNotFoundError as error:
         raise ReleaseError("there is no candidate yet; materialize index/candidate, or run `rag refresh`") from error
+    except ValidationError as error:
+        raise ReleaseError(f"{home / _FILE} is damaged: {first_problem(error)}; `rag refresh` writes it again") from error

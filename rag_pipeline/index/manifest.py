@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rag_pipeline.errors import ReleaseError
+from rag_pipeline.errors import ReleaseError, first_problem
 from rag_pipeline.files import known_sha256
 
 log = logging.getLogger("rag_pipeline")
@@ -182,8 +182,8 @@ def read_manifest(release: Path) -> Manifest:
         return Manifest.model_validate_json((release / FILE).read_bytes())
     except FileNotFoundError as error:
         raise ReleaseError(f"{release} is not a release: it has no {FILE}") from error
-    except ValueError as error:
-        raise ReleaseError(f"{release / FILE} is damaged: {error}") from error
+    except ValidationError as error:
+        raise ReleaseError(f"{release / FILE} is damaged: {first_problem(error)}") from error
 
 
 def all_manifests(releases: Path) -> list[Manifest]:

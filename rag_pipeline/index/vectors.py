@@ -20,7 +20,7 @@ from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.sound import other_vectors
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.lake import collected, guarded
+from rag_pipeline.lake import collected, guarded, plain
 
 _READ_ROWS = 8_192
 _VECTOR = pa.schema([VECTORS.field("text_hash"), VECTORS.field("vector")])
@@ -170,7 +170,7 @@ def _batches(home: Path, file: Any) -> Iterator[pa.RecordBatch]:
                 f"{wrong} stored vectors are not what was written: the vectors table is damaged ({Path(file.path).name}); "
                 "`rag verify --repair` deletes them, the next refresh embeds their texts again"
             )
-        yield batch.select(_VECTOR.names)
+        yield plain(batch.select(_VECTOR.names))
 
 
 def _places(ordered: pl.Series, hashes: pl.Series) -> NDArray[np.int64]:

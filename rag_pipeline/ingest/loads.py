@@ -76,7 +76,7 @@ def unusual_drop(tables: SourceTables, before: int, after: int) -> str:
         return ""
     return (
         f"{drop} of {before} documents left with this load ({100 * drop / before:.1f} %), where up to {usual:.1f} % is "
-        "usual; was the export read while it was still being written?"
+        "usual; look whether the export was read while it was still being written"
     )
 
 

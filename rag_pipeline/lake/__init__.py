@@ -8,6 +8,7 @@ This package knows no table by name: each stage declares its own schemas. Whoeve
 from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows
 from rag_pipeline.lake.fingerprints import fingerprint_rows
 from rag_pipeline.lake.log import tables_aside
+from rag_pipeline.lake.plain import plain
 from rag_pipeline.lake.table import OP, Table, all_tables
 from rag_pipeline.lake.wall import collected, guarded, in_batches, rows_of, scan_file, written
 
@@ -22,6 +23,7 @@ __all__ = [
     "fingerprint_rows",
     "guarded",
     "in_batches",
+    "plain",
     "readable_rows",
     "rows_of",
     "scan_file",

@@ -12,6 +12,7 @@ from rag_pipeline.errors import LakeError
 from rag_pipeline.files import sync
 from rag_pipeline.lake.log import ASIDE, DAMAGED, go_back, is_table, lost_commit, was_set_aside
 from rag_pipeline.lake.notes import Sum, noted_files
+from rag_pipeline.lake.plain import plain
 from rag_pipeline.lake.table import Table
 from rag_pipeline.lake.wall import one_line
 
@@ -93,7 +94,7 @@ def readable_rows(file: Path) -> Iterator[pa.RecordBatch]:
     """Rows of a damaged file, as far as they can be read."""
     try:
         with pq.ParquetFile(file) as opened:
-            yield from opened.iter_batches(batch_size=_BATCH)
+            yield from map(plain, opened.iter_batches(batch_size=_BATCH))
     except (pa.ArrowException, OSError, ValueError):
         return
 

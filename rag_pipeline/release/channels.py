@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rag_pipeline.errors import ChannelError, ReleaseError
+from rag_pipeline.errors import ChannelError, ReleaseError, first_problem
 from rag_pipeline.files import exclusive, write_json
 
 PRODUCTION = "production"
@@ -70,8 +70,9 @@ def read_channel(home: Path, name: str) -> Channel | None:
         return Channel.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise ChannelError(f"{path} is damaged: {error}; `rag verify --repair` restores it from the audit table") from error
+    except ValidationError as error:
+        says = first_problem(error)
+        raise ChannelError(f"{path} is damaged: {says}; `rag verify --repair` restores it from the audit table") from error
 
 
 def serving(home: Path) -> str | None:
@@ -84,8 +85,9 @@ def release_in(home: Path, name: str) -> str:
     """The release a channel points at. Raises `ReleaseError` when it points at none, naming those that do."""
     channel = read_channel(home, name)
     if channel is None:
-        known = ", ".join(all_channels(home)) or "none yet; run `rag refresh`"
-        raise ReleaseError(f"no channel {name!r} in {home}; known: {known}")
+        known = ", ".join(all_channels(home))
+        says = f"known: {known}" if known else "run `rag refresh`, or, if users were served before, `rag verify --repair`"
+        raise ReleaseError(f"no channel {name!r} in {home}; {says}")
     return channel.release
 
 

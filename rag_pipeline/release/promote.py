@@ -146,7 +146,8 @@ def _refused(desk: Desk, channel: str, move: Channel, outcome: str, then: str, *
     """Writes the refusal down. `then`: what a person can do about it."""
     with audit_held(desk.home):
         record(desk.home, channel, move.model_copy(update={"action": "refused", "outcome": outcome}))
-    says = f"{move.release} was not promoted to {channel}: {outcome}. {'; '.join(filter(None, (*move.reasons, then)))}"
+    told = "" if held else f"{outcome}. "  # that it is held is the reason itself
+    says = f"{move.release} was not promoted to {channel}: {told}{'; '.join(filter(None, (*move.reasons, then)))}"
     return PromotionRefused(says, move.reasons, held=held)
 
 

@@ -16,12 +16,12 @@ BY = "rag verify --repair"
 def restore_channel(home: Path, name: str, *, rows_lost: bool = False) -> Channel:
     """Make a channel's file say what its newest audit row says; whole: withdrawals and hold too.
 
+    `rows_lost`: the table just lost its newest rows. A file that is further than what is left is then not put back to an
+    earlier move, which a rollback may have left for good, but taken as it is.
+
     Where the table cannot say it (its rows are gone or were edited, or the evidence is), the channel is taken as it is, and
     a row `restored` tells that: nobody knows then whether a gate let it pass. Raises `ReleaseError` when neither table nor
     file know a release.
-
-    `rows_lost`: the table was mended just now, and gave up its last rows. A file that is ahead of it then tells the later
-    move. That may have been a rollback, so to go back from it would bring up what was rolled back.
     """
     with audit_held(home):
         found = standing(home, name)

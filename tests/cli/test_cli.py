@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rag_pipeline import cli
+from rag_pipeline.home import claim_home
 from tests.conftest import Workspace, files_contract
 
 PAGES = {
@@ -129,6 +130,7 @@ def test_what_cannot_be_done_is_said_in_one_paragraph(
     words: tuple[str, ...],
     says: str,
 ) -> None:
+    claim_home(pipeline.settings)
     code, out, err = rag(monkeypatch, capsys, *words)
     assert code == 1
     assert out == ""

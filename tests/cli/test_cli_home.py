@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import MARK, claim_home
+from rag_pipeline.release.audit import move_and_record
 from rag_pipeline.settings import Settings
 from tests.cli.test_cli import PAGES, rag
 from tests.conftest import Workspace, files_contract
-from tests.corpus.small import release_of
+from tests.corpus.small import NOW, release_of
+from tests.release.test_channels import pointing
 
 Patch = pytest.MonkeyPatch
 Capture = pytest.CaptureFixture[str]
@@ -28,6 +31,11 @@ LOOKING = [
     ("quarantine", "list"),
     ("gc", "--dry-run"),
     ("gc",),
+    ("promote", "20260101-000000-00000000", "--by", "you", "--reason", "good"),
+    ("rollback", "--by", "you", "--reason", "wrong prices"),
+    ("resume", "--by", "you", "--reason", "mended"),
+    ("evaluate",),
+    ("erase", "handbook/leave.md"),
 ]
 
 
@@ -45,17 +53,46 @@ def pipeline(workspace: Workspace, monkeypatch: Patch) -> Workspace:
 def test_who_looks_into_a_home_that_is_not_there_is_told_so_and_makes_nothing(
     pipeline: Workspace, monkeypatch: Patch, capsys: Capture, words: tuple[str, ...]
 ) -> None:
-    code, out, err = rag(monkeypatch, capsys, *words)
+    code, _, err = rag(monkeypatch, capsys, *words)
     assert "Traceback" not in err
     assert not pipeline.home.exists()
     assert not (pipeline.root / "dagster").exists()
-    if words[0] in ("status", "gc"):
-        told = f"there is no pipeline home at {pipeline.home}; `rag refresh` makes one, if RAG_HOME is what you meant"
-        assert told in (out + err).replace("\n", " ")
+    assert (
+        f"rag: there is no pipeline home at {pipeline.home}; `rag refresh` makes one, if RAG_HOME is what you meant" in err
+    )
     assert code == (0 if words[0] in ("status", "releases", "quarantine") else 1)
 
 
-@pytest.mark.parametrize("words", [*LOOKING, ("refresh",), ("evaluate",), ("rollback",), ("embed", "bench")], ids=" ".join)
+def test_where_a_channels_file_is_lost_nobody_is_told_to_begin_anew(
+    pipeline: Workspace, monkeypatch: Patch, capsys: Capture
+) -> None:
+    claim_home(pipeline.settings)
+    first, moved = None, pointing("a")
+    for name in ("a", "b"):
+        (pipeline.home / "releases" / name).mkdir(parents=True)
+        (pipeline.home / "releases" / name / "manifest.json").write_text("{}", encoding="utf-8")
+        move_and_record(pipeline.home, "production", moved, expected=first)
+        first, moved = moved, pointing("b", moved)
+    assert f" since {NOW + timedelta(days=1):%Y-%m-%d %H:%M} UTC (" in " ".join(
+        rag(monkeypatch, capsys, "status")[1].split()
+    )
+    (pipeline.home / "channels" / "production.json").unlink()
+    _, out, _ = rag(monkeypatch, capsys, "status")
+    assert "`rag verify --repair` restores it" in out.replace("\n", " ")
+    assert "nothing serves yet" not in out
+    assert "if users were served before, `rag verify --repair`" in rag(monkeypatch, capsys, "query", "leave")[2]
+
+
+def test_a_damaged_candidate_is_named_and_written_again(pipeline: Workspace, monkeypatch: Patch, capsys: Capture) -> None:
+    claim_home(pipeline.settings)
+    (pipeline.home / "candidate.json").write_text("{")
+    code, _, err = rag(monkeypatch, capsys, "evaluate")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "candidate.json is damaged: " in err and "`rag refresh` writes it again" in err
+    assert rag(monkeypatch, capsys, "status")[0] == 0
+
+
+@pytest.mark.parametrize("words", [*LOOKING, ("refresh",), ("embed", "bench")], ids=" ".join)
 def test_a_folder_with_other_things_in_it_is_no_home(
     pipeline: Workspace, monkeypatch: Patch, capsys: Capture, words: tuple[str, ...]
 ) -> None:

@@ -24,8 +24,8 @@ def night(export: Feed, rows: int) -> LoadReport:
 def test_an_export_cut_short_is_unusual(export: Feed) -> None:
     assert night(export, 40).unusual_drop == ""
     assert night(export, 25).unusual_drop == (
-        "15 of 40 documents left with this load (37.5 %), where up to 5.0 % is usual; was the export read while it was "
-        "still being written?"
+        "15 of 40 documents left with this load (37.5 %), where up to 5.0 % is usual; look whether the export was read "
+        "while it was still being written"
     )
     assert night(export, 40).unusual_drop == ""
 

@@ -26,6 +26,7 @@ from rag_pipeline.release.serving import ChannelReader
 from tests.cli.test_cli import as_json, rag
 from tests.conftest import Workspace
 from tests.corpus.small import NOW, release_of
+from tests.faults.lost import empty_last_commit
 from tests.release.test_promote import FLOOR, PAGES, Office, office_in
 
 
@@ -186,6 +187,23 @@ def test_an_audit_table_removed_by_hand_is_refused_and_a_person_may_take_the_cha
     assert settle(moved.home, "production") == taken
     [row] = moved.audit()
     assert (row["action"], row["sequence"]) == ("restored", 4)
+
+
+def test_a_rollback_whose_row_is_lost_with_a_commit_of_the_audit_table_holds_on(
+    moved: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("home", "evals", "contracts"):
+        monkeypatch.setenv(f"RAG_{folder.upper()}", str(getattr(moved.workspace.settings, folder)))
+    before, staged = channel(moved), channel(moved, "staging")
+    empty_last_commit(moved.home / "lake" / "audit")
+    code, out, err = rag(monkeypatch, capsys, "verify", "--repair", "--json")
+    told = as_json(out)
+    assert (code, told["taken_as_they_are"], told["repaired"]) == (0, ["production"], {"production": before.release}), err
+    after = channel(moved)
+    assert (after.release, after.withdrawn, after.hold) == (before.release, before.withdrawn, before.hold)
+    assert (after.action, after.why) == ("restored", f"the audit table lost the row of move {before.sequence}")
+    assert settle(moved.home, "production") == after
+    assert channel(moved, "staging") == staged
 
 
 def test_an_edited_row_is_named_and_repair_goes_back_to_the_last_one_that_is_whole(moved: Office) -> None:

@@ -14,6 +14,7 @@ from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.lake import Table, all_tables
 from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.retention import Collected, collect
+from rag_pipeline.release.tables_verify import repair_tables, verify_tables
 from tests.corpus.small import NOW, SMALL, release_of
 
 _MOMENTS = ("timestamp", "deletionTimestamp", "modificationTime", "createdTime")
@@ -137,3 +138,20 @@ def test_many_small_files_become_few(tmp_path: Path) -> None:
     clean(tmp_path, days=30)
     assert len(needed(table)) == 1
     assert table.scan().collect().height == 8
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])
+def test_the_night_after_a_collection_that_removed_vectors_builds_a_release(home: Path, damaged: bool) -> None:
+    """Delta writes a file again when it removes rows, in other types of the same kind (`string_view`)."""
+    stays = {"stays.md": "# Stays\n\nthis page stays"}
+    release_of(home, stays, now=NOW + timedelta(days=3))
+    assert collect(home, keep=1, days=9, model=SMALL.fingerprint).vectors > 0
+    if damaged:
+        for path in vectors_table(home).files():
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 0x10
+            path.write_bytes(content)
+        repair_tables(home, verify_tables(home))
+    built = release_of(home, {**stays, "new.md": "# New\n\na new page"}, now=NOW + timedelta(days=4)).manifest
+    assert built.chunks == 2
+    assert all(found.intact for found in verify_tables(home).values())

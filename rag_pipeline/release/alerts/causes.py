@@ -203,4 +203,4 @@ def serves_now(home: Path) -> str:
         channel = read_channel(home, PRODUCTION)
     except PipelineError:
         return f"{PRODUCTION} cannot be read"
-    return f"{channel.release} since {_when(channel.at)}" if channel else "nothing yet"
+    return f"{channel.release} since {_when(channel.at)}" if channel else "nothing"
