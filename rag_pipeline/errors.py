@@ -1,5 +1,8 @@
 """The errors a person can mend. Each says what was found, where, and what to do about it."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class PipelineError(Exception):
     """Base of every error this project raises on purpose; anything else is a bug."""
@@ -36,3 +39,11 @@ class PromotionRefused(PipelineError):
 
 class LakeError(PipelineError):
     """A table below `RAG_HOME/lake` could not be read or written. The message names the table, the file and what to do."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is none: the nearest one, or all there are."""
+    names = sorted(known)
+    if close := difflib.get_close_matches(name, names, n=1, cutoff=0.67):
+        return f"did you mean {close[0]!r}?"
+    return f"there are: {', '.join(names[:20])}" if names else "there are none"

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.settings import load_settings
+from rag_pipeline.terminal import Printer
 
 
 def report(
@@ -53,4 +53,4 @@ def report(
     if as_json:
         print_json({"release": release, "channel": channel, "verdict": verdict.outcome, "path": str(path)})
         return
-    Console(highlight=False, soft_wrap=True).print(f"{release}: {verdict.outcome}\n{path}", markup=False)
+    Printer().say(f"{release}: {verdict.outcome}\n{path}")

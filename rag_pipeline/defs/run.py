@@ -27,6 +27,7 @@ from rag_pipeline.release.channels import all_channels
 from rag_pipeline.release.policy import promotions
 from rag_pipeline.room import need_room, storage_trouble
 from rag_pipeline.settings import Settings
+from rag_pipeline.terminal import log_handler
 
 log = logging.getLogger("rag_pipeline")
 
@@ -233,7 +234,5 @@ def _show_our_log() -> None:
     """Our own log lines on stderr; Dagster's console log would bury them."""
     logger = logging.getLogger("rag_pipeline")
     if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(handler)
+        logger.addHandler(log_handler())
         logger.setLevel(logging.INFO)
