@@ -142,7 +142,6 @@ def test_no_command_hands_a_terminal_what_a_feed_says(
     assert "no source" in said("golden", "new", "another", "--source", ALL)
     said("refresh", "--source", ALL)
     said("report")
-    said("gc", "--dry-run")
 
 
 def test_nothing_else_prints() -> None:
