@@ -16,6 +16,7 @@ from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
+from rag_pipeline.defs.present import said
 from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.defs.run_tags import HOME
 from rag_pipeline.errors import PipelineError
@@ -206,7 +207,7 @@ def _ran(result: dg.ExecuteInProcessResult, *written_to: Path) -> Ran:
         metadata = event.materialization.metadata
         assets[event.materialization.asset_key.to_user_string()] = {name: entry.value for name, entry in metadata.items()}
     failed = tuple(
-        FailedCheck(one.asset_key.to_user_string(), one.check_name, one.severity.value, one.description or "")
+        FailedCheck(one.asset_key.to_user_string(), one.check_name, one.severity.value, said(one.description or ""))
         for one in result.get_asset_check_evaluations()
         if not one.passed
     )
