@@ -72,7 +72,7 @@ def _of(column: Column, contract: Contract, tables: SourceTables, clock: Clock) 
     found, rest = frame.filter(stand_in), frame.filter(~stand_in)
     yield from _told(column, found, "a date that stands for none")
     if rest.height >= _LEAST:
-        middle = rest["day"].dt.year().median()
+        middle = float(rest["day"].dt.year().median() or 0)  # type: ignore[arg-type]
         off = year - pl.lit(middle)
         far = (low & (off < -_FAR_YEARS)) | (high & (off > _FAR_YEARS))
         if rest.filter(off.abs() <= _TOGETHER_YEARS).height >= _AT_ONE * rest.height:
