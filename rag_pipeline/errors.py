@@ -1,5 +1,8 @@
 """The errors a person can mend. Each says what was found, where, and what to do about it."""
 
+import difflib
+from collections.abc import Iterable
+
 from pydantic import ValidationError
 
 
@@ -58,3 +61,11 @@ def first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     says = problem["msg"].removeprefix("Value error, ")
     return f"{'.'.join(map(str, problem['loc']))}: {says}" if problem["loc"] else says
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is none: the nearest one, or all there are."""
+    names = sorted(known)
+    if close := difflib.get_close_matches(name, names, n=1, cutoff=0.67):
+        return f"did you mean {close[0]!r}?"
+    return f"there are: {', '.join(names[:20])}" if names else "there are none"

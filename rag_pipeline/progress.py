@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from rag_pipeline.terminal import one_line
+
 log = logging.getLogger("rag_pipeline")
 
 _LOG_EVERY_S = 10.0
@@ -22,7 +24,7 @@ def progress(what: str, total: int | None, *, unit: str) -> Iterator[Advance]:
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        with tqdm(total=total, desc=what, unit=f" {unit}", file=sys.stderr, leave=True) as bar:
+        with tqdm(total=total, desc=one_line(what), unit=f" {unit}", file=sys.stderr, leave=True) as bar:
             yield lambda amount=1: _discard(bar.update(amount))
         return
 

@@ -1,6 +1,6 @@
 """`rag`: the command line, thin. It calls the library or runs the Dagster jobs; the UI can do all of it too."""
 
-import sys
+import traceback
 from pathlib import Path
 
 import typer
@@ -11,6 +11,7 @@ from rag_pipeline.home import check_home
 from rag_pipeline.memory import collect_less_often
 from rag_pipeline.room import storage_trouble
 from rag_pipeline.settings import dagster_home, load_settings
+from rag_pipeline.terminal import complain, never_fail_to_print, warn
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,6 +54,7 @@ def _before(context: typer.Context) -> None:
 def main() -> None:
     """Entry point: every error a person can mend is one paragraph on stderr and exit code 1."""
     collect_less_often()
+    never_fail_to_print()
     try:
         app()
     except PipelineError as error:
@@ -60,7 +62,8 @@ def main() -> None:
     except Exception as error:
         if says := storage_trouble(error, *_written_to()):
             _fail(says)
-        raise
+        warn(traceback.format_exc())  # a bug; what it quotes may be a document
+        raise SystemExit(1) from None
 
 
 def _written_to() -> list[Path]:
@@ -69,5 +72,5 @@ def _written_to() -> list[Path]:
 
 
 def _fail(message: str) -> None:
-    sys.stderr.write(f"rag: {message}\n")
+    complain(message)
     raise SystemExit(1)

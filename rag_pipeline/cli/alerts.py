@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_secrets, load_settings
+from rag_pipeline.terminal import Printer
 
 alerts = typer.Typer(no_args_is_help=True, help="Who is told when something is wrong: show, send, test.")
 
@@ -23,9 +22,10 @@ def show(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    show_alerts(Console(highlight=False), found)
+    printer = Printer()
+    show_alerts(printer, found)
     rows = [(f"{one['since']:%Y-%m-%d %H:%M}", one["what"], "yes" if one["told"] else "NO") for one in found["causes"]]
-    Console(highlight=False).print(table_of("since", "what is wrong", "told", rows=rows))
+    printer.table("since", "what is wrong", "told", rows=rows)
 
 
 @alerts.command()
@@ -42,7 +42,7 @@ def send(as_json: AsJson = False) -> None:
         names = ("sent", "waiting", "troubles", "causes")
         print_json({name: getattr(outcome, name) for name in names})
     else:
-        Console(highlight=False).print(outcome.says, markup=False)
+        Printer().say(outcome.says)
     if outcome.troubles:
         raise typer.Exit(1)
 
@@ -57,21 +57,21 @@ def send_test(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"receivers": results})
     else:
-        Console(highlight=False).print(table_of("receiver", "test message", rows=list(results.items())))
+        Printer().table("receiver", "test message", rows=list(results.items()))
     if any(result != SENT for result in results.values()):
         raise typer.Exit(1)
 
 
-def show_alerts(console: Console, found: dict[str, Any]) -> None:
+def show_alerts(printer: Printer, found: dict[str, Any]) -> None:
     """One line on who is told, and one a receiver in trouble."""
     from rag_pipeline.release.alerts.tell import count
 
     if not found["on"]:
-        console.print("[dim]alerts are off: RAG_ALERTS names nobody to tell[/dim]")
+        printer.say("alerts are off: RAG_ALERTS names nobody to tell", style="dim")
         return
     looked = f"{found['looked_at']:%Y-%m-%d %H:%M} UTC" if found["looked_at"] else "never: is the Dagster daemon running?"
     causes = f"{count(len(found['causes']), 'thing is', 'things are')} wrong" if found["causes"] else "nothing is wrong"
-    console.print(f"alerts are on ({', '.join(found['receivers'])}): {causes}; last looked at {looked}", markup=False)
+    printer.say(f"alerts are on ({', '.join(found['receivers'])}): {causes}; last looked at {looked}")
     for one in found["troubles"]:
         says = f"{one['receiver']} {one['says']}, {one['tries']} tries since {one['since']:%Y-%m-%d %H:%M} UTC"
-        console.print(f"[red]{escape(says)}; `rag alerts test` tries it now[/red]")
+        printer.say(f"{says}; `rag alerts test` tries it now", style="red")

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from rag_pipeline.cli.alerts import show_alerts
-from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note, table_of
+from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.index.manifest import Mode
+from rag_pipeline.terminal import Printer, one_line
 
 
 def query(
@@ -46,12 +45,12 @@ def query(
     if as_json:
         print_json({"release": release, "mode": mode, "took_ms": took_ms, "hits": found})
         return
-    console = Console(highlight=False)
-    console.print(f"[dim]{release}, {mode}, {took_ms} ms[/dim]")
+    printer = Printer()
+    printer.say(f"{release}, {mode}, {took_ms} ms", style="dim")
     for hit in hits:
-        name, uri = escape(hit.document_id), escape(hit.uri or "")
-        console.print(f"\n[bold]{hit.rank}. {name}[/bold]  {hit.score:.3f}  [dim]{uri}[/dim]")
-        console.print(" ".join(hit.text.split())[:300], markup=False)
+        name, uri = one_line(hit.document_id), one_line(hit.uri or "")
+        printer.say((f"\n{hit.rank}. {name}", "bold"), f"  {hit.score:.3f}  ", (uri, "dim"))
+        printer.say(" ".join(hit.text.split())[:300])
 
 
 def status(as_json: AsJson = False) -> None:
@@ -64,32 +63,27 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    console = Console(highlight=False)
+    printer = Printer()
     for name, channel in found["channels"].items():
         since = datetime.fromisoformat(channel["at"]).strftime("%Y-%m-%d %H:%M UTC")
-        who = escape(f"{channel['by']}: {channel['why']}")
-        console.print(f"[bold]{name}[/bold] → {channel['release']} since {since} ({who})")
+        printer.say((name, "bold"), f" → {channel['release']} since {since} ({channel['by']}: {channel['why']})")
         if channel["hold"]:
-            console.print(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow", markup=False)
+            printer.say(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow")
     for name, says in found["damaged_channels"].items():
-        console.print(f"[red]{name}:[/red] {escape(says)}")
+        printer.say((f"{name}:", "red"), f" {says}")
     for name, says in found["unfinished_channels"].items():
-        console.print(f"[yellow]{name}:[/yellow] {escape(says)}")
+        printer.say((f"{name}:", "yellow"), f" {says}")
     for one in found["damaged"]:
-        what = escape(
-            f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` mends it"
-        )
-        console.print(f"[red]{one['channel']}: {what}[/red]")
+        what = f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` mends it"
+        printer.say(f"{one['channel']}: {what}", style="red")
     for name, what in found["lost_commits"].items():
         told = f"the table {name} lost a commit: {what}; `rag refresh` or `rag verify --repair` mends it"
-        console.print(told, style="red", markup=False)
+        printer.say(told, style="red")
     if found["may_hold_erased"]:
         names = ", ".join(found["may_hold_erased"])
-        console.print(
-            escape(f"built before the last erasure, and may hold what was erased until `rag gc` removes it: {names}")
-        )
+        printer.say(f"built before the last erasure, and may hold what was erased until `rag gc` removes it: {names}")
     if not found["channels"] and not found["damaged_channels"]:
-        console.print("nothing serves yet; run [bold]rag refresh[/bold]")
+        printer.say("nothing serves yet; run ", ("rag refresh", "bold"))
     rows = [
         (
             one["source"],
@@ -103,21 +97,21 @@ def status(as_json: AsJson = False) -> None:
         )
         for one in found["sources"]
     ]
-    console.print(table_of("source", "last load", "documents", "refused", "age", "SLA", "within", "why", rows=rows))
+    printer.table("source", "last load", "documents", "refused", "age", "SLA", "within", "why", rows=rows)
     for one in found["sources"]:
         if one["values_from_the_future"]:
             says = f"{one['values_from_the_future']} values its age is told by lie in the future and do not count"
-            console.print(f"[yellow]{escape(one['source'])}: {says}[/yellow]")
+            printer.say(f"{one['source']}: {says}", style="yellow")
     if found["clock_doubt"]:
-        console.print(found["clock_doubt"], style="yellow", markup=False)
-    show_alerts(console, found["alerts"])
+        printer.say(found["clock_doubt"], style="yellow")
+    show_alerts(printer, found["alerts"])
     if found["candidate"]:
         verdict = found["candidate"]
-        console.print(f"candidate {verdict['release']}: [bold]{verdict['verdict']}[/bold]")
+        printer.say(f"candidate {verdict['release']}: ", (verdict["verdict"], "bold"))
         for reason in verdict["reasons"]:
-            console.print(f"  • {reason}", markup=False)
+            printer.say(f"  • {reason}")
     for one in found["runs"]:
-        console.print(says_of_run(one), style="red" if one["alive"] is False else None, markup=False)
+        printer.say(says_of_run(one), style="red" if one["alive"] is False else "")
 
 
 def releases(as_json: AsJson = False) -> None:
@@ -140,9 +134,7 @@ def releases(as_json: AsJson = False) -> None:
         )
         for one in found
     ]
-    Console(highlight=False).print(
-        table_of("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows)
-    )
+    Printer().table("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows)
 
 
 def trace(
@@ -156,9 +148,9 @@ def trace(
     if as_json:
         print_json(found)
         return
-    console = Console(highlight=False)
+    printer = Printer()
     for step, facts in found.items():
-        console.print(f"[bold]{step}[/bold]")
+        printer.say(step, style="bold")
         for facts_of_one in facts if isinstance(facts, list) else [facts]:
             line = ", ".join(f"{name} {value}" for name, value in (facts_of_one or {"": "not known any more"}).items())
-            console.print(f"  {line}", markup=False)
+            printer.say(f"  {one_line(line)}")

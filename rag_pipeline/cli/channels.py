@@ -4,11 +4,11 @@ import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import Settings
+from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
     from rag_pipeline.defs.run import Ran
@@ -89,7 +89,7 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
     if as_json:
         print_json({"channel": channel, "release": release, "run_id": ran.run_id})
     else:
-        Console(highlight=False).print(f"{channel} → {release}, not held any more", markup=False)
+        Printer().say(f"{channel} → {release}, not held any more")
 
 
 def _points_at(settings: Settings, release: str, channel: str) -> str | None:
@@ -111,7 +111,7 @@ def _tell(ran: "Ran", release: str, channel: str, before: str | None, *, overrid
     if as_json:
         print_json(moved | {"override": override, "run_id": ran.run_id})
     else:
-        Console(highlight=False).print(f"{channel} → {release} (before: {before or 'nothing'})", markup=False)
+        Printer().say(f"{channel} → {release} (before: {before or 'nothing'})")
 
 
 def _somebody() -> str:

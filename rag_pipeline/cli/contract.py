@@ -1,18 +1,20 @@
 """`contract check` and `contract diff`: is a contract valid, and does it promise less than before. `new`: contract_new."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from rag_pipeline.cli.contract_new import new
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.errors import ContractError
-from rag_pipeline.settings import load_settings
+from rag_pipeline.settings import load_secrets, load_settings
+from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
     from rag_pipeline.contracts.diff import Difference
+    from rag_pipeline.ingest.trial import Trial
     from rag_pipeline.release.promises import Promises
 
 contract = typer.Typer(
@@ -26,31 +28,75 @@ contract.command()(new)
 @contract.command()
 def check(
     path: Annotated[
-        Path | None, typer.Argument(help="A contract, or a folder of them; RAG_CONTRACTS when left out.")
+        Path | None, typer.Argument(help="A contract, a folder of them, or a source; RAG_CONTRACTS when left out.")
     ] = None,
+    data: Annotated[
+        bool, typer.Option("--data", help="Hold them against their sources too: read some of each, store nothing.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --data: read all there is.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate contracts against the standard and this pipeline; says file, line, field and what to write instead."""
-    from rag_pipeline.contracts.read import SUFFIX, read_contract, read_contracts
+    """Validate contracts against the standard and this pipeline; says file, line, field and what to write instead.
 
-    where = path or load_settings().contracts
-    files = [where] if where.is_file() else sorted(where.glob(f"*{SUFFIX}"))
-    if not files:
-        read_contracts(where)  # says why there is nothing to check
+    With --data, also what a load would say: paths that do not exist, columns no file has, rows that would be refused.
+    Exits with 1 when a contract is not valid, or its source would be held or lacks a column.
+    """
+    from rag_pipeline.contracts.read import read_contract
+    from rag_pipeline.ingest.trial import try_contract
+
+    if everything and not data:
+        raise typer.BadParameter("--all says how much --data reads; say both")
     found: dict[str, str] = {}
-    for file in files:
+    tried: dict[str, Trial] = {}
+    for file in _files(path):
         try:
-            read_contract(file)
+            one = read_contract(file)
             found[str(file)] = ""
         except ContractError as error:
             found[str(file)] = str(error)
+            continue
+        if data:
+            tried[str(file)] = try_contract(one, load_secrets(), everything=everything)
     if as_json:
-        print_json({"contracts": {name: {"valid": not problem, "problem": problem} for name, problem in found.items()}})
+        told: dict[str, dict[str, Any]] = {name: {"valid": not says, "problem": says} for name, says in found.items()}
+        for name, trial in tried.items():
+            told[name]["data"] = {**asdict(trial), "fits": trial.fits}
+        print_json({"contracts": told})
     else:
-        rows = [(name, problem or "valid") for name, problem in found.items()]
-        Console(highlight=False).print(table_of("contract", "", rows=rows))
-    if any(found.values()):
+        printer = Printer()
+        printer.table("contract", "", rows=[(name, problem or "valid") for name, problem in found.items()])
+        for trial in tried.values():
+            _show_trial(trial, printer)
+    if any(found.values()) or not all(trial.fits for trial in tried.values()):
         raise typer.Exit(1)
+
+
+def _files(path: Path | None) -> list[Path]:
+    """The contracts to check. Raises `ContractError` when there are none."""
+    from rag_pipeline.contracts.read import SUFFIX, read_contracts
+
+    where = path or load_settings().contracts
+    if path and not path.exists():
+        of_source = load_settings().contracts / f"{path.name}{SUFFIX}"
+        where = of_source if str(path) == path.name and of_source.is_file() else where
+    files = [where] if where.is_file() else sorted(where.glob(f"*{SUFFIX}"))
+    if not files:
+        read_contracts(where)  # says why there is nothing to check
+    return files
+
+
+def _show_trial(trial: "Trial", printer: Printer) -> None:
+    much = "all that are there" if trial.whole else "a sample"
+    refused = f"{trial.refused_rows:,} would be refused, {trial.unreadable:,} could not be read"
+    printer.say((f"{trial.source}:", "bold"), f" {trial.rows:,} rows looked at ({much}): {refused}")
+    for problem in trial.problems:
+        printer.say(f"  • {problem}", style="red")
+    for reason, rows in trial.refused.items():
+        printer.say(f"  {rows:,} rows: {reason}")
+    if trial.repeated_keys:
+        printer.say(f"  {trial.repeated_keys:,} rows have a key that another one has; of each the last is kept")
+    if trial.unknown_columns:
+        printer.say(f"  columns the contract does not name: {', '.join(trial.unknown_columns)}")
 
 
 @contract.command()
@@ -96,20 +142,20 @@ def _told(difference: "Difference") -> dict[str, Any]:
 
 
 def _show(promises: "Promises", channel: str) -> None:
-    console = Console(highlight=False)
+    printer = Printer()
     if promises.release is None:
-        console.print(f"no release is in {channel} yet, so there is nothing to compare with")
+        printer.say(f"no release is in {channel} yet, so there is nothing to compare with")
         return
     if not promises.comparable:
-        console.print(f"{promises.release} keeps no contracts (an older pipeline built it); the next one promoted will")
+        printer.say(f"{promises.release} keeps no contracts (an older pipeline built it); the next one promoted will")
         return
     for name in promises.added:
-        console.print(f"{name} is new since {promises.release}")
+        printer.say(f"{name} is new since {promises.release}")
     for name in promises.removed:
-        console.print(f"{name} is gone since {promises.release}: its documents leave the next release")
+        printer.say(f"{name} is gone since {promises.release}: its documents leave the next release")
     for source, difference in promises.changed.items():
         rows = [(one.kind, one.field, one.message) for one in difference.changes]
-        console.print(table_of("change", "field", f"what, in {source}", rows=rows))
-        console.print(difference.demand, markup=False)
+        printer.table("change", "field", f"what, in {source}", rows=rows)
+        printer.say(difference.demand)
     if not (promises.changed or promises.added or promises.removed):
-        console.print(f"nothing changed since {promises.release}")
+        printer.say(f"nothing changed since {promises.release}")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.settings import load_secrets, load_settings
+from rag_pipeline.terminal import Printer, log_handler, one_line
 
 if TYPE_CHECKING:
     from rag_pipeline.ingest.draft import Draft
@@ -68,7 +68,7 @@ def new(
 @contextmanager
 def _log_on_stderr() -> Iterator[None]:
     """Shows what long work tells of its progress, while it lasts."""
-    logger, handler = logging.getLogger("rag_pipeline"), logging.StreamHandler()
+    logger, handler = logging.getLogger("rag_pipeline"), log_handler()
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -107,18 +107,16 @@ def _told(draft: "Draft") -> dict[str, Any]:
 
 
 def _show(draft: "Draft", commands: list[str]) -> None:
-    from rag_pipeline.ingest.draft.yaml_text import printable
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{draft.file} is drafted from {draft.looked_at}.", markup=False)
+    printer = Printer()
+    printer.say(f"{draft.file} is drafted from {draft.looked_at}.")
     rows = [
-        (printable(one.name), one.logical_type, one.role or "", "yes" if one.required else "", one.policy or "")
+        (one_line(one.name), one.logical_type, one.role or "", "yes" if one.required else "", one.policy or "")
         for one in draft.columns
     ]
-    console.print(table_of("column", "type", "role", "required", "private", rows=rows))
-    console.print("To decide (TODO in the file):", markup=False)
+    printer.table("column", "type", "role", "required", "private", rows=rows)
+    printer.say("To decide (TODO in the file):")
     for one in draft.decide:
-        console.print(f"  • {printable(one)}", markup=False)
-    console.print("Then:", markup=False)
+        printer.say(f"  • {one_line(one)}")
+    printer.say("Then:")
     for command in commands:
-        console.print(f"  {command}", markup=False)
+        printer.say(f"  {command}")

@@ -4,11 +4,11 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json, table_of
+from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
+from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
     from rag_pipeline.evaluate.embed_bench import Result
@@ -58,9 +58,8 @@ def bench(
         raise PipelineError(f"--way {sorted(unknown)[0]}: RAG_DEVICE={settings.device} runs {known}")
     if way:
         ways = ways[:1] + [kind for kind in ways[1:] if f"{kind.backend}/{kind.precision}" in way]
-    console = Console(highlight=False, soft_wrap=True, stderr=as_json)
-    console.width = max(console.width, _WIDTH)
-    console.print(
+    printer = Printer(stderr=as_json, least_width=_WIDTH)
+    printer.say(
         f"{len(sample.texts):,} chunks, {len(sample.queries)} judged queries, {len(ways)} ways to run {settings.model}"
     )
     results = embed_bench(
@@ -80,22 +79,20 @@ def bench(
         )
         return
     headers = ("way", "texts/s", "times", "cosine", "least", "overlap@10", "nDCG@10", "change", "from", "to")
-    console.print(table_of(*headers, rows=[_row(one) for one in results]))
+    printer.table(*headers, rows=[_row(one) for one in results])
     for one in results:
         if one.problem:
-            console.print(f"  {one.way.name} was not measured: {one.problem}", markup=False)
+            printer.say(f"  {one.way.name} was not measured: {one.problem}")
     if open_to_doubt := undecided(results, margin):
         names = ", ".join(one.way.name for one in open_to_doubt)
-        console.print(
+        printer.say(
             f"With {len(sample.queries)} judged queries it cannot be told whether {names} lose more than {margin:g}: "
             "ask for more --texts, which brings more queries, or judge more.",
-            markup=False,
         )
-    console.print(
+    printer.say(
         f"Fastest that is not worse by more than {margin:g} of nDCG@10 (95 %, on these queries): {best.way.name}.\n"
         f"  export RAG_EMBED_BACKEND={best.way.backend} RAG_EMBED_PRECISION={best.way.precision}\n"
         "The next refresh embeds everything once more with it, and the gate judges it like another model.",
-        markup=False,
     )
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
+from rag_pipeline.terminal import Printer
 
 
 def erase(
@@ -26,13 +26,10 @@ def erase(
         told = {"noted": list(done.noted), "still_stored": list(done.still_stored), "may_hold_erased": list(holding)}
         print_json(told)
         return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"noted {len(done.noted)} documents; quotes of them are gone from evidence and reports", markup=False)
+    printer = Printer()
+    printer.say(f"noted {len(done.noted)} documents; quotes of them are gone from evidence and reports")
     for document in done.still_stored:
-        console.print(
-            f"  • {document} was in its source at the last load: take it out there, unless you have, or it stays",
-            markup=False,
-        )
-    console.print("next: `rag refresh` builds a release without them", markup=False)
+        printer.say(f"  • {document} was in its source at the last load: take it out there, unless you have, or it stays")
+    printer.say("next: `rag refresh` builds a release without them")
     if holding:
-        console.print(f"until `rag gc` removes them, these may hold them: {', '.join(holding)}", markup=False)
+        printer.say(f"until `rag gc` removes them, these may hold them: {', '.join(holding)}")

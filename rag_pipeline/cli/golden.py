@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.settings import load_settings
+from rag_pipeline.terminal import Printer, one_line
 
 if TYPE_CHECKING:
     from rag_pipeline.evaluate.growing.hygiene import Checked
@@ -88,11 +88,9 @@ def judge(
     settings, judged_by = load_settings(), _judge(by)
     judging = Judging.open(settings.evals / name, settings.home)
     release = release or release_in(settings.home, channel)
-    console = Console(highlight=False, stderr=as_json)
+    printer = Printer(stderr=as_json)
     if one := judging.finish_last():
-        console.print(
-            f"the last judgment of a session that was cut off is written now: {one.query}, {one.document}", markup=False
-        )
+        printer.say(f"the last judgment of a session that was cut off is written now: {one.query}, {one.document}")
         judging = Judging.open(judging.folder, settings.home)
     folder = settings.home / "releases" / release
     lexical = not (folder / "manifest.json").exists() or has_lexical(read_manifest(folder))
@@ -103,19 +101,18 @@ def judge(
 
         session = Session.open(judging, opened, load, judge=judged_by, k=k, only=query)
         ways = "dense, lexical and hybrid retrieval" if lexical else "dense retrieval (it has no lexical index)"
-        console.print(
+        printer.say(
             f"{name}: {len(session.queries)} queries; {judging.judges} among the first {k} of {ways}, "
             f"release {release}.\n{KEYS}.",
-            markup=False,
         )
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(errors="replace")  # a stray key is asked about again, and no reason to stop
         signal.siginterrupt(signal.SIGINT, True)  # noqa: FBT003  (polars' handler restarts a read: Ctrl-C would wait for Enter)
         try:
-            talk(session, console, sys.stdin.readline, lambda: datetime.now(UTC), limit)
+            talk(session, printer, sys.stdin.readline, lambda: datetime.now(UTC), limit)
         except KeyboardInterrupt:
-            console.print()
-        _end(session, console, release)
+            printer.say("")
+        _end(session, printer, release)
     if as_json:
         counts = {"judged": len(session.judged), "skipped": session.skipped, "left": session.left}
         to_go = {"queries_looked_at": session.reached, "queries": len(session.queries)}
@@ -163,36 +160,34 @@ def _judge(by: str | None) -> str:
 
 
 def _show_new(made: "NewSet", wanted: int, steps: list[str]) -> None:
-    from rag_pipeline.evaluate.growing.dialogue import harmless
     from rag_pipeline.evaluate.growing.known_items import A_DOCUMENT
     from rag_pipeline.evaluate.growing.new_set import reasons
 
-    console = Console(highlight=False, soft_wrap=True)
+    printer = Printer()
     of = ", ".join(f"{count} of {source}" for source, count in made.sources.items())
     fewer = f", of the {wanted} asked for" if len(made.chosen) < wanted else ""
-    console.print(f"{made.folder} has {len(made.chosen)} queries{fewer}: {of}.", markup=False)
+    printer.say(f"{made.folder} has {len(made.chosen)} queries{fewer}: {of}.")
     most = f", {A_DOCUMENT} a document at most" if len(made.chosen) < min(wanted, made.usable) else ""
-    console.print(f"{made.usable:,} of {made.looked_at:,} titles and headings are usable{most}.")
-    console.print(f"Left out: {reasons(made.left_out)}.")
+    printer.say(f"{made.usable:,} of {made.looked_at:,} titles and headings are usable{most}.")
+    printer.say(f"Left out: {reasons(made.left_out)}.")
     for one in made.chosen[:3]:
-        console.print(f"  “{harmless(one.text)}” → {one.document}", markup=False)
-    console.print(
+        printer.say(f"  “{one_line(one.text)}” → {one_line(one.document)}")
+    printer.say(
         "A machine made it: its queries use the documents' own words, so the gate holds them against floors only, and "
         "against none until gate.yaml names the set. Delete the lines no user would ask, reword others (queries.jsonl; "
         "judgments are in qrels/test.tsv). Then:",
-        markup=False,
     )
     for step in steps:
-        console.print(f"  {step}", markup=False)
+        printer.say(f"  {step}")
 
 
-def _end(session: "Session", console: Console, release: str) -> None:
+def _end(session: "Session", printer: Printer, release: str) -> None:
     counts = f"{len(session.judged)} judged, {session.left} left of the {session.reached} queries looked at"
     untouched = len(session.queries) - session.reached
-    console.print(f"\n{counts}" + (f"; {untouched} queries not looked at yet" if untouched else "") + ".")
+    printer.say(f"\n{counts}" + (f"; {untouched} queries not looked at yet" if untouched else "") + ".")
     if session.judged:
         folder: Path = session.judging.folder
-        console.print(f"Kept in {folder}; measure with them: rag evaluate --release {release}", markup=False, soft_wrap=True)
+        printer.say(f"Kept in {folder}; measure with them: rag evaluate --release {release}")
 
 
 def _told(checked: "Checked") -> dict[str, Any]:
@@ -205,18 +200,18 @@ _SHOWN = 10
 
 
 def _show_checked(checked: "Checked") -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    printer = Printer()
     counts = [f"{sum(one.level == level for one in checked.findings)} {level}s" for level in ("error", "warning")]
-    console.print(
+    printer.say(
         f"{checked.name}: {checked.queries} queries, {checked.judgments} judgments: {', '.join(counts)}", style="bold"
     )
     levels, kinds = ("error", "warning", "note"), [one.kind for one in checked.findings]
     ordered = sorted(checked.findings, key=lambda one: (levels.index(one.level), kinds.index(one.kind)))
     for (level, kind), group in groupby(ordered, key=lambda one: (one.level, one.kind)):
         found = list(group)
-        console.print(f"  {level}: {kind.replace('_', ' ')}" + (f" ({len(found)})" if len(found) > 1 else ""), markup=False)
+        printer.say(f"  {level}: {kind.replace('_', ' ')}" + (f" ({len(found)})" if len(found) > 1 else ""))
         for one in found[:_SHOWN]:
             query = f" {one.query}:" if one.query else ""
-            console.print(f"    {one.where}:{query} {one.says}", markup=False)
+            printer.say(f"    {one.where}:{query} {one.says}")
         if len(found) > _SHOWN:
-            console.print(f"    and {len(found) - _SHOWN} more; --json lists all")
+            printer.say(f"    and {len(found) - _SHOWN} more; --json lists all")

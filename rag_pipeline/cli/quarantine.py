@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, settings_or_note, table_of
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, settings_or_note
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
+from rag_pipeline.terminal import Printer, one_line
 
 quarantine = typer.Typer(no_args_is_help=True, help="Rows that broke their contract: `list`, `show` and `retry` them.")
 
@@ -29,10 +29,12 @@ def list_rows(
     if as_json:
         print_json({"rows": [_told(row) for row in rows]})
         return
-    console = Console(highlight=False)
-    shown = [(one.quarantine_id[:8], one.source, one.item, one.row, one.kind, one.status, one.why) for one in rows]
+    shown = [(one.quarantine_id[:8], one.source, one_line(one.item), one.row, one.kind, one.status, one.why) for one in rows]
     headers = ("id", "source", "item", "row", "kind", "status", "why")
-    console.print(table_of(*headers, rows=shown) if shown else "no row is refused")
+    if shown:
+        Printer().table(*headers, rows=shown)
+    else:
+        Printer().say("no row is refused")
 
 
 @quarantine.command()
@@ -47,11 +49,14 @@ def show(
     if as_json:
         print_json({**_told(found), "raw": found.raw})
         return
-    console = Console(highlight=False)
-    told = [(name, str(value)) for name, value in _told(found).items() if name != "reasons"]
-    console.print(table_of("", "", rows=[*told, *(("reason", f"{r['column']} {r['message']}") for r in found.reasons)]))
-    values = [(name, str(value)) for name, value in (found.raw or {}).items()]
-    console.print(table_of("column", "value as found", rows=values) if values else "its values are purged: past retention")
+    printer = Printer()
+    told = [(name, one_line(str(value))) for name, value in _told(found).items() if name != "reasons"]
+    printer.table("", "", rows=[*told, *(("reason", f"{r['column']} {r['message']}") for r in found.reasons)])
+    values = [(one_line(name), str(value)) for name, value in (found.raw or {}).items()]
+    if values:
+        printer.table("column", "value as found", rows=values)
+    else:
+        printer.say("its values are purged: past retention")
 
 
 @quarantine.command()
@@ -77,7 +82,7 @@ def retry(
         print_json({**told, "success": ran.success})
     else:
         says = f"{items} items read again: {len(before - after)} refusals resolved, {len(after)} open"
-        Console(highlight=False).print(says if ran.success else f"{says}; {'; '.join(ran.errors)}")
+        Printer().say(says if ran.success else f"{says}; {'; '.join(ran.errors)}")
     if not ran.success:
         raise typer.Exit(1)
 

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, table_of
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
+from rag_pipeline.terminal import Printer
 
 
 def refresh(
@@ -57,18 +56,18 @@ def evaluate(
         rows = [
             (name, metric, f"{value:.4f}") for name, one in found["golden_sets"].items() for metric, value in one.items()
         ]
-        console = Console(highlight=False)
-        console.print(table_of("golden set", "metric", "value", rows=rows))
-        console.print(f"latency p50 {found['latency_ms']['p50']} ms, p95 {found['latency_ms']['p95']} ms")
-        console.print(f"{release}: [bold]{found['verdict']}[/bold]")
+        printer = Printer()
+        printer.table("golden set", "metric", "value", rows=rows)
+        printer.say(f"latency p50 {found['latency_ms']['p50']} ms, p95 {found['latency_ms']['p95']} ms")
+        printer.say(f"{release}: ", (found["verdict"], "bold"))
         for reason in found["reasons"]:
-            console.print(f"  • {reason}", markup=False)
+            printer.say(f"  • {reason}")
     if found["verdict"] != "passed":
         raise typer.Exit(1)
 
 
 def _show_refresh(summary: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    printer = Printer()
     rows = [
         (
             one["source"],
@@ -80,18 +79,17 @@ def _show_refresh(summary: dict[str, Any]) -> None:
         )
         for one in summary["sources"]
     ]
-    console.print(table_of("source", "load", "documents", "changes", "refused", "why", rows=rows))
+    printer.table("source", "load", "documents", "changes", "refused", "why", rows=rows)
     if summary["chunks"] is not None:
-        console.print(
+        printer.say(
             f"chunks {summary['chunks']:,}; texts embedded {summary['texts_embedded'] or 0:,}, "
             f"reused {summary['texts_reused'] or 0:,}"
         )
     for name, value in summary["metrics"].items():
-        console.print(f"  {name} {value:.4f}")
+        printer.say(f"  {name} {value:.4f}")
     for check in summary["failed_checks"]:
         style = "red" if check["severity"] == "ERROR" else "yellow"
-        says = escape(f"{check['asset']} · {check['check']}: {check['description']}")
-        console.print(f"[{style}]{check['severity']}[/{style}] {says}")
+        printer.say((check["severity"], style), f" {check['asset']} · {check['check']}: {check['description']}")
     for error in summary["errors"]:
-        console.print(f"[red]FAILED[/red] {escape(error)}")
-    console.print(summary["says"], style="bold", markup=False)
+        printer.say(("FAILED", "red"), f" {error}")
+    printer.say(summary["says"], style="bold")

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
+from rag_pipeline.terminal import Printer
 
 
 def report(
@@ -52,4 +52,4 @@ def report(
     if as_json:
         print_json({"release": release, "channel": channel, "verdict": verdict.outcome, "path": str(path)})
         return
-    Console(highlight=False, soft_wrap=True).print(f"{release}: {verdict.outcome}\n{path}", markup=False)
+    Printer().say(f"{release}: {verdict.outcome}\n{path}")

@@ -1,17 +1,16 @@
-"""What every command prints with: one JSON object, or a table for people."""
+"""What every command prints with beside `terminal`: one JSON object, and sentences that several commands say."""
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import no_home_says
 from rag_pipeline.settings import Settings, load_settings
+from rag_pipeline.terminal import complain
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs stay on stderr.")]
 
@@ -28,23 +27,18 @@ def settings_or_note() -> Settings:
     """The settings of whoever can show an empty home too; where RAG_HOME names none, that is said on stderr."""
     settings = load_settings()
     if nothing := no_home_says(settings):
-        sys.stderr.write(f"rag: {nothing}\n")
+        complain(nothing)
     return settings
 
 
-def table_of(*headers: str, rows: Sequence[tuple[Any, ...]]) -> Table:
-    """A table without lines; cells are shown as they are, brackets included."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for header in headers:
-        table.add_column(header, overflow="fold", no_wrap=header == headers[0])
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    return table
-
-
 def print_json(value: Any) -> None:
-    """One line on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """One line on stdout, in characters that it can write."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, default=str)
+    sys.stdout.write(text + "\n")
 
 
 def says_of_run(run: Mapping[str, Any]) -> str:

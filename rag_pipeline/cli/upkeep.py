@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, table_of
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
+from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
     from rag_pipeline.release.channels import Channel
@@ -96,11 +96,12 @@ def _show_verified(
     rows += [(f"channel {name}", says, repaired.get(name, "")) for name, says in broken.items()]
     rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in releases.items()]
     rows += [("evidence", f"stray files, ignored: {', '.join(strays)}", "")] if strays else []
-    Console(highlight=False).print(table_of("what", "found", "repaired by", rows=rows))
+    printer = Printer()
+    printer.table("what", "found", "repaired by", rows=rows)
     from rag_pipeline.release.restore import as_restored
 
     for name, channel in channels.restored.items():
-        Console(highlight=False, soft_wrap=True).print(f"{name} → {as_restored(channel)}", markup=False)
+        printer.say(f"{name} → {as_restored(channel)}")
 
 
 def gc(
@@ -127,16 +128,16 @@ def gc(
     if as_json:
         print_json(told)
         return
-    console = Console(highlight=False)
-    console.print(table_of("kept", "because", rows=list(told["kept"].items())))
+    printer = Printer()
+    printer.table("kept", "because", rows=list(told["kept"].items()))
     verb, size = "would remove" if dry_run else "removed", told["removed_bytes"] / 1e6
-    console.print(
+    printer.say(
         f"{verb} {len(told['removed'])} releases ({size:.1f} MB), "
         f"{told['vectors']:,} vectors, {told['query_vectors']:,} of queries, {told['table_files']:,} files of tables, "
         f"{len(told['exports'])} exported models"
     )
     beside = [name for kind in ("views", "scratch", "reports", "files") for name in told[kind]]
     for name in (*told["removed"], *told["leftovers"], *told["exports"], *beside):
-        console.print(f"  • {name}", markup=False)
+        printer.say(f"  • {name}")
     if told["clock_doubt"]:
-        console.print(f"no old version of a table was removed: {told['clock_doubt']}", style="yellow", markup=False)
+        printer.say(f"no old version of a table was removed: {told['clock_doubt']}", style="yellow")

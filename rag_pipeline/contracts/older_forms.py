@@ -51,17 +51,39 @@ RENAMED = {
 """Fields that were called otherwise, or are gone."""
 
 
+_OF_V2 = ("dataset", "quantumName", "uuid", "datasetName", "datasetDomain")
+
+_AS_TEXT = "write logicalType: string: lists and objects are taken as JSON text"
+
+UNSUPPORTED = {
+    "object": _AS_TEXT,
+    "array": _AS_TEXT,
+    "map": _AS_TEXT,
+    "vector": "leave the column out: vectors are made here",
+    "time": "write logicalType: string",
+}
+"""Types of the standard that no column here has, and what to write instead."""
+
+
 def other_form(content: dict[Any, Any]) -> tuple[str, str] | None:
-    """The field that shows a contract to be of another standard or an old version of this one, and what to do."""
-    if "dataContractSpecification" in content:
+    """The field that shows a contract to be of another standard or version, or no contract at all, and what to do."""
+    if "dataContractSpecification" in content or {"info", "models"} <= content.keys():
         return (
-            "dataContractSpecification",
+            "dataContractSpecification" if "dataContractSpecification" in content else "models",
             "this is a contract in the Data Contract Specification; convert it to ODCS v3.2.0 "
             "(datacontract export --format odcs), and add a `role` to the columns of key and text",
         )
     version = content.get("apiVersion")
-    if isinstance(version, str) and version.lstrip("v").split(".")[0] in ("0", "1", "2"):
+    if isinstance(version, int | float) and not isinstance(version, bool):
+        return "apiVersion", f"{version} is a number; write apiVersion: v3.2.0"
+    major = version.lstrip("v").split(".")[0] if isinstance(version, str) else ""
+    if major in ("0", "1", "2"):
         return "apiVersion", f"{version} is not supported: v3 renamed most fields; write the contract in v3.2.0"
-    if "apiVersion" not in content and "schema" in content and "kind" not in content:
-        return "schema", "there is no apiVersion and no kind: begin with `apiVersion: v3.2.0` and `kind: DataContract`"
+    if major.isdigit() and int(major) > 3:
+        return "apiVersion", f"{version} is not supported: it is newer than what is read here; write the contract in v3.2.0"
+    if "apiVersion" not in content and "schema" not in content and (old := [one for one in _OF_V2 if one in content]):
+        return old[0], "an old version of the standard (v2), which v3 renamed most fields of; write the contract in v3.2.0"
+    if "apiVersion" not in content and "kind" not in content:
+        says = "there is no apiVersion and no kind, so this is no contract in the Open Data Contract Standard"
+        return next(iter(map(str, content)), ""), f"{says}; one begins with `apiVersion: v3.2.0` and `kind: DataContract`"
     return None

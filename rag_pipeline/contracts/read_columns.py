@@ -10,6 +10,7 @@ import polars as pl
 from rag_pipeline.contracts.casts import date_pattern
 from rag_pipeline.contracts.contract import LOGICAL_TYPES, OWN, ROLES, Column, LogicalType, Privacy, Role
 from rag_pipeline.contracts.iso_times import moment
+from rag_pipeline.contracts.older_forms import UNSUPPORTED
 from rag_pipeline.contracts.page import COLUMN_PROPERTIES, At, Page
 from rag_pipeline.contracts.read_terms import read_privacy
 from rag_pipeline.contracts.rules import FORMATS
@@ -54,7 +55,8 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
         raise page.fail((*at, "logicalType"), f"is missing; one of {', '.join(LOGICAL_TYPES)}{_guess(entry)}")
     logical_type = entry["logicalType"]
     if logical_type not in LOGICAL_TYPES:
-        raise page.fail((*at, "logicalType"), f"{logical_type!r} is not supported; one of {', '.join(LOGICAL_TYPES)}")
+        instead = UNSUPPORTED.get(logical_type, f"one of {', '.join(LOGICAL_TYPES)}")
+        raise page.fail((*at, "logicalType"), f"{logical_type!r} is not supported; {instead}")
     custom = page.custom(at, entry, COLUMN_PROPERTIES)
     role = custom.get("role") or ("key" if entry.get("primaryKey") else None)
     if role == "access":

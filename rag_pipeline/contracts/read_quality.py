@@ -13,6 +13,8 @@ from rag_pipeline.errors import ContractError
 ENGINE = "rag-pipeline"
 """The `engine` of a rule of type `custom` that is run here."""
 
+_INSTEAD = f"write it as a metric (type: library), or as a function in checks.py (engine: {ENGINE}), or remove it"
+
 _OPERATORS = (
     "mustBe",
     "mustNotBe",
@@ -55,7 +57,7 @@ def read_row_checks(page: Page, table: dict[str, Any], columns: tuple[Column, ..
         if rule.get("type") != "custom":
             continue
         if rule.get("engine") != ENGINE:
-            raise page.fail((*at, "engine"), f"{rule.get('engine')!r} is not run here; write engine: {ENGINE}")
+            raise page.fail((*at, "engine"), f"{rule.get('engine')!r} is not run here; {_INSTEAD}")
         function = rule["implementation"]
         if not isinstance(function, str):
             raise page.fail((*at, "implementation"), "give the name of a function in checks.py")

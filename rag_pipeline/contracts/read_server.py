@@ -32,6 +32,9 @@ def read_server(page: Page, columns: tuple[Column, ...], *, table: str) -> Serve
     if len(servers) != 1:
         raise page.fail(("servers",), f"{len(servers)} servers found; say where this one feed is")
     entry = servers[0]
+    for name, value in entry.items():
+        if isinstance(value, str) and re.search(r"\$\{|\{\{", value):
+            raise page.fail((*_AT, name), f"{value!r}: no variables are filled in here; write the value itself")
     custom = page.custom(_AT, entry, SERVER_PROPERTIES)
     kind = entry["type"]
     limits = _limits(page, entry, custom)

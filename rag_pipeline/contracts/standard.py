@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from rag_pipeline.contracts.older_forms import RENAMED, other_form
+from rag_pipeline.contracts.older_forms import RENAMED, UNSUPPORTED, other_form
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile
 from rag_pipeline.errors import ContractError
 
@@ -48,16 +48,37 @@ def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], s
             yield (*steps, name), unknown_name("field", name, sorted(always))
     if unknown:
         return
-    if error.validator == "enum":
+    if error.validator == "required":
+        yield from _missing(error, steps)
+    elif error.validator == "enum":
         yield steps, unknown_name("value", str(error.instance), [str(value) for value in error.validator_value])
     elif error.validator == "type" and error.validator_value == "array":
-        yield steps, "is not a list; write each entry on lines of its own that begin with a dash"
+        dash = "write each entry on lines of its own that begin with a dash"
+        named = isinstance(error.instance, dict) and steps == ("servers",)
+        yield steps, f"is not a list; {dash}" + (", its name as `server`" if named else "")
+    elif error.validator == "type" and error.validator_value == "string":
+        nested = isinstance(error.instance, dict | list)
+        yield steps, "is not text" if nested else f"{error.instance!r} is not text; put it in quotes"
     elif error.validator == "type" and error.validator_value == "object":
         yield steps, f"{error.instance!r} is not a mapping of fields; write it as `name: value` lines"
     elif _is_choice_of_fields(error):
         yield steps, f"give exactly one of {', '.join(branch['required'][0] for branch in error.validator_value)}"
     else:
         yield steps, error.message
+
+
+def _missing(error: Any, steps: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """Which fields are missing; one that has an older name is told under that."""
+    instance = error.instance
+    if (kind := instance.get("logicalType")) in UNSUPPORTED:  # which may need fields of its own
+        yield (*steps, "logicalType"), f"{kind!r} is not supported; {UNSUPPORTED[kind]}"
+        return
+    for name in re.findall(r"^'([^']+)' is a required property", error.message):
+        older = [old for old, now in RENAMED.items() if old in instance and f"`{name}`" in now]
+        for old in older:
+            yield (*steps, old), f"an older form of the standard; {RENAMED[old]}"
+        if not older:
+            yield (*steps, name), "is missing"
 
 
 def _leaves(errors: Iterable[Any]) -> Iterator[Any]:

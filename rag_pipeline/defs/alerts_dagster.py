@@ -11,6 +11,7 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.channel import COMMAND, LET_PASS
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION_EVALUATION, channel_key, documents
+from rag_pipeline.defs.present import said
 from rag_pipeline.defs.sources import AGE_CHECK, BATCH_CHECK
 from rag_pipeline.errors import ChannelError, names_of_ours
 from rag_pipeline.release.alerts.cause import Cause, Findings, key_of, marks_of
@@ -89,7 +90,7 @@ def _failed_checks(instance: dg.DagsterInstance, graph: Graph) -> Findings:
         if made.passed or made.severity != dg.AssetCheckSeverity.ERROR:
             found += Findings(well=frozenset({at}))
             continue
-        reasons = (made.description or f"the check {key.name} failed",)
+        reasons = (said(made.description or "") or f"the check {key.name} failed",)
         title, steps = f"{asset}: the check {key.name} failed", ("rag status",)
         cause = Cause(
             "failed check", subject, title, reasons, graph.owners[key.asset_key], steps, marks_of(reasons), last.run_id

@@ -11,6 +11,7 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
 from rag_pipeline.home import claim_home
 from rag_pipeline.settings import Settings, dagster_home, load_settings
+from rag_pipeline.terminal import complain
 
 log = logging.getLogger("rag_pipeline")
 
@@ -54,4 +55,5 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(f"{prepare_dagster_home(load_settings())}\n")
     except PipelineError as error:
-        raise SystemExit(f"rag: {error}") from None
+        complain(str(error))
+        raise SystemExit(1) from None

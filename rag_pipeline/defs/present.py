@@ -39,13 +39,13 @@ def check(
     says: str = "",
     **metadata: Any,
 ) -> dg.AssetCheckResult:
-    """A check result with its explanation as description."""
+    """A check result with its explanation as description, which the UI renders as Markdown: `said` gives the text again."""
     return dg.AssetCheckResult(
         asset_key=dg.AssetKey(list(asset)),
         check_name=name,
         passed=passed,
         severity=severity,
-        description=says or None,
+        description=plain_lines(says) or None,
         metadata=metadata,
     )
 
@@ -69,3 +69,16 @@ def plain(text: str) -> str:
     https://github.github.com/gfm/#autolinks-extension-.
     """
     return _MARKUP.sub(r"\\\g<0>", "".join(" " if ord(one) < 32 or 127 <= ord(one) < 160 else one for one in text))
+
+
+def plain_lines(text: str) -> str:
+    """The same for what has several lines, which stay lines."""
+    return "\n".join(map(plain, text.splitlines()))
+
+
+_ESCAPED = re.compile(r"\\([\\`*\[\]<>|~@_.:&])")
+
+
+def said(markdown: str) -> str:
+    """What `plain` was given, for whoever reads descriptions and shows no Markdown: the command line, messages of alerts."""
+    return _ESCAPED.sub(r"\1", markdown)

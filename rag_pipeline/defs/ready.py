@@ -7,7 +7,7 @@ import dagster as dg
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.chunking import chunker_of
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.release.policy import check_policy
+from rag_pipeline.release.names import check_names
 from rag_pipeline.settings import Settings
 
 
@@ -16,7 +16,7 @@ def check_ready(settings: Settings) -> None:
 
     Contracts are checked where the graph is built, and so are cron lines: going back to a release needs no model.
     """
-    check_policy(settings.evals)
+    check_names(settings.evals, settings.contracts)
     chunker_of(settings)
 
 

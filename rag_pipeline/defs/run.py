@@ -16,6 +16,7 @@ from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
+from rag_pipeline.defs.present import said
 from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.defs.run_tags import HOME
 from rag_pipeline.errors import PipelineError, names_of_ours
@@ -27,6 +28,7 @@ from rag_pipeline.release.channels import all_channels
 from rag_pipeline.release.policy import promotions
 from rag_pipeline.room import need_room, storage_trouble
 from rag_pipeline.settings import Settings
+from rag_pipeline.terminal import log_handler
 
 log = logging.getLogger("rag_pipeline")
 
@@ -205,7 +207,7 @@ def _ran(result: dg.ExecuteInProcessResult, *written_to: Path) -> Ran:
         metadata = event.materialization.metadata
         assets[event.materialization.asset_key.to_user_string()] = {name: entry.value for name, entry in metadata.items()}
     failed = tuple(
-        FailedCheck(one.asset_key.to_user_string(), one.check_name, one.severity.value, one.description or "")
+        FailedCheck(one.asset_key.to_user_string(), one.check_name, one.severity.value, said(one.description or ""))
         for one in result.get_asset_check_evaluations()
         if not one.passed
     )
@@ -233,7 +235,5 @@ def _show_our_log() -> None:
     """Our own log lines on stderr; Dagster's console log would bury them."""
     logger = logging.getLogger("rag_pipeline")
     if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(handler)
+        logger.addHandler(log_handler())
         logger.setLevel(logging.INFO)

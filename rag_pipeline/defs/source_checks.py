@@ -1,4 +1,4 @@
-"""Checks on a source that only warn: of what the tables lost, of how much left, of what time it is."""
+"""Checks on a source that only warn: of what the tables lost, of how much left, of the time, of what is hardly meant."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,7 @@ from rag_pipeline.ingest.state import SourceState
 LOST_CHECK = "tables_hold_what_was_stored"
 VOLUME_CHECK = "volume_is_as_usual"
 TIME_CHECK = "time_is_plausible"
+VALUES_CHECK = "values_are_plausible"
 
 _SAYS = {
     LOST_CHECK: (
@@ -24,6 +25,10 @@ _SAYS = {
         "least 5 % and 3 documents. Far below what holds the source; an export that was cut short looks like this."
     ),
     TIME_CHECK: "The clock fits the loads before, and no value that the source's age is told by lies in the future.",
+    VALUES_CHECK: (
+        "No date stands for none (year 1 or 9999, 1900-01-01, 1970-01-01), is of another century than the rest of its "
+        "column, or says of a change that it is still to come. Such rows are taken; `minimum` and `maximum` decide."
+    ),
 }
 
 
@@ -33,7 +38,12 @@ def warning_specs(contract: Contract) -> Iterator[dg.AssetCheckSpec]:
 
 
 def warnings(contract: Contract, report: LoadReport, state: SourceState) -> Iterator[dg.AssetCheckResult]:
-    found = {LOST_CHECK: _lost(report), VOLUME_CHECK: report.unusual_drop, TIME_CHECK: _time(report, state)}
+    found = {
+        LOST_CHECK: _lost(report),
+        VOLUME_CHECK: report.unusual_drop,
+        TIME_CHECK: _time(report, state),
+        VALUES_CHECK: "; ".join(report.implausible),
+    }
     for name, says in found.items():
         told = f"{says}. {contract.answers}" if says else ""
         documents = keys.documents(contract.source)

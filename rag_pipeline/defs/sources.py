@@ -8,7 +8,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Column, Contract
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.present import check, table
+from rag_pipeline.defs.present import check, plain, plain_lines, table
 from rag_pipeline.defs.source_checks import warning_specs, warnings
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.quality import QualityResult
@@ -35,7 +35,7 @@ def source_assets(contract: Contract, settings: Settings) -> dg.AssetsDefinition
                 dg.AssetCheckSpec(
                     rule.name,
                     asset=documents,
-                    description=rule.description or f"{rule.metric} {rule.operator} {rule.bound}",
+                    description=plain_lines(rule.description) or f"{rule.metric} {rule.operator} {rule.bound}",
                 )
                 for rule in contract.quality
             ),
@@ -86,9 +86,9 @@ def _documents_spec(contract: Contract) -> dg.AssetSpec:
         tags=_tags(contract),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=fail) if fail else None,
         description=(
-            f"{contract.description}\n\n**Grain**: one document. **Origin**: `{contract.server.says}`, contract "
-            f"`{contract.id}` {contract.version} (`{contract.file.name}`). **Re-run**: reads only items that changed; a "
-            f"batch that breaks the contract leaves the last good version in place. {contract.answers}."
+            f"{plain_lines(contract.description)}\n\n**Grain**: one document. **Origin**: {plain(contract.server.says)}, "
+            f"contract `{contract.id}` {contract.version} (`{contract.file.name}`). **Re-run**: reads only items that "
+            f"changed; a batch that breaks the contract leaves the last good version in place. {contract.answers}."
         ),
         metadata={
             "contract": str(contract.file),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rag_pipeline.contracts.yaml_lines import read_yaml
+from rag_pipeline.contracts.yaml_lines import YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.evaluate.metrics import known_metric
 from rag_pipeline.evaluate.spans import is_span_metric
@@ -78,13 +78,13 @@ class GoldenSet:
 
 def read_golden_sets(folder: Path) -> tuple[GoldenSet, ...]:
     """Every golden set of a folder, by name. Raises `GoldenSetError`; an empty folder is no error."""
-    return tuple(read_golden_set(path) for path in _folders(folder))
+    return tuple(read_golden_set(path) for path in golden_folders(folder))
 
 
 def readable_golden_sets(folder: Path) -> tuple[GoldenSet, ...]:
     """Those that can be read; the gate will refuse for the others and say why."""
     found: list[GoldenSet] = []
-    for path in _folders(folder) if folder.is_dir() else ():
+    for path in golden_folders(folder) if folder.is_dir() else ():
         try:
             found.append(read_golden_set(path))
         except GoldenSetError as error:
@@ -92,7 +92,8 @@ def readable_golden_sets(folder: Path) -> tuple[GoldenSet, ...]:
     return tuple(found)
 
 
-def _folders(folder: Path) -> list[Path]:
+def golden_folders(folder: Path) -> list[Path]:
+    """The folder of each golden set, by name. Raises `GoldenSetError` when there is no such folder at all."""
     if not folder.is_dir():
         raise GoldenSetError(f"{folder}: no such folder; RAG_EVALS must name the folder of golden sets and gate.yaml")
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
@@ -100,7 +101,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def read_golden_set(folder: Path) -> GoldenSet:
     """One golden set. Raises `GoldenSetError` with file, line and field."""
-    about = _about(folder)
+    about, _ = read_about(folder)
     queries: dict[str, str] = {}
     slices: dict[str, dict[str, str]] = {}
     references: dict[str, tuple[Reference, ...]] = {}
@@ -155,7 +156,8 @@ def refuse_unquoted(golden: GoldenSet, metrics: Iterable[str], where: str) -> No
         )
 
 
-def _about(folder: Path) -> About:
+def read_about(folder: Path) -> tuple[About, YamlFile]:
+    """What `golden.yaml` says, and where it says it. Raises `GoldenSetError` with file, line and field."""
     file = folder / FILE
     if not file.is_file():
         raise GoldenSetError(f"{folder}: no {FILE}; it says what the set is, who owns it, and which metric matters")
@@ -174,7 +176,7 @@ def _about(folder: Path) -> About:
             raise GoldenSetError(f"{document.where(('metrics', index))}: {error}") from error
     if about.primary not in about.metrics:
         raise GoldenSetError(f"{document.where(('primary',))}: primary {about.primary!r} is not among the metrics")
-    return about
+    return about, document
 
 
 def _references(row: dict[str, Any], about: About, where: str) -> Iterator[Reference]:

@@ -6,6 +6,7 @@ and float noise cannot reorder a run.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -25,18 +26,27 @@ PerQuery = dict[str, dict[str, float]]
 
 def metric(name: str) -> Any:
     """The ir-measures measure for a name such as `nDCG@10`. Raises `GoldenSetError` for an unknown one."""
-    match = re.fullmatch(r"([A-Za-z]+)@(\d+)", name)
-    if not match or match[1] not in NAMES or int(match[2]) < 1:
-        raise GoldenSetError(f"unknown metric {name!r}; write one of {', '.join(NAMES)} with a depth, as in nDCG@10")
+    measure, depth = _parsed(name)
     import ir_measures
 
-    return ir_measures.parse_measure(f"{NAMES[match[1]]}@{match[2]}")
+    return ir_measures.parse_measure(f"{NAMES[measure]}@{depth}")
 
 
 def known_metric(name: str) -> None:
-    """Raises `GoldenSetError` unless a name is a metric of documents or of spans."""
+    """Raises `GoldenSetError` unless a name is a metric of documents or of spans. Cheap: no library is loaded."""
     if not is_span_metric(name):
-        metric(name)
+        _parsed(name)
+
+
+def _parsed(name: str) -> tuple[str, str]:
+    match = re.fullmatch(r"([A-Za-z]+)@(\d+)", name)
+    if not match or match[1] not in NAMES or int(match[2]) < 1:
+        measure, _, depth = name.partition("@")
+        close = difflib.get_close_matches(measure.lower(), [one.lower() for one in NAMES], n=1, cutoff=0.6)
+        meant = next((one for one in NAMES if close and one.lower() == close[0]), None)
+        hint = f"; did you mean {meant}@{depth if depth.isdigit() and int(depth) else 10}?" if meant else ""
+        raise GoldenSetError(f"unknown metric {name!r}; write one of {', '.join(NAMES)} with a depth, as in nDCG@10{hint}")
+    return match[1], match[2]
 
 
 def deepest(names: Iterable[str]) -> int:

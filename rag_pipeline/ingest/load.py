@@ -28,6 +28,7 @@ from rag_pipeline.ingest.commit import (
 from rag_pipeline.ingest.connectors import Connector, Item, Named, connect
 from rag_pipeline.ingest.heal import heal_source
 from rag_pipeline.ingest.loads import remember_load, unusual_drop
+from rag_pipeline.ingest.plausible import implausible_values
 from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.quality import measure_quality
 from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
@@ -74,6 +75,7 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
                 removed=(*purged, *report.removed),
                 purged=len(purged) + emptied,
                 quality=measure_quality(contract, home),
+                implausible=implausible_values(contract, home, clock),
             )
             if report.held and doubt.lost:
                 report = replace(report, items_lost=len(doubt.lost), reason=f"{report.reason}; {_lost(doubt.lost)}")

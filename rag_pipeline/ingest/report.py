@@ -39,6 +39,8 @@ class LoadReport:
     """What is unusual about the number of documents that left, far below what would hold the source."""
     clock_doubt: str = ""
     """Why the clock of the machine cannot be believed."""
+    implausible: tuple[str, ...] = ()
+    """What is stored and hardly meant: one sentence for each column and kind of date."""
     rows_in: int = 0
     good: int = 0
     refused: int = 0

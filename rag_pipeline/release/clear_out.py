@@ -16,6 +16,7 @@ from rag_pipeline.ingest.staged import FILES
 from rag_pipeline.lake import all_tables, tables_aside
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, REPORT, SCRATCH, found, remove, remove_files
 from rag_pipeline.settings import Settings
+from rag_pipeline.terminal import complain, warn
 
 _KINDS = {"releases": (RELEASE, HALF_RELEASE), "models": (EXPORT, HALF_EXPORT), "reports": (REPORT,)}
 _FILES = ("candidate.json", "retrieval.json", "alerts.json", "clock.json", MARK)
@@ -63,6 +64,7 @@ if __name__ == "__main__":
     try:
         left = clear_out(Path(sys.argv[1]).absolute())
     except PipelineError as error:
-        raise SystemExit(f"rag: {error}") from None
+        complain(str(error))
+        raise SystemExit(1) from None
     if left:
-        sys.stderr.write(f"left, because the pipeline did not make it: {', '.join(left)}\n")
+        warn(f"left, because the pipeline did not make it: {', '.join(left)}\n")

@@ -181,17 +181,10 @@ def read_policy(evals: Path) -> Policy:
     return policy
 
 
-def check_policy(evals: Path) -> None:
-    """Raises `GoldenSetError` when there is a policy and it is not valid. Names of metrics are left to the gate."""
-    if (evals / FILE).is_file():
-        _read(evals)
-
-
 def promotions(evals: Path, default: Promotion) -> dict[str, Promotion]:
     """Channel -> whether the nightly run moves it.
 
-    A policy that cannot be read names production alone, whose gate will say what is wrong with it. Metrics are not
-    looked at: the graph is loaded often, and their library is heavy.
+    A policy that cannot be read names production alone, whose gate will say what is wrong with it.
     """
     try:
         return {name: demands.promotion or default for name, demands in _read(evals).channels.items()}

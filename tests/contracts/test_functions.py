@@ -92,7 +92,7 @@ def test_a_mistake_in_it_names_both_files_and_the_line(
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        ([rule(engine="soda")], "'soda' is not run here; write engine: rag-pipeline"),
+        ([rule(engine="soda")], "'soda' is not run here; write it as a metric"),
         ([rule(mustBe=0)], "schema[0].quality[0].mustBe: "),
         ([rule({"a": 1})], "give the name of a function in checks.py"),
         ([rule(name="same"), rule("silent", name="same")], "two custom rules have one name"),

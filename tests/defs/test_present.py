@@ -5,7 +5,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from rag_pipeline.defs.present import plain, table
+from rag_pipeline.defs.present import check, plain, said, table
 
 HOSTILE = [
     "[click](https://evil.example)",
@@ -60,3 +60,19 @@ def test_a_table_keeps_its_columns_whatever_the_cells_hold() -> None:
     rows = [token for token in parser.parse(found) if token.type == "tr_open"]
     cells = [token for token in parser.parse(found) if token.type == "td_open"]
     assert (len(rows), len(cells)) == (len(HOSTILE) + 1, 2 * len(HOSTILE))
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "mail bob@evil.example, see www.evil.example", "`rag refresh` mends nDCG@10"])
+def test_what_a_check_says_is_shown_as_text_and_told_elsewhere_as_it_was(text: str) -> None:
+    """The UI renders descriptions of checks as Markdown, pictures and all; the command line and alerts do not."""
+    made = check(["handbook", "quarantine"], "no_row_is_refused", passed=False, says=f"1 row is refused: {text}")
+    assert made.description is not None
+    assert texts(made.description.replace("\n", " "))[0] == set()
+    lines = f"1 row is refused: {text}".splitlines()
+    expected = "\n".join("".join(" " if ord(one) < 32 else one for one in line) for line in lines)
+    assert said(made.description) == expected
+
+
+def test_what_was_never_escaped_is_said_as_it_is() -> None:
+    for text in ("C:\\temp", "plain text", "a \\d+ pattern"):
+        assert said(text) == text

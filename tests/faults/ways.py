@@ -16,6 +16,7 @@ from rag_pipeline.defs import run
 from rag_pipeline.defs.channel import LET_PASS
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.keys import PRODUCTION
+from rag_pipeline.defs.present import said
 from rag_pipeline.index.candidate import Candidate, read_candidate
 from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.channels import serving
@@ -84,7 +85,7 @@ def told() -> Told:
     evaluations = [one.asset_check_evaluation_data for one in events if one.event_type_value == "ASSET_CHECK_EVALUATION"]
     failures = [one.step_failure_data.error for one in events if one.is_step_failure]
     assert last.status == (dg.DagsterRunStatus.FAILURE if failures else dg.DagsterRunStatus.SUCCESS)
-    says = [one.description or "" for one in evaluations if not one.passed] + [str(error) for error in failures]
+    says = [said(one.description or "") for one in evaluations if not one.passed] + [str(error) for error in failures]
     return Told({one.check_name: one.passed for one in evaluations}, "\n".join(says))
 
 

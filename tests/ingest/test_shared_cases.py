@@ -152,3 +152,24 @@ def test_a_table_in_another_form_is_refused_with_the_form_it_has(workspace: Work
     feed = case(workspace, "csv-delimiter") / name
     report = loaded(workspace, workspace.contract("table", table_contract(feed, feed.suffix.removeprefix("."))))
     assert says in " ".join([report.reason, *(reason for one in report.refusals for reason in one.reasons)])
+
+
+ELSEWHERE = {
+    "cut-export": "tests/ingest/test_loads.py",
+    "brackets": "tests/pipeline/test_any_folder.py",
+}
+"""Cases that another file tests, beside the rule."""
+
+
+def test_what_a_folder_of_other_kinds_holds_is_read_as_far_as_it_can_be(workspace: Workspace) -> None:
+    """The kinds themselves, and what is left out, are tested beside the connectors."""
+    folder = case(workspace, "other-kinds")
+    report = loaded(workspace, workspace.contract("handbook", files_contract(folder)))
+    assert {"handbook/a.md", "handbook/F.MD"} <= set(report.added)
+
+
+def test_every_case_has_a_test() -> None:
+    here = Path(__file__)
+    for folder in sorted(path.name for path in CASES.iterdir() if path.is_dir()):
+        file = here.parents[2] / ELSEWHERE.get(folder, str(here))
+        assert f'"{folder}"' in file.read_text(encoding="utf-8"), f"no test reads the case {folder}"

@@ -5,8 +5,6 @@ import gzip
 import pytest
 
 from rag_pipeline.errors import SourceUnavailable, Unreadable
-from rag_pipeline.ingest.connectors.web import fetch as web_fetch
-from rag_pipeline.ingest.connectors.web.address import leads_inside
 from tests.ingest.web_site import Reader, Reply, Site, html, moved, read_page, serve, web
 
 
@@ -77,42 +75,6 @@ def test_an_unreachable_host_makes_the_source_unavailable() -> None:
         address = gone("/a")
     with pytest.raises(SourceUnavailable, match=r"robots.txt: no connection to 127.0.0.1 \(.*refused\)"):
         list(web(pages=[address], retries=0).items(lambda _: None))
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "127.0.0.1",
-        "10.0.0.1",
-        "192.168.1.1",
-        "172.16.0.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "::1",
-        "fd00::1",
-        "::ffff:127.0.0.1",
-        "0.0.0.0",
-        "2130706433",
-        "0x7f.1",
-        "localhost",
-    ],
-)
-def test_a_redirect_of_a_public_page_never_leads_into_a_private_network(target: str) -> None:
-    assert leads_inside("8.8.8.8", target)
-    assert not leads_inside("127.0.0.1", target)
-
-
-@pytest.mark.parametrize("target", ["1.1.1.1", "2606:4700:4700::1111", "no-such-host.invalid"])
-def test_a_redirect_of_a_public_page_to_another_public_one_leads_nowhere_else(target: str) -> None:
-    assert not leads_inside("8.8.8.8", target)
-
-
-def test_a_redirect_into_the_private_network_is_refused(site: Site, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_fetch, "leads_inside", lambda origin, target: leads_inside("8.8.8.8", target))
-    site.pages |= {"/a": moved(site("/inside")), "/inside": html("secret")}
-    reader.night()
-    assert "inside a private network" in reader.problems[site("/a")]
-    assert site.of("/inside") == []
 
 
 def test_no_connection_is_left_open_when_the_connector_goes(site: Site) -> None:

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from rag_pipeline.defs.graph import build
+from rag_pipeline.defs.present import said
 from rag_pipeline.defs.run import Ran
 from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.channels import read_channel, serving
@@ -29,7 +30,7 @@ def watch(workspace: Workspace) -> dict[str, str]:
         result = job.execute_in_process(instance=instance)
         evaluations = result.get_asset_check_evaluations()
     assert {one.check_name for one in evaluations} == CHECKS
-    return {one.check_name: one.description or "" for one in evaluations if not one.passed}
+    return {one.check_name: said(one.description or "") for one in evaluations if not one.passed}
 
 
 def told(workspace: Workspace) -> dict[str, object]:

@@ -31,6 +31,7 @@ def refused(workspace: Workspace) -> Workspace:
     """A pipeline with a release in production, one file in quarantine, and a candidate that failed its floor."""
     folder = workspace.pages(PAGES)
     (folder / "empty.md").write_bytes(b"")
+    (folder / "<img src=x alt=feed> **bold**.md").write_bytes(b"")
     workspace.contract("handbook", files_contract(folder))
     workspace.golden("questions", {"how many days of vacation": ["handbook/leave.md"]})
     workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}}})
@@ -104,6 +105,8 @@ def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(address
 
         page.goto(f"{address}/assets/handbook/quarantine?view=checks")
         expect(page.get_by_text("empty.md").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("<img src=x alt=feed> **bold**.md").first).to_be_visible()
+        assert page.locator("img[alt=feed]").count() == 0, "what comes from a feed is text"
 
         page.goto(f"{address}/automation")
         for name in ("nightly_refresh_schedule", "watch_production_schedule", "alerts"):

@@ -3,13 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
-
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.evaluate.growing.pool import Pooled
 from rag_pipeline.evaluate.growing.session import Session
+from rag_pipeline.terminal import Printer, one_line
 
 KEYS = "2 answers it, 1 helps, 0 does not; s skip, f full text, u undo, q quit"
 _SHOWN = 900
@@ -17,7 +14,7 @@ _SHOWN = 900
 
 
 def talk(
-    session: Session, console: Console, read: Callable[[], str], now: Callable[[], datetime], limit: int | None
+    session: Session, printer: Printer, read: Callable[[], str], now: Callable[[], datetime], limit: int | None
 ) -> None:
     """Ask until everything is judged, `limit` judgments are made, the person quits, or the input ends.
 
@@ -26,9 +23,9 @@ def talk(
     shown: Pooled | None = None
     while (limit is None or len(session.judged) < limit) and (one := session.next()):
         if one is not shown:
-            _show(one, session, console, whole=False)
+            _show(one, session, printer, whole=False)
             shown = one
-        console.print("2 / 1 / 0 / s / f / u / q > ", end="")
+        printer.say("2 / 1 / 0 / s / f / u / q > ", end="")
         line = read()
         key = line.strip().lower()
         if key == "q" or not line:
@@ -38,23 +35,23 @@ def talk(
         elif key == "s":
             session.skip()
         elif key == "f":
-            _show(one, session, console, whole=True)
+            _show(one, session, printer, whole=True)
         elif key == "u":
             shown = None
-            _undo(session, console, now)
+            _undo(session, printer, now)
         else:
-            console.print(KEYS)
+            printer.say(KEYS)
 
 
-def _undo(session: Session, console: Console, now: Callable[[], datetime]) -> None:
+def _undo(session: Session, printer: Printer, now: Callable[[], datetime]) -> None:
     try:
         if not session.undo(now()):
-            console.print("nothing to take back in this session")
+            printer.say("nothing to take back in this session")
     except GoldenSetError as error:
-        console.print(str(error), markup=False)
+        printer.say(str(error))
 
 
-def _show(one: Pooled, session: Session, console: Console, *, whole: bool) -> None:
+def _show(one: Pooled, session: Session, printer: Printer, *, whole: bool) -> None:
     golden = session.judging.golden
     first = one.passages[0]
     text = (
@@ -63,14 +60,8 @@ def _show(one: Pooled, session: Session, console: Console, *, whole: bool) -> No
         else f"{one.text[:_SHOWN].rstrip()} … (f: all {len(one.text):,} characters)"
     )
     headings = " | ".join(dict.fromkeys(passage.heading for passage in one.passages if passage.heading))
-    console.print()
-    console.print(Text(f"query {session.place(one)} of {len(session.queries)}, {one.query}", style="dim"))
-    console.print(Text(harmless(golden.queries[one.query]), style="bold"))
-    console.print(Text(harmless(" · ".join(part for part in (one.document, first.title, headings) if part)), style="dim"))
-    console.print(Padding(Text(harmless(text)), (0, 0, 0, 2), expand=False))
-
-
-def harmless(text: str) -> str:
-    """Without anything a terminal would act upon but line breaks: a passage is somebody else's text."""
-    plain = text.replace("\r\n", "\n").replace("\t", "    ")
-    return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in plain)
+    printer.say("")
+    printer.say(f"query {session.place(one)} of {len(session.queries)}, {one.query}", style="dim")
+    printer.say(one_line(golden.queries[one.query]), style="bold")
+    printer.say(one_line(" · ".join(part for part in (one.document, first.title, headings) if part)), style="dim")
+    printer.indented(text)

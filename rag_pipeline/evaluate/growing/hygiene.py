@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rag_pipeline.errors import GoldenSetError
+from rag_pipeline.errors import GoldenSetError, did_you_mean
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_set
 from rag_pipeline.evaluate.growing import journal
 from rag_pipeline.evaluate.growing.held import answers_quoted, dead_judgments
@@ -75,6 +75,10 @@ def _duplicates(golden: GoldenSet, places: Places) -> Iterator[Finding]:
 
 
 def _dead(golden: GoldenSet, places: Places, home: Path, sources: Sequence[str]) -> Iterator[Finding]:
+    if (source := golden.about.source) is not None and source not in sources:
+        says = f"source: no contract is called {source!r}; {did_you_mean(source, sources)}"
+        yield Finding("error", "unknown_source", places.about, "", says)
+        return  # every document would be told as gone
     found = dead_judgments(golden, home, sources)
     if found.not_loaded:
         says = (

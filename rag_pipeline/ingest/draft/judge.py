@@ -1,7 +1,7 @@
 """What a draft would do to the very rows it was drafted from, by the rules a load judges with."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,6 +10,7 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.split import REASONS, Splitter
 from rag_pipeline.ingest.connectors.base import Row
 from rag_pipeline.ingest.keys import join_key
+from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.rows import ROW, as_text
 
 _BATCH = 500
@@ -27,22 +28,45 @@ class Judged:
 
 def judge(contract: Contract, rows: Sequence[Row]) -> Judged:
     """Judge rows, column by column, and count reasons, which hold no values."""
-    splitter = Splitter(contract)
-    reasons: Counter[str] = Counter()
-    refused_rows = 0
-    by_key: dict[str, int] = {}
-    kept = 0
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
-        texts = {c.name: [as_text(row.get(c.found_as)) for row in batch] for c in contract.columns}
+    judging = Judging(contract)
+    judging.take(rows)
+    return judging.judged
+
+
+class Judging:
+    """Judges rows as they come, and keeps none of them. With a shield it refuses what that would refuse too."""
+
+    def __init__(self, contract: Contract, shield: Shield | None = None) -> None:
+        self._contract, self._shield, self._splitter = contract, shield, Splitter(contract)
+        self._reasons: Counter[str] = Counter()
+        self._by_key: dict[str, int] = {}
+        self.rows = self._refused = self._kept = 0
+
+    @property
+    def judged(self) -> Judged:
+        repeated = self._kept - len(self._by_key)
+        return Judged(tuple(sorted(self._by_key.values())), self._refused, repeated, dict(self._reasons.most_common()))
+
+    def take(self, rows: Sequence[Row]) -> None:
+        for start in range(0, len(rows), _BATCH):
+            self._batch(rows[start : start + _BATCH])
+
+    def _batch(self, batch: Sequence[Row]) -> None:
+        texts = {c.name: [as_text(row.get(c.found_as)) for row in batch] for c in self._contract.columns}
         frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String)).with_columns(
-            pl.Series(ROW, range(start, start + len(batch)), pl.Int64)
+            pl.Series(ROW, range(self.rows, self.rows + len(batch)), pl.Int64)
         )
-        split = splitter.split(frame)
+        self.rows += len(batch)
+        split = self._splitter.split(frame)
         for row in split.refused.iter_rows(named=True):
-            refused_rows += 1
-            reasons.update(f"{reason['column']} {reason['message']}" for reason in row[REASONS])
-        kept += split.good.height
+            self._refuse(row[REASONS])
         for row in split.good.iter_rows(named=True):
-            by_key[join_key([str(row[column.name]) for column in contract.keys])] = row[ROW]
-    return Judged(tuple(sorted(by_key.values())), refused_rows, kept - len(by_key), dict(reasons))
+            if self._shield and (reasons := self._shield.protect(row).reasons):
+                self._refuse(reasons)
+            else:
+                self._kept += 1
+                self._by_key[join_key([str(row[column.name]) for column in self._contract.keys])] = row[ROW]
+
+    def _refuse(self, reasons: Sequence[Mapping[str, str]]) -> None:
+        self._refused += 1
+        self._reasons.update(f"{reason['column']} {reason['message']}" for reason in reasons)

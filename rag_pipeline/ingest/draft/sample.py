@@ -85,7 +85,7 @@ def look_at(server: Server, source: str, secrets: Secrets) -> Sample:
     """A bounded sample of a feed. Raises `SourceUnavailable` when it cannot be read."""
     match server.connector:
         case "files":
-            return _documents(Files(server))
+            return look_at_items(Files(server))
         case "web":
             return _pages(server)
         case "sql":
@@ -96,7 +96,7 @@ def look_at(server: Server, source: str, secrets: Secrets) -> Sample:
             return _table(server)
 
 
-def _documents(connector: Connector) -> Sample:
+def look_at_items(connector: Connector) -> Sample:
     """Documents from all over the listing, not the first ones, which may be of one kind."""
     items = list(islice(connector.items(_never_read), LISTED + 1))
     chosen = _spread(items, DOCUMENTS)

@@ -18,6 +18,7 @@ from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Named, Remark, Row
 from rag_pipeline.ingest.connectors.web.address import address
 from rag_pipeline.ingest.connectors.web.fetch import Answer, Disallowed, Fetcher, Passing
+from rag_pipeline.ingest.connectors.web.hosts import Hosts, Resolve, look_up
 from rag_pipeline.ingest.connectors.web.page import MEDIA_TYPES, asks_whether_changed, row_of, version_of, wants_no_index
 from rag_pipeline.ingest.connectors.web.robots import Robots
 from rag_pipeline.ingest.connectors.web.sitemap import MAX_BYTES, list_pages
@@ -40,10 +41,12 @@ class Web(Connector):
 
     reads = 1
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, resolve: Resolve = look_up) -> None:
+        """`resolve`: what looks up the names of hosts."""
         self._server = server
         folder = tempfile.mkdtemp(prefix="rag-web-")
-        self._fetcher = Fetcher(server.limits, Path(folder))
+        named = filter(None, map(address, [server.location, *server.pages]))
+        self._fetcher = Fetcher(server.limits, Path(folder), Hosts((url.host for url in named), resolve))
         self._robots = Robots(self._fetcher)
         self._answers: dict[str, Answer] = {}
         self._problems: dict[str, str] = {}

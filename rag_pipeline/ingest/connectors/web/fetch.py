@@ -28,7 +28,9 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from rag_pipeline.contracts.contract import Limits
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors.html import AGENT
-from rag_pipeline.ingest.connectors.web.address import address, leads_inside
+from rag_pipeline.ingest.connectors.web.address import address
+from rag_pipeline.ingest.connectors.web.hosts import Hosts
+from rag_pipeline.ingest.connectors.web.pinned import Pinned
 
 USER_AGENT = f"{AGENT}/{version(AGENT)} (builds a search index; robots.txt may address it as {AGENT})"
 
@@ -105,16 +107,16 @@ class Pace:
 class Fetcher:
     """One HTTP client for everything a connector does. Bodies lie in `folder`, which the caller removes."""
 
-    def __init__(self, limits: Limits, folder: Path) -> None:
+    def __init__(self, limits: Limits, folder: Path, hosts: Hosts) -> None:
         self.pace = Pace(limits.per_second)
-        self._limits, self._folder = limits, folder
+        self._limits, self._folder, self._hosts = limits, folder, hosts
         for name in ("httpx", "httpcore"):  # they log every address, and addresses may be private
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = httpx.Client(
             headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"},
             timeout=limits.timeout_s,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            verify=_authorities(),
+            transport=Pinned(hosts, _authorities()),
         )
         self._retrying = Retrying(
             stop=stop_after_attempt(1 + limits.retries),
@@ -139,14 +141,27 @@ class Fetcher:
         stays; `SourceUnavailable` when the robots.txt of the address's own host cannot be read.
         """
         first = url
+        if self._hosts.leads_inside(url.host, url.host):
+            raise Unreadable(f"{url.host} is inside a private network, and no host that the contract names is")
         for hop in range(MAX_REDIRECTS + 1):
             if not _may_fetch(url, allow, redirected=hop > 0):
                 raise Disallowed("redirects to a page that robots.txt disallows" if hop else "robots.txt disallows it")
             answer: Answer = self._retrying(self._request, url, headers, max_bytes, media_types)
             if answer.location is None:
                 return answer
-            url = _target(first, answer)
+            url = self._target(first, answer)
         raise Unreadable(f"redirects in a circle, or more than {MAX_REDIRECTS} times")
+
+    def _target(self, first: httpx.URL, answer: Answer) -> httpx.URL:
+        """Where an answer redirects to. Raises `Unreadable` when that is nowhere to go."""
+        target = None
+        with suppress(httpx.InvalidURL, ValueError):
+            target = address(str(answer.url.join(answer.location or "")))
+        if target is None:
+            raise Unreadable("redirects to something that is not a plain http or https address")
+        if self._hosts.leads_inside(target.host, first.host):
+            raise Unreadable(f"redirects to {target.host}, inside a private network, which a public page must not do")
+        return target
 
     def _request(
         self, url: httpx.URL, headers: Mapping[str, str] | None, max_bytes: int, media_types: frozenset[str] | None
@@ -219,18 +234,6 @@ def _may_fetch(url: httpx.URL, allow: Allow, *, redirected: bool) -> bool:
         if not redirected:
             raise
         raise Passing(f"redirects to {url.host}, whose robots.txt could not be read", everywhere=False) from error
-
-
-def _target(first: httpx.URL, answer: Answer) -> httpx.URL:
-    """Where an answer redirects to. Raises `Unreadable` when that is nowhere to go."""
-    target = None
-    with suppress(httpx.InvalidURL, ValueError):
-        target = address(str(answer.url.join(answer.location or "")))
-    if target is None:
-        raise Unreadable("redirects to something that is not a plain http or https address")
-    if leads_inside(first.host, target.host):
-        raise Unreadable(f"redirects to {target.host}, inside a private network, which a public page must not do")
-    return target
 
 
 def _answer(response: httpx.Response) -> Answer:
