@@ -9,6 +9,7 @@ import pytest
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
+from rag_pipeline.ingest.privacy.normal_form import normal_form
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.settings import Secrets
 from tests.conftest import Workspace, files_contract
@@ -29,7 +30,8 @@ def leaks(text: str) -> set[str]:
     ways = {
         value: {value, quote(value), quote(value, safe=""), quote(value, safe="@+"), quote_plus(value)} for value in VALUES
     }
-    return {value for value in VALUES if any(way in text for way in ways[value])}
+    texts = [text, *([seen.text] if (seen := normal_form(text)) else [])]
+    return {value for value in VALUES if any(way in one for way in ways[value] for one in texts)}
 
 
 class Feed:
