@@ -129,3 +129,11 @@ def test_every_character_of_the_normal_form_stands_somewhere_in_the_text(text: s
     assert all(one[1] <= two[0] for one, two in itertools.pairwise(ends))
     for character, (first, last) in zip(seen.text, ends, strict=True):
         assert character == " " or last - first > 1 or text[first:last] == character
+
+
+def test_a_list_of_numbers_a_line_each_is_as_many_values() -> None:
+    numbers = [f"030 {901_820 + number}" for number in range(5)]
+    for joint in ("\n", "\r\n", "<br>", " |\n"):
+        text = joint.join(numbers)
+        spans = {text[find.start : find.end] for find in finds(text, ["PHONE_NUMBER"], ["DE"])}
+        assert spans == set(numbers), joint

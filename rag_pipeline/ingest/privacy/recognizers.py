@@ -38,7 +38,8 @@ def finds(text: str, entities: Sequence[str], regions: Sequence[str] = ()) -> li
     """
     found = list(_as_written(text, entities, regions))
     if seen := normal_form(text):
-        found += _as_seen(seen, entities, regions)
+        whole = {(find.entity, find.start) for find in found if _LINE_ENDS.match(text, find.end)}
+        found += [find for find in _as_seen(seen, entities, regions) if (find.entity, find.start) not in whole]
     for word, at in unescaped(text):
         meant = _as_written(word, entities, regions)
         found += [replace(find, start=at[find.start], end=at[find.end]) for find in meant]
@@ -68,6 +69,9 @@ def _as_written(text: str, entities: Sequence[str], regions: Sequence[str]) -> I
                 if kind.holds(folded, start, end):
                     yield Find(start, end, entity, score, folded[start:end])
 
+
+_LINE_ENDS = re.compile(r"[ \t|]*(?:[\n\r]|<br)")
+"""Behind a value that is whole: then the number at the beginning of the next line is no part of it."""
 
 _AT_SIGN = re.compile("[@\uff20\ufe6b]")
 
