@@ -149,7 +149,10 @@ def planted(workspace: Workspace) -> Workspace:
         table = table_contract(workspace.root / f"rows.{form}", form, *extra, customProperties=PRIVACY)
         next(one for one in table["schema"][0]["properties"] if one["name"] == "text")["logicalTypeOptions"] = short
         workspace.contract(f"rows_{form}", table)
-    workspace.golden("questions", {"when do roses want water": ["garden.md"]}, source="pages")
+    asked = {"when do roses want water": ["garden.md"]}
+    asked |= {f"does {value} know when roses want water": ["garden.md"] for value in (*VALUES, *MARKED[:20])}
+    masked = {"piiPolicy": "scan-and-mask", "piiEntities": list(PLANTED)}
+    workspace.golden("questions", asked, source="pages", **masked)
     workspace.policy({"questions": {"floors": {"nDCG@10": 0.0}}})
     return workspace
 

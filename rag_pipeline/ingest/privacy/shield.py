@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from rag_pipeline.contracts.contract import Column, Contract, Privacy
+from rag_pipeline.contracts.secret_words import without_secrets
 from rag_pipeline.errors import ContractError, Unreadable
 from rag_pipeline.files import fingerprint
 from rag_pipeline.ingest.privacy.masks import Masks, held
@@ -126,7 +127,8 @@ class Shield:
         return self._named(name, self._told_apart if self._masks else lambda _, masked: masked)
 
     def message(self, text: str) -> str:
-        """A message in which something of a feed may stand: a host it leads to, a type it says it has."""
+        """A message in which something of a feed may stand: a host it leads to, a type it says it has. No secret stays."""
+        text = without_secrets(text)
         if not self._columns:
             return text
         masked = self._masked(text, self._columns)
