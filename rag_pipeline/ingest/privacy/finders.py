@@ -183,7 +183,10 @@ class Effort:
 
 
 _LEAST_TRIES = 200
-"""And as many as the text has characters: a list of nothing but phone numbers takes less than half of that. One try takes up to 0.1 ms for each region."""
+"""And as many as the text has characters: a list of nothing but phone numbers takes less than half of that.
+
+One try takes up to 0.1 ms for each region.
+"""
 
 
 def phones(found_by: Any, worth: Callable[[str], bool]) -> Finder:
