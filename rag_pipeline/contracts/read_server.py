@@ -5,10 +5,11 @@ import re
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from rag_pipeline.contracts.contract import Column, Dialect, Limits, Server
 from rag_pipeline.contracts.page import SERVER_PROPERTIES, At, Page
+from rag_pipeline.contracts.secret_words import secret_in, without_secrets
 from rag_pipeline.contracts.standard import unknown_name
 
 FORMATS = ("documents", "jsonl", "csv", "parquet")
@@ -128,6 +129,8 @@ def _bucket(page: Page, entry: dict[str, Any], custom: dict[str, Any]) -> Server
         raise page.fail((*_AT, "format"), f"the connector {wanted} does not read {form}")
     location = _location(page, entry, _BUCKETS)
     scheme, _, rest = location.partition("://")
+    if entry.get("endpointUrl"):
+        _refuse_secrets(page, (*_AT, "endpointUrl"), str(entry["endpointUrl"]))
     parts = rest.split("/")
     first = next((place for place, part in enumerate(parts) if any(mark in part for mark in "*?[")), len(parts))
     pattern = "/".join(parts[first:]) or None
@@ -151,6 +154,7 @@ def _database(
         location = f"{DATABASES[kind]}://{entry['host']}{port}/{quote(str(entry.get('database') or ''), safe='')}"
         if entry.get("serviceName"):
             location += f"?service_name={quote(str(entry['serviceName']), safe='')}"
+        _refuse_secrets(page, (*_AT, "host"), location)
     else:
         location = _location(page, entry, None)
         if location.startswith("sqlite:///") and not location.startswith("sqlite:////"):
@@ -202,14 +206,24 @@ def _location(page: Page, entry: dict[str, Any], schemes: tuple[str, ...] | None
 
 
 def _check_url(page: Page, at: At, url: str, schemes: tuple[str, ...] | None) -> None:
-    parts = urlsplit(url)
-    asked = {name.lower() for name, _ in parse_qsl(parts.query)}
-    if parts.username or parts.password or asked & {"user", "password", "passwd", "pwd", "token", "api_key", "apikey"}:
-        raise page.fail(at, "a contract holds no credentials; take them out and set them in the environment")
+    _refuse_secrets(page, at, url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise page.fail(at, f"{without_secrets(url)!r} is not a URL") from error
     if schemes is not None and (parts.scheme not in schemes or not parts.netloc):
         raise page.fail(at, f"{url!r} is not a URL that begins with {', '.join(f'{scheme}://' for scheme in schemes)}")
     if "://" not in url:
         raise page.fail(at, f"{url!r} is not a URL")
+
+
+def _refuse_secrets(page: Page, at: At, url: str) -> None:
+    if secret := secret_in(url):
+        raise page.fail(
+            at,
+            f"a contract holds no credentials, and this address holds one ({secret}), which would be shown in the UI and in "
+            "every failure; take them out and set them in the environment",
+        )
 
 
 def _check_pattern(page: Page, at: At, form: str, pattern: str | None) -> None:

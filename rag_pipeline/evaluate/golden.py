@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rag_pipeline.contracts.read_terms import DEFAULT_ENTITIES
 from rag_pipeline.contracts.yaml_lines import YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.evaluate.metrics import known_metric
+from rag_pipeline.evaluate.query_guard import QueryGuard
 from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256, fingerprint
 
@@ -43,6 +45,11 @@ class About(BaseModel):
     metrics: list[str] = Field(default_factory=lambda: ["nDCG@10", "recall@10", "MRR@10"], min_length=1)
     primary: str = "nDCG@10"
     slices: list[str] = Field(default_factory=list, description="Fields of a query's metadata to report by.")
+    piiPolicy: Literal["allow", "scan-and-mask", "refuse"] = Field(  # noqa: N815  (as contracts spell it)
+        default="allow", description="What happens to private data in queries, quotes and slices before anything is stored."
+    )
+    piiEntities: list[str] = Field(default_factory=lambda: list(DEFAULT_ENTITIES))  # noqa: N815
+    piiRegions: list[str] = Field(default_factory=list)  # noqa: N815
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +109,13 @@ def golden_folders(folder: Path) -> list[Path]:
 def read_golden_set(folder: Path) -> GoldenSet:
     """One golden set. Raises `GoldenSetError` with file, line and field."""
     about, _ = read_about(folder)
+    guard = QueryGuard(about.piiPolicy, about.piiEntities, about.piiRegions)
     queries: dict[str, str] = {}
     slices: dict[str, dict[str, str]] = {}
     references: dict[str, tuple[Reference, ...]] = {}
     file = folder / "queries.jsonl"
-    for number, row in _jsonl(file):
+    for number, found_row in _jsonl(file):
+        row = guard.query(found_row, f"{file}:{number}")
         query_id, text = str(row.get("_id", "")), row.get("text")
         if row.get("_id") in (None, "") or not isinstance(text, str) or not text.strip():
             raise GoldenSetError(f"{file}:{number}: a query needs `_id` and a `text` that is not blank")
@@ -138,7 +147,7 @@ def read_golden_set(folder: Path) -> GoldenSet:
         qrels=qrels,
         references={query: tuple(one for one in quoted if one.quote) for query, quoted in references.items()},
         slices=slices,
-        fingerprint=fingerprint([(path.name, file_sha256(path)) for path in parts]),
+        fingerprint=fingerprint([(path.name, file_sha256(path)) for path in parts], *guard.fingerprint(queries, references)),
     )
     refuse_unquoted(golden, about.metrics, str(folder))
     return golden
@@ -174,6 +183,9 @@ def read_about(folder: Path) -> tuple[About, YamlFile]:
             known_metric(name)
         except GoldenSetError as error:
             raise GoldenSetError(f"{document.where(('metrics', index))}: {error}") from error
+    guard = QueryGuard(about.piiPolicy, about.piiEntities, about.piiRegions)
+    if wrong := guard.problem():
+        raise GoldenSetError(f"{document.where((wrong[0],))}: {wrong[1]}")
     if about.primary not in about.metrics:
         raise GoldenSetError(f"{document.where(('primary',))}: primary {about.primary!r} is not among the metrics")
     return about, document

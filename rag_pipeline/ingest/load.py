@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.secret_words import without_secrets
 from rag_pipeline.errors import ContractError, SourceUnavailable
 from rag_pipeline.files import close_to_others, exclusive, fingerprint_lines, private_folder
 from rag_pipeline.ingest.batch import batch_problem, column_names
@@ -114,7 +115,8 @@ def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch
         return _held(contract, tables, stamp.now, str(error))
     for remark in connector.remarks():
         level = logging.WARNING if remark.unreachable else logging.INFO
-        log.log(level, "%s: %s; for example %s", contract.source, remark.says, stamp.shield.shown(remark.example))
+        example = without_secrets(stamp.shield.shown(remark.example))
+        log.log(level, "%s: %s; for example %s", contract.source, remark.says, example)
     unreachable = sum(remark.count for remark in connector.remarks() if remark.unreachable)
     if not items:
         return _held(contract, tables, stamp.now, "the feed is empty: it lists nothing to read")
@@ -144,7 +146,7 @@ def _load_items(
     if reason := batch_problem(contract, tables, staged, read | gone):
         commit_quarantine(stamp, tables, staged, touched=set())
         unsettle(tables, read)
-        return _held(contract, tables, stamp.now, reason, staged=staged, items=len(items))
+        return _held(contract, tables, stamp.now, stamp.shield.message(reason), staged=staged, items=len(items))
 
     before = tables.documents.scan().select(pl.len()).pipe(collected).item()
     changes = commit_documents(stamp, tables, staged, touched=(read | gone) - staged.unreadable_items)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,9 @@ from rag_pipeline.ingest.tables import QUARANTINE
 from rag_pipeline.progress import Advance
 
 _BATCH_CHARACTERS = 8_000_000
+
+_ONE_ROW_AN_ITEM = ("files", "web")
+"""Connectors whose items are one row each: a row that cannot be looked through is an item that cannot be read."""
 
 
 def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch: Path, advance: Advance) -> Staged:
@@ -56,10 +59,20 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
                     place = (row[ITEM], row[ROW])
                     if too_old(stamp.contract, row, stamp.now):
                         staged.expired += 1
-                        with suppress(ContractError):  # a key that would need a salt: no such document can be stored
+                        with suppress(
+                            ContractError, Unreadable
+                        ):  # a key that would need a salt: no such document can be stored
                             staged.expired_documents.add(document_id_of(stamp, row))
                         continue
-                    kept = stamp.shield.protect(row)
+                    try:
+                        kept = stamp.shield.protect(row)
+                    except Unreadable as error:  # stored unscanned it may not be
+                        unread = _Unread("refused", str(error), {})
+                        if stamp.contract.server.connector in _ONE_ROW_AN_ITEM:
+                            unread = replace(unread, kind="unreadable")
+                            staged.unreadable_items.add(place[0])
+                        refusals.append(refusal_of(stamp, place, unread.kind, [unread.reason], by_place[place]))
+                        continue
                     staged.pii_found.update(kept.found)
                     if kept.reasons:
                         refusals.append(refusal_of(stamp, place, "refused", kept.reasons, by_place[place]))

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rag_pipeline.ingest.privacy.normal_form import normal_form
 from tests.conftest import Workspace, column, files_contract, table_contract
 
 COMMAND = "import sys; sys.argv = ['rag', *sys.argv[1:]]; from rag_pipeline.cli import main; main()"
@@ -31,6 +33,21 @@ PLANTED = {
     "ES_NIF": ["12345678Z"],
 }
 VALUES = [value for values in PLANTED.values() for value in values]
+JOINTS = ("\u00ad", "**", "\n", "<br>", "&shy;", "\u200b", "`")
+"""What stands in the middle of a value that only a reader sees."""
+
+
+def marked(value: str, joint: str) -> str:
+    """The value with a mark in it: at a place where people would break it."""
+    middle = value.rfind(" ", 0, 10) if " " in value else len(value) // 2
+    if "\n" in joint or "<br" in joint:
+        return value[:middle] + joint + value[middle:].lstrip() if " " in value else value
+    return value[:middle] + joint + value[middle:] + (joint if joint in ("**", "`") else "")
+
+
+MARKED = [marked(value, joint) for value in VALUES for joint in JOINTS]
+MARKED += [value.replace("@", way) for value in VALUES if "@" in value for way in ("&#64;", "\\@", "@\n")]
+
 SENTENCE = "Roses want water in the morning. Write to {} about it, and prune them in March before the buds open."
 
 PRIVACY = [
@@ -44,6 +61,12 @@ def plant_documents(folder: Path) -> None:
     """Each value in each kind of document; in a text, a title, a table, a name of a file; and in what is refused."""
     folder.mkdir()
     told = "\n\n".join(SENTENCE.format(value) for value in VALUES)
+    hidden = "\n\n".join(SENTENCE.format(value) for value in MARKED)
+    cells = "\n".join(f"| {value.replace(chr(10), '<br>')} | 7 |" for value in MARKED)
+    (folder / "hidden.md").write_text(f"# Roses\n\n{hidden}\n\n| a | b |\n| --- | --- |\n{cells}\n", encoding="utf-8")
+    (folder / "hidden.txt").write_text(hidden, encoding="utf-8")
+    as_html = "".join(f"<p>{SENTENCE.format(one)}</p><table><tr><td>{one}</td></tr></table>" for one in map(html_of, MARKED))
+    (folder / "hidden.html").write_text(f"<html><body><h1>Roses</h1>{as_html}</body></html>", encoding="utf-8")
     (folder / "garden.md").write_text(f"---\ntitle: Ask {VALUES[0]}\n---\n# Ask {VALUES[1]}\n\n{told}\n", encoding="utf-8")
     (folder / "garden.txt").write_text(told, encoding="utf-8")
     cells = "".join(f"<tr><td>{value}</td></tr>" for value in VALUES)
@@ -55,12 +78,30 @@ def plant_documents(folder: Path) -> None:
     pdf.set_font("Helvetica", size=9)
     for value in VALUES:
         document.add_paragraph(SENTENCE.format(value))
+        broken = document.add_paragraph("Call or write: ")
+        for piece in re.split(r"( )", value) if " " in value else (value[:6], value[6:]):
+            broken.add_run(piece).bold = len(broken.runs) % 2 == 0
+        document.add_paragraph(SENTENCE.format(value[:6] + "\u00ad" + value[6:]))
+        document.add_table(1, 2).cell(0, 1).text = marked(value, "\n")
+        pdf.multi_cell(0, 5, marked(value, "\n"), new_x="LMARGIN", new_y="NEXT")
         pdf.multi_cell(0, 5, SENTENCE.format(value), new_x="LMARGIN", new_y="NEXT")
+    pdf.set_title(f"Ask {VALUES[0]}")
+    pdf.set_author(VALUES[1])
+    pdf.set_subject(VALUES[2])
+    pdf.set_keywords(VALUES[6])
+    document.core_properties.author = VALUES[1]
+    document.core_properties.title = f"Of {VALUES[0]}"
     document.save(str(folder / "garden.docx"))
     pdf.output(str(folder / "garden.pdf"))
     (folder / f"letter to {VALUES[0]}.md").write_text(SENTENCE.format("nobody"), encoding="utf-8")
     (folder / "short.md").write_text(VALUES[3], encoding="utf-8")  # refused: too short
     (folder / f"{VALUES[1]}.pdf").write_bytes(b"%PDF-1.4 torn " + VALUES[4].encode())  # cannot be read
+
+
+def html_of(value: str) -> str:
+    """Bold and code as a page writes them."""
+    value = re.sub(r"\*\*(.*)\*\*", r"<b>\1</b>", value, flags=re.DOTALL)
+    return re.sub(r"`(.*)`", r"<code>\1</code>", value, flags=re.DOTALL).replace("\\@", "@")
 
 
 def row(number: int, **values: Any) -> dict[str, Any]:
@@ -71,6 +112,7 @@ def row(number: int, **values: Any) -> dict[str, Any]:
 def plant_rows() -> list[dict[str, Any]]:
     """Values in texts, in metadata, in columns of another type, in keys, in a repeated key, in a column nobody described."""
     rows = [row(number, note=value) for number, value in enumerate(VALUES)]
+    rows += [row(400 + number, text=SENTENCE.format(value), note=value) for number, value in enumerate(MARKED)]
     rows += [row(100 + number, stars=value) for number, value in enumerate(VALUES)]  # refused: no integer
     rows += [row(200 + number, text=value) for number, value in enumerate(VALUES)]  # refused: too short
     rows += [row(0, text=SENTENCE.format(f"{VALUES[0]} again"))]  # superseded
@@ -107,7 +149,10 @@ def planted(workspace: Workspace) -> Workspace:
         table = table_contract(workspace.root / f"rows.{form}", form, *extra, customProperties=PRIVACY)
         next(one for one in table["schema"][0]["properties"] if one["name"] == "text")["logicalTypeOptions"] = short
         workspace.contract(f"rows_{form}", table)
-    workspace.golden("questions", {"when do roses want water": ["garden.md"]}, source="pages")
+    asked = {"when do roses want water": ["garden.md"]}
+    asked |= {f"does {value} know when roses want water": ["garden.md"] for value in (*VALUES, *MARKED[:20])}
+    masked = {"piiPolicy": "scan-and-mask", "piiEntities": list(PLANTED)}
+    workspace.golden("questions", asked, source="pages", **masked)
     workspace.policy({"questions": {"floors": {"nDCG@10": 0.0}}})
     return workspace
 
@@ -145,8 +190,17 @@ def texts_of(path: Path) -> Iterator[str]:
 
 
 def leaks(text: str) -> set[str]:
-    """Planted values in a text, also as a path or JSON spells them."""
-    return {value for value in VALUES if value in text or value.replace(" ", "%20") in text}
+    """Planted values in a text, also as a path or JSON spells them, or as a reader sees them."""
+    ways = [text, text.replace("\\n", "\n").replace("\\u00ad", "").replace("\\u200b", "").replace("\\\\", "\\")]
+    ways += [seen.text for way in ways if (seen := normal_form(way))]
+    return {value for value in VALUES if any(value in way or value.replace(" ", "%20") in way for way in ways)}
+
+
+@pytest.mark.parametrize("written", MARKED)
+def test_the_search_sees_a_value_that_only_a_reader_sees(written: str) -> None:
+    """Otherwise it could not see what the masks missed."""
+    assert leaks(SENTENCE.format(written)), written
+    assert leaks(json.dumps({"text": SENTENCE.format(written)})), written
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Private data in names of objects and addresses of pages, of failing ones too: in the quarantine and nowhere else."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -9,6 +11,7 @@ import pytest
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
+from rag_pipeline.ingest.privacy.normal_form import normal_form
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.settings import Secrets
 from tests.conftest import Workspace, files_contract
@@ -29,7 +32,8 @@ def leaks(text: str) -> set[str]:
     ways = {
         value: {value, quote(value), quote(value, safe=""), quote(value, safe="@+"), quote_plus(value)} for value in VALUES
     }
-    return {value for value in VALUES if any(way in text for way in ways[value])}
+    texts = [text, *([seen.text] if (seen := normal_form(text)) else [])]
+    return {value for value in VALUES if any(way in one for way in ways[value] for one in texts)}
 
 
 class Feed:
@@ -204,4 +208,33 @@ def test_without_a_salt_private_names_hold_the_source_and_are_told_nowhere(
     bucket.put(**{f"docs/../{JANE}": b"x"})
     feed = Feed(workspace, at_store(bucket), "scan-and-mask", "", caplog)
     assert "the name 'docs/../<EMAIL_ADDRESS>' has" in feed.load().reason
+    assert feed.kept() == set()
+
+
+@pytest.mark.parametrize("private", ["text", "key"])
+def test_private_data_and_secrets_in_a_contract_s_own_address_and_query_reach_no_reason(
+    workspace: Workspace, site: Site, private: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "scan-and-mask" if private == "key" else "allow"
+    feed = Feed(workspace, at_site(site) | {"location": site(f"/of/{JANE}/map.xml")}, key, SALT, caplog)
+    report = feed.load()
+    assert report.held
+    assert "answered 404" in report.reason
+    assert "<EMAIL_ADDRESS" in report.reason
+
+    with closing(sqlite3.connect(workspace.root / "shop.db")) as shop:
+        shop.execute("CREATE TABLE people (path TEXT, text TEXT)")
+        shop.execute("INSERT INTO people VALUES (?, ?)", (JANE, TEXT))
+        shop.commit()
+    for query in (
+        f"SELECT path, text, mail FROM people WHERE mail = '{JANE}'",
+        f"SELECT path, text FROM people WHERE text LIKE '{WORK}",
+        f'SELECT path, "{JANE}" AS text FROM nobody',
+        f"SELECT path, json_extract('{JOE}', '$.x') AS text FROM people",
+    ):
+        custom = [{"property": "connector", "value": "sql"}, {"property": "query", "value": query}]
+        server = {"server": "db", "type": "custom", "location": f"sqlite:///{workspace.root / 'shop.db'}"}
+        report = Feed(workspace, server | {"customProperties": custom}, key, SALT, caplog).load()
+        assert report.held, query
+        assert report.reason, query
     assert feed.kept() == set()

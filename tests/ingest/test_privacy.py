@@ -13,7 +13,7 @@ from rag_pipeline.contracts.contract import Column, Contract, PiiPolicy, Privacy
 from rag_pipeline.contracts.entities import ENTITIES
 from rag_pipeline.errors import ContractError
 from rag_pipeline.ingest.privacy import Shield
-from rag_pipeline.ingest.privacy import shield as privacy
+from rag_pipeline.ingest.privacy import masks as privacy
 from rag_pipeline.ingest.privacy.recognizers import finds
 from tests.ingest.test_recognizers import EXAMPLES
 

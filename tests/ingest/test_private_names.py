@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rag_pipeline.errors import ContractError
-from rag_pipeline.ingest.privacy import shield as privacy
+from rag_pipeline.ingest.privacy import masks as privacy
 from tests.ingest.test_privacy import column, masked, shield
 
 

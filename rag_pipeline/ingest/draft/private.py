@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rag_pipeline.contracts.read_terms import DEFAULT_ENTITIES
+from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.privacy.recognizers import Find, finds
 from rag_pipeline.ingest.profile import ColumnProfile, words_of
 from rag_pipeline.progress import Advance
@@ -99,12 +100,20 @@ def _suspicion(column: ColumnProfile, room: int, *, by_name: bool) -> Suspicion:
         if room < 0:
             break
         looked += 1
-        if text and (held := _settled(finds(text, LOOKED_FOR))):
+        if text and (held := _settled(held_in(text))):
             rows += 1
             found.update(find.entity for find in held)
             whole += sum(find.end - find.start for find in held) >= _ALL_OF_IT * len(text.strip())
     there = sum(bool(text) for text in column.texts[:looked])
     return Suspicion(named, dict(found), rows, looked, wholly=there > 0 and whole >= _MOSTLY * there)
+
+
+def held_in(text: str) -> list[Find]:
+    """What is found in a text; nothing in a heap of digits that the search gives up on, as it will say when it is loaded."""
+    try:
+        return finds(text, LOOKED_FOR)
+    except Unreadable:
+        return []
 
 
 def _settled(found: list[Find]) -> list[Find]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from rag_pipeline.contracts.read_columns import column_name_problem
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.ingest.draft.private import LOOKED_FOR
+from rag_pipeline.ingest.draft.private import held_in
 from rag_pipeline.ingest.draft.sample import Sample
-from rag_pipeline.ingest.privacy.recognizers import finds
 from rag_pipeline.ingest.profile import ColumnProfile, profile_columns
 
 MOST_COLUMNS = 300
@@ -32,7 +31,7 @@ def usable_columns(sample: Sample, form: str | None, place: str) -> Usable:
     """The columns of a sample. Raises `PipelineError` when a CSV file has no line of names; then none of it is told."""
     filled = Counter(name for row in sample.rows for name in row)
     names = list(dict.fromkeys([*sample.names, *filled]))
-    private = {name for name in names if finds(name, LOOKED_FOR)}
+    private = {name for name in names if held_in(name)}
     if form == "csv" and (private or (any(map(_VALUE.fullmatch, names)) and not any(map(_NAME.fullmatch, names)))):
         raise PipelineError(
             f"{place}: the first line looks like values, not like names of columns; give the file a header line"

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rag_pipeline.contracts.read import RESERVED
+from rag_pipeline.contracts.secret_words import means_a_secret, secret_in, without_secrets
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.ingest.connectors.files import PARSED, TO_THE_LETTER
 from rag_pipeline.ingest.connectors.places import has_wildcard
@@ -23,7 +24,6 @@ _BUCKETS = ("s3", "gs", "az")
 _NEARLY = {"file": "as a path, without file://", "s3a": "s3://…", "s3n": "s3://…", "gcs": "gs://…", "abfs": "az://…"}
 _NEARLY |= {"abfss": "az://container/…", "azure": "az://container/…", "wasbs": "az://container/…"}
 _SQL_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
-_SECRETS = {"user", "username", "uid", "password", "passwd", "pwd"}
 
 _UP = 2
 """How many folders above the contract's own a path may lead through to be written as a relative one."""
@@ -68,7 +68,7 @@ def feed_at(places: Sequence[str], wish: DatabaseWish, folder: Path) -> Feed:
     elif (scheme := schemes.pop()) in _BUCKETS:
         feed = _bucket(places[0], scheme)
     elif scheme in _NEARLY:
-        raise PipelineError(f"{_told(places[0])}: write it {_NEARLY[scheme]}")
+        raise PipelineError(f"{without_secrets(places[0])}: write it {_NEARLY[scheme]}")
     elif scheme:
         return _database(places[0], wish, folder)
     else:
@@ -146,9 +146,11 @@ def _no_table(suffix: str, folder: str) -> str:
 
 def _bucket(place: str, scheme: str) -> Feed:
     place = scheme + place[len(scheme) :].rstrip("/")
+    if secret := secret_in(place):
+        raise PipelineError(f"{without_secrets(place)}: a contract holds no credentials; take out {secret}")
     bucket, _, key = place.partition("://")[2].partition("/")
     if not bucket or has_wildcard(bucket):
-        raise PipelineError(f"{_told(place)} names no bucket; write {scheme}://bucket/prefix")
+        raise PipelineError(f"{without_secrets(place)} names no bucket; write {scheme}://bucket/prefix")
     path = PurePosixPath(key)
     form = TABLES.get(path.suffix.lower(), "")
     if not form and path.suffix.lower() in TO_THE_LETTER | PARSED.keys() and not has_wildcard(key):
@@ -167,8 +169,11 @@ def _bucket(place: str, scheme: str) -> Feed:
 def _website(places: Sequence[str]) -> Feed:
     for place in places:
         parts = urlsplit(place)
-        if parts.username or parts.password:
-            raise PipelineError(f"{_told(place)}: a contract holds no credentials, and none are sent to websites")
+        if secret := secret_in(place):
+            raise PipelineError(
+                f"{without_secrets(place)}: "
+                f"a contract holds no credentials, and none are sent to websites; take out its {secret}"
+            )
         if not parts.hostname:
             raise PipelineError(f"{place} is not the address of a sitemap or a page")
     host = str(urlsplit(places[0]).hostname)
@@ -193,7 +198,7 @@ def _database(place: str, wish: DatabaseWish, folder: Path) -> Feed:
         raise PipelineError(
             "that is no path and no URL which is known here; write a database as postgresql+psycopg://host:5432/database"
         )
-    if url.username or url.password or _SECRETS & {name.lower() for name in url.query}:
+    if url.username or url.password or any(map(means_a_secret, url.query)):
         raise PipelineError(
             "the database's URL holds credentials; take them out, and set RAG_<SOURCE>_USER and RAG_<SOURCE>_PASSWORD, "
             "with the source's name in capital letters (--source gives it one)"
@@ -228,8 +233,3 @@ def _database(place: str, wish: DatabaseWish, folder: Path) -> Feed:
 
 def _property(name: str, value: Any) -> dict[str, Any]:
     return {"property": name, "value": value}
-
-
-def _told(place: str) -> str:
-    """A place without what stands before an @, which may be a key."""
-    return re.sub(r"//[^/@]*@", "//…@", place)

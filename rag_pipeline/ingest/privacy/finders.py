@@ -10,14 +10,19 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+from rag_pipeline.errors import Unreadable
 
 Span = tuple[int, int, float]
 """Start and end in characters, and Presidio's score."""
 
 Finder = Callable[[str], Iterator[Span]]
+
+_Told = TypeVar("_Told")
 
 _FOR_MODELS = ("presidio_analyzer.nlp_engine", "presidio_analyzer.predefined_recognizers.ner.huggingface_ner_recognizer")
 """Parts of Presidio that import spaCy, torch and transformers: 5 s and 420 MB, where the rest takes 0.5 s and 50 MB."""
@@ -34,7 +39,7 @@ class _Empty(ModuleType):
 
 @cache
 def _presidio() -> ModuleType:
-    logging.getLogger("presidio-analyzer").setLevel(logging.WARNING)  # it says of each recognizer that it was loaded
+    logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)  # it says what it loaded, and what it fails to check
     empty = {name: _Empty(name) for name in _FOR_MODELS if name not in sys.modules}
     sys.modules.update(empty)
     try:
@@ -152,42 +157,96 @@ def ibans(found_by: Any) -> Finder:
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}))")
 
 
+class Effort:
+    """How many candidates of one text may be tried: a share of its length, so that no text can take long for its size.
+
+    The same candidate is tried once. Raises `Unreadable` past it; what was not looked through is not to be stored.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._limit = _LEAST_TRIES + length
+        self._tried: dict[tuple[str, str], Any] = {}
+
+    def once(self, candidate: str, tried: Callable[[str], _Told]) -> _Told:
+        key = (tried.__name__, candidate)
+        if key not in self._tried:
+            if len(self._tried) >= self._limit:
+                raise Unreadable(
+                    f"the search for private data ends after {self._limit:,} tries in {self._length:,} characters: it is a "
+                    "heap of digits that might be phone numbers and are none; take it out, or leave PHONE_NUMBER out of "
+                    "piiEntities where nobody's number can be"
+                )
+            self._tried[key] = tried(candidate)
+        told: _Told = self._tried[key]
+        return told
+
+
+_LEAST_TRIES = 200
+"""And as many as the text has characters: a list of nothing but phone numbers takes less than half of that.
+
+One try takes up to 0.1 ms for each region.
+"""
+
+
 def phones(found_by: Any, worth: Callable[[str], bool]) -> Finder:
     """Presidio's recognizer, on one row of digits at a time: libphonenumber gives up on a text after 65,535 tries.
 
     It takes long with rows of many numbers, and finds those in them that hold no space or slash: so do we, one by one. A
     number with a beginning that can be told (`+49 …`, `(212) …`, `030 …`) is found with other digits behind it, too.
+    Raises `Unreadable` when a text holds more candidates than `Effort` lets be tried.
     """
+    import phonenumbers
 
-    def spans(text: str, first: int, end: int) -> Iterator[Span]:
-        window = text[first:end]
-        for found in found_by.analyze(window, ["PHONE_NUMBER"]):
-            value = window[found.start : found.end]
+    def valid(number: str) -> bool:
+        """Whether digits, with a + or not, are a number of a region: quick, and the recognizer finds no other."""
+        for region in found_by.supported_regions:
+            with suppress(phonenumbers.NumberParseException):
+                if phonenumbers.is_valid_number(phonenumbers.parse(number, region)):
+                    return True
+        return False
+
+    def recognized(window: str) -> list[Span]:
+        found = []
+        for one in found_by.analyze(window, ["PHONE_NUMBER"]):
+            value = window[one.start : one.end]
             unclosed = value[0] in "([" and sum(map(value.count, "([")) > sum(map(value.count, ")]"))
-            yield first + found.start + unclosed, first + found.end, found.score
+            found.append((one.start + unclosed, one.end, one.score))
+        return found
+
+    def spans(text: str, first: int, end: int, effort: Effort) -> Iterator[Span]:
+        for start, last, score in effort.once(text[first:end], recognized):
+            yield first + start, first + last, score
 
     def find(text: str) -> Iterator[Span]:
+        effort = Effort(len(text))
         for row in _ROW.finditer(text):
             whole: list[Span] = []
             if len(row.group()) > _LONGEST_NUMBER:
                 for piece in _PIECE.finditer(text, *row.span()):
                     if len(piece.group()) <= _LONGEST_NUMBER and worth(piece.group()):
-                        yield from spans(text, max(0, piece.start() - 1), piece.end() + 1)
+                        yield from spans(text, max(0, piece.start() - 1), piece.end() + 1, effort)
             elif worth(row.group()):
                 reach = _EXTENSION if _EXTENDED.match(text, row.end()) else 1
-                whole = list(spans(text, max(0, row.start() - 1), row.end() + reach))
+                whole = list(spans(text, max(0, row.start() - 1), row.end() + reach, effort))
                 yield from whole
             end = row.start()
             for start in (begins.start() for begins in _BEGINS.finditer(text, *row.span())):
                 if start >= end and not any(first <= start < last for first, last, _ in whole):
-                    for span in longest(text, start, min(row.end(), start + _LONGEST_NUMBER)):
+                    for span in longest(text, start, min(row.end(), start + _LONGEST_NUMBER), effort):
                         end = span[1]
                         yield span
 
-    def longest(text: str, start: int, end: int) -> Iterator[Span]:
-        for group in reversed(list(re.finditer(r"\d(?![-.]{0,2}\d)", text[start:end]))):
-            if worth(text[start : start + group.end()]):
-                for span in spans(text, start, start + group.end()):
+    def longest(text: str, start: int, end: int, effort: Effort) -> Iterator[Span]:
+        row = text[start:end]
+        for size in reversed([group.end() for group in _GROUP.finditer(row)]):
+            digits = re.sub(r"\D", "", row[:size])
+            if len(digits) < _FEWEST_DIGITS:
+                return
+            plain = len(digits) <= _MOST_DIGITS and "~" not in row[:size]  # what follows a ~ is an extension
+            number = f"+{digits}" if "+" in row[:size] else digits
+            if ("~" in row[:size] or (plain and effort.once(number, valid))) and worth(row[:size]):
+                for span in spans(text, start, start + size, effort):
                     if span[0] <= start + 1:
                         yield span
                         return
@@ -200,4 +259,7 @@ _ROW = re.compile(r"[+(\[]{0,3}\d+(?:[-().\[\]/~ ]{1,4}\d+)*")
 _PIECE = re.compile(r"[^ /]+")
 _BEGINS = re.compile(r"(?<![^ /])[+(0]")
 _EXTENDED = re.compile(r"[ ,;\t]*(?:ext|x|#|~|int|anexo|доб)", re.IGNORECASE)
+_GROUP = re.compile(r"\d(?![-.]{0,2}\d)")
 _LONGEST_NUMBER, _EXTENSION = 32, 24
+_FEWEST_DIGITS, _MOST_DIGITS = 7, 22
+"""Of a number as it is dialled: 17 of its own at most, and those that lead out of a country."""

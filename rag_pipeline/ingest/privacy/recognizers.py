@@ -6,13 +6,14 @@ example addresses from being taken for private data.
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from rag_pipeline.ingest.privacy import finders
 from rag_pipeline.ingest.privacy.escapes import unescaped
-from rag_pipeline.ingest.privacy.normal_form import normal_form
+from rag_pipeline.ingest.privacy.normal_form import NormalForm, normal_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +38,42 @@ def finds(text: str, entities: Sequence[str], regions: Sequence[str] = ()) -> li
     """
     found = list(_as_written(text, entities, regions))
     if seen := normal_form(text):
-        for find in _as_written(seen.text, entities, regions):
-            start, end = seen.span(find.start, find.end)
-            found.append(replace(find, start=start, end=end))
+        whole = {(find.entity, find.start) for find in found if _LINE_ENDS.match(text, find.end)}
+        found += [find for find in _as_seen(seen, entities, regions) if (find.entity, find.start) not in whole]
     for word, at in unescaped(text):
         meant = _as_written(word, entities, regions)
         found += [replace(find, start=at[find.start], end=at[find.end]) for find in meant]
     return found
 
 
+def _as_seen(seen: NormalForm, entities: Sequence[str], regions: Sequence[str]) -> Iterator[Find]:
+    """What a reader sees where something stands between the characters: elsewhere the text says the same as written."""
+    addresses = [entity for entity in entities if entity == "EMAIL_ADDRESS" and _AT_SIGN.search(seen.text)]
+    others = [entity for entity in entities if entity != "EMAIL_ADDRESS"]
+    parts = [(0, seen.text, addresses), *((first, window, others) for first, window in seen.windows())]
+    for first, part, wanted in parts:
+        for find in _as_written(part, wanted, regions):
+            if seen.touches(first + find.start, first + find.end):
+                start, end = seen.span(first + find.start, first + find.end)
+                yield replace(find, start=start, end=end)
+
+
 def _as_written(text: str, entities: Sequence[str], regions: Sequence[str]) -> Iterator[Find]:
     folded = text if text.isascii() else text.translate(_FOLD)
-    plain = _EMPHASIS.sub(" ", folded)
+    plain = ""
     for entity in entities:
         kind = KINDS[entity]
         if kind.hint.search(folded):
+            plain = plain or _EMPHASIS.sub(" ", folded)
             for start, end, score in _finder(entity, tuple(regions))(folded if kind.hint is finders.AT else plain):
                 if kind.holds(folded, start, end):
                     yield Find(start, end, entity, score, folded[start:end])
+
+
+_LINE_ENDS = re.compile(r"[ \t|]*(?:[\n\r]|<br)")
+"""Behind a value that is whole: then the number at the beginning of the next line is no part of it."""
+
+_AT_SIGN = re.compile("[@\uff20\ufe6b]")
 
 
 def unknown_regions(regions: Sequence[str]) -> list[str]:
@@ -83,7 +102,8 @@ def international(number: str, regions: Sequence[str]) -> str:
 _FOLD = dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), " ")
 _FOLD |= dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63), "-")
 _FOLD |= {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-_FOLD |= {first + digit: str(digit) for first in (0x660, 0x6F0, 0x966) for digit in range(10)}
+_FOLD |= {0xFE52: ".", 0xFE6B: "@"}
+_FOLD |= {ord(digit): str(unicodedata.digit(digit)) for digit in map(chr, range(0x80, 0x20000)) if digit.isdecimal()}
 """Spaces, dashes, wide characters and digits of other scripts -> the ASCII that patterns know, one for one."""
 
 

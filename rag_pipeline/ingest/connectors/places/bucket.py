@@ -19,6 +19,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from rag_pipeline.contracts.contract import Limits
+from rag_pipeline.contracts.secret_words import without_secrets
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.ingest.connectors.base import Named
 from rag_pipeline.ingest.connectors.places.ahead import Ahead
@@ -58,9 +59,8 @@ class Bucket:
         scheme, _, rest = location.partition("://")
         bucket, _, prefix = rest.partition("/")
         if scheme not in _SCHEMES or not _NAME.fullmatch(bucket) or prefix.startswith("/"):
-            said = re.sub(r"//[^/@]*@", "//…@", location)  # what stands before an @ may be a key
             raise SourceUnavailable(
-                f"{said!r} names no bucket and prefix; write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+                f"{without_secrets(location)!r} names no bucket and prefix; write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
             )
         self._kind, self._prefix = _SCHEMES[scheme], prefix.rstrip("/")
         self._root = f"{scheme}://{bucket}"

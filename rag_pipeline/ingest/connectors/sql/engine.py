@@ -12,13 +12,11 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from rag_pipeline.contracts.contract import Limits, Server
+from rag_pipeline.contracts.secret_words import means_a_secret
 from rag_pipeline.errors import SourceUnavailable
 
 SNAPSHOTS = ("postgresql", "mysql", "mariadb")
 """Dialects in which a long read transaction is one view and stops no writer. SQLite's would stop them all."""
-
-_SECRETS = {"user", "username", "uid", "password", "passwd", "pwd", "passfile", "sslpassword", "odbc_connect"}
-"""Parameters in the query of a URL that no contract holds."""
 
 _EXTRAS = {"psycopg": "postgres", "pymysql": "mysql"}
 
@@ -37,7 +35,7 @@ def url_of(server: Server, environment: Mapping[str, str], names: Mapping[str, s
         )
     if whole:
         return url
-    if url.username or url.password or _SECRETS & {name.lower() for name in url.query}:
+    if url.username or url.password or any(map(means_a_secret, url.query)):
         raise SourceUnavailable(
             f"`location` in the contract holds credentials; take them out and set {names['user']} and {names['password']}"
         )
