@@ -62,9 +62,8 @@ def measure(kind: str, files: list[Path]) -> None:
     print(f"\n{kind}: {read} of {len(files)} files read, {total.shown:,} words shown, {handed_on:.2f} % handed on")
     print(f"  pages {total.pages:,}, without text {total.silent:,}; refused: {dict(refused)}")
     print(f"  told: {total.says or 'nothing'}; missed: {total.missing:,} words")
-    print(
-        f"  above 5 %: {sum(percent > 5 for percent, _, _ in lacking)} files; parsed in {parse_s:.1f} s, account {account_s:.1f} s"
-    )
+    above = sum(percent > 5 for percent, _, _ in lacking)
+    print(f"  above 5 %: {above} files; CPU time to parse {parse_s:.1f} s, for the account {account_s:.1f} s")
     for percent, name, says in sorted(lacking, reverse=True)[:8]:
         print(f"    {percent:5.1f} % {name}: {says}")
 

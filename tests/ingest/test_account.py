@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors import parsing
 from rag_pipeline.ingest.connectors.account import Account, account_of
 from rag_pipeline.ingest.connectors.pdf_pages import body_of, with_lost_lines
@@ -86,13 +87,76 @@ def test_a_page_of_nothing_but_open_tags_is_counted_in_linear_time(start: str) -
         ("word/header9.xml", "headers and footers"),
         ("word/footer9.xml", "headers and footers"),
         ("word/comments9.xml", "comments"),
-        ("word/footnotes9.xml", "notes"),
-        ("word/charts/chart1.xml", "charts"),
-        ("word/diagrams/data1.xml", "diagrams"),
     ],
 )
 def test_of_a_word_document_each_part_that_is_not_in_its_text_is_told(part: str, kind: str) -> None:
     assert lost(docx_with(part, "Herons wade"), parsing.DOCX) == {kind: 2}
+
+
+@pytest.mark.parametrize("part", ["word/charts/chart1.xml", "word/diagrams/data1.xml", "word/footnotes9.xml"])
+def test_words_of_a_figure_or_a_lost_note_follow_the_text(part: str) -> None:
+    parsed = parsing.document(docx_with(part, "Herons wade"), parsing.DOCX)
+    assert parsed.account == Account(7, {})
+    assert parsed.text.endswith("s:\n\nHerons wade\n")
+
+
+def test_a_presentation_is_read_with_its_tables_groups_notes_and_charts() -> None:
+    from pptx import Presentation
+    from pptx.chart.data import CategoryChartData
+    from pptx.enum.chart import XL_CHART_TYPE
+    from pptx.util import Inches
+
+    made, show = io.BytesIO(), Presentation()
+    slide = show.slides.add_slide(show.slide_layouts[1])
+    slide.shapes.title.text, slide.placeholders[1].text = "Owls", "They hunt at night"
+    slide.notes_slide.notes_text_frame.text = "Say this slowly"
+    table = slide.shapes.add_table(1, 2, 0, 0, Inches(3), Inches(1)).table
+    table.cell(0, 0).text, table.cell(0, 1).text = "barn owl", "tawny owl"
+    slide.shapes.add_group_shape().shapes.add_textbox(0, 0, 100, 100).text_frame.text = "grouped words"
+    data = CategoryChartData()
+    data.categories = ["East", "West"]
+    data.add_series("Mice eaten", (19.2, 21.4))
+    slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, Inches(3), Inches(3), data)
+    show.save(made)
+    parsed = parsing.document(made.getvalue(), parsing.PPTX)
+    assert parsed.title == "Owls"
+    assert "Notes:\n\nSay this slowly\n\nCharts:\n\nMice eaten" in parsed.text
+    assert parsed.account == Account(22, {})
+
+
+def test_a_presentation_that_is_a_bomb_is_refused() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("ppt/slides/slide1.xml", b"0" * (101 * 1024 * 1024))
+    with pytest.raises(Unreadable, match="unpacks to"):
+        parsing.document(made.getvalue(), parsing.PPTX)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("Owls\n====\n\nText.\n\nFood\n----\nMice.\n\nRest\n====\n", "# Owls\n\nText.\n\n## Food\nMice.\n\n# Rest\n"),
+        ("======\n Owls \n======\n\nFood\n~~~~\n", "# Owls\n\n## Food\n"),
+        ("::\n\n    code\n    ----\n\nend", "::\n\n    code\n    ----\n\nend"),
+        ("=====  =====\none    two\n=====  =====\n", "=====  =====\none    two\n=====  =====\n"),
+        ("A paragraph\nof two lines\n------------\n", "A paragraph\nof two lines\n------------\n"),
+        ("text\n\n----\n\nmore", "text\n\n----\n\nmore"),
+    ],
+)
+def test_headings_of_restructured_text_become_markdown_and_the_rest_stays(text: str, made: str) -> None:
+    assert parsing.document(text.encode(), parsing.RST).text == made
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("= Owls\nJane Doe\n\n== Food\n\nMice.\n", "# Owls\nJane Doe\n\n## Food\n\nMice.\n"),
+        ("----\n= no heading\n----\n\n=== Deep\n", "----\n= no heading\n----\n\n### Deep\n"),
+        ("====\nexample\n====\na = b\n", "====\nexample\n====\na = b\n"),
+    ],
+)
+def test_headings_of_asciidoc_become_markdown_and_the_rest_stays(text: str, made: str) -> None:
+    assert parsing.document(text.encode(), parsing.ASCIIDOC).text == made
 
 
 def test_a_word_document_with_tables_and_text_boxes_is_read_whole() -> None:

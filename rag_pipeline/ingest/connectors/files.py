@@ -1,4 +1,4 @@
-"""Documents in a folder or bucket: Markdown, plain text, HTML, PDF, DOCX. One document a file, keyed by its path."""
+"""Documents in a folder or bucket: Markdown, plain text, HTML, PDF, DOCX, PPTX. One document a file, keyed by its path."""
 
 import re
 from collections import Counter
@@ -9,12 +9,21 @@ from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Row
-from rag_pipeline.ingest.connectors.parsing import DOCX, HTML, PDF, document
+from rag_pipeline.ingest.connectors.parsing import ASCIIDOC, DOCX, HTML, PDF, PPTX, RST, document
 from rag_pipeline.ingest.connectors.places.place import place_of
 from rag_pipeline.ingest.connectors.places.walk import matches
 
-TO_THE_LETTER = {".md", ".markdown", ".txt", ".text", ".rst"}
-PARSED = {".html": HTML, ".htm": HTML, ".pdf": PDF, ".docx": DOCX}
+TO_THE_LETTER = {".md", ".markdown", ".txt", ".text"}
+PARSED = {
+    ".html": HTML,
+    ".htm": HTML,
+    ".pdf": PDF,
+    ".docx": DOCX,
+    ".pptx": PPTX,
+    ".rst": RST,
+    ".adoc": ASCIIDOC,
+    ".asciidoc": ASCIIDOC,
+}
 
 
 class Files(Connector):

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors import docx
-from rag_pipeline.ingest.connectors.account import Account, account_of
+from rag_pipeline.ingest.connectors.account import Account, account_of, parts
 from rag_pipeline.ingest.connectors.account.page import shown_on_page
-from rag_pipeline.ingest.connectors.account.parts import DOCX as DOCX_FORM
-from rag_pipeline.ingest.connectors.account.parts import shown_in_parts
 from rag_pipeline.ingest.connectors.account.pdf import account_of_pdf
+from rag_pipeline.ingest.connectors.headings import asciidoc_headings, rst_headings
 from rag_pipeline.ingest.connectors.html import Head, characters, without_what_is_no_text
 from rag_pipeline.ingest.connectors.pdf_forms import with_form_values
 from rag_pipeline.ingest.connectors.pdf_pages import with_lost_lines
@@ -23,6 +22,15 @@ from rag_pipeline.ingest.connectors.unpacked import refuse_bomb
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 HTML = "text/html"
 PDF = "application/pdf"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+RST = "text/x-rst"
+ASCIIDOC = "text/asciidoc"
+
+_HEADINGS = {RST: rst_headings, ASCIIDOC: asciidoc_headings}
+"""Kinds of text that are taken to the letter, but for their headings."""
+
+_FORMS = {DOCX: parts.DOCX, PPTX: parts.PPTX}
+"""Zips of XML parts -> how they lay out their text."""
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _MAX_CONTROL_SHARE = 0.1
@@ -42,8 +50,9 @@ def document(content: bytes, kind: str | None, charset: str = "") -> Parsed:
 
     Raises `Unreadable` when it is not of that kind, corrupt or locked, holds no text, or would unpack to too much.
     """
-    if kind is None:
+    if kind is None or kind in _HEADINGS:
         text = decode(content)
+        text = _HEADINGS[kind](text) if kind else text
         return Parsed(text, title_of(text))
     if kind == HTML:
         page = characters(content, charset, html=True)
@@ -53,13 +62,14 @@ def document(content: bytes, kind: str | None, charset: str = "") -> Parsed:
     account = None
     if kind == PDF:
         account = account_of_pdf(content, pages, text)
-    elif kind == DOCX and (shown := shown_in_parts(content, DOCX_FORM)) is not None:
+    elif kind in _FORMS and (shown := parts.shown_in_parts(content, _FORMS[kind])) is not None:
+        text = parts.with_lost_parts(text, shown)
         account = account_of(shown, text)
     return Parsed(text, title_of(text), account)
 
 
 def parse(content: bytes, media_type: str) -> str:
-    """The text of an HTML, PDF or DOCX file as Markdown; an HTML page in UTF-8."""
+    """The text of an HTML, PDF, DOCX or PPTX file as Markdown; an HTML page in UTF-8."""
     return _text_and_pages(content, media_type)[0]
 
 
@@ -84,8 +94,9 @@ def _text_and_pages(content: bytes, media_type: str) -> tuple[str, list[str]]:
     """The text, and the plain text of each page where there are pages."""
     import kreuzberg
 
-    if media_type == DOCX:
+    if media_type in _FORMS:
         refuse_bomb(content)
+    if media_type == DOCX:
         content = docx.ready(content)
     pages = kreuzberg.PageConfig(extract_pages=True) if media_type == PDF else None
     config = kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False, pages=pages)

@@ -40,7 +40,7 @@ def why_nothing(sample: Sample, server: Server, place: str) -> PipelineError:
     if sample.not_read:
         only = f"only files of kinds that are not read are there: {unread(sample.not_read)}"
         return PipelineError(f"{place}: {only}{_tables_there(server, place)}")
-    what = "no document (Markdown, text, HTML, PDF, DOCX)" if server.connector == "files" else "no file"
+    what = "no document (Markdown, text, HTML, PDF, DOCX, PPTX)" if server.connector == "files" else "no file"
     return PipelineError(f"{place}: {what} is there{_tables_there(server, place)}")
 
 

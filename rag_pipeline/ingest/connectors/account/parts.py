@@ -6,6 +6,7 @@ Sources of the formats: ECMA-376, part 1, sections 17 (words), 18 (sheets), 19 (
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from xml.etree.ElementTree import ParseError
 
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
-from rag_pipeline.ingest.connectors.account import TEXT
+from rag_pipeline.ingest.connectors.account import TEXT, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,21 @@ DOCX = Form(
     breaks=frozenset({"p", "tab", "br", "cr", "tc", "v"}),
     kinds={"tbl": "tables", "txbxContent": "text boxes"},
     unseen=frozenset({"Fallback", "moveFrom", "delText", "instrText"}),
+)
+
+
+PPTX = Form(
+    parts=(
+        (r"ppt/slides/slide\d+\.xml", TEXT),
+        (r"ppt/notesSlides/notesSlide\d+\.xml", "notes"),
+        (r"ppt/comments/.*\.xml", "comments"),
+        (r"ppt/charts/chart\d*\.xml", "charts"),
+        (r"ppt/diagrams/data\d*\.xml", "diagrams"),
+    ),
+    texts=frozenset({"t", "v", "text"}),
+    breaks=frozenset({"p", "br", "tc", "v", "text"}),
+    kinds={"tbl": "tables"},
+    unseen=frozenset({"Fallback"}),
 )
 
 
@@ -87,7 +103,7 @@ class _Target:
         self._unseen += name in self._form.unseen
         self._inside += name in self._form.texts
         if name in self._form.breaks:
-            self._found[self._kinds[-1]].append(" ")
+            self._found[self._kinds[-1]].append("\n" if name == "p" else " ")
 
     def end(self, tag: str) -> None:
         name = tag.rpartition("}")[2]
@@ -95,7 +111,7 @@ class _Target:
         self._unseen -= name in self._form.unseen
         self._inside -= name in self._form.texts
         if name in self._form.breaks:
-            self._found[kind].append(" ")
+            self._found[kind].append("\n" if name == "p" else " ")
 
     def data(self, data: str) -> None:
         if self._inside and not self._unseen:
@@ -103,3 +119,18 @@ class _Target:
 
     def close(self) -> None:
         return
+
+
+AFTERWARDS = ("notes", "charts", "diagrams")
+"""Kinds that follow a text which lacks them: what somebody says to a slide, or shows by a figure. Kinds that are left out
+on purpose (comments, headers and footers) are told only."""
+
+
+def with_lost_parts(text: str, shown: Mapping[str, list[str]]) -> str:
+    """The text, and after it what it lacks of those kinds, each below its name."""
+    for kind in AFTERWARDS:
+        own = "\n".join(shown.get(kind, ()))
+        if Counter(words_of(own)) - Counter(words_of(text)):
+            lines = (" ".join(line.split()) for line in own.splitlines())
+            text = "\n\n".join([text.rstrip(), f"{kind.capitalize()}:", "\n".join(filter(None, lines))]) + "\n"
+    return text
