@@ -14,7 +14,7 @@ from rag_pipeline.ingest.connectors.account.page import shown_on_page
 from rag_pipeline.ingest.connectors.account.pdf import account_of_pdf
 from rag_pipeline.ingest.connectors.headings import asciidoc_headings, rst_headings
 from rag_pipeline.ingest.connectors.html import Head, characters, without_what_is_no_text
-from rag_pipeline.ingest.connectors.pdf_forms import with_form_values
+from rag_pipeline.ingest.connectors.pdf_forms import form_values, with_form_values
 from rag_pipeline.ingest.connectors.pdf_pages import with_lost_lines
 from rag_pipeline.ingest.connectors.titles import title_of
 from rag_pipeline.ingest.connectors.unpacked import refuse_bomb
@@ -56,12 +56,12 @@ def document(content: bytes, kind: str | None, charset: str = "") -> Parsed:
         return Parsed(text, title_of(text))
     if kind == HTML:
         page = characters(content, charset, html=True)
-        text, _ = _text_and_pages(without_what_is_no_text(page), HTML)
+        text, _, _ = _read(without_what_is_no_text(page), HTML)
         return Parsed(text, Head(page).title or title_of(text), account_of(shown_on_page(page), text))
-    text, pages = _text_and_pages(content, kind)
+    text, pages, values = _read(content, kind)
     account = None
     if kind == PDF:
-        account = account_of_pdf(content, pages, text)
+        account = account_of_pdf(content, pages, values, text)
     elif kind in _FORMS and (shown := parts.shown_in_parts(content, _FORMS[kind])) is not None:
         text = parts.with_lost_parts(text, shown)
         account = account_of(shown, text)
@@ -70,7 +70,7 @@ def document(content: bytes, kind: str | None, charset: str = "") -> Parsed:
 
 def parse(content: bytes, media_type: str) -> str:
     """The text of an HTML, PDF, DOCX or PPTX file as Markdown; an HTML page in UTF-8."""
-    return _text_and_pages(content, media_type)[0]
+    return _read(content, media_type)[0]
 
 
 def decode(content: bytes) -> str:
@@ -90,8 +90,8 @@ def decode(content: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _text_and_pages(content: bytes, media_type: str) -> tuple[str, list[str]]:
-    """The text, and the plain text of each page where there are pages."""
+def _read(content: bytes, media_type: str) -> tuple[str, list[str], list[str]]:
+    """The text; of a PDF also the plain text of each page, and the values of its form."""
     import kreuzberg
 
     if media_type in _FORMS:
@@ -105,11 +105,13 @@ def _text_and_pages(content: bytes, media_type: str) -> tuple[str, list[str]]:
     except Exception as error:  # kreuzberg raises its own, OSError and RuntimeError, all meaning the same
         raise Unreadable(f"not readable as {media_type} ({type(error).__name__}); is it corrupt or locked?") from error
     text = str(result.content)
+    values: dict[str, str] = {}
     if media_type == DOCX:
         text = docx.with_one_mark_a_note(text)
     plain = [str(page["content"]) for page in result.pages or ()] if media_type == PDF else []
     if media_type == PDF:
-        text = with_form_values(with_lost_lines(text, plain), content)
+        values = form_values(content)
+        text = with_form_values(with_lost_lines(text, plain), values)
     if not text.strip():
         raise Unreadable(f"no text found in this {media_type} (a scan without a text layer?)")
-    return text, plain
+    return text, plain, list(values.values())

@@ -5,11 +5,10 @@ Sources of the format: ISO 32000-1, sections 12.5 (annotations), 12.7 (forms), 8
 
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rag_pipeline.ingest.connectors.account import TEXT, Account, account_of
-from rag_pipeline.ingest.connectors.pdf_forms import form_values
 from rag_pipeline.ingest.connectors.pdf_pages import body_of, heads_of
 
 _DRAWN_BYTES = 1_000
@@ -19,13 +18,12 @@ HEADS = "running heads and page numbers"
 _COMMENTS = ("/Text", "/Highlight", "/Underline", "/Squiggly", "/StrikeOut", "/Caret", "/Stamp", "/Popup")
 
 
-def account_of_pdf(content: bytes, pages: Sequence[str], handed_on: str) -> Account:
-    """`pages`: the plain text of each page, as the library gives it before it makes one text of them."""
+def account_of_pdf(content: bytes, pages: Sequence[str], values: Iterable[str], handed_on: str) -> Account:
+    """`pages`: the plain text of each, as the library gives it beside the Markdown; `values`: of the form's fields."""
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it quotes what it could not parse
-    values = list(form_values(content).values())
-    shown = {TEXT: body_of(pages), "text boxes": [], "comments": [], "form values": values, HEADS: heads_of(pages)}
+    shown = {TEXT: body_of(pages), "text boxes": [], "comments": [], "form values": list(values), HEADS: heads_of(pages)}
     silent, count = 0, len(pages)
     try:
         reader = pypdf.PdfReader(io.BytesIO(content))
