@@ -151,3 +151,12 @@ def test_a_draft_says_what_is_not_read_and_what_texts_lack(feed: Feed) -> None:
     nothing = replace(server, include=("*.xyz",))
     problem = why_nothing(look_at(nothing, "handbook", NO_SECRETS), nothing, "feed")
     assert str(problem) == "feed: only files of kinds that are not read are there: 1 with .xyz"
+
+
+def test_of_a_folder_with_six_kinds_every_file_is_listed_or_counted() -> None:
+    folder = Path(__file__).parents[3] / "shared" / "cases" / "other-kinds"
+    if not folder.is_dir():
+        pytest.skip("the shared cases are not here")
+    files = Files(Server("files", "documents", folder))
+    assert [item.key for item in files.items(lambda key: None)] == ["F.MD", "a.md", "b.pptx", "e.adoc"]
+    assert files.not_read() == {".doc": 1, ".odt": 1}
