@@ -159,6 +159,10 @@ class Server:
     cursor: str = ""
     """Column of a query or table that changes with every change of a row."""
     pages: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    """Of a folder of documents: patterns of the files that belong to the source; all do where there are none."""
+    exclude: tuple[str, ...] = ()
+    """Of a folder of documents: patterns of the files that do not."""
     dialect: Dialect = Dialect()
     """Of CSV files."""
     limits: Limits = Limits()
@@ -208,6 +212,8 @@ class Contract:
     roles: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     changelog: tuple[str, ...] = ()
+    text_lost_max_percent: float = 5.0
+    """Of a document's words, or pages: how much its text may lack before its owner is warned."""
     text: str = field(default="", repr=False)
     """The file as it was read; a release keeps it."""
 

@@ -14,7 +14,15 @@ from rag_pipeline.errors import ContractError
 At = tuple[Step, ...]
 """A place in the file: keys and positions from the top."""
 
-CONTRACT_PROPERTIES = ("quarantineMaxPercent", "volumeMaxDropPercent", "piiPolicy", "piiEntities", "piiRegions", "changelog")
+CONTRACT_PROPERTIES = (
+    "quarantineMaxPercent",
+    "volumeMaxDropPercent",
+    "textLostMaxPercent",
+    "piiPolicy",
+    "piiEntities",
+    "piiRegions",
+    "changelog",
+)
 COLUMN_PROPERTIES = ("role", "piiPolicy", "piiEntities")
 SERVER_PROPERTIES = (
     "connector",
@@ -22,6 +30,8 @@ SERVER_PROPERTIES = (
     "table",
     "cursor",
     "pages",
+    "include",
+    "exclude",
     "delimiter",
     "quoteCharacter",
     "timeoutSeconds",

@@ -92,6 +92,7 @@ def _contract(page: Page) -> Contract:
         age_column=age_column,
         quarantine_max_percent=_percent(page, properties, "quarantineMaxPercent", 10.0),
         volume_max_drop_percent=_percent(page, properties, "volumeMaxDropPercent", 50.0),
+        text_lost_max_percent=_percent(page, properties, "textLostMaxPercent", 5.0),
         fingerprint=fingerprint(
             content["id"],
             judged,

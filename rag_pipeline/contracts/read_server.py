@@ -45,13 +45,15 @@ def read_server(page: Page, columns: tuple[Column, ...], *, table: str) -> Serve
         return Server("bundled", bundled=str(custom["connector"]), limits=limits)
     _check_properties(page, entry, custom, kind)
     if kind == "local":
-        return replace(_local(page, entry), limits=limits, dialect=_dialect(page, entry, custom))
+        local = replace(_local(page, entry), limits=limits, dialect=_dialect(page, entry, custom))
+        return _chosen(page, entry, custom, local)
     if kind in DATABASES or custom.get("connector") == "sql":
         return replace(_database(page, entry, custom, kind, columns, table), limits=limits)
     if custom.get("connector") == "web":
         return replace(_web(page, entry, custom), limits=limits)
     if kind in ("s3", "azure") or custom.get("connector") in ("files", "table"):
-        return replace(_bucket(page, entry, custom), limits=limits, dialect=_dialect(page, entry, custom))
+        bucket = replace(_bucket(page, entry, custom), limits=limits, dialect=_dialect(page, entry, custom))
+        return _chosen(page, entry, custom, bucket)
     known = ("local", "s3", "azure", *DATABASES, "custom")
     raise page.fail((*_AT, "type"), f"{kind!r} has no connector; use one of {', '.join(known)}")
 
@@ -61,6 +63,8 @@ _BELONG = {
     "table": ("sql",),
     "cursor": ("sql",),
     "pages": ("web",),
+    "include": ("files",),
+    "exclude": ("files",),
     "delimiter": ("table",),
     "quoteCharacter": ("table",),
     "requestsPerSecond": ("web",),
@@ -76,6 +80,24 @@ def _check_properties(page: Page, entry: dict[str, Any], custom: dict[str, Any],
         if name in _BELONG and connector not in _BELONG[name]:
             where = page.custom_at(_AT, entry, name)
             raise page.fail(where, f"{name} has no meaning for {connector}; it is for {', '.join(_BELONG[name])}")
+
+
+def _chosen(page: Page, entry: dict[str, Any], custom: dict[str, Any], server: Server) -> Server:
+    include, exclude = (_patterns(page, entry, custom, name) for name in ("include", "exclude"))
+    return replace(server, include=include, exclude=exclude)
+
+
+def _patterns(page: Page, entry: dict[str, Any], custom: dict[str, Any], name: str) -> tuple[str, ...]:
+    """File patterns below the folder or prefix, such as `drafts/**` or `*.tmp`."""
+    if name not in custom:
+        return ()
+    at, value = page.custom_at(_AT, entry, name), custom[name]
+    patterns = page.words(at, [value] if isinstance(value, str) else value, None, "pattern")
+    for pattern in patterns:
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            raise page.fail(at, f"{pattern!r} leads out of the source; write it as below its folder, such as drafts/**")
+        _check_pattern(page, at, "documents", pattern)
+    return patterns
 
 
 _SPELT = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}

@@ -7,13 +7,15 @@ import dagster as dg
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs import keys
 from rag_pipeline.defs.present import check
-from rag_pipeline.ingest.report import LoadReport
+from rag_pipeline.ingest.report import LoadReport, Losses, unread
 from rag_pipeline.ingest.state import SourceState
 
 LOST_CHECK = "tables_hold_what_was_stored"
 VOLUME_CHECK = "volume_is_as_usual"
 TIME_CHECK = "time_is_plausible"
 VALUES_CHECK = "values_are_plausible"
+WORDS_CHECK = "documents_hold_what_their_files_show"
+KINDS_CHECK = "no_new_kind_of_file_is_left_out"
 
 _SAYS = {
     LOST_CHECK: (
@@ -23,6 +25,14 @@ _SAYS = {
     VOLUME_CHECK: (
         "No more documents left than is usual for this source: the second largest drop of its last sixty loads, and at "
         "least 5 % and 3 documents. Far below what holds the source; an export that was cut short looks like this."
+    ),
+    WORDS_CHECK: (
+        "A second reading of every HTML, PDF, DOCX and other parsed file found its words in the text that is stored, up to "
+        "textLostMaxPercent of them. What is missing is listed by kind."
+    ),
+    KINDS_CHECK: (
+        "No file has a suffix that no connector reads and that the load before did not see. Leave such files out with "
+        "exclude, or save them as another kind."
     ),
     TIME_CHECK: "The clock fits the loads before, and no value that the source's age is told by lies in the future.",
     VALUES_CHECK: (
@@ -41,6 +51,8 @@ def warnings(contract: Contract, report: LoadReport, state: SourceState) -> Iter
     found = {
         LOST_CHECK: _lost(report),
         VOLUME_CHECK: report.unusual_drop,
+        WORDS_CHECK: _words(contract, report.losses),
+        KINDS_CHECK: _kinds(report.losses),
         TIME_CHECK: _time(report, state),
         VALUES_CHECK: "; ".join(report.implausible),
     }
@@ -58,6 +70,23 @@ def _lost(report: LoadReport) -> str:
         f"The tables did not hold what was stored of {report.items_lost} items, which {what}: a commit or rows of a table "
         "were lost, as a power cut can do, or a load was killed"
     )
+
+
+def _words(contract: Contract, losses: Losses) -> str:
+    if not losses.lossy:
+        return ""
+    worst = "; ".join(f"{item}: {account.says}" for item, account in losses.examples[: min(3, losses.lossy)])
+    return (
+        f"{losses.lossy:,} of {losses.accounted:,} documents lack more than {contract.text_lost_max_percent:g} % of what "
+        f"their files show (textLostMaxPercent), the worst first: {worst}"
+    )
+
+
+def _kinds(losses: Losses) -> str:
+    if not losses.new_suffixes:
+        return ""
+    new = {name: count for name, count in (losses.not_read or {}).items() if name in losses.new_suffixes}
+    return f"Files of kinds that are not read, which the load before did not see: {unread(new)}"
 
 
 def _time(report: LoadReport, state: SourceState) -> str:

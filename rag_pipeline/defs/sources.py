@@ -10,9 +10,10 @@ from rag_pipeline.contracts.contract import Column, Contract
 from rag_pipeline.defs import keys
 from rag_pipeline.defs.present import check, plain, plain_lines, table
 from rag_pipeline.defs.source_checks import warning_specs, warnings
+from rag_pipeline.ingest.connectors.account import LEFT_OUT_ON_PURPOSE
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.quality import QualityResult
-from rag_pipeline.ingest.report import LoadReport
+from rag_pipeline.ingest.report import LoadReport, Losses
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.settings import Settings, load_secrets
 
@@ -173,10 +174,29 @@ def _documents_metadata(contract: Contract, report: LoadReport, state: SourceSta
         "purged": report.purged,
         "private_data_found": table(("entity", "found"), report.pii_found.items(), empty="none, in what was read now"),
         "age_hours": round(state.age_hours, 2) if state.age_hours is not None else -1.0,
+        "left_out_of_documents": _left_out(report.losses),
+        "documents_that_lack_something": table(
+            ("item", "lacks", "percent"),
+            [(item, account.says, round(account.percent, 1)) for item, account in report.losses.examples],
+            empty="none",
+        ),
+        "files_of_kinds_not_read": table(("suffix", "files"), sorted((report.losses.not_read or {}).items()), empty="none"),
         "changes": table(("change", "document"), changes, empty="nothing changed"),
         "columns_not_in_contract": ", ".join(report.unknown_columns) or "none",
         "contract": f"{contract.id} {contract.version}",
     }
+
+
+def _left_out(losses: Losses) -> dg.MarkdownMetadataValue:
+    """By kind, over all documents that are stored now."""
+    rows: list[tuple[str, int, str]] = [
+        (f"words of {kind}", count, "on purpose" if kind in LEFT_OUT_ON_PURPOSE else "missing")
+        for kind, count in sorted(losses.total.lost.items(), key=lambda one: -one[1])
+    ]
+    if losses.total.silent:
+        rows.insert(0, (f"pages without text, of {losses.total.pages:,}", losses.total.silent, "missing"))
+    of = f"nothing of {losses.total.shown:,} words in {losses.accounted:,} documents"
+    return table(("what", f"of {losses.total.shown:,} words", ""), rows, empty=of)
 
 
 def _quarantine_metadata(report: LoadReport) -> dict[str, Any]:

@@ -89,12 +89,18 @@ def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touche
 def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, staged: Staged, *, read: Set[str]) -> None:
     """Say what was listed; of items that were `read`, whether that settled them, of the others what was said before."""
     again = staged.unsettled_items | staged.unreadable_items
-    previous = {name: settled for name, (_, _, settled) in listing_of(tables).items()}
-    rows = [
-        (name, item.version, reader, name not in again if name in read else previous.get(name, True))
-        for name, item in items.items()
-    ]
-    schema = {"item": pl.String, "version": pl.String, "reader": pl.String, "settled": pl.Boolean}
+    before = listing_now(tables).select("item", "settled", "account").iter_rows()
+    previous = {name: (settled, account) for name, settled, account in before}
+    read_whole = read - staged.unreadable_items  # of one that cannot be read, the last good document stays
+    rows = []
+    for name, item in items.items():
+        settled, account = previous.get(name, (True, None))
+        if name in read:
+            settled = name not in again
+        if name in read_whole:
+            account = staged.accounts[name].as_json() if name in staged.accounts else None
+        rows.append((name, item.version, reader, settled, account))
+    schema = dict.fromkeys(("item", "version", "reader"), pl.String) | {"settled": pl.Boolean, "account": pl.String}
     write_listing(tables, pl.DataFrame(rows, schema, orient="row"))
 
 

@@ -29,10 +29,11 @@ from rag_pipeline.ingest.commit import (
 from rag_pipeline.ingest.connectors import Connector, Item, Named, connect
 from rag_pipeline.ingest.heal import heal_source
 from rag_pipeline.ingest.loads import remember_load, unusual_drop
+from rag_pipeline.ingest.losses import losses_of
 from rag_pipeline.ingest.plausible import implausible_values
 from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.quality import measure_quality
-from rag_pipeline.ingest.report import LoadReport, Outcome, Refusal
+from rag_pipeline.ingest.report import LoadReport, Losses, Outcome, Refusal
 from rag_pipeline.ingest.retention import purge
 from rag_pipeline.ingest.rows import Stamp
 from rag_pipeline.ingest.stage import stage
@@ -77,6 +78,7 @@ def load_source(contract: Contract, home: Path, *, run_id: str, now: datetime, s
                 purged=len(purged) + emptied,
                 quality=measure_quality(contract, home),
                 implausible=implausible_values(contract, home, clock),
+                losses=losses_of(contract, tables, report.losses.not_read),
             )
             if report.held and doubt.lost:
                 report = replace(report, items_lost=len(doubt.lost), reason=f"{report.reason}; {_lost(doubt.lost)}")
@@ -118,9 +120,17 @@ def _load_from(connector: Connector, stamp: Stamp, tables: SourceTables, scratch
         example = without_secrets(stamp.shield.shown(remark.example))
         log.log(level, "%s: %s; for example %s", contract.source, remark.says, example)
     unreachable = sum(remark.count for remark in connector.remarks() if remark.unreachable)
+    losses = Losses(not_read=connector.not_read())
     if not items:
-        return _held(contract, tables, stamp.now, "the feed is empty: it lists nothing to read")
-    return replace(_load_items(items, connector, stamp, tables, scratch, doubt), items_unreachable=unreachable)
+        reason = f"the feed is empty: it lists nothing to read{_instead(losses)}"
+        return replace(_held(contract, tables, stamp.now, reason), losses=losses)
+    report = _load_items(items, connector, stamp, tables, scratch, doubt)
+    return replace(report, items_unreachable=unreachable, losses=losses)
+
+
+def _instead(losses: Losses) -> str:
+    """What is there instead of documents."""
+    return f", only files of kinds that are not read: {losses.unread}" if losses.not_read else ""
 
 
 def _load_items(

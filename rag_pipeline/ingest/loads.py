@@ -52,6 +52,7 @@ def remember_load(contract: Contract, tables: SourceTables, run_id: str, report:
         "lost": report.items_lost if report.held else 0,
         "broken": json.dumps(broken),
         "data_version": report.data_version,
+        "not_read": None if report.losses.not_read is None else json.dumps(report.losses.not_read),
     }
     tables.loads.append(pa.Table.from_pylist([row], LOADS))
 

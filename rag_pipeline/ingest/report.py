@@ -1,9 +1,11 @@
 """What a load of one source did, for people and for the checks. Never holds a raw value."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.quality import QualityResult
 
 Outcome = Literal["accepted", "unchanged", "held"]
@@ -17,6 +19,34 @@ class Refusal:
     row: int
     kind: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Of all documents that are stored now, whenever they were read."""
+
+    total: Account = Account()
+    accounted: int = 0
+    """Documents whose kind has an account of words."""
+    lossy: int = 0
+    """Documents that lack more than their contract allows."""
+    examples: tuple[tuple[str, Account], ...] = ()
+    """Item and account of those that lack something, the worst first."""
+    not_read: Mapping[str, int] | None = None
+    """Files no connector reads, by suffix; None when the feed could not be listed."""
+    new_suffixes: tuple[str, ...] = ()
+    """Suffixes of such files that the load before did not see."""
+
+    @property
+    def unread(self) -> str:
+        """Files that no connector reads, for people: `12 of .png, 1 of .pptx`."""
+        return unread(self.not_read or {})
+
+
+def unread(by_suffix: Mapping[str, int]) -> str:
+    """How many files of which suffix, the most first."""
+    most_first = sorted(by_suffix.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{count:,} with {name}" for name, count in most_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +89,8 @@ class LoadReport:
     open_refusals: int = 0
     refusals: tuple[Refusal, ...] = field(default=())
     unknown_columns: tuple[str, ...] = ()
+    losses: Losses = Losses()
+    """What the documents lack of what their files show, and which files no connector reads."""
 
     @property
     def held(self) -> bool:

@@ -136,6 +136,9 @@ def _row_batches(
         except Unreadable as error:
             staged.unreadable_items.add(name)
             batch.append(((name, place + 1 if place else 0), _Unread("unreadable", shield.message(str(error)), {})))
+        else:
+            if account := connector.account():
+                staged.accounts[name] = account
         advance()
     if batch:
         yield batch

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.ingest.clock import A_DAY
+from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.rows import UNIQUES, Stamp, refusal_of
 from rag_pipeline.ingest.tables import DOCUMENTS
 
@@ -47,6 +48,9 @@ class Staged:
 
     pii_found: Counter[str] = field(default_factory=Counter)
     """Private data found in rows that were accepted, by entity."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    """Item -> what its document shows and what of it was not handed on, where its kind has such an account."""
 
     unreadable_items: set[str] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)

@@ -60,7 +60,8 @@ def listing_now(tables: SourceTables) -> pl.DataFrame:
     """The listing; nulls where an older version of this pipeline did not say what was stored."""
     rows = tables.listing.scan()
     missing = [name for name in LISTING.names if name not in rows.collect_schema().names()]
-    return rows.with_columns(pl.lit(None, pl.Int64).alias(name) for name in missing).select(LISTING.names).pipe(collected)
+    kinds = pl.DataFrame(LISTING.empty_table()).schema
+    return rows.with_columns(pl.lit(None, kinds[name]).alias(name) for name in missing).select(LISTING.names).pipe(collected)
 
 
 def items_with_documents(tables: SourceTables) -> set[str]:
@@ -69,9 +70,10 @@ def items_with_documents(tables: SourceTables) -> set[str]:
 
 
 def write_listing(tables: SourceTables, listed: pl.DataFrame) -> None:
-    """Write the listing, with what the tables hold now of each item. `listed`: item, version, reader, settled."""
-    rows = listed.select("item", "version", "reader", "settled").join(stored_by_item(tables), on="item", how="left")
-    tables.listing.overwrite(rows.with_columns(pl.col(*_HELD).fill_null(0)))
+    """Write the listing, with what the tables hold now of each item. `listed`: item, version, reader, settled, account."""
+    said = listed.select("item", "version", "reader", "settled", "account")
+    rows = said.join(stored_by_item(tables), on="item", how="left").with_columns(pl.col(*_HELD).fill_null(0))
+    tables.listing.overwrite(rows.select(LISTING.names))
 
 
 def note_purge(tables: SourceTables, before: Doubt) -> None:

@@ -55,6 +55,7 @@ LISTING = pa.schema(
         ("documents_sum", pa.int64()),  # of their hashes
         ("refusals", pa.int64()),  # open ones; neither documents nor refusals: it was read and gave nothing
         ("refusals_sum", pa.int64()),
+        ("account", pa.string()),  # JSON: what its document shows and the text lacks; null: taken as it is, or not known
     ]
 )
 
@@ -78,6 +79,7 @@ LOADS = pa.schema(
         ("lost", pa.int64()),  # items whose rows the tables had lost and that could not be read again: only when held
         ("broken", pa.string()),  # JSON list: quality rules of severity error that do not hold
         ("data_version", pa.string()),
+        ("not_read", pa.string()),  # JSON: files no connector reads, by suffix; null: the feed could not be listed
     ]
 )
 

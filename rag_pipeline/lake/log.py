@@ -136,7 +136,7 @@ def forget_aside(path: Path, days: int) -> None:
 
 def parse(path: Path, version: int) -> list[dict[str, dict[str, object]]]:
     """The actions of a commit. Raises `ValueError` when its entry is no log entry."""
-    lines = entry(path, version).read_text(encoding="utf-8").split("\n")
+    lines = entry(path, version).read_text(encoding="utf-8").split("\n")  # a value may hold other line ends
     return [json.loads(line) for line in lines if line.strip()]
 
 

@@ -7,7 +7,7 @@ import pytest
 from docx import Document
 
 from rag_pipeline.ingest.connectors.docx import ready, with_one_mark_a_note
-from rag_pipeline.ingest.connectors.files import DOCX, parse
+from rag_pipeline.ingest.connectors.parsing import DOCX, parse
 
 SPACE = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 

@@ -45,7 +45,8 @@ def test_a_folder_of_documents_of_all_kinds(desk: Desk) -> None:
     desk.write("our pages/broken.pdf", b"%PDF-1.4 broken")
     desk.write("our pages/photo.png", b"x")
     draft = desk.draft(desk.root / "our pages")
-    assert (draft.source, draft.looked_at) == ("our_pages", "4 documents (all that are there), of which 1 cannot be read")
+    says = "4 documents (all that are there), of which 1 cannot be read; files of kinds that are not read: 1 with .png"
+    assert (draft.source, draft.looked_at) == ("our_pages", says)
     assert roles_of(draft) == DOCUMENT_ROLES
     contract = read_contract(draft.file)
     assert "path: ../our pages\n" in draft.text
@@ -299,7 +300,7 @@ def test_places_nothing_can_be_read_from_are_told_with_what_to_do(desk: Desk) ->
     desk.write("tables/a.csv", "id,text\n1,x\n")
     assert f"for those: rag contract new '{desk.root}/tables/*.csv'" in desk.refusal(desk.root / "tables")
     (desk.root / "empty").mkdir()
-    assert "no document (Markdown, text, HTML, PDF, DOCX) is there" in desk.refusal(desk.root / "empty")
+    assert "no document (Markdown, text, HTML, PDF, DOCX, PPTX) is there" in desk.refusal(desk.root / "empty")
     assert "is one document; name the folder it lies in" in desk.refusal(desk.write("a.md", "# A\n"))
     assert "is packed; unpack it first" in desk.refusal(desk.write("a.jsonl.gz", b"x"))
     assert "files of this kind are not read" in desk.refusal(desk.write("a.xlsx", b"x"))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rag_pipeline.ingest.connectors.files import HTML, parse
 from rag_pipeline.ingest.connectors.html import without_what_is_no_text
+from rag_pipeline.ingest.connectors.parsing import HTML, parse
 
 BASE64 = "data:image/svg+xml;base64,PHN2ZyB2aWV3Qm94PSIwIDAgMjQg"
 

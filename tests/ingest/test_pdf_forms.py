@@ -6,7 +6,7 @@ import pypdf
 from fpdf import FPDF
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, PdfObject, TextStringObject
 
-from rag_pipeline.ingest.connectors.files import PDF, parse
+from rag_pipeline.ingest.connectors.parsing import PDF, parse
 from rag_pipeline.ingest.connectors.pdf_forms import form_values
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import Unreadable
-from rag_pipeline.ingest.connectors.files import DOCX, parse
+from rag_pipeline.ingest.connectors.parsing import DOCX, parse
 from rag_pipeline.ingest.connectors.unpacked import MAX_GROWTH_BYTES, refuse_bomb
 from tests.ingest.test_files import docx, read_bytes
 

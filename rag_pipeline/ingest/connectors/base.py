@@ -1,10 +1,11 @@
 """What every connector is: it lists its items, and reads one item into rows. It never judges a row; contracts do."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.ingest.connectors.account import Account
 
 Row = dict[str, Any]
 """One record of a source: field name -> value, as found, before its contract was applied."""
@@ -96,6 +97,14 @@ class Connector(Protocol):
         Raises `Unreadable` when this item alone is bad, `SourceUnavailable` when none can be read any more.
         """
         ...
+
+    def not_read(self) -> Mapping[str, int]:
+        """Of the last listing, once it came to its end: files that no connector reads, by suffix."""
+        return {}
+
+    def account(self) -> Account | None:
+        """What of the item that was read last its rows do not hold; None where its kind is taken as it is."""
+        return None
 
     def close(self) -> None:
         """Let go of connections and temporary files, also when reading was broken off."""

@@ -23,10 +23,10 @@ def form_values(content: bytes) -> dict[str, str]:
         return {}
 
 
-def with_form_values(text: str, content: bytes) -> str:
+def with_form_values(text: str, values: dict[str, str]) -> str:
     """The text of a PDF, and after it the form values that are not in it (they are where a form was flattened)."""
     shown = " ".join(text.split())
-    missing = [(name, value) for name, value in form_values(content).items() if " ".join(value.split()) not in shown]
+    missing = [(name, value) for name, value in values.items() if " ".join(value.split()) not in shown]
     if not missing:
         return text
     lines = [f"- {name}: {value}" for name, value in missing]

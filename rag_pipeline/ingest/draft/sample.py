@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
+from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.connectors.base import BrokenRow, Connector, Item, Row
 from rag_pipeline.ingest.connectors.files import Files
 from rag_pipeline.ingest.connectors.places import MIB, Place, place_of
@@ -47,6 +48,10 @@ class Sample:
     """Objects that were not fetched for a look, though a load would fetch them."""
     problem: str = ""
     """Why, of the first one of all these."""
+    account: Account = Account()
+    """What the documents looked at show, and what their texts lack."""
+    not_read: dict[str, int] = field(default_factory=dict)
+    """Files of kinds that no connector reads, by suffix."""
     looked_at: int = 0
     """Files or pages."""
     listed: int = 0
@@ -100,7 +105,7 @@ def look_at_items(connector: Connector) -> Sample:
     """Documents from all over the listing, not the first ones, which may be of one kind."""
     items = list(islice(connector.items(_never_read), LISTED + 1))
     chosen = _spread(items, DOCUMENTS)
-    sample = Sample(listed=len(items))
+    sample = Sample(listed=len(items), not_read=dict(connector.not_read()))
     connector.expect(chosen)
     with progress("looking at the documents", len(chosen), unit="documents") as advance:
         for item in chosen:
@@ -134,6 +139,8 @@ def _read(connector: Connector, item: Item, sample: Sample) -> None:
     try:
         for row in connector.read(item):
             sample.take(row)
+        if account := connector.account():
+            sample.account = sample.account.plus(account)
     except Unreadable as error:
         sample.lose(error)
 

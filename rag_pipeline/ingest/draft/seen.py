@@ -5,6 +5,7 @@ from rag_pipeline.errors import PipelineError, SourceUnavailable
 from rag_pipeline.ingest.connectors.table import Table
 from rag_pipeline.ingest.draft.sample import Sample
 from rag_pipeline.ingest.draft.where import TABLES
+from rag_pipeline.ingest.report import unread
 
 
 def how_much(sample: Sample, server: Server, rows_are: str) -> str:
@@ -19,8 +20,13 @@ def how_much(sample: Sample, server: Server, rows_are: str) -> str:
         said = f"{len(sample.rows) + sample.broken:,} rows{files} ({'all there are' if sample.whole else 'there are more'})"
     if sample.too_large:
         said += f", without {sample.too_large:,} files too large for a look"
-    lost = sample.broken + sample.unreadable
-    return f"{said}, of which {lost:,} cannot be read" if lost else said
+    if lost := sample.broken + sample.unreadable:
+        said += f", of which {lost:,} cannot be read"
+    if left_out := sample.account.says:
+        said += f", whose texts lack {left_out} (of {sample.account.shown:,} words)"
+    if sample.not_read:
+        said += f"; files of kinds that are not read: {unread(sample.not_read)}"
+    return said
 
 
 def why_nothing(sample: Sample, server: Server, place: str) -> PipelineError:
@@ -31,7 +37,10 @@ def why_nothing(sample: Sample, server: Server, place: str) -> PipelineError:
         return PipelineError(f"{place} holds no row; a contract is drafted from what is there")
     if server.connector == "web":
         return PipelineError(f"{place} lists no page that may be read")
-    what = "no document (Markdown, text, HTML, PDF, DOCX)" if server.connector == "files" else "no file"
+    if sample.not_read:
+        only = f"only files of kinds that are not read are there: {unread(sample.not_read)}"
+        return PipelineError(f"{place}: {only}{_tables_there(server, place)}")
+    what = "no document (Markdown, text, HTML, PDF, DOCX, PPTX)" if server.connector == "files" else "no file"
     return PipelineError(f"{place}: {what} is there{_tables_there(server, place)}")
 
 

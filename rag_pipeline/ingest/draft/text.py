@@ -14,6 +14,7 @@ from rag_pipeline.ingest.draft.plan import PlannedColumn, Privacy, percent_up
 from rag_pipeline.ingest.draft.sample import Sample
 from rag_pipeline.ingest.draft.yaml_text import Lines, in_line
 from rag_pipeline.ingest.profile import blank
+from rag_pipeline.ingest.report import unread
 
 PLACEHOLDER = "TODO@example.com"
 LATENCY_HOURS = 48
@@ -275,5 +276,8 @@ def todos(outline: Outline, judged: Judged) -> Sequence[str]:
     said += [f"{count:,} rows would be refused: {why}" for why, count in judged.refused.items()]
     if judged.superseded:
         said.append(f"{judged.superseded:,} rows repeat another's key; of each key the last row is kept")
+    if outline.sample.not_read:
+        kinds = unread(outline.sample.not_read)
+        said.append(f"kinds that are not read: {kinds}; save them as another kind, or leave them out (servers: exclude)")
     said.append("how many rows there must be (quality), and how old they may be (slaProperties)")
     return said

@@ -15,6 +15,7 @@ import httpx
 
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import SourceUnavailable, Unreadable
+from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Named, Remark, Row
 from rag_pipeline.ingest.connectors.web.address import address
 from rag_pipeline.ingest.connectors.web.fetch import Answer, Disallowed, Fetcher, Passing
@@ -39,7 +40,7 @@ class Web(Connector):
     their front page as canonical. `noindex` is honoured.
     """
 
-    reads = 1
+    reads = 2
 
     def __init__(self, server: Server, resolve: Resolve = look_up) -> None:
         """`resolve`: what looks up the names of hosts."""
@@ -52,6 +53,7 @@ class Web(Connector):
         self._problems: dict[str, str] = {}
         self._remarks: list[Remark] = []
         self._patience = _Patience(1)
+        self._account: Account | None = None
         weakref.finalize(self, _let_go, self._fetcher, folder)
 
     def items(self, known: Known) -> Iterator[Item]:
@@ -86,11 +88,16 @@ class Web(Connector):
         self._patience = _Patience(len(items))
 
     def read(self, item: Item) -> Iterator[Row]:
+        self._account = None
         if item.key in self._problems:
             raise Unreadable(self._problems[item.key])
         if item.key not in self._answers:
             self._answers[item.key] = self._again(item.key)
-        yield row_of(item.key, self._answers[item.key])
+        row, self._account = row_of(item.key, self._answers[item.key])
+        yield row
+
+    def account(self) -> Account | None:
+        return self._account
 
     def _forget(self) -> None:
         for answer in self._answers.values():

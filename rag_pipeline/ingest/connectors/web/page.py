@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from rag_pipeline.errors import Unreadable
+from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.connectors.base import Row
-from rag_pipeline.ingest.connectors.files import decode, parse
-from rag_pipeline.ingest.connectors.html import AGENT, HEAD_BYTES, Head, characters, codec_of, without_what_is_no_text
-from rag_pipeline.ingest.connectors.titles import title_of
+from rag_pipeline.ingest.connectors.html import AGENT, HEAD_BYTES, Head, characters, codec_of
+from rag_pipeline.ingest.connectors.parsing import HTML, document
 from rag_pipeline.ingest.connectors.web.fetch import Answer, http_date
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
@@ -64,26 +64,26 @@ def _addressed_to_us(line: str) -> str:
     return rest if name.strip().lower() == AGENT else ""
 
 
-def row_of(key: str, answer: Answer) -> Row:
-    """The one row of a page. Raises `Unreadable` when it is not what it says it is, or says nothing."""
+def row_of(key: str, answer: Answer) -> tuple[Row, Account | None]:
+    """The one row of a page, and what the page shows and the row lacks.
+
+    Raises `Unreadable` when it is not what it says it is, or says nothing.
+    """
     if answer.body is None:
         raise Unreadable("the answer has no body")
     content = answer.body.read_bytes()
     if not content.strip():
         raise Unreadable("the page is empty")
-    title = ""
-    if answer.media_type in _HTML:
-        page = characters(content, answer.charset, html=True)
-        text, title = parse(without_what_is_no_text(page), "text/html"), Head(page).title
-    elif answer.media_type in _TEXT:
-        text = decode(characters(content, answer.charset, html=False).encode())
+    if answer.media_type in _TEXT:
+        parsed = document(characters(content, answer.charset, html=False).encode(), None)
     else:
-        text = parse(content, answer.media_type)
-    return {
+        parsed = document(content, HTML if answer.media_type in _HTML else answer.media_type, answer.charset)
+    row = {
         "path": key,
-        "text": text,
-        "title": title or title_of(text) or key,
+        "text": parsed.text,
+        "title": parsed.title or key,
         "uri": str(answer.url),
         "modified_at": http_date(answer.last_modified),
         "media_type": answer.media_type,
     }
+    return row, parsed.account

@@ -1,0 +1,115 @@
+"""An account of words: what a file shows, by a second and independent reading, against the text that was handed on.
+
+Words are compared as multisets, without case, order or markup, so that only what is missing counts. What a file shows is
+given by kind (text, notes, tables, navigation, …), and what is missing is told by kind.
+"""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+TEXT = "text"
+
+LEFT_OUT_ON_PURPOSE = frozenset({"navigation", "hidden text", "drawings", "running heads and page numbers"})
+"""Kinds that are told and are no loss: a reader of the document would not miss them in an answer."""
+
+_WORD = re.compile(r"[^\W_]+")
+_NO_BORDER = re.compile("[*`\\\\\x02\ufffe\u00ad\u200b\u200c\u200d\u2060\ufeff]+")
+"""Marks inside a word (emphasis, escapes, invisible characters), which do not part it."""
+
+_PIECES, _LONGEST, _LOOKED_AT = 3, 60, 2_000
+"""Of a word that was cut otherwise; its length; and how many words are looked at for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a file shows and what of it was not handed on: in words by kind, and in pages where it has pages."""
+
+    shown: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
+    pages: int = 0
+    silent: int = 0
+    """Pages without text that show something, such as scans."""
+
+    @property
+    def missing(self) -> int:
+        """Words that are missed: what was left out on purpose is none."""
+        return sum(count for kind, count in self.lost.items() if kind not in LEFT_OUT_ON_PURPOSE)
+
+    @property
+    def percent(self) -> float:
+        """The share that is missed, of words or of pages, whichever is greater."""
+        words = self.missing / self.shown if self.shown else 0.0
+        return 100 * max(words, self.silent / self.pages if self.pages else 0.0)
+
+    @property
+    def says(self) -> str:
+        """What is missing, for people; empty when nothing is."""
+        parts = [f"{count:,} words of {kind}" for kind, count in sorted(self.lost.items(), key=lambda one: -one[1])]
+        pages = [f"{self.silent:,} of {self.pages:,} pages, which have no text layer"] if self.silent else []
+        return ", ".join([*pages, *parts])
+
+    def as_json(self) -> str:
+        return json.dumps({"shown": self.shown, "lost": dict(self.lost), "pages": self.pages, "silent": self.silent})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Account":
+        return cls(**json.loads(text))
+
+    def plus(self, other: "Account") -> "Account":
+        lost = dict(Counter(self.lost) + Counter(other.lost))
+        return Account(self.shown + other.shown, lost, self.pages + other.pages, self.silent + other.silent)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in one form, whatever marks them and however their letters are encoded."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return _WORD.findall(_NO_BORDER.sub("", text).casefold())
+
+
+def account_of(shown: Mapping[str, Iterable[str]], handed_on: str, *, pages: int = 0, silent: int = 0) -> Account:
+    """What of the texts `shown`, by kind and the most important first, is missing among the words `handed_on`."""
+    left, total = Counter(words_of(handed_on)), 0
+    missing: dict[str, Counter[str]] = {}
+    for kind, texts in shown.items():
+        words = Counter(words_of("\n".join(texts)))
+        total += words.total()
+        missing[kind] = words - left
+        left -= words
+    lost = {kind: count for kind, words in missing.items() if (count := _not_cut_otherwise(words, left))}
+    return Account(total, lost, pages, silent)
+
+
+def _not_cut_otherwise(missing: Counter[str], left: Counter[str]) -> int:
+    """How many are missing that were not handed on in pieces, or grown together with others."""
+    if len(missing) <= _LOOKED_AT:
+        for word in list(missing):
+            while missing[word] > 0 and (pieces := _pieces(word, left, _PIECES, ())):
+                left.subtract(pieces)
+                missing[word] -= 1
+    grown = [word for word in left if left[word] > 0] if missing.total() else []
+    for word in grown[:_LOOKED_AT]:
+        while left[word] > 0 and (pieces := _pieces(word, missing, _PIECES, ())):
+            missing.subtract(pieces)
+            left[word] -= 1
+    return sum(count for count in missing.values() if count > 0)
+
+
+def _pieces(word: str, among: Counter[str], most: int, used: tuple[str, ...]) -> tuple[str, ...]:
+    """Two words or more of `among` that make up this one; none when there are none."""
+    if len(word) > _LONGEST:
+        return ()
+    for end in range(1, len(word)):
+        first, rest = word[:end], word[end:]
+        if among[first] <= used.count(first):
+            continue
+        taken = (*used, first)
+        if among[rest] > taken.count(rest):
+            return (*taken, rest)
+        if most > 2 and (further := _pieces(rest, among, most - 1, taken)):
+            return further
+    return ()

@@ -1,0 +1,136 @@
+"""What a zip of XML parts shows (DOCX and its like), read part by part: which part a text lies in says of what kind it is.
+
+Sources of the formats: ECMA-376, part 1, sections 17 (words), 18 (sheets), 19 (slides) and 21 (drawings).
+"""
+
+import io
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
+
+from rag_pipeline.ingest.connectors.account import TEXT, words_of
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a format lays out its text. `parts`: pattern of a part's name -> kind of what is in it, the first that fits."""
+
+    parts: tuple[tuple[str, str], ...]
+    texts: frozenset[str]
+    """Elements whose characters are shown; `text` of them alone."""
+    breaks: frozenset[str]
+    """Elements that part words."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Elements inside which text is of another kind."""
+    unseen: frozenset[str] = frozenset()
+    """Elements that hold nothing which is shown, or shown a second time."""
+
+
+DOCX = Form(
+    parts=(
+        (r"word/document\d*\.xml", TEXT),
+        (r"word/footnotes\d*\.xml", "notes"),
+        (r"word/endnotes\d*\.xml", "notes"),
+        (r"word/header\d*\.xml", "headers and footers"),
+        (r"word/footer\d*\.xml", "headers and footers"),
+        (r"word/comments\d*\.xml", "comments"),
+        (r"word/charts/chart\d*\.xml", "charts"),
+        (r"word/diagrams/data\d*\.xml", "diagrams"),
+    ),
+    texts=frozenset({"t", "v"}),
+    breaks=frozenset({"p", "tab", "br", "cr", "tc", "v"}),
+    kinds={"tbl": "tables", "txbxContent": "text boxes"},
+    unseen=frozenset({"Fallback", "moveFrom", "delText", "instrText"}),
+)
+
+
+PPTX = Form(
+    parts=(
+        (r"ppt/slides/slide\d+\.xml", TEXT),
+        (r"ppt/notesSlides/notesSlide\d+\.xml", "notes"),
+        (r"ppt/comments/.*\.xml", "comments"),
+        (r"ppt/charts/chart\d*\.xml", "charts"),
+        (r"ppt/diagrams/data\d*\.xml", "diagrams"),
+    ),
+    texts=frozenset({"t", "v", "text"}),
+    breaks=frozenset({"p", "br", "tc", "v", "text"}),
+    kinds={"tbl": "tables"},
+    unseen=frozenset({"Fallback"}),
+)
+
+
+def shown_in_parts(content: bytes, form: Form) -> Mapping[str, list[str]] | None:
+    """Texts by kind; None where the file cannot be read so, which whoever makes its text then tells."""
+    kinds = dict.fromkeys([*(kind for _, kind in form.parts), *form.kinds.values()])
+    found: dict[str, list[str]] = {kind: [] for kind in kinds}
+    try:  # what defusedxml refuses is a ValueError
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            for name in packed.namelist():
+                kind = next((kind for pattern, kind in form.parts if re.fullmatch(pattern, name)), None)
+                if kind is not None:
+                    parser = DefusedXMLParser(target=_Target(form, kind, found))
+                    parser.feed(packed.read(name))
+                    parser.close()
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        OSError,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        ParseError,
+    ):  # ValueError: what defusedxml refuses too
+        return None
+    return {kind: ["".join(texts)] for kind, texts in found.items()}
+
+
+class _Target:
+    """Takes the text of one part, by kind."""
+
+    def __init__(self, form: Form, kind: str, found: dict[str, list[str]]) -> None:
+        self._form, self._found = form, found
+        self._kinds, self._unseen, self._inside = [kind], 0, 0
+
+    def start(self, tag: str, attributes: dict[str, Any]) -> None:
+        name = tag.rpartition("}")[2]
+        self._kinds.append(self._form.kinds.get(name, self._kinds[-1]) if self._kinds[-1] == TEXT else self._kinds[-1])
+        self._unseen += name in self._form.unseen
+        self._inside += name in self._form.texts
+        if name in self._form.breaks:
+            self._found[self._kinds[-1]].append("\n" if name == "p" else " ")
+
+    def end(self, tag: str) -> None:
+        name = tag.rpartition("}")[2]
+        kind = self._kinds.pop()
+        self._unseen -= name in self._form.unseen
+        self._inside -= name in self._form.texts
+        if name in self._form.breaks:
+            self._found[kind].append("\n" if name == "p" else " ")
+
+    def data(self, data: str) -> None:
+        if self._inside and not self._unseen:
+            self._found[self._kinds[-1]].append(data)
+
+    def close(self) -> None:
+        return
+
+
+AFTERWARDS = ("notes", "charts", "diagrams")
+"""Kinds that follow a text which lacks them: what somebody says to a slide, or shows by a figure. Kinds that are left out
+on purpose (comments, headers and footers) are told only."""
+
+
+def with_lost_parts(text: str, shown: Mapping[str, list[str]]) -> str:
+    """The text, and after it what it lacks of those kinds, each below its name."""
+    for kind in AFTERWARDS:
+        own = "\n".join(shown.get(kind, ()))
+        if Counter(words_of(own)) - Counter(words_of(text)):
+            lines = (" ".join(line.split()) for line in own.splitlines())
+            text = "\n\n".join([text.rstrip(), f"{kind.capitalize()}:", "\n".join(filter(None, lines))]) + "\n"
+    return text
