@@ -23,6 +23,7 @@ from rag_pipeline.release.restore import restore_channel
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.rollback import release_before
 from rag_pipeline.release.serving import ChannelReader
+from tests.cli.test_cli import as_json, rag
 from tests.conftest import Workspace
 from tests.corpus.small import NOW, release_of
 from tests.faults.lost import empty_last_commit
