@@ -4,6 +4,7 @@ import logging
 
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
+from rag_pipeline.release.audit import channel_now
 from rag_pipeline.release.promote import Desk, Promotion, promote
 
 log = logging.getLogger("rag_pipeline")
@@ -26,6 +27,12 @@ def roll_back(
     """
     if not (by.strip() and why.strip()):
         raise PipelineError(f"{channel} was not rolled back: a rollback needs a name (by) and a reason (why)")
+    current = channel_now(desk.home, channel)
+    if current and current.release == release_id:
+        raise PipelineError(
+            f"{channel} points at {release_id} already, so there is nothing to go back from; without --to, `rag rollback` "
+            "goes to the release before"
+        )
     if not override:
         try:
             evaluate_release(evaluation, release_id, rival)

@@ -174,7 +174,9 @@ def test_a_job_by_hand_asks_for_a_name_and_a_reason(handbook: Workspace, two: tu
         assert "needs a name (by) and a reason (why)" in said(
             start(handbook, job, {STEPS[job]: {"config": {"by": "ana", "why": " "}}})
         )
-    assert production(handbook).release == two[1]
+    again = start(handbook, "roll_back", {STEPS["roll_back"]: {"config": {**ANA, "to": two[1]}}})
+    assert f"production points at {two[1]} already, so there is nothing to go back from" in said(again)
+    assert (production(handbook).release, production(handbook).hold) == (two[1], None)
 
 
 def test_every_field_of_the_launchpads_says_what_it_is(handbook: Workspace) -> None:
