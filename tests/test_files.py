@@ -18,7 +18,7 @@ values = st.lists(st.tuples(st.text("ab \néß🙂", max_size=5), st.text("xy", 
 def test_rows_have_the_fingerprint_their_lines_have(rows: list[tuple[str, str]], at_once: int) -> None:
     frame = pl.DataFrame(rows, schema={"one": pl.String, "two": pl.String}, orient="row")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rag_pipeline.lake._ROWS_HASHED", at_once)
+        patch.setattr("rag_pipeline.lake.fingerprints._ROWS_HASHED", at_once)
         assert fingerprint_rows(frame) == fingerprint_lines(f"{one} {two}" for one, two in rows)
 
 

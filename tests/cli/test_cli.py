@@ -206,7 +206,7 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
 
     code, _, err = rag(monkeypatch, capsys, "rollback")
     assert code == 1
-    assert "nothing to go back to" in err
+    assert "there is no pipeline home" in err
     first = as_json(rag(monkeypatch, capsys, "refresh", "--json")[1])["production"]
     pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis only at night.\n"})
     second = as_json(rag(monkeypatch, capsys, "refresh", "--json")[1])["production"]

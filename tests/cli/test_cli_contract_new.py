@@ -140,7 +140,7 @@ def test_what_cannot_be_drafted_is_said_in_one_paragraph(
     }
     for name, rows in files.items():
         (workspace.root / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    (workspace.root / "broken.jsonl").write_text('{"id": 1\n', encoding="utf-8")
+    (workspace.root / "broken.jsonl").write_text("{\n", encoding="utf-8")
     assert says in line.refused("contract", "new", *words)
     assert not (workspace.root / "contracts").exists()
 

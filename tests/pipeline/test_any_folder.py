@@ -48,7 +48,18 @@ def everything_intact(workspace: Workspace) -> None:
     assert all(one["intact"] for one in (*verified["tables"].values(), *verified["releases"].values()))
 
 
-TABLES = {"documents", "quarantine", "listings", "loads", "chunks", "vectors", "query_vectors", "evaluations", "audit"}
+TABLES = {
+    "documents",
+    "quarantine",
+    "listings",
+    "loads",
+    "chunks",
+    "vectors",
+    "query_vectors",
+    "evaluations",
+    "evidence",
+    "audit",
+}
 
 
 def test_a_first_night_below_a_folder_with_an_ugly_name(ugly: Workspace, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.run import Ran
+from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.index.manifest import all_manifests, damaged_files
 from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.channels import read_channel, serving
@@ -192,9 +193,8 @@ def test_nothing_is_promoted_without_a_golden_set(workspace: Workspace) -> None:
 
     workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
     workspace.policy({"questions": FLOORS})
-    ran = refresh(workspace.settings)
-    assert not ran.success
-    assert any("no golden set" in error for error in ran.errors)
+    with pytest.raises(GoldenSetError, match="no golden set of this name has a golden.yaml; there are none"):
+        refresh(workspace.settings)
     assert serving(workspace.home) is None
 
 

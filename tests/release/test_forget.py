@@ -30,7 +30,7 @@ def hold(home: Path, pages: dict[str, str]) -> None:
 
 def quoting(home: Path, text: str = QUOTE) -> list[str]:
     files = [*home.glob("evidence/*/*"), *home.glob("reports/*")]
-    return sorted(path.relative_to(home).parts[0] for path in files if text in path.read_text(encoding="utf-8"))
+    return sorted(path.relative_to(home).parts[0] for path in files if text.encode() in path.read_bytes())
 
 
 def test_what_is_quoted_of_a_document_goes_when_it_is_not_stored_any_more(desk: Desk) -> None:
