@@ -193,7 +193,7 @@ def test_nothing_is_promoted_without_a_golden_set(workspace: Workspace) -> None:
 
     workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
     workspace.policy({"questions": FLOORS})
-    with pytest.raises(GoldenSetError, match="no golden set of this name has a golden.yaml; there are none"):
+    with pytest.raises(GoldenSetError, match="no golden set of this name has a golden"):
         refresh(workspace.settings)
     assert serving(workspace.home) is None
 
