@@ -40,7 +40,7 @@ status: env           ## what serves, and how old each source is
 	$(BIN)/rag status
 
 test: env             ## the tests (minutes)
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
 test-slow: env        ## fault and scale tests as well (longer)
 	$(BIN)/pytest -m slow

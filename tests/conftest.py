@@ -1,5 +1,6 @@
 """Builders the tests share: a small pipeline of one's own in a temporary folder, with the real model."""
 
+import gc
 import json
 import os
 from collections.abc import Mapping
@@ -134,6 +135,13 @@ class Workspace:
         content = {"channels": {"production": {"golden_sets": dict(golden_sets), **demands}}}
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_stays_is_not_searched_again() -> None:
+    """Stages collect garbage when they end, which takes a second each in a process that has imported everything."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
