@@ -111,6 +111,7 @@ def judge(
         try:
             talk(session, printer, sys.stdin.readline, lambda: datetime.now(UTC), limit)
         except KeyboardInterrupt:
+            printer = Printer(stderr=as_json)  # rich keeps back for good what follows a print that was interrupted
             printer.say("")
         _end(session, printer, release)
     if as_json:

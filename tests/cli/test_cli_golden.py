@@ -170,6 +170,7 @@ def test_a_person_judges_in_a_terminal_thinks_again_and_stops_with_control_c(bui
     assert "1 helps" in terminal.until(PROMPT)
     terminal.press("1\n")
     terminal.until(PROMPT)
+    time.sleep(0.3)  # the prompt is there a moment before it is read
     terminal.press("\x03")
     assert "1 judged" in terminal.until("")
     assert terminal.end() == 0
