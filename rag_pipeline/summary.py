@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.unfinished import runs_now
-from rag_pipeline.errors import PipelineError, ReleaseError
+from rag_pipeline.errors import LakeError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.ingest.clock import clock_now
-from rag_pipeline.ingest.state import source_state
+from rag_pipeline.ingest.state import source_state, unknown_state
 from rag_pipeline.release.alerts.tell import told_now
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.erase import may_hold_erased
@@ -80,7 +80,10 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
     contracts = read_contracts(settings.contracts)
     sources = []
     for contract in contracts:
-        state = source_state(contract, settings.home, now)
+        try:
+            state = source_state(contract, settings.home, now)
+        except LakeError as error:  # a table that lost a commit: the rest is told all the same
+            state = unknown_state(contract, str(error))
         sources.append(
             {
                 "source": state.source,

@@ -66,6 +66,24 @@ class SourceState:
         return ""
 
 
+def unknown_state(contract: Contract, why: str) -> SourceState:
+    """A source whose tables cannot be read now: nothing is known of it but why, and it keeps no promise."""
+    return SourceState(
+        source=contract.source,
+        outcome="not known",
+        reason=why,
+        loaded_at=None,
+        as_of=None,
+        age_hours=None,
+        max_age_hours=contract.max_age_hours,
+        documents=0,
+        refused=0,
+        data_version="",
+        contract_id=contract.id,
+        contract_version=contract.version,
+    )
+
+
 def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
     """The state of one source.
 
