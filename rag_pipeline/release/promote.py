@@ -21,7 +21,7 @@ from rag_pipeline.release.gate import Facts, decide
 from rag_pipeline.release.hold import resume
 from rag_pipeline.release.policy import Policy, read_policy
 from rag_pipeline.release.rollback import promoted_before
-from rag_pipeline.release.shrink import InProduction
+from rag_pipeline.release.shrink import InProduction, documents_of, in_production
 from rag_pipeline.release.verdict import Verdict
 from rag_pipeline.settings import Settings, seal_key
 
@@ -185,7 +185,7 @@ def _facts(
             evidence_problems=_evidence_problems(desk, found, manifest),
             seal_key=seal_key(),
             damage=damage.result(),
-            documents=_documents(manifest),
+            documents=documents_of(manifest),
             in_production=None if withdraw else _in_production(desk.home, production, manifest),  # before, it may be smaller
             hold=moved.hold.says(channel) if moved and moved.hold and not person else "",
             going_back=going_back,
@@ -200,18 +200,14 @@ def _evidence_problems(desk: Desk, found: Standing, manifest: Manifest) -> tuple
     return (*([found.problem] if found.problem else []), *computed)
 
 
-def _documents(manifest: Manifest) -> dict[str, int]:
-    return {source: entry.documents for source, entry in manifest.sources.items()}
-
-
 def _in_production(home: Path, channel: Channel | None, candidate: Manifest) -> InProduction | None:
     """What is in production, None when nothing is. The same content under another id has the same documents."""
     if channel is None:
         return None
     if channel.fingerprint == candidate.fingerprint:
-        return InProduction(_documents(candidate))
+        return InProduction(documents_of(candidate))
     try:
-        return InProduction(_documents(read_manifest(home / "releases" / channel.release)))
+        return in_production(home, read_manifest(home / "releases" / channel.release), candidate)
     except ReleaseError as error:
         return InProduction({}, unreadable=str(error))
 

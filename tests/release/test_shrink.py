@@ -54,6 +54,16 @@ def test_a_source_may_lose_a_fifth_or_one_document_but_not_vanish(
 
 
 @pytest.mark.parametrize(
+    ("before", "erased", "after", "refused"),
+    [(50, 20, 30, False), (50, 20, 23, True), (50, 50, None, False), (50, 49, None, True), (50, 20, 60, False)],
+)
+def test_what_had_to_go_is_not_missed(policy: Policy, before: int, erased: int, after: int | None, refused: bool) -> None:
+    candidate = {} if after is None else {"wiki": after}
+    held = InProduction({"wiki": before}, erased={"wiki": erased})
+    assert bool(shrunk_sources(policy, "production", "new", held, candidate)) is refused
+
+
+@pytest.mark.parametrize(
     ("percent", "after", "refused"),
     [(None, 0, False), (None, None, False), (100, 0, False), (100, None, True), (0, 9, False), (0, 8, True), (50, 5, False)],
 )
