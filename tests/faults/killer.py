@@ -36,7 +36,7 @@ _DIFFERS = [
     (re.compile(r"/[0-9a-f]{32}(?=\.(\d+\.)?\w+$)"), "/<segment>"),
     (re.compile(r"evidence/[0-9a-f]{32}"), "evidence/<fingerprint>"),
     (re.compile(r"\d{8}T\d{6}\.\d{6}-[0-9a-f]{8}"), "<evidence>"),
-    (re.compile(r"\.json\.\w{8}$"), ".json.<temporary>"),
+    (re.compile(r"\.json\.[0-9a-f]{16}$"), ".json.<temporary>"),
 ]
 """What differs from run to run in a path."""
 

@@ -48,6 +48,7 @@ CHANGED = {
 GONE = "teams/2.md"
 
 STAGES = {
+    "before the first step": "start",
     "while the source is read": "handbook__load",
     "while chunks are cut": "corpus__chunks",
     "while the golden set is looked at": "evals__questions",

@@ -45,7 +45,7 @@ CRASHES: dict[str, Edit] = {
     ),
     "measuring stopped in the middle": lambda _, patch: patch.setattr("rag_pipeline.evaluate.evaluate.latency", out_of_disk),
     "the evidence could not be written": lambda _, patch: patch.setattr(
-        "rag_pipeline.evaluate.evidence.write_json", out_of_disk
+        "rag_pipeline.evaluate.evidence_store.write_json", out_of_disk
     ),
 }
 
@@ -62,7 +62,7 @@ def test_after_an_evaluation_that_crashed_index_production_alone_is_refused(read
     assert "index/production" not in ran.assets
     assert channel_bytes(ready) == before
     ready.golden("questions", QUESTIONS)
-    closed(ready, crash, promote, "there is no evidence on this release; evaluate it first")
+    closed(ready, crash, promote, "is gone; evaluate it again")
     opened(ready, lambda at: run.refresh(at.settings))
 
 
@@ -75,7 +75,7 @@ def test_an_evaluation_that_failed_counts_although_the_clock_was_wrong_when_it_w
     demand(ready, latency={"p95_ms": 100_000.0})
     ui(ready, EVALUATION)
     with pytest.MonkeyPatch.context() as patch:
-        slow = LatencyEvidence(queries=6, p50_ms=1.0, p95_ms=200_000.0)
+        slow = LatencyEvidence(queries=6, times_ms=[1.0] * 4 + [200_000.0] * 2, p50_ms=1.0, p95_ms=200_000.0)
         patch.setattr("rag_pipeline.evaluate.evaluate.latency", lambda *_: slow)
         clock(minutes / 60, "evaluation")(ready, patch)
         run.evaluate(ready.settings, candidate(ready).release)

@@ -93,7 +93,8 @@ def test_fifty_documents_that_leave_over_three_nights_are_gone(workspace: Worksp
     home = nights.home
     _, first = nights.refresh()
     went, expired = needles_of(home, range(DELETED.start, EDITED.stop)), needles_of(home, EXPIRED)
-    assert len(found_in(home, first, went, "vector")) == len(went.texts), "or the search finds nothing"
+    known = {one.needle for one in found_in(home, first, went, "vector") if one.file.startswith("chroma/")}
+    assert len(known) == len(went.texts), "or the search finds nothing"
 
     for number in DELETED:
         del nights.pages[f"lamps/{number}.md"]
@@ -103,7 +104,7 @@ def test_fifty_documents_that_leave_over_three_nights_are_gone(workspace: Worksp
     assert second.origin.base == first.id and second.origin.removed == len(went.texts)
     assert found_in(home, second, went, "text", "postings") == []
     quoting = [*home.glob("evidence/*/*"), *home.glob("reports/*")]
-    assert any("vjrk" in path.read_text(encoding="utf-8") for path in quoting), "what was edited is shown to people"
+    assert any(b"vjrk" in path.read_bytes() for path in quoting if path.is_file()), "what was edited is shown to people"
     deleted = Needles(went.texts[: len(DELETED)], went.words[: len(DELETED)])
     assert residue(home / "evidence", deleted) == residue(home / "reports", deleted) == []
 
@@ -121,7 +122,8 @@ def test_fifty_documents_that_leave_over_three_nights_are_gone(workspace: Worksp
 
     nights.pages["newer.md"] = "# Newer\n\nAnother page.\n"
     nights.refresh()
-    collect(workspace.settings.model_copy(update={"keep_releases": 1, "keep_days": 0}), dry_run=False)
+    for _ in range(2):  # the first makes versions without their vectors, the second removes the versions before
+        collect(workspace.settings.model_copy(update={"keep_releases": 1, "keep_days": 0}), dry_run=False)
     everything = [*residue(home, expired), *residue(home, went), *residue(workspace.root / "dagster", went)]
     assert told(one for one in everything if not _quote_of_an_edited_page(one, went)) == {}
 

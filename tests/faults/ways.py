@@ -108,7 +108,7 @@ def closed(workspace: Workspace, way: str, door: Door, reason: str, *, at_the_ga
     assert channel_bytes(workspace) == before, f"{way} moved production"
     said, since = told(), [entry for entry in audit(workspace) if entry not in entries]
     assert said.checks.get(LET_PASS) is (False if at_the_gate else None), said
-    assert reason in said.says
+    assert reason in said.says, said.says
     assert [(entry["action"], reason in entry["reasons"]) for entry in since] == [("refused", True)] * at_the_gate
     TRIED.append(way)
     return said
