@@ -134,7 +134,7 @@ def releases(as_json: AsJson = False) -> None:
         )
         for one in found
     ]
-    Printer().table("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows)
+    Printer(least_width=130).table("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows)
 
 
 def trace(

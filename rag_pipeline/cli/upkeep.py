@@ -118,6 +118,7 @@ def gc(
     from rag_pipeline.defs import run
     from rag_pipeline.home import no_home_says
     from rag_pipeline.ingest.clock import believe_clock
+    from rag_pipeline.release.report.words import counted
 
     settings = load_settings()
     if clock_is_right:
@@ -132,7 +133,7 @@ def gc(
     printer.table("kept", "because", rows=list(told["kept"].items()))
     verb, size = "would remove" if dry_run else "removed", told["removed_bytes"] / 1e6
     printer.say(
-        f"{verb} {len(told['removed'])} releases ({size:.1f} MB), "
+        f"{verb} {counted(len(told['removed']), 'release')} ({size:.1f} MB), "
         f"{told['vectors']:,} vectors, {told['query_vectors']:,} of queries, {told['table_files']:,} files of tables, "
         f"{len(told['exports'])} exported models"
     )

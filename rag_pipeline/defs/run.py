@@ -223,6 +223,8 @@ def _in_our_words(error: Any, written_to: tuple[Path, ...]) -> str:
     while error is not None:
         chain.append(error)
         error = error.cause
+    if any(one.cls_name == dg.DagsterExecutionInterruptedError.__name__ for one in chain):
+        return "it was ended by a signal; what it had committed stays, and the same command goes on from there"
     ours = names_of_ours()
     chosen = next((one for one in chain if one.cls_name in ours), chain[min(1, len(chain) - 1)])
     text = str(chosen.message).strip()
