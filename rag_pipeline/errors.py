@@ -47,6 +47,10 @@ class LakeError(PipelineError):
     """A table below `RAG_HOME/lake` could not be read or written. The message names the table, the file and what to do."""
 
 
+class NoRoom(LakeError):
+    """A table could not be written for want of room, or because its disk is read-only."""
+
+
 def names_of_ours() -> frozenset[str]:
     """Names of all these classes: of an error that comes out of a record, its name is what there is."""
 

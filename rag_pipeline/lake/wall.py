@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from rag_pipeline.errors import LakeError, PipelineError
+from rag_pipeline.errors import LakeError, NoRoom, PipelineError
 from rag_pipeline.room import storage_trouble
 
 _PANIC = "PanicException"
@@ -87,7 +87,7 @@ def guarded(path: Path, doing: str) -> Iterator[None]:
 def told(error: BaseException, path: Path, doing: str = "read") -> LakeError:
     """An error of a library about a table, or a Parquet file of a release, in our words."""
     if says := storage_trouble(error, path):
-        return LakeError(f"{name_of(path)} could not be {doing}: {says}")
+        return NoRoom(f"{name_of(path)} could not be {doing}: {says}")
     if type(error).__name__ == "CommitFailedError":
         return LakeError(
             f"{name_of(path)} was changed by another process meanwhile; wait for that run to end, and try again"
@@ -125,7 +125,7 @@ def _computing(frame: pl.LazyFrame, *more: Path) -> Iterator[None]:
             raise  # over no file: a mistake of ours
         for folder in (*paths, *more):
             if says := storage_trouble(error, folder):
-                raise LakeError(says) from (error if isinstance(error, Exception) else None)
+                raise NoRoom(says) from (error if isinstance(error, Exception) else None)
         damaged = next((path for path in paths if _damage(path)), None)
         raise told(error, damaged or (*paths, *more, Path("lake"))[0]) from (error if isinstance(error, Exception) else None)
 

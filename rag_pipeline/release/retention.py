@@ -4,6 +4,7 @@ import logging
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -22,7 +23,7 @@ from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH,
 from rag_pipeline.release.audit import channel_now, settle
 from rag_pipeline.release.channels import channels_held
 from rag_pipeline.release.health import known_channels
-from rag_pipeline.release.sweeping import Swept, sweep_up, tidy_tables
+from rag_pipeline.release.sweeping import Swept, if_there_is_room, sweep_up, tidy_tables
 
 log = logging.getLogger("rag_pipeline")
 
@@ -142,14 +143,15 @@ def collect(
         staying = [one.manifest for one in kept if one.because]
         unreadable = {path.name for path in found(releases, RELEASE)} - {one.manifest.id for one in kept}
         used = {model, *(manifest.model.fingerprint for manifest in staying)}
-        vectors = 0 if unreadable else _collect_vectors(home, staying, model, dry_run=dry_run)
-        queries = 0 if unreadable else _collect_query_vectors(home, used, dry_run=dry_run)
+        vectors, queries = partial(_collect_vectors, home, staying, model), partial(_collect_query_vectors, home, used)
+        gone_vectors = 0 if unreadable else if_there_is_room(partial(vectors, dry_run=dry_run), 0)
+        gone_queries = 0 if unreadable else if_there_is_room(partial(queries, dry_run=dry_run), 0)
         exports = () if unreadable else _collect_exports(home, used, dry_run=dry_run)
     return Collected(
         kept=tuple(one for one in kept if one.because),
         removed=removed,
-        vectors=vectors,
-        query_vectors=queries,
+        vectors=gone_vectors,
+        query_vectors=gone_queries,
         leftovers=leftovers,
         exports=exports,
         dry_run=dry_run,

@@ -1,17 +1,25 @@
 """The small things a collection removes: copies and scratch of processes that are no more, reports, old files of tables."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import NoRoom, PipelineError
 from rag_pipeline.files import close_to_others, exclusive
 from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
 from rag_pipeline.ingest.tables import QUARANTINES
 from rag_pipeline.lake import all_tables
 from rag_pipeline.ours import REPORT, SCRATCH, found, remove, remove_files
+from rag_pipeline.room import storage_trouble
+
+log = logging.getLogger("rag_pipeline")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +70,24 @@ def _scratch(home: Path, *, dry_run: bool) -> list[str]:
     return gone
 
 
+def if_there_is_room(work: Callable[[], T], otherwise: T) -> T:
+    """On a full disk, what has to write before it can remove is left to the next collection: what else goes makes room."""
+    try:
+        return work()
+    except (NoRoom, OSError) as error:
+        if not isinstance(error, NoRoom) and not storage_trouble(error):
+            raise
+        log.warning("%s for want of room; the next collection sees to it", str(error).partition(":")[0])
+        return otherwise
+
+
 def tidy_tables(home: Path, days: int, *, dry_run: bool) -> tuple[str, ...]:
     """Files of tables that only versions older than `days` need, by table and name."""
     gone: list[str] = []
     for table in all_tables(home / "lake"):
         where = table.path.relative_to(home).as_posix()
-        gone += [f"{where}/{name}" for name in table.tidy(days, dry_run=dry_run)]
+        tidied: list[str] = if_there_is_room(partial(table.tidy, days, dry_run=dry_run), [])
+        gone += [f"{where}/{name}" for name in tidied]
     if (home / QUARANTINES).is_dir() and not dry_run:  # what was joined is new
         close_to_others(home / QUARANTINES)
     return tuple(gone)
