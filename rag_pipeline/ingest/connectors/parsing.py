@@ -71,6 +71,15 @@ class Parsed:
     part: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a reader makes of a file. `account`: counts, when it is asked for, what the text lacks."""
+
+    text: str
+    title: str | None
+    account: Callable[[], Account] | None = None
+
+
 def documents(content: bytes, kind: str | None) -> list[Parsed]:
     """The documents of a file. Raises `Unreadable` as `document` does."""
     if kind not in (XLSX, ODS):
@@ -89,23 +98,28 @@ def document(content: bytes, kind: str | None, charset: str = "") -> Parsed:
 
     Raises `Unreadable` when it is not of that kind, corrupt or locked, holds no text, or would unpack to too much.
     """
-    if kind is None or kind in _HEADINGS:
-        text = decode(content)
-        text = _HEADINGS[kind](text) if kind else text
-        return Parsed(text, title_of(text))
-    if kind in _PACKED:
-        refuse_bomb(content)
-    parsed = (
-        _READERS[kind](content) if kind in _READERS else _page(content, charset) if kind == HTML else _other(content, kind)
-    )
-    if not parsed.text.strip():
-        raise Unreadable(f"no text found in this {kind}{' (a scan without a text layer?)' if kind == PDF else ''}")
-    return parsed
+    read = _read(content, kind, charset)
+    return Parsed(read.text, read.title, read.account() if read.account else None)
 
 
 def parse(content: bytes, media_type: str) -> str:
-    """The text of a document as Markdown; an HTML page in UTF-8."""
-    return document(content, media_type).text
+    """The text of a document as Markdown, without an account; an HTML page in UTF-8."""
+    return _read(content, media_type).text
+
+
+def _read(content: bytes, kind: str | None, charset: str = "") -> _Read:
+    if kind is None or kind in _HEADINGS:
+        text = decode(content)
+        text = _HEADINGS[kind](text) if kind else text
+        return _Read(text, title_of(text))
+    if kind in _PACKED:
+        refuse_bomb(content)
+    read = (
+        _READERS[kind](content) if kind in _READERS else _page(content, charset) if kind == HTML else _other(content, kind)
+    )
+    if not read.text.strip():
+        raise Unreadable(f"no text found in this {kind}{' (a scan without a text layer?)' if kind == PDF else ''}")
+    return read
 
 
 def decode(content: bytes) -> str:
@@ -125,73 +139,72 @@ def decode(content: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _page(content: bytes, charset: str) -> Parsed:
+def _page(content: bytes, charset: str) -> _Read:
     page = characters(content, charset, html=True)
     text = page_text(page)
-    return Parsed(text, Head(page).title or title_of(text), account_of(shown_on_page(page), text))
+    return _Read(text, Head(page).title or title_of(text), lambda: account_of(shown_on_page(page), text))
 
 
-def _other(content: bytes, kind: str) -> Parsed:
+def _other(content: bytes, kind: str) -> _Read:
     """What kreuzberg alone reads."""
     text = str(extracted(content, kind).content)
     shown = parts.shown_in_parts(content, _FORMS[kind]) if kind in _FORMS else None
     return _with_account(text, shown)
 
 
-def _with_account(text: str, shown: Mapping[str, list[str]] | None) -> Parsed:
+def _with_account(text: str, shown: Mapping[str, list[str]] | None) -> _Read:
     if shown is None or not text.strip():
-        return Parsed(text, title_of(text))
+        return _Read(text, title_of(text))
     text = parts.with_lost_parts(text, shown)
-    return Parsed(text, title_of(text), account_of(shown, text))
+    return _Read(text, title_of(text), lambda: account_of(shown, text))
 
 
-def _docx(content: bytes) -> Parsed:
+def _docx(content: bytes) -> _Read:
     text = docx.with_one_mark_a_note(str(extracted(docx.ready(content), DOCX).content))
     return _with_account(text, parts.shown_in_parts(content, parts.DOCX))
 
 
-def _odt(content: bytes) -> Parsed:
+def _odt(content: bytes) -> _Read:
     shown = parts.shown_in_parts(content, parts.ODT)
     if shown is None:  # what this reading refuses, odfdo is not to look at
         raise not_readable(ODT, ValueError())
     return _with_account(odt_text(content), shown)
 
 
-def _pdf(content: bytes) -> Parsed:
+def _pdf(content: bytes) -> _Read:
     result = extracted(content, PDF, pages=True)
     pages = [str(page["content"]) for page in result.pages or ()]
     values = form_values(content)
     text = with_form_values(with_lost_lines(str(result.content), pages), values)
-    return Parsed(text, title_of(text), account_of_pdf(content, pages, list(values.values()), text))
+    return _Read(text, title_of(text), lambda: account_of_pdf(content, pages, list(values.values()), text))
 
 
-def _book(content: bytes) -> Parsed:
+def _book(content: bytes) -> _Read:
     book = book_of(content)
     text = "\n\n".join(filter(None, (page_text(page).strip() for page in book.pages))) + "\n"
-    account = account_of_book(book.pages, book.beside, book.tables, text)
-    return Parsed(text, book.title or title_of(text), account)
+    return _Read(text, book.title or title_of(text), lambda: account_of_book(book.pages, book.beside, book.tables, text))
 
 
-def _eml(content: bytes) -> Parsed:
+def _eml(content: bytes) -> _Read:
     mail = mail_of_eml(content)
     return _mail(mail, lambda text: account_of_eml(content, text, mail.all_attached()))
 
 
-def _msg(content: bytes) -> Parsed:
+def _msg(content: bytes) -> _Read:
     mail = mail_of_msg(content)
     page = "".join(text for kind, text in mail.bodies if kind == HTML)
     return _mail(mail, lambda text: account_of_msg(content, page, text, mail.all_attached()))
 
 
-def _mail(mail: Mail, account: Callable[[str], Account]) -> Parsed:
+def _mail(mail: Mail, account: Callable[[str], Account]) -> _Read:
     text = mail_text(mail)
-    return Parsed(text, mail.subject or None, account(text))
+    return _Read(text, mail.subject or None, lambda: account(text))
 
 
-def _notebook(content: bytes) -> Parsed:
+def _notebook(content: bytes) -> _Read:
     written = decode(content)
     text = notebook_text(written)
-    return Parsed(text, title_of(text), account_of_notebook(cells_of(written), text))
+    return _Read(text, title_of(text), lambda: account_of_notebook(cells_of(written), text))
 
 
 _READERS = {DOCX: _docx, ODT: _odt, PDF: _pdf, EPUB: _book, EML: _eml, MSG: _msg, IPYNB: _notebook}

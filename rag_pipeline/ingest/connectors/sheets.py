@@ -62,7 +62,7 @@ def _refuse_what_reaches_too_far(seen: Workbook) -> None:
 
 
 def _sheet(cells: Sequence[Sequence[str]], names: Sequence[str], number: int) -> Sheet:
-    name = names[number - 1] if 0 < number <= len(names) else f"Sheet {number}"
+    name = " ".join((names[number - 1] if 0 < number <= len(names) else "").split()) or f"Sheet {number}"
     rows = [[_shown(value) for value in row] for row in cells]
     rows = [row for row in rows if any(row)]
     filled = sorted({place for row in rows for place, value in enumerate(row) if value})
@@ -70,7 +70,7 @@ def _sheet(cells: Sequence[Sequence[str]], names: Sequence[str], number: int) ->
         return Sheet(name, "")
     lines = ["| " + " | ".join(row[place] if place < len(row) else "" for place in filled) + " |" for row in rows]
     lines.insert(1, "|" + " --- |" * len(filled))
-    return Sheet(name, "\n".join([f"# {' '.join(name.split())}", "", *lines, ""]))
+    return Sheet(name, "\n".join([f"# {name}", "", *lines, ""]))
 
 
 def _shown(value: str) -> str:

@@ -10,8 +10,10 @@ import pytest
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors import parsing
 from rag_pipeline.ingest.connectors.kinds import ODS, XLSX
+from tests.conftest import Workspace, files_contract
 from tests.ingest.kinds.made import cell, changed, odf, ods, packed, xlsx
 from tests.ingest.test_files import files_in, listed, write
+from tests.ingest.test_load import Feed
 
 
 def texts(content: bytes, kind: str = XLSX) -> dict[str, str]:
@@ -48,6 +50,24 @@ def test_each_sheet_is_a_document_that_its_key_title_and_address_lead_to(tmp_pat
     assert first["text"] == "# Prices\n\n| Item | Price |\n| --- | --- |\n| Barn owl | 19.99 |\n| a\\|b c | true |\n"
     told = files.account()
     assert told is not None and (told.shown, told.lost) == (11, {})
+
+
+def test_a_sheet_that_left_its_workbook_leaves_the_documents_and_one_that_moved_stays(workspace: Workspace) -> None:
+    custom = [{"property": "volumeMaxDropPercent", "value": 100}, {"property": "quarantineMaxPercent", "value": 60}]
+    feed = Feed(workspace, "handbook", files_contract("../feed", customProperties=custom))
+    winter, summer = ("Winter", [["Barn owl", 19.99]]), ("Summer", [["Grey heron", 5]])
+    feed.write("prices.xlsx", xlsx(winter, summer))
+    assert feed.load().added == ("handbook/prices.xlsx#Summer", "handbook/prices.xlsx#Winter")
+    feed.write("prices.xlsx", xlsx(("Cover", [["Prices"]]), summer))
+    report = feed.load()
+    assert (report.added, report.changed, report.removed) == (
+        ("handbook/prices.xlsx#Cover",),
+        (),
+        ("handbook/prices.xlsx#Winter",),
+    )
+    feed.write("prices.xlsx", b"PK cut off")
+    report = feed.load()
+    assert (report.documents, report.removed, report.unreadable) == (2, (), 1)
 
 
 def test_values_are_written_as_people_read_them() -> None:
