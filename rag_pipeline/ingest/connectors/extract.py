@@ -5,7 +5,7 @@ from typing import Any
 
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.html import without_what_is_no_text
-from rag_pipeline.ingest.connectors.kinds import HTML
+from rag_pipeline.ingest.connectors.kinds import HTML, called
 
 _NO_TEXT = re.compile(r"<!-- MathML: .*? --> ?", re.DOTALL)
 """What kreuzberg leaves of a formula beside its text."""
@@ -30,4 +30,4 @@ def page_text(page: str) -> str:
 
 def not_readable(kind: str, error: BaseException) -> Unreadable:
     """What is told of a file that is not of the kind it seems to be. The text of the error may quote the file."""
-    return Unreadable(f"not readable as {kind} ({type(error).__name__}); is it corrupt or locked?")
+    return Unreadable(f"not readable as {called(kind)} ({type(error).__name__}); is it corrupt or locked?")

@@ -17,6 +17,20 @@ EML = "message/rfc822"
 MSG = "application/vnd.ms-outlook"
 IPYNB = "application/x-ipynb+json"
 
+_CALLED = {
+    HTML: "HTML",
+    PDF: "PDF",
+    DOCX: "DOCX",
+    PPTX: "PPTX",
+    XLSX: "XLSX",
+    ODT: "ODT",
+    ODS: "ODS",
+    EPUB: "EPUB",
+    EML: "a mail (EML)",
+    MSG: "a mail of Outlook (MSG)",
+    IPYNB: "a notebook (IPYNB)",
+}
+
 TO_THE_LETTER = {".md", ".markdown", ".txt", ".text"}
 PARSED = {
     ".html": HTML,
@@ -50,3 +64,8 @@ def suffix_of(path: PurePosixPath) -> str:
     """A file's suffix as it may be told: what follows the last point may be a name as well."""
     suffix = path.suffix.lower()
     return suffix if _SUFFIX.fullmatch(suffix) else "no suffix" if not suffix else "another suffix"
+
+
+def called(kind: str) -> str:
+    """A media type as people call it."""
+    return _CALLED.get(kind, kind)

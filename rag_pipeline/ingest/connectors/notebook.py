@@ -12,6 +12,7 @@ from typing import Any
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.extract import page_text
 from rag_pipeline.ingest.connectors.html import without_data_urls
+from rag_pipeline.ingest.connectors.kinds import IPYNB, called
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _INSIDE = re.compile(r"(!?\[[^\]]*\]\()\s*data:[^)\s]*")
@@ -32,7 +33,7 @@ def cells_of(content: str) -> list[dict[str, Any]]:
     try:
         notebook = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not readable as a notebook ({type(error).__name__}); is it cut off?") from error
+        raise Unreadable(f"not readable as {called(IPYNB)} ({type(error).__name__}); is it cut off?") from error
     if isinstance(notebook, dict) and isinstance(notebook.get("worksheets"), list):
         notebook = {
             "cells": [one for sheet in notebook["worksheets"] if isinstance(sheet, dict) for one in sheet.get("cells", ())]

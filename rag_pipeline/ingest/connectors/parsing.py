@@ -34,6 +34,7 @@ from rag_pipeline.ingest.connectors.kinds import (
     PPTX,
     RST,
     XLSX,
+    called,
 )
 from rag_pipeline.ingest.connectors.mail import Mail, mail_text
 from rag_pipeline.ingest.connectors.mail.eml import mail_of_eml
@@ -87,7 +88,7 @@ def documents(content: bytes, kind: str | None) -> list[Parsed]:
     refuse_bomb(content)
     sheets, shown = sheets_of(content, kind)
     if not sheets:
-        raise Unreadable(f"no text found in this {kind}: its sheets are empty")
+        raise Unreadable(f"no text found in this {called(kind)}: its sheets are empty")
     account = account_of(shown, "\n".join(sheet.text for sheet in sheets))
     found = [Parsed(sheet.text, sheet.name, part=sheet.name) for sheet in sheets]
     return [replace(found[0], account=account), *found[1:]]
@@ -118,7 +119,8 @@ def _read(content: bytes, kind: str | None, charset: str = "") -> _Read:
         _READERS[kind](content) if kind in _READERS else _page(content, charset) if kind == HTML else _other(content, kind)
     )
     if not read.text.strip():
-        raise Unreadable(f"no text found in this {kind}{' (a scan without a text layer?)' if kind == PDF else ''}")
+        hint = " (a scan without a text layer?)" if kind == PDF else ""
+        raise Unreadable(f"no text found in this {called(kind).removeprefix('a ')}{hint}")
     return read
 
 

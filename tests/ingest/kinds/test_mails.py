@@ -137,9 +137,9 @@ def test_a_mail_of_outlook_is_read_by_its_page_or_its_plain_text(tmp_path: Path)
     ("content", "says"),
     [
         (msg("Owls", None, rich=b"compressed"), "keeps its text as rich text alone, which is not read; save it as .eml"),
-        (msg("Owls", "text")[:3000], "not readable as application/vnd.ms-outlook"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(3000), "not readable as application/vnd.ms-outlook"),
-        (b"plain text under a wrong name", "not readable as application/vnd.ms-outlook"),
+        (msg("Owls", "text")[:3000], "not readable as a mail of Outlook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(3000), "not readable as a mail of Outlook"),
+        (b"plain text under a wrong name", "not readable as a mail of Outlook"),
     ],
 )
 def test_a_mail_of_outlook_that_cannot_be_read_is_told(content: bytes, says: str) -> None:

@@ -10,7 +10,7 @@ from email.message import Message
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.account.page import says_something
 from rag_pipeline.ingest.connectors.html import characters
-from rag_pipeline.ingest.connectors.kinds import EML, HTML
+from rag_pipeline.ingest.connectors.kinds import EML, HTML, called
 from rag_pipeline.ingest.connectors.mail import DEEPEST, HEADS, PLAIN, Mail, kind_of_file
 
 _OF_A_MAIL = ("From", "To", "Subject", "Date", "Received", "Message-ID")
@@ -22,12 +22,12 @@ def mail_of_eml(content: bytes) -> Mail:
     try:
         message = message_from_bytes(content, policy=policy.default)
         if not any(name in message for name in _OF_A_MAIL):
-            raise Unreadable(f"not readable as {EML}: it has none of the lines From, To, Subject and Date")
+            raise Unreadable(f"not readable as {called(EML)}: it has none of the lines From, To, Subject and Date")
         if any(isinstance(one, _CUT_OFF) for part in message.walk() for one in part.defects):
-            raise Unreadable(f"not readable as {EML}: its last part does not end; is it cut off?")
+            raise Unreadable(f"not readable as {called(EML)}: its last part does not end; is it cut off?")
         return _mail(message, DEEPEST)
     except RecursionError as error:
-        raise Unreadable(f"not readable as {EML}: its parts lie too deep in each other") from error
+        raise Unreadable(f"not readable as {called(EML)}: its parts lie too deep in each other") from error
 
 
 def _mail(message: Message, left: int) -> Mail:
