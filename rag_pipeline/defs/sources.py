@@ -129,7 +129,7 @@ def _table_column(column: Column) -> dg.TableColumn:
     return dg.TableColumn(
         column.name,
         column.logical_type,
-        description=column.description or None,
+        description=plain_lines(column.description) or None,  # which the UI renders as Markdown, the rest as it is
         constraints=dg.TableColumnConstraints(nullable=not column.required, unique=column.unique, other=[*options, *enum]),
         tags=tags,
     )

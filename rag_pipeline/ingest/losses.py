@@ -25,6 +25,8 @@ def losses_of(contract: Contract, tables: SourceTables, not_read: Mapping[str, i
     total = Account()
     for _, account in accounts:
         total = total.plus(account)
+    if not_read is not None:
+        not_read = {**not_read, **total.came_with}
     lacking = sorted((one for one in accounts if one[1].lost or one[1].silent), key=lambda one: (-one[1].percent, one[0]))
     return Losses(
         total=total,

@@ -33,7 +33,7 @@ class Losses:
     examples: tuple[tuple[str, Account], ...] = ()
     """Item and account of those that lack something, the worst first."""
     not_read: Mapping[str, int] | None = None
-    """Files no connector reads, by suffix; None when the feed could not be listed."""
+    """Files no connector reads, by suffix, and those that came with mails; None when the feed could not be listed."""
     new_suffixes: tuple[str, ...] = ()
     """Suffixes of such files that the load before did not see."""
 

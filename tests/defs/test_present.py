@@ -5,7 +5,10 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
+from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.defs.present import check, plain, said, table
+from rag_pipeline.defs.sources import _column_schema
+from tests.conftest import Workspace, column, files_contract
 
 HOSTILE = [
     "[click](https://evil.example)",
@@ -76,3 +79,18 @@ def test_what_a_check_says_is_shown_as_text_and_told_elsewhere_as_it_was(text: s
 def test_what_was_never_escaped_is_said_as_it_is() -> None:
     for text in ("C:\\temp", "plain text", "a \\d+ pattern"):
         assert said(text) == text
+
+
+def test_what_a_contract_says_of_a_column_is_shown_as_text(workspace: Workspace) -> None:
+    """The UI renders the descriptions of columns as Markdown, on the page of the asset and in its lineage."""
+    columns = [column(f"c{number}", description=text) for number, text in enumerate(HOSTILE)]
+    contract = files_contract("../feed")
+    contract["schema"][0]["properties"] += columns
+    schema = _column_schema(read_contract(workspace.contract("handbook", contract)))
+    told = {one.name: one.description for one in schema.columns}
+    assert told["path"] is None
+    for number, text in enumerate(HOSTILE):
+        shown = told[f"c{number}"]
+        assert shown is not None
+        assert texts(shown.replace("\n", " "))[0] == set(), text
+        assert said(shown).split() == "".join(one if one.isprintable() or one.isspace() else " " for one in text).split()

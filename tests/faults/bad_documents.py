@@ -118,7 +118,7 @@ LESS_OFTEN = {
 }
 """Kinds that are much like another one."""
 
-NO_PDF, NO_DOCX = "not readable as application/pdf", "not readable as application/vnd.openxmlformats"
+NO_PDF, NO_DOCX = "not readable as PDF", "not readable as DOCX"
 SCRIPTS = b"<html><head><title>x</title></head><body><script>var s='" + SECRET + b"'</script></body></html>"
 
 KINDS = {
@@ -140,7 +140,7 @@ KINDS = {
     "a PDF of no bytes": file("new.pdf", b"", "the file is empty"),
     "a PDF cut off": file("new.pdf", lambda: cut(pdf(MARKER)), NO_PDF),
     "a PDF locked with a password": file("new.pdf", lambda: locked_pdf(MARKER, "pw"), NO_PDF),
-    "a PDF of pictures only": file("new.pdf", lambda: pdf(""), "no text found in this application/pdf"),
+    "a PDF of pictures only": file("new.pdf", lambda: pdf(""), "no text found in this PDF"),
     "text under the name of a PDF": file("new.pdf", SECRET, NO_PDF),
     "a PDF of nothing but brackets": file("new.pdf", b"%PDF-1.4\n1 0 obj\n" + b"[" * 100_000, NO_PDF),
     "a Word document cut off": file("new.docx", lambda: cut(docx(MARKER)), NO_DOCX),
@@ -150,8 +150,8 @@ KINDS = {
         "new.docx", lambda: saying(with_text(100_000), "word/document.xml", 2_000), "is it corrupt?"
     ),
     "a Word document locked with a password": file("new.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2_000), NO_DOCX),
-    "a web page of scripts only": file("new.html", SCRIPTS, "no text found in this text/html"),
-    "a web page nested without end": file("new.html", b"<div>" * 100_000 + SECRET, "no text found in this text/html"),
+    "a web page of scripts only": file("new.html", SCRIPTS, "no text found in this HTML"),
+    "a web page nested without end": file("new.html", b"<div>" * 100_000 + SECRET, "no text found in this HTML"),
     "a web page in a charset nobody knows": file(
         "new.html", b"<meta charset=rot13>" + SECRET, "it names a charset that no page may be in"
     ),

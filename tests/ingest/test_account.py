@@ -141,6 +141,12 @@ def test_a_presentation_that_is_a_bomb_is_refused() -> None:
         ("=====  =====\none    two\n=====  =====\n", "=====  =====\none    two\n=====  =====\n"),
         ("A paragraph\nof two lines\n------------\n", "A paragraph\nof two lines\n------------\n"),
         ("text\n\n----\n\nmore", "text\n\n----\n\nmore"),
+        (
+            ".. code-block:: sh\n\n   # no heading\n   ---\n\nend\n",
+            ".. code-block:: sh\n\n    # no heading\n    ---\n\nend\n",
+        ),
+        ("so::\n\n  # no heading\n\nend\n", "so::\n\n    # no heading\n\nend\n"),
+        (".. note::\n   text\n", ".. note::\n   text\n"),
     ],
 )
 def test_headings_of_restructured_text_become_markdown_and_the_rest_stays(text: str, made: str) -> None:
@@ -151,12 +157,27 @@ def test_headings_of_restructured_text_become_markdown_and_the_rest_stays(text: 
     ("text", "made"),
     [
         ("= Owls\nJane Doe\n\n== Food\n\nMice.\n", "# Owls\nJane Doe\n\n## Food\n\nMice.\n"),
-        ("----\n= no heading\n----\n\n=== Deep\n", "----\n= no heading\n----\n\n### Deep\n"),
-        ("====\nexample\n====\na = b\n", "====\nexample\n====\na = b\n"),
+        ("----\n= no heading\n# nor this\n----\n\n=== Deep\n", "```\n= no heading\n# nor this\n```\n\n### Deep\n"),
+        (".Title\n----\n```\n----\n", ".Title\n\n````\n```\n````\n"),
+        ("[NOTE]\n====\nexample\n====\na = b\n", "[NOTE]\n\n====\nexample\n\n====\na = b\n"),
+        ("Owls\n====\n\nFood\n~~~~\nMice.\n", "# Owls\n\n### Food\nMice.\n"),
     ],
 )
 def test_headings_of_asciidoc_become_markdown_and_the_rest_stays(text: str, made: str) -> None:
     assert parsing.document(text.encode(), parsing.ASCIIDOC).text == made
+
+
+@pytest.mark.parametrize(("kind", "line"), [(parsing.RST, "::\n\n  x\n"), (parsing.ASCIIDOC, "----\nx\n----\nT\n--\n")])
+def test_headings_are_looked_for_in_linear_time(kind: str, line: str) -> None:
+    assert parsing.document((line * 20_000).encode(), kind).text  # of quadratic time it would need minutes
+
+
+def test_no_example_nor_listing_is_taken_for_a_heading() -> None:
+    from rag_pipeline.corpus.chunking import sections
+
+    example = "[NOTE]\n====\nThey sleep.\n====\n\n.Install\n[source,sh]\n----\n# as root\nmake\n----\n\n"
+    parsed = parsing.document(f"= Owls\n\n{example}Food\n----\n\nMice.\n".encode(), parsing.ASCIIDOC)
+    assert [span.heading for span, _ in sections(parsed.text)] == [("Owls",), ("Owls", "Food")]
 
 
 def test_a_word_document_with_tables_and_text_boxes_is_read_whole() -> None:

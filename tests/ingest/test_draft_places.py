@@ -11,6 +11,7 @@ import pytest
 
 from rag_pipeline.contracts.contract import Limits
 from rag_pipeline.contracts.read import read_contract
+from rag_pipeline.ingest.connectors.kinds import NAMED
 from rag_pipeline.ingest.draft import sample as sampling
 from rag_pipeline.ingest.draft.where import DatabaseWish, feed_at, path_for_contract, source_name
 from tests.conftest import SHARED
@@ -300,7 +301,7 @@ def test_places_nothing_can_be_read_from_are_told_with_what_to_do(desk: Desk) ->
     desk.write("tables/a.csv", "id,text\n1,x\n")
     assert f"for those: rag contract new '{desk.root}/tables/*.csv'" in desk.refusal(desk.root / "tables")
     (desk.root / "empty").mkdir()
-    assert "no document (Markdown, text, HTML, PDF, DOCX, PPTX) is there" in desk.refusal(desk.root / "empty")
+    assert f"no document ({NAMED}) is there" in desk.refusal(desk.root / "empty")
     assert "is one document; name the folder it lies in" in desk.refusal(desk.write("a.md", "# A\n"))
     assert "is packed; unpack it first" in desk.refusal(desk.write("a.jsonl.gz", b"x"))
     assert "files of this kind are not read" in desk.refusal(desk.write("a.xlsx", b"x"))

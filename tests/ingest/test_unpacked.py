@@ -11,6 +11,7 @@ import pytest
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.parsing import DOCX, parse
 from rag_pipeline.ingest.connectors.unpacked import MAX_GROWTH_BYTES, refuse_bomb
+from tests.ingest.kinds.made import changed
 from tests.ingest.test_files import docx, read_bytes
 
 MEGABYTE = 1024 * 1024
@@ -90,6 +91,13 @@ def test_a_damaged_part_of_a_document_is_unreadable() -> None:
     content[at : at + 40] = bytes(40)
     with pytest.raises(Unreadable):
         parse(bytes(content), DOCX)
+
+
+def test_an_empty_part_is_no_damage() -> None:
+    """LibreOffice puts one into every text."""
+    with_one = changed(with_text(100), "word/empty.xml", b"")
+    refuse_bomb(with_one)
+    assert "aaa" in parse(with_one, DOCX)
 
 
 def test_a_pictures_size_does_not_count() -> None:

@@ -74,8 +74,8 @@ def test_the_charset_of_a_text_is_honoured() -> None:
         (b"text\x00", "text/plain", "holds zero bytes"),
         (b"", "text/html", "the page is empty"),
         (b" \n\t", "text/html", "the page is empty"),
-        (b"<html><head><title>T</title></head><body></body></html>", "text/html", "no text found in this text/html"),
-        (b"this is no pdf", "application/pdf", "not readable as application/pdf"),
+        (b"<html><head><title>T</title></head><body></body></html>", "text/html", "no text found in this HTML"),
+        (b"this is no pdf", "application/pdf", "not readable as PDF"),
     ],
 )
 def test_a_page_that_is_not_what_it_says_or_says_nothing_is_unreadable(body: bytes, content_type: str, reason: str) -> None:

@@ -1,29 +1,22 @@
-"""Documents in a folder or bucket: Markdown, plain text, HTML, PDF, DOCX, PPTX. One document a file, keyed by its path."""
+"""Documents in a folder or bucket, of all kinds that are read (`kinds.py`). One document a file, keyed by its path; of a
+workbook one a sheet.
+"""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from urllib.parse import quote
 
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.connectors.base import Connector, Item, Known, Row
-from rag_pipeline.ingest.connectors.parsing import ASCIIDOC, DOCX, HTML, PDF, PPTX, RST, document
+from rag_pipeline.ingest.connectors.kinds import PARSED, TO_THE_LETTER, suffix_of
+from rag_pipeline.ingest.connectors.parsing import documents
 from rag_pipeline.ingest.connectors.places.place import place_of
 from rag_pipeline.ingest.connectors.places.walk import matches
 
-TO_THE_LETTER = {".md", ".markdown", ".txt", ".text"}
-PARSED = {
-    ".html": HTML,
-    ".htm": HTML,
-    ".pdf": PDF,
-    ".docx": DOCX,
-    ".pptx": PPTX,
-    ".rst": RST,
-    ".adoc": ASCIIDOC,
-    ".asciidoc": ASCIIDOC,
-}
+_KINDS = TO_THE_LETTER | PARSED.keys()
 
 
 class Files(Connector):
@@ -33,7 +26,7 @@ class Files(Connector):
     the folder (a link that leads out of it or nowhere, a pipe) is listed and unreadable.
     """
 
-    reads = 4
+    reads = 5
 
     def __init__(self, server: Server) -> None:
         self._place, self._pattern = place_of(server), server.pattern or "**/*"
@@ -73,26 +66,18 @@ class Files(Connector):
             raise Unreadable("the file is empty")
         name = PurePosixPath(item.key)
         kind = PARSED.get(name.suffix.lower())
-        parsed = document(content.data, kind)
-        self._account = parsed.account
-        yield {
-            "path": item.key,
-            "text": parsed.text,
-            "title": parsed.title or name.stem,
-            "uri": self._place.uri(item.key),
-            "modified_at": content.modified_at,
-            "media_type": kind or "text/markdown",
-        }
-
-
-_KINDS = TO_THE_LETTER | PARSED.keys()
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
-
-
-def suffix_of(path: PurePosixPath) -> str:
-    """A file's suffix as it may be told: what follows the last point may be a name as well."""
-    suffix = path.suffix.lower()
-    return suffix if _SUFFIX.fullmatch(suffix) else "no suffix" if not suffix else "another suffix"
+        for parsed in documents(content.data, kind):
+            self._account = self._account or parsed.account
+            part = f"#{parsed.part}" if parsed.part else ""
+            title = f"{name.stem} – {parsed.part}" if parsed.part else parsed.title or name.stem
+            yield {
+                "path": item.key + part,
+                "text": parsed.text,
+                "title": title,
+                "uri": self._place.uri(item.key) + quote(part, safe="#"),
+                "modified_at": content.modified_at,
+                "media_type": kind or "text/markdown",
+            }
 
 
 def _any_matches(path: PurePosixPath, patterns: Sequence[str]) -> bool:

@@ -47,8 +47,9 @@ def codec_of(content: bytes, charset: str, *, html: bool = True) -> tuple[bytes,
 
 
 def _charset_within(content: bytes) -> str:
-    """What `<meta charset>`, or its older form, says; empty when it says nothing."""
+    """What `<meta charset>`, or its older form, or the first line of XHTML says; empty when none says anything."""
     match = re.search(rb"<meta\s[^>]*?charset\s*=\s*[\"']?\s*([\w.:-]+)", content[:_META_BYTES], re.IGNORECASE)
+    match = match or re.match(rb"""\s*<\?xml\s[^<>]*?\bencoding\s*=\s*["']([\w.:-]+)""", content[:_META_BYTES])
     found = match[1].decode("latin-1") if match else ""
     return "utf-8" if found.lower().startswith("utf-16") else found  # were it UTF-16, this could not have been found
 
@@ -121,7 +122,12 @@ def without_what_is_no_text(page: str) -> bytes:
     put a whole page into one, and kreuzberg leaves forms out.
     """
     page = _FORM.sub(r"<\1div", _without_drawings(_METADATA.sub("", page)))
-    return _DATA_URL.sub(r'\1""', _IMAGE.sub(_described, page)).encode()
+    return without_data_urls(page).encode()
+
+
+def without_data_urls(page: str) -> str:
+    """Without pictures that lie inside the page itself, which leave their descriptions."""
+    return _DATA_URL.sub(r'\1""', _IMAGE.sub(_described, page))
 
 
 def _without_drawings(page: str) -> str:

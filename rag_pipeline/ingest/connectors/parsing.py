@@ -1,36 +1,59 @@
-"""From the bytes of one document to its text, its title, and an account of what it shows and was not handed on.
+"""From the bytes of one file to its documents: text, title, and an account of what it shows and was not handed on.
 
-Markdown and plain text are taken to the letter; the other kinds go through kreuzberg, which raises on a corrupt
-file instead of returning its bytes as text.
+Markdown and plain text are taken to the letter; the other kinds go through a reader of their own. A file is one document,
+a workbook one for each of its sheets.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors import docx
 from rag_pipeline.ingest.connectors.account import Account, account_of, parts
+from rag_pipeline.ingest.connectors.account.book import account_of_book
+from rag_pipeline.ingest.connectors.account.mail import account_of_eml, account_of_msg
+from rag_pipeline.ingest.connectors.account.notebook import account_of_notebook
 from rag_pipeline.ingest.connectors.account.page import shown_on_page
 from rag_pipeline.ingest.connectors.account.pdf import account_of_pdf
+from rag_pipeline.ingest.connectors.book import book_of
+from rag_pipeline.ingest.connectors.extract import extracted, not_readable, page_text
 from rag_pipeline.ingest.connectors.headings import asciidoc_headings, rst_headings
-from rag_pipeline.ingest.connectors.html import Head, characters, without_what_is_no_text
+from rag_pipeline.ingest.connectors.html import Head, characters
+from rag_pipeline.ingest.connectors.kinds import (
+    ASCIIDOC,
+    DOCX,
+    EML,
+    EPUB,
+    HTML,
+    IPYNB,
+    MSG,
+    ODS,
+    ODT,
+    PDF,
+    PPTX,
+    RST,
+    XLSX,
+    called,
+)
+from rag_pipeline.ingest.connectors.mail import Mail, mail_text
+from rag_pipeline.ingest.connectors.mail.eml import mail_of_eml
+from rag_pipeline.ingest.connectors.mail.msg import mail_of_msg
+from rag_pipeline.ingest.connectors.notebook import cells_of, notebook_text
+from rag_pipeline.ingest.connectors.odt import odt_text
 from rag_pipeline.ingest.connectors.pdf_forms import form_values, with_form_values
 from rag_pipeline.ingest.connectors.pdf_pages import with_lost_lines
+from rag_pipeline.ingest.connectors.sheets import sheets_of
 from rag_pipeline.ingest.connectors.titles import title_of
 from rag_pipeline.ingest.connectors.unpacked import refuse_bomb
-
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-HTML = "text/html"
-PDF = "application/pdf"
-PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-RST = "text/x-rst"
-ASCIIDOC = "text/asciidoc"
 
 _HEADINGS = {RST: rst_headings, ASCIIDOC: asciidoc_headings}
 """Kinds of text that are taken to the letter, but for their headings."""
 
-_FORMS = {DOCX: parts.DOCX, PPTX: parts.PPTX}
+_FORMS = {DOCX: parts.DOCX, PPTX: parts.PPTX, ODT: parts.ODT}
 """Zips of XML parts -> how they lay out their text."""
+
+_PACKED = frozenset({*_FORMS, XLSX, ODS, EPUB})
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _MAX_CONTROL_SHARE = 0.1
@@ -38,11 +61,37 @@ _MAX_CONTROL_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document's text, the title it gives itself, and what the text lacks. What is taken to the letter has no account."""
+    """A document's text, the title it gives itself, and what the text lacks. What is taken to the letter has no account.
+
+    `part`: which part of its file it is, where that holds several documents.
+    """
 
     text: str
     title: str | None
     account: Account | None = None
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a reader makes of a file. `account`: counts, when it is asked for, what the text lacks."""
+
+    text: str
+    title: str | None
+    account: Callable[[], Account] | None = None
+
+
+def documents(content: bytes, kind: str | None) -> list[Parsed]:
+    """The documents of a file. Raises `Unreadable` as `document` does."""
+    if kind not in (XLSX, ODS):
+        return [document(content, kind)]
+    refuse_bomb(content)
+    sheets, shown = sheets_of(content, kind)
+    if not sheets:
+        raise Unreadable(f"no text found in this {called(kind)}: its sheets are empty")
+    account = account_of(shown, "\n".join(sheet.text for sheet in sheets))
+    found = [Parsed(sheet.text, sheet.name, part=sheet.name) for sheet in sheets]
+    return [replace(found[0], account=account), *found[1:]]
 
 
 def document(content: bytes, kind: str | None, charset: str = "") -> Parsed:
@@ -50,27 +99,29 @@ def document(content: bytes, kind: str | None, charset: str = "") -> Parsed:
 
     Raises `Unreadable` when it is not of that kind, corrupt or locked, holds no text, or would unpack to too much.
     """
-    if kind is None or kind in _HEADINGS:
-        text = decode(content)
-        text = _HEADINGS[kind](text) if kind else text
-        return Parsed(text, title_of(text))
-    if kind == HTML:
-        page = characters(content, charset, html=True)
-        text, _, _ = _read(without_what_is_no_text(page), HTML)
-        return Parsed(text, Head(page).title or title_of(text), account_of(shown_on_page(page), text))
-    text, pages, values = _read(content, kind)
-    account = None
-    if kind == PDF:
-        account = account_of_pdf(content, pages, values, text)
-    elif kind in _FORMS and (shown := parts.shown_in_parts(content, _FORMS[kind])) is not None:
-        text = parts.with_lost_parts(text, shown)
-        account = account_of(shown, text)
-    return Parsed(text, title_of(text), account)
+    read = _read(content, kind, charset)
+    return Parsed(read.text, read.title, read.account() if read.account else None)
 
 
 def parse(content: bytes, media_type: str) -> str:
-    """The text of an HTML, PDF, DOCX or PPTX file as Markdown; an HTML page in UTF-8."""
-    return _read(content, media_type)[0]
+    """The text of a document as Markdown, without an account; an HTML page in UTF-8."""
+    return _read(content, media_type).text
+
+
+def _read(content: bytes, kind: str | None, charset: str = "") -> _Read:
+    if kind is None or kind in _HEADINGS:
+        text = decode(content)
+        text = _HEADINGS[kind](text) if kind else text
+        return _Read(text, title_of(text))
+    if kind in _PACKED:
+        refuse_bomb(content)
+    read = (
+        _READERS[kind](content) if kind in _READERS else _page(content, charset) if kind == HTML else _other(content, kind)
+    )
+    if not read.text.strip():
+        hint = " (a scan without a text layer?)" if kind == PDF else ""
+        raise Unreadable(f"no text found in this {called(kind).removeprefix('a ')}{hint}")
+    return read
 
 
 def decode(content: bytes) -> str:
@@ -90,28 +141,72 @@ def decode(content: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _read(content: bytes, media_type: str) -> tuple[str, list[str], list[str]]:
-    """The text; of a PDF also the plain text of each page, and the values of its form."""
-    import kreuzberg
+def _page(content: bytes, charset: str) -> _Read:
+    page = characters(content, charset, html=True)
+    text = page_text(page)
+    return _Read(text, Head(page).title or title_of(text), lambda: account_of(shown_on_page(page), text))
 
-    if media_type in _FORMS:
-        refuse_bomb(content)
-    if media_type == DOCX:
-        content = docx.ready(content)
-    pages = kreuzberg.PageConfig(extract_pages=True) if media_type == PDF else None
-    config = kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False, pages=pages)
-    try:
-        result = kreuzberg.extract_bytes_sync(content, media_type, config=config)
-    except Exception as error:  # kreuzberg raises its own, OSError and RuntimeError, all meaning the same
-        raise Unreadable(f"not readable as {media_type} ({type(error).__name__}); is it corrupt or locked?") from error
-    text = str(result.content)
-    values: dict[str, str] = {}
-    if media_type == DOCX:
-        text = docx.with_one_mark_a_note(text)
-    plain = [str(page["content"]) for page in result.pages or ()] if media_type == PDF else []
-    if media_type == PDF:
-        values = form_values(content)
-        text = with_form_values(with_lost_lines(text, plain), values)
-    if not text.strip():
-        raise Unreadable(f"no text found in this {media_type} (a scan without a text layer?)")
-    return text, plain, list(values.values())
+
+def _other(content: bytes, kind: str) -> _Read:
+    """What kreuzberg alone reads."""
+    text = str(extracted(content, kind).content)
+    shown = parts.shown_in_parts(content, _FORMS[kind]) if kind in _FORMS else None
+    return _with_account(text, shown)
+
+
+def _with_account(text: str, shown: Mapping[str, list[str]] | None) -> _Read:
+    if shown is None or not text.strip():
+        return _Read(text, title_of(text))
+    text = parts.with_lost_parts(text, shown)
+    return _Read(text, title_of(text), lambda: account_of(shown, text))
+
+
+def _docx(content: bytes) -> _Read:
+    text = docx.with_one_mark_a_note(str(extracted(docx.ready(content), DOCX).content))
+    return _with_account(text, parts.shown_in_parts(content, parts.DOCX))
+
+
+def _odt(content: bytes) -> _Read:
+    shown = parts.shown_in_parts(content, parts.ODT)
+    if shown is None:  # what this reading refuses, odfdo is not to look at
+        raise not_readable(ODT, ValueError())
+    return _with_account(odt_text(content), shown)
+
+
+def _pdf(content: bytes) -> _Read:
+    result = extracted(content, PDF, pages=True)
+    pages = [str(page["content"]) for page in result.pages or ()]
+    values = form_values(content)
+    text = with_form_values(with_lost_lines(str(result.content), pages), values)
+    return _Read(text, title_of(text), lambda: account_of_pdf(content, pages, list(values.values()), text))
+
+
+def _book(content: bytes) -> _Read:
+    book = book_of(content)
+    text = "\n\n".join(filter(None, (page_text(page).strip() for page in book.pages))) + "\n"
+    return _Read(text, book.title or title_of(text), lambda: account_of_book(book.pages, book.beside, book.tables, text))
+
+
+def _eml(content: bytes) -> _Read:
+    mail = mail_of_eml(content)
+    return _mail(mail, lambda text: account_of_eml(content, text, mail.all_attached()))
+
+
+def _msg(content: bytes) -> _Read:
+    mail = mail_of_msg(content)
+    page = "".join(text for kind, text in mail.bodies if kind == HTML)
+    return _mail(mail, lambda text: account_of_msg(content, page, text, mail.all_attached()))
+
+
+def _mail(mail: Mail, account: Callable[[str], Account]) -> _Read:
+    text = mail_text(mail)
+    return _Read(text, mail.subject or None, lambda: account(text))
+
+
+def _notebook(content: bytes) -> _Read:
+    written = decode(content)
+    text = notebook_text(written)
+    return _Read(text, title_of(text), lambda: account_of_notebook(cells_of(written), text))
+
+
+_READERS = {DOCX: _docx, ODT: _odt, PDF: _pdf, EPUB: _book, EML: _eml, MSG: _msg, IPYNB: _notebook}

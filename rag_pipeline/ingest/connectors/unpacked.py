@@ -55,7 +55,7 @@ def _unpacked_bytes(content: bytes, part: zipfile.ZipInfo, most: int) -> int:
             step = inflate.decompress(rest, _STEP_BYTES)
             rest = inflate.unconsumed_tail
             size += len(step)
-            if not step and not rest:
+            if not step and not rest and not inflate.eof:
                 raise Unreadable("is cut off or corrupt")
     except zlib.error as error:
         raise Unreadable("is corrupt: a part of it cannot be unpacked") from error

@@ -51,7 +51,7 @@ class Sample:
     account: Account = Account()
     """What the documents looked at show, and what their texts lack."""
     not_read: dict[str, int] = field(default_factory=dict)
-    """Files of kinds that no connector reads, by suffix."""
+    """Files of kinds that no connector reads, by suffix, and those that came with mails."""
     looked_at: int = 0
     """Files or pages."""
     listed: int = 0
@@ -141,6 +141,8 @@ def _read(connector: Connector, item: Item, sample: Sample) -> None:
             sample.take(row)
         if account := connector.account():
             sample.account = sample.account.plus(account)
+            for name, count in account.came_with.items():
+                sample.not_read[name] = sample.not_read.get(name, 0) + count
     except Unreadable as error:
         sample.lose(error)
 

@@ -2,6 +2,7 @@
 
 from rag_pipeline.contracts.contract import Server
 from rag_pipeline.errors import PipelineError, SourceUnavailable
+from rag_pipeline.ingest.connectors.kinds import NAMED
 from rag_pipeline.ingest.connectors.table import Table
 from rag_pipeline.ingest.draft.sample import Sample
 from rag_pipeline.ingest.draft.where import TABLES
@@ -40,7 +41,7 @@ def why_nothing(sample: Sample, server: Server, place: str) -> PipelineError:
     if sample.not_read:
         only = f"only files of kinds that are not read are there: {unread(sample.not_read)}"
         return PipelineError(f"{place}: {only}{_tables_there(server, place)}")
-    what = "no document (Markdown, text, HTML, PDF, DOCX, PPTX)" if server.connector == "files" else "no file"
+    what = f"no document ({NAMED})" if server.connector == "files" else "no file"
     return PipelineError(f"{place}: {what} is there{_tables_there(server, place)}")
 
 

@@ -276,6 +276,9 @@ def todos(outline: Outline, judged: Judged) -> Sequence[str]:
     said += [f"{count:,} rows would be refused: {why}" for why, count in judged.refused.items()]
     if judged.superseded:
         said.append(f"{judged.superseded:,} rows repeat another's key; of each key the last row is kept")
+    if outline.sample.unreadable:
+        how_many = f"{outline.sample.unreadable:,} of what was looked at cannot be read"
+        said.append(f"{how_many}, the first because: {outline.sample.problem}; a load names each (rag quarantine list)")
     if outline.sample.not_read:
         kinds = unread(outline.sample.not_read)
         said.append(f"kinds that are not read: {kinds}; save them as another kind, or leave them out (servers: exclude)")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from rag_pipeline.contracts.read import RESERVED
 from rag_pipeline.contracts.secret_words import means_a_secret, secret_in, without_secrets
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.ingest.connectors.files import PARSED, TO_THE_LETTER
+from rag_pipeline.ingest.connectors.kinds import PARSED, TO_THE_LETTER
 from rag_pipeline.ingest.connectors.places import has_wildcard
 
 TABLES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 TEXT = "text"
+OTHER = "another form of the same"
+TRACES = "traces of errors"
 
-LEFT_OUT_ON_PURPOSE = frozenset({"navigation", "hidden text", "drawings", "running heads and page numbers"})
+LEFT_OUT_ON_PURPOSE = frozenset({"navigation", "hidden text", "drawings", "running heads and page numbers", OTHER, TRACES})
 """Kinds that are told and are no loss: a reader of the document would not miss them in an answer."""
 
 _WORD = re.compile(r"[^\W_]+")
@@ -33,6 +35,8 @@ class Account:
     pages: int = 0
     silent: int = 0
     """Pages without text that show something, such as scans."""
+    attached: Mapping[str, int] = field(default_factory=dict)
+    """Files that came with it and are not read, by suffix."""
 
     @property
     def missing(self) -> int:
@@ -52,16 +56,23 @@ class Account:
         pages = [f"{self.silent:,} of {self.pages:,} pages, which have no text layer"] if self.silent else []
         return ", ".join([*pages, *parts])
 
+    @property
+    def came_with(self) -> dict[str, int]:
+        """Files that came with it and are not read, as they are told beside other files that are not."""
+        return {f"{suffix} in mails": count for suffix, count in self.attached.items()}
+
     def as_json(self) -> str:
-        return json.dumps({"shown": self.shown, "lost": dict(self.lost), "pages": self.pages, "silent": self.silent})
+        numbers = {"shown": self.shown, "pages": self.pages, "silent": self.silent}
+        return json.dumps({**numbers, "lost": dict(self.lost), "attached": dict(self.attached)})
 
     @classmethod
     def from_json(cls, text: str) -> "Account":
         return cls(**json.loads(text))
 
     def plus(self, other: "Account") -> "Account":
-        lost = dict(Counter(self.lost) + Counter(other.lost))
-        return Account(self.shown + other.shown, lost, self.pages + other.pages, self.silent + other.silent)
+        lost, attached = Counter(self.lost) + Counter(other.lost), Counter(self.attached) + Counter(other.attached)
+        pages, silent = self.pages + other.pages, self.silent + other.silent
+        return Account(self.shown + other.shown, dict(lost), pages, silent, dict(attached))
 
 
 def words_of(text: str) -> list[str]:
@@ -71,7 +82,14 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(_NO_BORDER.sub("", text).casefold())
 
 
-def account_of(shown: Mapping[str, Iterable[str]], handed_on: str, *, pages: int = 0, silent: int = 0) -> Account:
+def account_of(
+    shown: Mapping[str, Iterable[str]],
+    handed_on: str,
+    *,
+    pages: int = 0,
+    silent: int = 0,
+    attached: Mapping[str, int] | None = None,
+) -> Account:
     """What of the texts `shown`, by kind and the most important first, is missing among the words `handed_on`."""
     left, total = Counter(words_of(handed_on)), 0
     missing: dict[str, Counter[str]] = {}
@@ -81,7 +99,12 @@ def account_of(shown: Mapping[str, Iterable[str]], handed_on: str, *, pages: int
         missing[kind] = words - left
         left -= words
     lost = {kind: count for kind, words in missing.items() if (count := _not_cut_otherwise(words, left))}
-    return Account(total, lost, pages, silent)
+    return Account(total, lost, pages, silent, dict(attached or {}))
+
+
+def only_in(others: Iterable[str], handed_on: str) -> str:
+    """The words that other forms of the same have beyond the text that is handed on."""
+    return " ".join((Counter(words_of("\n".join(others))) - Counter(words_of(handed_on))).elements())
 
 
 def _not_cut_otherwise(missing: Counter[str], left: Counter[str]) -> int:

@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Mapping
 
-from rag_pipeline.ingest.connectors.account import TEXT
+from rag_pipeline.ingest.connectors.account import TEXT, words_of
 
 _TOKEN = re.compile(
     r"""<!--.*?(?:-->|\Z)
@@ -95,6 +95,12 @@ def shown_on_page(page: str) -> Mapping[str, list[str]]:
         kind = around[-1][1] if around else TEXT
     found[kind].append(page[end:])
     return {kind: [html.unescape("".join(texts))] for kind, texts in found.items()}
+
+
+def says_something(page: str) -> bool:
+    """Whether there is a word on it, beside what is hidden."""
+    shown = shown_on_page(page)
+    return any(words_of(text) for kind in (TEXT, "tables") for text in shown[kind])
 
 
 def _describe(name: str, attributes: str, found: dict[str, list[str]]) -> None:

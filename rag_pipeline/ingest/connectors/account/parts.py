@@ -6,6 +6,7 @@ Sources of the formats: ECMA-376, part 1, sections 17 (words), 18 (sheets), 19 (
 import io
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ class Form:
     """Elements inside which text is of another kind."""
     unseen: frozenset[str] = frozenset()
     """Elements that hold nothing which is shown, or shown a second time."""
+
+    def kind_of(self, part: str) -> str | None:
+        """What the text of a part of this name is; None where it is not looked at."""
+        return next((kind for pattern, kind in self.parts if re.fullmatch(pattern, part)), None)
 
 
 DOCX = Form(
@@ -65,32 +70,58 @@ PPTX = Form(
 )
 
 
+NOT_SOUND = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    RuntimeError,
+    ParseError,
+    zlib.error,
+)
+"""What is raised of a zip of XML parts that is none, or no sound one; what defusedxml refuses is a ValueError too."""
+
+
+ODT = Form(
+    parts=((r"content\.xml", TEXT), (r"styles\.xml", ""), (r"[^/]+/content\.xml", "formulas and charts")),
+    texts=frozenset({"p", "h", "mi", "mn", "mo", "mtext"}),
+    breaks=frozenset({"p", "h", "s", "tab", "line-break", "list-item", "table-cell", "mi", "mn", "mo"}),
+    kinds={
+        "table": "tables",
+        "text-box": "text boxes",
+        "custom-shape": "text boxes",
+        "note-body": "notes",
+        "annotation": "comments",
+        **dict.fromkeys(("header", "header-left", "header-first"), "headers and footers"),
+        **dict.fromkeys(("footer", "footer-left", "footer-first"), "headers and footers"),
+    },
+    unseen=frozenset({"tracked-changes", "note-citation", "forms"}),
+)
+
+
 def shown_in_parts(content: bytes, form: Form) -> Mapping[str, list[str]] | None:
     """Texts by kind; None where the file cannot be read so, which whoever makes its text then tells."""
     kinds = dict.fromkeys([*(kind for _, kind in form.parts), *form.kinds.values()])
     found: dict[str, list[str]] = {kind: [] for kind in kinds}
-    try:  # what defusedxml refuses is a ValueError
+    try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             for name in packed.namelist():
-                kind = next((kind for pattern, kind in form.parts if re.fullmatch(pattern, name)), None)
-                if kind is not None:
-                    parser = DefusedXMLParser(target=_Target(form, kind, found))
+                if (kind := form.kind_of(name)) is not None:
+                    parser = DefusedXMLParser(target=PartTarget(form, kind, found))
                     parser.feed(packed.read(name))
                     parser.close()
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        OSError,
-        ValueError,
-        KeyError,
-        RuntimeError,
-        ParseError,
-    ):  # ValueError: what defusedxml refuses too
+    except NOT_SOUND:
         return None
-    return {kind: ["".join(texts)] for kind, texts in found.items()}
+    return {kind: ["".join(texts)] for kind, texts in found.items() if kind}
 
 
-class _Target:
+_PLAIN = ("", TEXT, "tables", "text boxes")
+"""Kinds inside which an element may begin another one; a note is a note to its end."""
+
+
+class PartTarget:
     """Takes the text of one part, by kind."""
 
     def __init__(self, form: Form, kind: str, found: dict[str, list[str]]) -> None:
@@ -99,29 +130,33 @@ class _Target:
 
     def start(self, tag: str, attributes: dict[str, Any]) -> None:
         name = tag.rpartition("}")[2]
-        self._kinds.append(self._form.kinds.get(name, self._kinds[-1]) if self._kinds[-1] == TEXT else self._kinds[-1])
+        around = self._kinds[-1]
+        self._kinds.append(self._form.kinds.get(name, around) if around in _PLAIN else around)
         self._unseen += name in self._form.unseen
         self._inside += name in self._form.texts
         if name in self._form.breaks:
-            self._found[self._kinds[-1]].append("\n" if name == "p" else " ")
+            self._say("\n" if name == "p" else " ")
 
     def end(self, tag: str) -> None:
         name = tag.rpartition("}")[2]
-        kind = self._kinds.pop()
         self._unseen -= name in self._form.unseen
         self._inside -= name in self._form.texts
         if name in self._form.breaks:
-            self._found[kind].append("\n" if name == "p" else " ")
+            self._say("\n" if name == "p" else " ")
+        self._kinds.pop()
 
     def data(self, data: str) -> None:
         if self._inside and not self._unseen:
-            self._found[self._kinds[-1]].append(data)
+            self._say(data)
+
+    def _say(self, text: str) -> None:
+        self._found.setdefault(self._kinds[-1], []).append(text)
 
     def close(self) -> None:
         return
 
 
-AFTERWARDS = ("notes", "charts", "diagrams")
+AFTERWARDS = ("notes", "charts", "diagrams", "formulas and charts")
 """Kinds that follow a text which lacks them: what somebody says to a slide, or shows by a figure. Kinds that are left out
 on purpose (comments, headers and footers) are told only."""
 

@@ -6,7 +6,8 @@ from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.account import Account
 from rag_pipeline.ingest.connectors.base import Row
 from rag_pipeline.ingest.connectors.html import AGENT, HEAD_BYTES, Head, characters, codec_of
-from rag_pipeline.ingest.connectors.parsing import HTML, document
+from rag_pipeline.ingest.connectors.kinds import HTML
+from rag_pipeline.ingest.connectors.parsing import document
 from rag_pipeline.ingest.connectors.web.fetch import Answer, http_date
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
