@@ -14,6 +14,7 @@ from rag_pipeline.ingest.state import source_state, unknown_state
 from rag_pipeline.release.alerts.tell import told_now
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.erase import may_hold_erased
+from rag_pipeline.release.freeze import frozen
 from rag_pipeline.release.health import damage_in_use, damaged_channels, readable_channels, unfinished_channels
 from rag_pipeline.release.promote import Desk, desk_now, judge
 from rag_pipeline.release.tables_verify import lost_commits
@@ -32,6 +33,7 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "run_id": ran.run_id,
         "success": ran.success,
+        "refused": ran.refused,
         "sources": [
             {
                 "source": key.split("/")[0],
@@ -62,6 +64,11 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
 
 def _says(summary: dict[str, Any]) -> str:
     serving = summary["production"] or "nothing"
+    if summary["refused"] and summary["promoted"]:
+        return f"Promoted: {summary['release']} serves now. The gate of another channel refused it; that one stays."
+    if summary["refused"]:
+        verdict = f" ({summary['verdict']})" if summary["verdict"] else ""
+        return f"The gate refused {summary['release']}{verdict}. Nothing failed: production stays, {serving} serves on."
     if not summary["success"]:
         return f"The run failed; production stays as it was ({serving} serves)."
     if summary["promoted"]:
@@ -78,12 +85,13 @@ def _says(summary: dict[str, Any]) -> str:
 def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
     """Channels, sources against their SLA, and the candidate's verdict as the gate would give it now."""
     contracts = read_contracts(settings.contracts)
-    sources = []
+    sources, states = [], []
     for contract in contracts:
         try:
             state = source_state(contract, settings.home, now)
         except LakeError as error:  # a table that lost a commit: the rest is told all the same
             state = unknown_state(contract, str(error))
+        states.append(state)
         sources.append(
             {
                 "source": state.source,
@@ -102,9 +110,12 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
                 "contract": f"{state.contract_id} {state.contract_version}",
             }
         )
+    channels = readable_channels(settings.home)
+    freezes = {name: frozen(settings.home, name, one, states, now) for name, one in channels.items()}
     return {
         "home": str(settings.home),
-        "channels": {name: one.model_dump(mode="json") for name, one in readable_channels(settings.home).items()},
+        "channels": {name: one.model_dump(mode="json") for name, one in channels.items()},
+        "frozen": {name: found.says for name, found in freezes.items() if found},
         "damaged_channels": damaged_channels(settings.home),
         "unfinished_channels": unfinished_channels(settings.home),
         "sources": sources,

@@ -69,6 +69,8 @@ def status(as_json: AsJson = False) -> None:
         printer.say((name, "bold"), f" → {channel['release']} since {since} ({channel['by']}: {channel['why']})")
         if channel["hold"]:
             printer.say(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow")
+        if name in found["frozen"]:
+            printer.say(f"  {found['frozen'][name]}", style="yellow")
     for name, says in found["damaged_channels"].items():
         printer.say((f"{name}:", "red"), f" {says}")
     for name, says in found["unfinished_channels"].items():

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
+from rag_pipeline.cli.show import REFUSED, AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
@@ -30,7 +30,7 @@ def refresh(
     else:
         _show_refresh(summary)
     if not ran.success:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED if ran.refused else 1)
 
 
 def evaluate(
@@ -63,7 +63,7 @@ def evaluate(
         for reason in found["reasons"]:
             printer.say(f"  • {reason}")
     if found["verdict"] != "passed":
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def _show_refresh(summary: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs.frozen import not_frozen, not_frozen_spec
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, check, table
 from rag_pipeline.defs.reports import history
@@ -73,7 +74,8 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
                 LET_PASS,
                 asset=key,
                 description="Decided again in this very step, from evidence on disk, before the channel moves.",
-            )
+            ),
+            not_frozen_spec(name),
         ],
     )
     def channel(context: dg.AssetExecutionContext, config: PromotionConfig):  # type: ignore[no-untyped-def]
@@ -99,6 +101,7 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             if held:  # a person chose this state, so it is a warning every night, and no failure
                 says, past = str(error), history(settings.home, name)
                 yield check(key, LET_PASS, passed=False, severity=dg.AssetCheckSeverity.WARN, says=says, history=past)
+                yield not_frozen(settings, name, contracts)
                 yield dg.MaterializeResult(
                     metadata=channel_metadata(settings.home, name, held, moved=False),
                     data_version=dg.DataVersion(held.fingerprint),
@@ -116,10 +119,12 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             with suppress(LakeError):
                 so_far["history"] = history(settings.home, name)
             yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, **so_far)
+            yield not_frozen(settings, name, contracts)
             raise dg.Failure(str(error), metadata={"reasons": told}, allow_retries=False) from error
         note_verdict(settings.home, name, release, "passed", (), run_id=context.run.run_id, now=now)
         hold = done.channel.hold
         yield check(key, LET_PASS, passed=True, says=f"{release} serves{f'; {hold.says(name)}' if hold else ''}")
+        yield not_frozen(settings, name, contracts)
         yield dg.MaterializeResult(
             metadata=channel_metadata(settings.home, name, done.channel, moved=done.moved),
             data_version=dg.DataVersion(done.channel.fingerprint),

@@ -8,6 +8,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.defs.frozen import report_frozen
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, golden_set
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, Materialized, check
 from rag_pipeline.defs.reports import evidence_metadata, reasons_table, report_links, verdict_says
@@ -95,6 +96,8 @@ def evaluation_asset(
         heard = {name: verdict for name, verdict in verdicts.items() if name not in damaged}
         note_verdicts(settings.home, heard, run_id=context.run.run_id, now=now)
         serving = verdicts[channels.PRODUCTION]
+        if len(names) == 1 and not serving.passed:  # blocked: the channel's own step is not reached
+            report_frozen(context.instance, settings, channels.PRODUCTION, contracts)
         return dg.MaterializeResult(
             metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving)),
             data_version=dg.DataVersion(evidence.seal),
