@@ -2,6 +2,7 @@
 
 import json
 import math
+from operator import not_
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -86,6 +87,11 @@ class SetEvidence(_Frozen):
     """metric -> value of each query, of the release as it serves"""
     production: dict[str, list[float]] | None = None
     """The same of production, on the same queries; None when there is none to compare with."""
+    condensed: dict[str, list[float]] = Field(default={}, exclude_if=not_)
+    """Values of the release on lists without the documents production does not have; empty where nobody knows those.
+
+    Like every field that came later it is not told where it is empty: so older evidence keeps its seal.
+    """
     slices: dict[str, list[str]] = {}
     """slice -> value of each query"""
     modes: dict[str, dict[str, float]] = {}
@@ -197,7 +203,7 @@ class Evidence(_Frozen):
 
     def alone(self, run_id: str) -> "Evidence":
         """The same measurement without its comparison, of when it was measured."""
-        nothing: dict[str, Any] = {"production": None, "overlap_at_10": None, "examples": []}
+        nothing: dict[str, Any] = {"production": None, "condensed": {}, "overlap_at_10": None, "examples": []}
         sets = {name: one.model_copy(update=nothing) for name, one in self.golden_sets.items()}
         return self.model_copy(update={"run_id": run_id, "compared_with": None, "golden_sets": sets}).sealed()
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from rag_pipeline.corpus.model import Encoder, Vectors
 from rag_pipeline.evaluate.alive import Alive
+from rag_pipeline.evaluate.condensed import DEEP
 from rag_pipeline.evaluate.evidence import LatencyEvidence, average
 from rag_pipeline.evaluate.golden import Reference
 from rag_pipeline.evaluate.metrics import PerQuery, deepest, score
@@ -44,6 +45,8 @@ class Measured:
     """query id -> where its chunks stand, best first, as deep as metrics of passages look; empty without such a metric"""
     wanted: dict[str, list[Span]] = field(default_factory=dict)
     """query id -> where its quoted passages stand in this release's own texts; empty likewise"""
+    deep: dict[str, list[str]] = field(default_factory=dict)
+    """query id -> the same documents and those behind them, to be condensed; empty where only the first are remembered"""
 
     @property
     def means(self) -> dict[str, float]:
@@ -56,7 +59,7 @@ class Measured:
     @property
     def lists(self) -> Retrieved:
         """What is kept of it, to compute every figure again."""
-        return Retrieved(self.retrieved, self.spans, self.wanted)
+        return Retrieved(self.deep or self.retrieved, self.spans, self.wanted)
 
 
 def unanswered(retrieved: Mapping[str, list[str]]) -> list[str]:
@@ -126,7 +129,8 @@ def evaluate_way(
         ranked = {query: release.rerank(living.golden.queries[query], ranking) for query, ranking in ranked.items()}
     names = [name for name in metrics if not is_span_metric(name)]
     k = _documents(metrics)
-    documents = {query: places.best_documents(ranking, k) for query, ranking in ranked.items()}
+    deep = {query: places.best_documents(ranking, max(k, DEEP)) for query, ranking in ranked.items()}
+    documents = {query: found[:k] for query, found in deep.items()}
     spans, wanted = _spans(metrics, places, living, ranked)
     return Measured(
         per_query=score(names, living.qrels, documents) | span_scores(metrics, living.qrels, spans, wanted),
@@ -134,6 +138,7 @@ def evaluate_way(
         chunks={query: ranking[:SHOWN] for query, ranking in ranked.items()},
         spans=spans,
         wanted=wanted,
+        deep=deep,
     )
 
 

@@ -35,7 +35,7 @@ class Retrieved:
     """What one side retrieved for the queries of one golden set."""
 
     documents: Mapping[str, list[str]]
-    """query id -> documents, best first, as deep as the metrics look"""
+    """query id -> documents, best first, deeper than the metrics look, so that new ones can be taken out (`condensed`)"""
     spans: Mapping[str, list[Span]]
     """query id -> where its chunks stand, best first; empty where no metric of passages is taken"""
     wanted: Mapping[str, list[Span]]
