@@ -12,6 +12,7 @@ from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.ingest.state import source_state, unknown_state
 from rag_pipeline.release.alerts.tell import told_now
+from rag_pipeline.release.anchor import anchor_of
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.erase import may_hold_erased
 from rag_pipeline.release.freeze import frozen
@@ -111,10 +112,12 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
             }
         )
     channels = readable_channels(settings.home)
+    anchors = {name: anchor_of(settings.home, name, one) for name, one in channels.items()}
     freezes = {name: frozen(settings.home, name, one, states, now) for name, one in channels.items()}
     return {
         "home": str(settings.home),
         "channels": {name: one.model_dump(mode="json") for name, one in channels.items()},
+        "anchors": {name: anchor.model_dump(mode="json") for name, anchor in anchors.items() if anchor},
         "frozen": {name: found.says for name, found in freezes.items() if found},
         "damaged_channels": damaged_channels(settings.home),
         "unfinished_channels": unfinished_channels(settings.home),
@@ -146,6 +149,7 @@ def _candidate(settings: Settings, now: datetime) -> dict[str, Any] | None:
 def releases_now(settings: Settings) -> list[dict[str, Any]]:
     """Every kept release, newest first, with the channels that point at it."""
     channels = all_channels(settings.home)
+    anchors = {name: anchor_of(settings.home, name, one) for name, one in channels.items()}
     found = []
     for manifest in all_manifests(settings.home / "releases"):
         evidence = newest(settings.home, manifest.fingerprint)
@@ -158,6 +162,7 @@ def releases_now(settings: Settings) -> list[dict[str, Any]]:
                 "chunks": manifest.chunks,
                 "bytes": manifest.size_bytes,
                 "channels": [name for name, channel in channels.items() if channel.release == manifest.id],
+                "anchor_of": [name for name, one in anchors.items() if one and one.fingerprint == manifest.fingerprint],
                 "verdict": "evaluated" if evidence else "not evaluated",
             }
         )

@@ -32,6 +32,7 @@ for command in (
     channels.promote,
     channels.rollback,
     channels.resume,
+    channels.anchor,
     upkeep.verify,
     upkeep.gc,
     erase.erase,

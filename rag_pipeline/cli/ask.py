@@ -55,7 +55,7 @@ def query(
 
 def status(as_json: AsJson = False) -> None:
     """What serves, how old each source is against its promise, and the last verdict with its reasons."""
-    from rag_pipeline.release.channels import Hold
+    from rag_pipeline.release.channels import Anchor, Hold
     from rag_pipeline.summary import status_now
 
     settings = settings_or_note()
@@ -69,6 +69,8 @@ def status(as_json: AsJson = False) -> None:
         printer.say((name, "bold"), f" → {channel['release']} since {since} ({channel['by']}: {channel['why']})")
         if channel["hold"]:
             printer.say(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow")
+        if name in found["anchors"]:
+            printer.say(f"  held against {Anchor.model_validate(found['anchors'][name]).says}", style="dim")
         if name in found["frozen"]:
             printer.say(f"  {found['frozen'][name]}", style="yellow")
     for name, says in found["damaged_channels"].items():
@@ -131,7 +133,7 @@ def releases(as_json: AsJson = False) -> None:
             f"{one['documents']:,}",
             f"{one['chunks']:,}",
             f"{one['bytes'] / 1e6:.1f} MB",
-            ", ".join(one["channels"]),
+            ", ".join([*one["channels"], *(f"anchor of {name}" for name in one["anchor_of"])]),
             one["verdict"],
         )
         for one in found

@@ -88,6 +88,50 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
         Printer().say(f"{channel} → {release}, not held any more")
 
 
+def anchor(
+    release: Annotated[
+        str | None, typer.Argument(help="The release to accept, by id; without one the anchor is shown.")
+    ] = None,
+    channel: Annotated[str, typer.Option(help="The channel whose anchor it is.")] = "production",
+    by: By = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the release that later ones are held against, or accept another one. The channel stays where it is.
+
+    Beside what serves, every candidate is held against it, so that small losses do not add up. It moves by itself only with
+    a gain that is shown, and with a release that a person promotes by override.
+    """
+    from rag_pipeline.defs import run
+    from rag_pipeline.defs.by_hand import ANCHOR
+    from rag_pipeline.index.manifest import read_manifest
+    from rag_pipeline.release.anchor import anchor_of
+    from rag_pipeline.release.audit import channel_now
+    from rag_pipeline.release.channels import option
+
+    settings = settings_of_home()
+    before = anchor_of(settings.home, channel, channel_now(settings.home, channel))
+    if release:
+        if not (by.strip() and reason.strip()):
+            says = f"say who accepts it and why: `rag anchor {release}{option(channel)} --by NAME --reason WHY`"
+            raise PipelineError(says)
+        read_manifest(settings.home / "releases" / release)
+        ran = run.by_hand(settings, ANCHOR, {"by": by, "why": reason, "release": release, "channel": channel})
+        if not ran.success:
+            raise PipelineError("; ".join(ran.errors) or f"the anchor was not moved; the failed run is {ran.run_id}")
+    now = channel_now(settings.home, channel)
+    found = anchor_of(settings.home, channel, now)
+    if as_json:
+        told = found.model_dump(mode="json", include={"release", "at", "by", "why"}) if found else None
+        reasons = list(now.reasons) if now and release else []
+        print_json({"channel": channel, "anchor": told, "before": before.release if before else None, "says": reasons})
+        return
+    printer = Printer()
+    printer.say(f"{channel} is held against {found.says}" if found else f"{channel} has no anchor yet")
+    for one in now.reasons if now and release else ():
+        printer.say(f"  {one}")
+
+
 def _name_and_reason(command: str, release: str, channel: str, by: str, reason: str, *, override: bool) -> None:
     """Raises `PipelineError` for an override that nobody answers for: a mistyped command, which no gate refused."""
     from rag_pipeline.release.channels import option

@@ -17,6 +17,7 @@ from rag_pipeline.defs.reports import history
 from rag_pipeline.errors import ChannelError, LakeError, PipelineError, PromotionRefused
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release.alerts.verdicts import note_verdict
+from rag_pipeline.release.anchor import anchor_of
 from rag_pipeline.release.audit import channel_now, note_refusal
 from rag_pipeline.release.channels import PRODUCTION, Channel
 from rag_pipeline.release.promote import desk_now, promote
@@ -144,6 +145,7 @@ def channel_metadata(home: Path, name: str, channel: Channel, *, moved: bool) ->
         "by": channel.by,
         "why": channel.why,
         "evidence": channel.evidence or "none: overridden",
+        "anchor": anchor.says if (anchor := anchor_of(home, name, channel)) else "none yet",
         **({"held": channel.hold.says(name)} if channel.hold else {}),
         "history": history(home, name),
     }

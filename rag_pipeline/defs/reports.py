@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from rag_pipeline.defs.present import table
-from rag_pipeline.evaluate.evidence import Evidence, average
+from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, Unresolved, average
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.lake import collected
 from rag_pipeline.release.audit import all_rows, in_order
@@ -78,7 +78,7 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None 
         "unresolved_judgments": table(
             ("golden set", "query", "document", "status"),
             [
-                (name, gone.query, gone.document, gone.status)
+                (name, gone.query, gone.document, f"{gone.status}, lost" if _is_lost(one, gone) else gone.status)
                 for name, one in evidence.golden_sets.items()
                 for gone in one.unresolved
             ],
@@ -92,6 +92,11 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None 
         "measured_at": dg.MetadataValue.timestamp(evidence.created_at),
         "measured_on": ", ".join(f"{name} {number}" for name, number in evidence.runtime.items()) or "not known",
     }
+
+
+def _is_lost(measured: SetEvidence, gone: Unresolved) -> bool:
+    """Whether production answers by it still: it counts as lost, and is not left out."""
+    return gone.judgment in {one.judgment for one in measured.vanished}
 
 
 def report_links(path: Path) -> dict[str, Any]:

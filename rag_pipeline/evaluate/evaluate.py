@@ -22,6 +22,7 @@ from rag_pipeline.evaluate.metrics import PerQuery
 from rag_pipeline.evaluate.remembered import evaluations_table, remember, remembered
 from rag_pipeline.evaluate.retrieved import Lists
 from rag_pipeline.evaluate.runtime import processor, runtime_of
+from rag_pipeline.evaluate.vanished import with_vanished
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import read_manifest
@@ -108,12 +109,13 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
             log.info("%s, without the comparison with %s", stands, earlier.compared_with)
             alone = with_texts(evaluation.home, earlier).alone(evaluation.run_id)
             return keep(evaluation.home, alone, {key: one for key, one in lists.items() if key[1] == "candidate"})
+    living = with_vanished(evaluation.home, living, corpus, release_id, production_id)
     mine = _candidate(evaluation, release_id, living)
     give_back()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
     theirs: _Side | None = None
     if production and production.release != release_id:
         same = production.fingerprint == manifest.fingerprint  # under another id: there is nothing to tell apart
-        theirs = mine.side if same else _production(evaluation, production, living)
+        theirs = mine.side if same else _production(evaluation, production, [one.as_it_was for one in living])
         give_back()
     known = _known(evaluation.home, release_id if theirs is mine.side else production_id, mine.side) if theirs else None
     evidence = Evidence(
@@ -219,10 +221,11 @@ def _set_evidence(
         judgments=living.judgments,
         moved=living.moved,
         unresolved=list(living.unresolved),
+        vanished=list(living.vanished) if other else [],
         unanswered=mine.unanswered,
         values=_in_order(mine.per_query, queries),
         production=_in_order(other.per_query, queries) if other else None,
-        condensed=_in_order(condensed_scores(mine.per_query, living.qrels, mine.deep, known), queries)
+        condensed=_in_order(condensed_scores(mine.per_query, living.qrels, living.seen(mine.deep), known), queries)
         if known is not None
         else {},
         slices={

@@ -82,6 +82,8 @@ class SetEvidence(_Frozen):
     moved: int = 0
     """Quotes found elsewhere in their document, or spelt a little differently."""
     unresolved: list[Unresolved] = []
+    vanished: list[Unresolved] = Field(default=[], exclude_if=not_)
+    """Of those, the ones production can meet still: lost with their documents, and counted as lost, not taken out."""
     unanswered: list[str] = []
     values: dict[str, list[float]]
     """metric -> value of each query, of the release as it serves"""

@@ -133,7 +133,7 @@ def evaluate_way(
     documents = {query: found[:k] for query, found in deep.items()}
     spans, wanted = _spans(metrics, places, living, ranked)
     return Measured(
-        per_query=score(names, living.qrels, documents) | span_scores(metrics, living.qrels, spans, wanted),
+        per_query=score(names, living.qrels, living.seen(documents)) | span_scores(metrics, living.qrels, spans, wanted),
         retrieved=documents,
         chunks={query: ranking[:SHOWN] for query, ranking in ranked.items()},
         spans=spans,

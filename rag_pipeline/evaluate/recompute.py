@@ -6,12 +6,13 @@ own texts, the figures of the ways it does not serve, and times. All of that is 
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from rag_pipeline.errors import PipelineError, ReleaseError
-from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
+from rag_pipeline.evaluate.alive import Alive, Corpus, alive, corpus_for
 from rag_pipeline.evaluate.condensed import condensed_scores, known_of
 from rag_pipeline.evaluate.evidence import NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import read_lists
@@ -22,6 +23,7 @@ from rag_pipeline.evaluate.metrics import PerQuery
 from rag_pipeline.evaluate.metrics_again import score_again
 from rag_pipeline.evaluate.retrieved import Lists, Retrieved
 from rag_pipeline.evaluate.spans import is_span_metric
+from rag_pipeline.evaluate.vanished import met_by, put_back
 from rag_pipeline.index.manifest import Manifest
 
 log = logging.getLogger("rag_pipeline")
@@ -53,16 +55,34 @@ def contradictions(home: Path, evidence: Evidence, golden_sets: Sequence[GoldenS
     corpus = corpus_for(home, list(manifest.sources), judged)
     known, _ = known_to_production(home, evidence, lists)
     for golden in judged:
-        said, living = evidence.golden_sets[golden.name], alive(golden, corpus)
+        said = evidence.golden_sets[golden.name]
         mine, theirs = lists.get((golden.name, "candidate")), lists.get((golden.name, "production"))
         try:
-            problem = next(_of_a_set(said, living, mine, theirs, known), "")
+            living, problem = _living(home, evidence, said, golden, corpus, manifest)
+            problem = problem or next(_of_a_set(said, living, mine, theirs, known), "")
         except (PipelineError, KeyError) as error:  # a list that is not about these queries
             log.warning("the figures of %s cannot be computed again: %s", golden.name, error)
             problem = "what was retrieved is not about its queries"
         if problem:
             found.append(f"{golden.name}: {problem}; evaluate again")
     return tuple(found)
+
+
+def _living(
+    home: Path, evidence: Evidence, said: SetEvidence, golden: GoldenSet, corpus: Corpus, manifest: Manifest
+) -> tuple[Alive, str]:
+    """The judgments that count, with those that vanished since production was built; and whether it says others.
+
+    Where production is gone, or nothing is compared any more, its word is taken as far as these do not resolve.
+    """
+    living, told = alive(golden, corpus), frozenset(one.judgment for one in said.vanished)
+    true = told & {one.judgment for one in living.unresolved}
+    if evidence.compared_with not in (None, evidence.release):
+        with suppress(ReleaseError):
+            true = met_by(home, str(evidence.compared_with), golden, living.unresolved)
+    if told != true:
+        return living, "other answers vanished since production was built than it says"
+    return (put_back(home, golden, corpus, manifest.id, told) if told else living), ""
 
 
 def known_to_production(home: Path, evidence: Evidence, lists: Lists | None) -> tuple[frozenset[str] | None, str]:
@@ -118,10 +138,10 @@ def _of_a_set(
         yield "other queries brought nothing than it says"
     yield from _values("", said.values, _scores(list(said.values), living, mine))
     if said.condensed and known is not None:
-        again = condensed_scores(said.condensed, living.qrels, mine.documents, known)
+        again = condensed_scores(said.condensed, living.qrels, living.seen(mine.documents), known)
         yield from _values("without new documents, ", said.condensed, again)
     if said.production is not None and theirs is not None:
-        yield from _values("production's ", said.production, _scores(list(said.production), living, theirs))
+        yield from _values("production's ", said.production, _scores(list(said.production), living.as_it_was, theirs))
         kept = overlap(dict(mine.documents), dict(theirs.documents))
         if (kept is None) != (said.overlap_at_10 is None) or abs((kept or 0.0) - (said.overlap_at_10 or 0.0)) > _SAME:
             yield f"overlap@10 with production is {kept}, not {said.overlap_at_10}"
@@ -148,4 +168,4 @@ def _scores(metrics: list[str], living: Alive, kept: Retrieved) -> PerQuery:
                 raise PipelineError("the passages are of other quotes")
     names = [name for name in metrics if not is_span_metric(name)]
     spans = span_scores(metrics, living.qrels, kept.spans, kept.wanted)
-    return score_again(names, living.qrels, kept.documents) | spans
+    return score_again(names, living.qrels, living.seen(kept.documents)) | spans

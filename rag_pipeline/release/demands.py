@@ -21,6 +21,9 @@ from rag_pipeline.release.verdict import Reason, invalid
 _POOLED = 0.5
 """Where production's first ten are judged to less than this share, judged@10 tells relevance, not coverage."""
 
+_NAMED = 5
+"""Documents a reason names."""
+
 _Line = Callable[..., str]
 
 
@@ -30,6 +33,8 @@ class Findings:
 
     reasons: list[Reason] = field(default_factory=list)
     warnings: list[Reason] = field(default_factory=list)
+    notes: list[Reason] = field(default_factory=list)
+    """On what it passed, where that is not plain."""
 
     def add(self, found: list[Reason], *, critical: bool) -> None:
         (self.reasons if critical else self.warnings).extend(found)
@@ -56,8 +61,31 @@ def golden_sets(evidence: Evidence, policy: Policy, channel: str) -> Findings:
             findings.add([unfit], critical=demands.critical)
             continue
         findings.add(_golden_set(name, measured, demands, line), critical=demands.critical)
+        vanished_answers(name, measured, demands, line, findings)
         _slices(name, measured, demands, line, findings)
     return findings
+
+
+def vanished_answers(name: str, measured: SetEvidence, demands: SetPolicy, line: _Line, findings: Findings) -> None:
+    """Judgments that production can meet still and no source any more: each is a lost answer in the figures above; too many
+    are a reason of their own, whatever the mean says, until somebody accepts it."""
+    gone, wanted = measured.vanished, demands.not_worse
+    if not gone or wanted is None:
+        return
+    documents = list(dict.fromkeys(one.document for one in gone))
+    named = ", ".join(documents[:_NAMED]) + (f" and {len(documents) - _NAMED} more" if len(documents) > _NAMED else "")
+    share = 100 * len(gone) / measured.judgments if measured.judgments else 100.0
+    limit = wanted.vanished_max_percent
+    says = (
+        f"{name}: {len(gone)} of {measured.judgments} judgments ({share:.1f} %) lost their document or passage since "
+        f"production was built, and count as lost answers: {named}. Bring them back at the source; or, if they are meant to "
+        f"be gone, take these judgments out of the set (`rag golden check {name}` names their lines)"
+    )
+    if limit is not None and share > limit:
+        reason = Reason("regressed", line("not_worse", "vanished_max_percent"), f"{says}; at most {limit:g} % may")
+        findings.add([reason], critical=demands.critical)
+    else:
+        findings.warnings.append(Reason("regressed", "", says))
 
 
 def _unfit(name: str, measured: SetEvidence, demands: SetPolicy, line: _Line, compared_with: str | None) -> Reason | None:
@@ -159,13 +187,14 @@ def _not_worse(
     )
     if found.upper < -margin:
         return [Reason("regressed", line, f"worse than production: {figures}")]
-    more = more_for_margin(found, margin, confidence=wanted.confidence)
+    more, likely = more_for_margin(found, margin, confidence=wanted.confidence), found.mean < -margin
     says = (
-        f"about {more} more judged queries would decide"
+        f"about {more} more judged queries would decide, and would {'refuse' if likely else 'pass'} it"
         if more
         else "more queries would hardly decide: it lies at the margin"
     )
-    return [Reason("inconclusive", line, f"cannot be shown to be no worse than production: {figures}; {says}")]
+    what = "probably worse than production" if likely else "cannot be shown to be no worse than production"
+    return [Reason("inconclusive", line, f"{what}: {figures}; {says}")]
 
 
 def compared(measured: SetEvidence, metric: str, confidence: float, places: list[int] | None = None) -> Interval:

@@ -22,6 +22,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class AnchorPolicy(_Strict):
+    """What many releases together may lose against the one a person last accepted, the channel's anchor."""
+
+    margin: float = Field(default=0.02, ge=0, le=1)
+    """Of the metric of not_worse, on lists without documents the anchor could not have."""
+
+
 class NotWorse(_Strict):
     """The candidate must not be worse than production on the same queries. Margins are absolute, from 0 to 1."""
 
@@ -35,8 +42,14 @@ class NotWorse(_Strict):
     """Margin of recall@guard_k; null for no guard."""
     hit_to_miss_max_percent: float | None = Field(default=5.0, ge=0, le=100)
     """Queries answered in production's first guard_k and not in the candidate's; needs 59 queries. null: no limit."""
+    vanished_max_percent: float | None = Field(default=1.0, ge=0, le=100)
+    """Judgments that production can meet and whose document or passage left the sources since, of all; null: no limit.
+    Each counts as a lost answer in any case, until it is taken out of the set or the release is promoted by override."""
     judged_drop_max: float | None = Field(default=0.1, ge=0, le=1)
     """Drop of judged@10 beyond which figures may fall for want of judgments; null: no limit."""
+
+    anchor: AnchorPolicy | None = AnchorPolicy()
+    """Small losses must not add up; null: each release is compared with the one before alone."""
 
     @property
     def metrics(self) -> list[str]:

@@ -15,6 +15,7 @@ from rag_pipeline.evaluate.recompute import contradictions
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
+from rag_pipeline.release.accept import anchor_facts, next_anchor
 from rag_pipeline.release.audit import audit_held, channel_now, move_and_record, record, settle
 from rag_pipeline.release.channels import PRODUCTION, Channel, Hold, option, serving
 from rag_pipeline.release.gate import Facts, decide
@@ -101,6 +102,7 @@ def promote(
             expected = resume(desk.home, channel, by=by, why=why, run_id=run_id, now=desk.now)
         return Promotion(verdict, expected, moved=False)
     reasons = tuple(str(reason) for reason in verdict.reasons)
+    manifest = read_manifest(desk.home / "releases" / release_id)
     move = Channel(
         release=release_id,
         fingerprint=facts.release_fingerprint,
@@ -126,6 +128,13 @@ def promote(
         raise _refused(desk, channel, move, "held", _way_out(release_id, channel, named=True), held=True)
     if not (verdict.passed or override):
         raise _refused(desk, channel, move, verdict.outcome, way_out)
+    move = move.model_copy(
+        update={
+            "anchor": next_anchor(
+                desk.home, desk.policy, channel, move, expected, facts.anchor, manifest, evidence, withdraw=withdraw
+            )
+        }
+    )
     try:
         move_and_record(desk.home, channel, move, expected=leaving or expected)
     except ReleaseError as faster:
@@ -171,6 +180,9 @@ def _facts(
     found = standing(desk.home, manifest.fingerprint)
     with ThreadPoolExecutor(4) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
         damage = beside.submit(damaged_files, release, manifest)
+        compared = beside.submit(
+            anchor_facts, desk.home, desk.policy, channel, current, found.evidence, manifest, desk.golden_sets
+        )
         sources = beside.map(lambda contract: source_state(contract, desk.home, desk.now), desk.contracts)
         facts = Facts(
             release=release_id,
@@ -188,6 +200,7 @@ def _facts(
             documents=_documents(manifest),
             in_production=None if withdraw else _in_production(desk.home, production, manifest),  # before, it may be smaller
             hold=moved.hold.says(channel) if moved and moved.hold and not person else "",
+            anchor=compared.result(),
             going_back=going_back,
             sources_count=not (going_back and person),
         )

@@ -92,7 +92,7 @@ def test_the_newest_evidence_on_a_release_is_found_and_earlier_files_are_kept(de
 
 def test_evidence_without_a_living_query_can_be_kept_and_read_and_stays_intact(desk: Desk) -> None:
     candidate = desk.second()
-    store_documents(desk.home, "handbook", {"new.md": "# New"})
+    desk.workspace.golden("animals", {"birds sing": ["handbook/birds.md"], "bees hum": ["handbook/bees.md"]})
     evidence = desk.evaluate(candidate, desk.release)
     measured = evidence.golden_sets["animals"]
     assert (measured.queries, measured.unresolved_percent, measured.overlap_at_10) == (0, 100.0, None)

@@ -61,6 +61,21 @@ def test_inconclusive_says_how_many_more_judged_queries_would_decide(policy: Pol
     assert repeated(times).decide().passed, "the same again and again, as often as it said"
 
 
+def test_an_inconclusive_verdict_says_what_is_likely_and_which_way_more_queries_would_decide(policy: Policy) -> None:
+    strict = demanding(policy, not_worse=only(margin=0.02))
+
+    def says(lost: int) -> str:
+        docs = measured(values=measured().values | {"nDCG@10": spread(0.8, 0.2, range(lost))})
+        [reason] = good(strict, docs).decide().reasons
+        assert reason.outcome == OPEN
+        return reason.message
+
+    assert says(4).startswith("cannot be shown to be no worse than production: docs: nDCG@10 -0.0133")
+    assert says(4).endswith("more judged queries would decide, and would pass it")
+    assert says(8).startswith("probably worse than production: docs: nDCG@10 -0.0267")
+    assert says(8).endswith("more judged queries would decide, and would refuse it")
+
+
 def test_at_the_margin_more_queries_would_hardly_decide(policy: Policy) -> None:
     docs = measured(values=measured().values | {"nDCG@10": spread(0.8, 0.4, range(9))})
     [reason] = good(demanding(policy, not_worse=only(margin=0.02)), docs).decide().reasons

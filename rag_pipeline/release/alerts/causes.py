@@ -40,8 +40,8 @@ def causes_on_disk(
         found += looked_at(name, lambda one=name: _channel(settings, one, sources), settings.owner)  # type: ignore[misc]
         found += looked_at(
             f"{name}'s freshness",
-            lambda one=name: _frozen(settings, one, contracts, states, now),
-            settings.owner,  # type: ignore[misc]
+            lambda one=name: _frozen(settings, one, contracts, states, now),  # type: ignore[misc]
+            settings.owner,
         )
     try:
         channel = read_channel(settings.home, PRODUCTION)

@@ -78,6 +78,11 @@ class SetView:
         return sorted(self.measured.modes.items())
 
     @property
+    def vanished(self) -> frozenset[tuple[str, str, str, str]]:
+        """Judgments that count as lost, because production can meet them still."""
+        return frozenset(one.judgment for one in self.measured.vanished)
+
+    @property
     def mode_metrics(self) -> list[str]:
         named = {metric for values in self.measured.modes.values() for metric in values}
         return [figure.label for figure in self.figures if figure.label in named]
