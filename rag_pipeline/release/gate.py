@@ -43,6 +43,8 @@ class Facts:
     """Who holds the channel, since when and why, unless a person names the release now."""
     going_back: bool = False
     """A rollback to a release that this gate promoted on this channel: what one goes back from is no measure for it."""
+    production_unknown: str = ""
+    """Why nobody can tell any more which documents production has: then unjudged queries answer nothing."""
     sources_count: bool = True
     """False where a person goes back: the release that is left is no fresher."""
 
@@ -55,14 +57,15 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         reasons = [invalid(problem) for problem in facts.evidence_problems or none]
     elif not (reasons := _validity(evidence, policy, channel, facts, now)):
         evidence = evidence.alone(evidence.run_id) if facts.going_back else evidence
-        found = golden_sets(evidence, policy, channel)
+        found = golden_sets(evidence, policy, channel, facts.production_unknown)
         _overlap(evidence, policy, channel, found)
         reasons = [*found.reasons, *_index(evidence, policy, channel), *_latency(evidence, policy, channel)]
     reasons += _release(facts) + _sources(policy, channel, facts)
     reasons += shrunk_sources(policy, channel, facts.release, facts.in_production, facts.documents)
     order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held")
     outcome: Outcome = next((one for one in order if any(reason.outcome == one for reason in reasons)), "passed")
-    return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings))
+    notes = tuple(found.notes) if outcome == "passed" else ()
+    return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings), notes)
 
 
 def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, now: datetime) -> list[Reason]:
