@@ -116,8 +116,8 @@ def golden_folders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
 
 
-def read_golden_set(folder: Path) -> GoldenSet:
-    """One golden set. Raises `GoldenSetError` with file, line and field."""
+def read_golden_set(folder: Path, *, probes: bool = True) -> GoldenSet:
+    """One golden set, without its probes if need be. Raises `GoldenSetError` with file, line and field."""
     about, _ = read_about(folder)
     guard = QueryGuard(about.piiPolicy, about.piiEntities, about.piiRegions)
     queries: dict[str, str] = {}
@@ -128,9 +128,10 @@ def read_golden_set(folder: Path) -> GoldenSet:
         queries[one.id], slices[one.id] = one.text, one.slices
         if found := tuple(_references(one.row, about, one.where)):
             references[one.id] = found
-    probes = {one.id: one for one in questions(asked, guard, about.slices)} if asked.exists() else {}
+    has_probes = probes and asked.exists()
+    found_probes = {one.id: one for one in questions(asked, guard, about.slices)} if has_probes else {}
     judged_texts = {fold(text) for text in queries.values()}
-    again = tuple(name for name, one in probes.items() if fold(one.text) in judged_texts)
+    again = tuple(name for name, one in found_probes.items() if fold(one.text) in judged_texts)
     split = folder / "qrels" / f"{about.split}.tsv"
     qrels = _qrels(split, about, queries) if split.exists() else _grades(references)
     if not qrels:
@@ -144,7 +145,7 @@ def read_golden_set(folder: Path) -> GoldenSet:
         )
     parts = [file, folder / FILE, *([split] if split.exists() else [])]
     judged = fingerprint([(path.name, file_sha256(path)) for path in parts], *guard.fingerprint(queries, references))
-    texts = {name: one.text for name, one in probes.items() if name not in again}
+    texts = {name: one.text for name, one in found_probes.items() if name not in again}
     golden = GoldenSet(
         name=folder.name,
         about=about,
@@ -152,10 +153,10 @@ def read_golden_set(folder: Path) -> GoldenSet:
         qrels=qrels,
         references={query: tuple(one for one in quoted if one.quote) for query, quoted in references.items()},
         slices=slices,
-        fingerprint=fingerprint(judged, file_sha256(asked), *guard.fingerprint(texts)) if asked.exists() else judged,
+        fingerprint=fingerprint(judged, file_sha256(asked), *guard.fingerprint(texts)) if has_probes else judged,
         judged_fingerprint=judged,
         probes=texts,
-        probe_slices={name: probes[name].slices for name in texts},
+        probe_slices={name: found_probes[name].slices for name in texts},
         asked_again=again,
     )
     refuse_unquoted(golden, about.metrics, str(folder))

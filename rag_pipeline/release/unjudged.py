@@ -112,8 +112,8 @@ def _by_figures(found: ProbesEvidence, wanted: NotWorse, asked: ProbesPolicy) ->
     beyond = [metric for metric, limit in limits.items() if metric in told and not told[metric].lower >= -limit]
     metric = beyond[0] if beyond else wanted.metric
     figures = (
-        f"expected loss of {metric} {-told[metric].mean:.4f}, bound {-told[metric].lower:.4f}, margin {limits[metric]:g}, "
-        f"over {len(found.ids)} probes"
+        f"expected loss of {metric} {0 - told[metric].mean:.4f}, bound {-told[metric].lower:.4f}, "
+        f"margin {limits[metric]:g}, over {len(found.ids)} probes"
     )
     if beyond:
         raise _Unshown(f"its probes do not show it either: {figures}")

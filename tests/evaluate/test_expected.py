@@ -44,7 +44,10 @@ def test_what_a_place_is_worth_is_what_the_metric_gives_one_right_document_there
 
 
 def test_passages_and_judged_shares_have_no_places() -> None:
-    assert [one for one in ("nDCG@10", "span_recall@5", "judged@10", "hit@1") if can_be_expected(one)] == ["nDCG@10", "hit@1"]
+    assert [one for one in ("nDCG@10", "span_recall@5", "judged@10", "hit@1") if can_be_expected(one)] == [
+        "nDCG@10",
+        "hit@1",
+    ]
 
 
 @settings(max_examples=60)
