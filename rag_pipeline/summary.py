@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.defs.present import said
 from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import LakeError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence_store import newest
@@ -50,6 +51,8 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
         "release": candidate.get("release"),
         "built": candidate.get("built", False),
         "verdict": evaluation.get("verdict"),
+        "notes": said(evaluation.get("notes", "")),
+        "judged_queries": said(evaluation.get("judged_queries", "")),
         "metrics": {name: value for name, value in evaluation.items() if "@" in name},
         "promoted": production.get("promoted", False),
         "held": production.get("held", ""),
@@ -143,7 +146,8 @@ def _candidate(settings: Settings, now: datetime) -> dict[str, Any] | None:
         verdict, _ = judge(_desk(settings, now), release)
     except PipelineError as error:
         return {"release": release, "verdict": "could not be evaluated", "reasons": [str(error)]}
-    return {"release": release, "verdict": verdict.outcome, "reasons": [str(reason) for reason in verdict.reasons]}
+    told = {"reasons": verdict.reasons, "notes": verdict.notes}
+    return {"release": release, "verdict": verdict.outcome, **{name: list(map(str, of)) for name, of in told.items()}}
 
 
 def releases_now(settings: Settings) -> list[dict[str, Any]]:
@@ -184,6 +188,7 @@ def evaluation_now(settings: Settings, release: str, now: datetime) -> dict[str,
         "verdict": verdict.outcome,
         "reasons": [str(reason) for reason in verdict.reasons],
         "warnings": [str(warning) for warning in verdict.warnings],
+        "notes": [str(note) for note in verdict.notes],
     }
 
 

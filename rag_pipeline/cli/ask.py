@@ -112,7 +112,7 @@ def status(as_json: AsJson = False) -> None:
     if found["candidate"]:
         verdict = found["candidate"]
         printer.say(f"candidate {verdict['release']}: ", (verdict["verdict"], "bold"))
-        for reason in verdict["reasons"]:
+        for reason in [*verdict["reasons"], *verdict.get("notes", ())]:
             printer.say(f"  • {reason}")
     for one in found["runs"]:
         printer.say(says_of_run(one), style="red" if one["alive"] is False else "")

@@ -60,7 +60,7 @@ def evaluate(
         printer.table("golden set", "metric", "value", rows=rows)
         printer.say(f"latency p50 {found['latency_ms']['p50']} ms, p95 {found['latency_ms']['p95']} ms")
         printer.say(f"{release}: ", (found["verdict"], "bold"))
-        for reason in found["reasons"]:
+        for reason in [*found["reasons"], *found["notes"]]:
             printer.say(f"  • {reason}")
     if found["verdict"] != "passed":
         raise typer.Exit(REFUSED)
@@ -87,6 +87,9 @@ def _show_refresh(summary: dict[str, Any]) -> None:
         )
     for name, value in summary["metrics"].items():
         printer.say(f"  {name} {value:.4f}")
+    for told in (summary["notes"], summary["judged_queries"]):
+        if told:
+            printer.say(f"  {told}")
     for check in summary["failed_checks"]:
         style = "red" if check["severity"] == "ERROR" else "yellow"
         printer.say((check["severity"], style), f" {check['asset']} · {check['check']}: {check['description']}")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
 from rag_pipeline.evaluate.metrics import PerQuery
+from rag_pipeline.evaluate.probed import probes_evidence
 from rag_pipeline.evaluate.remembered import evaluations_table, remember, remembered
 from rag_pipeline.evaluate.retrieved import Lists
 from rag_pipeline.evaluate.runtime import processor, runtime_of
@@ -141,10 +142,11 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
 
 def _lists(living: list[Alive], mine: "_Side", theirs: "_Side | None") -> Lists:
     """What both sides retrieved, as it is kept beside the evidence."""
-    names = [one.golden.name for one in living]
-    lists: Lists = {(name, "candidate"): one.lists for name, one in zip(names, mine.measured, strict=True)}
-    for name, one in zip(names, theirs.measured, strict=True) if theirs else ():
-        lists[name, "production"] = one.lists
+    lists: Lists = {}
+    for place, one in enumerate(living):
+        lists[one.golden.name, "candidate"] = replace(mine.measured[place].lists, probes=mine.probes[place])
+        if theirs:
+            lists[one.golden.name, "production"] = replace(theirs.measured[place].lists, probes=theirs.probes[place])
     return lists
 
 
@@ -157,6 +159,8 @@ class _Side:
 
     measured: list[Measured]
     release: OpenRelease | None
+    probes: list[dict[str, list[str]]]
+    """Golden set by golden set, probe id -> documents, best first; empty where the release could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +178,9 @@ def _candidate(evaluation: Evaluation, release_id: str, living: list[Alive]) -> 
     with ExitStack() as stack:
         bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
         both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
+        probes = [bench.probe(one.golden, evaluation.measured(one.golden)) for one in living]
         times = [latency(bench.release, bench.load, texts, users) for users in evaluation.concurrencies]
-    return _Mine(_Side([one for one, _ in both], bench.release), [others for _, others in both], times)
+    return _Mine(_Side([one for one, _ in both], bench.release, probes), [others for _, others in both], times)
 
 
 def _production(evaluation: Evaluation, production: Rival, living: list[Alive]) -> _Side | None:
@@ -185,17 +190,19 @@ def _production(evaluation: Evaluation, production: Rival, living: list[Alive]) 
         model = own_model(built_with, evaluation.model)
         with ExitStack() as stack:
             bench = Bench.open(stack, evaluation.home, production.release, model, all_modes=False)
-            return _Side([bench.measure(one, evaluation.measured(one.golden)) for one in living], bench.release)
+            measured = [bench.measure(one, evaluation.measured(one.golden)) for one in living]
+            probes = [bench.probe(one.golden, evaluation.measured(one.golden)) for one in living]
+            return _Side(measured, bench.release, probes)
     except PipelineError as error:
         log.warning("production cannot be measured, so its last rankings are scored instead: %s", error)
-        measured = remembered(evaluation.home, production.fingerprint, living, evaluation.measured)
-        return _Side(measured, None) if measured else None
+        last = remembered(evaluation.home, production.fingerprint, living, evaluation.measured)
+        return _Side(last, None, [{} for _ in living]) if last else None
 
 
 def _known(home: Path, reference: str | None, mine: _Side) -> frozenset[str] | None:
     """Which of the documents a release retrieves another one has; None when nobody knows, because that one is damaged."""
     try:
-        return known_of(home, reference, [one.deep for one in mine.measured]) if reference else None
+        return known_of(home, reference, [*(one.deep for one in mine.measured), *mine.probes]) if reference else None
     except ReleaseError as error:
         log.warning("nobody knows which documents are new since %s, so no list is condensed: %s", reference, error)
         return None
@@ -228,6 +235,11 @@ def _set_evidence(
         condensed=_in_order(condensed_scores(mine.per_query, living.qrels, living.seen(mine.deep), known), queries)
         if known is not None
         else {},
+        probes=probes_evidence(
+            living, mine.per_query, other.retrieved, theirs.probes[place], candidate.side.probes[place], known
+        )
+        if theirs and other
+        else None,
         slices={
             name: [living.golden.slices.get(query, {}).get(name, NO_SLICE) for query in queries] for name in about.slices
         },

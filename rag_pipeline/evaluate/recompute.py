@@ -21,7 +21,8 @@ from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import span_scores, unanswered, wanted_of
 from rag_pipeline.evaluate.metrics import PerQuery
 from rag_pipeline.evaluate.metrics_again import score_again
-from rag_pipeline.evaluate.retrieved import Lists, Retrieved
+from rag_pipeline.evaluate.probed import probes_evidence
+from rag_pipeline.evaluate.retrieved import Lists, Retrieved, Side
 from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.evaluate.vanished import met_by, put_back
 from rag_pipeline.index.manifest import Manifest
@@ -88,16 +89,19 @@ def _living(
 def known_to_production(home: Path, evidence: Evidence, lists: Lists | None) -> tuple[frozenset[str] | None, str]:
     """Which of the documents the release retrieves production has, by production's own chunks as they are now; None, and
     why, where nobody can tell any more: then what was taken out of its lists cannot be checked."""
-    mine = {name: one.documents for (name, side), one in (lists or {}).items() if side == "candidate"}
+    mine, theirs = ([one for (_, side), one in sorted((lists or {}).items()) if side == which] for which in _SIDES)
+    asked = [found for one in mine for found in (one.documents, one.probes)]
     if not evidence.compared_with or not mine:
         return None, "it was compared with nothing, or its lists are gone"
     try:
-        return known_of(home, evidence.compared_with, mine.values()), ""
+        return known_of(home, evidence.compared_with, asked), ""
     except ReleaseError as error:
-        theirs = {name: one.documents for (name, side), one in (lists or {}).items() if side == "production"}
         if theirs == mine:  # what both retrieve, both have
-            return frozenset(one for every in mine.values() for found in every.values() for one in found), ""
+            return frozenset(one for every in asked for found in every.values() for one in found), ""
         return None, str(error)
+
+
+_SIDES: tuple[Side, Side] = ("candidate", "production")
 
 
 def _of_the_release(evidence: Evidence, manifest: Manifest) -> Iterator[str]:
@@ -140,11 +144,16 @@ def _of_a_set(
     if said.condensed and known is not None:
         again = condensed_scores(said.condensed, living.qrels, living.seen(mine.documents), known)
         yield from _values("without new documents, ", said.condensed, again)
+    if mine.probes.keys() != living.golden.probes.keys():
+        yield "other probes were asked than it has"
     if said.production is not None and theirs is not None:
         yield from _values("production's ", said.production, _scores(list(said.production), living.as_it_was, theirs))
         kept = overlap(dict(mine.documents), dict(theirs.documents))
         if (kept is None) != (said.overlap_at_10 is None) or abs((kept or 0.0) - (said.overlap_at_10 or 0.0)) > _SAME:
             yield f"overlap@10 with production is {kept}, not {said.overlap_at_10}"
+        again_probes = probes_evidence(living, said.values, theirs.documents, theirs.probes, mine.probes, known)
+        if said.probes and said.probes.losses and known is not None and again_probes != said.probes:
+            yield "what its probes are expected to lose is not what their lists and the judged queries give"
 
 
 def _values(whose: str, said: dict[str, list[float]], again: PerQuery) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _one_set(
         f"score less, {lost} lost their answer"
     )
     if not loses(differences, hits, margin, wanted.confidence):
-        found.notes.append(Reason("passed", "", f"no worse than the anchor: {figures}"))
+        found.anchor.append(f"no worse than the anchor: {figures}")
         return
     gone = f" (of documents that vanished: {', '.join(one.vanished[:5])})" if one.vanished else ""
     if measured.production is not None and not _below_production(measured, wanted.metric):

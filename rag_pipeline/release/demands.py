@@ -7,6 +7,7 @@ from functools import partial
 
 from rag_pipeline.evaluate.compare import (
     Interval,
+    answered_score,
     holm,
     interval,
     lost_by_chance,
@@ -16,6 +17,7 @@ from rag_pipeline.evaluate.compare import (
 )
 from rag_pipeline.evaluate.evidence import JUDGED, Evidence, SetEvidence, average
 from rag_pipeline.release.policy import NotWorse, Policy, SetPolicy, SlicePolicy
+from rag_pipeline.release.unjudged import by_probes, is_sound
 from rag_pipeline.release.verdict import Reason, invalid
 
 _POOLED = 0.5
@@ -35,13 +37,18 @@ class Findings:
     warnings: list[Reason] = field(default_factory=list)
     notes: list[Reason] = field(default_factory=list)
     """On what it passed, where that is not plain."""
+    anchor: list[str] = field(default_factory=list)
+    """How it does against the channel's anchor, where that is all right."""
 
     def add(self, found: list[Reason], *, critical: bool) -> None:
         (self.reasons if critical else self.warnings).extend(found)
 
 
-def golden_sets(evidence: Evidence, policy: Policy, channel: str) -> Findings:
-    """Every set the policy names by its demands, every other one by the defaults: a new folder counts at once."""
+def golden_sets(evidence: Evidence, policy: Policy, channel: str, unknown: str = "") -> Findings:
+    """Every set the policy names by its demands, every other one by the defaults: a new folder counts at once.
+
+    `unknown`: why nobody can tell any more which documents production has, if so; then probes answer nothing.
+    """
     findings = Findings()
     named = policy.channel(channel).golden_sets
     for name in [*(one for one in evidence.golden_sets if one not in named), *named]:
@@ -60,9 +67,15 @@ def golden_sets(evidence: Evidence, policy: Policy, channel: str) -> Findings:
         if unfit:
             findings.add([unfit], critical=demands.critical)
             continue
-        findings.add(_golden_set(name, measured, demands, line), critical=demands.critical)
-        vanished_answers(name, measured, demands, line, findings)
-        _slices(name, measured, demands, line, findings)
+        mine = Findings()
+        mine.add(_golden_set(name, measured, demands, line), critical=demands.critical)
+        vanished_answers(name, measured, demands, line, mine)
+        _slices(name, measured, demands, line, mine)
+        against = mine.reasons if demands.critical else mine.warnings
+        against[:], notes = by_probes(name, measured, demands, line("probes"), against, unknown)
+        findings.add(mine.reasons, critical=True)
+        findings.add(mine.warnings, critical=False)
+        findings.notes += notes
     return findings
 
 
@@ -117,6 +130,8 @@ def _sound(measured: SetEvidence) -> bool:
         len(set(measured.query_ids)) == measured.queries
         and all(len(values) == measured.queries and all(map(math.isfinite, values)) for values in lists)
         and all(len(values) == measured.queries for values in measured.slices.values())
+        and all(len(values) == measured.queries for values in measured.condensed.values())
+        and (measured.probes is None or is_sound(measured.probes))
     )
 
 
@@ -200,7 +215,7 @@ def _not_worse(
 def compared(measured: SetEvidence, metric: str, confidence: float, places: list[int] | None = None) -> Interval:
     """A metric against production, on all queries or on those at some places. Raises `KeyError` without production."""
     differences = measured.differences(metric, places)
-    return interval(differences, confidence=confidence, typical=average(_of_production(measured)[metric]))
+    return interval(differences, confidence=confidence, typical=answered_score(_of_production(measured)[metric]))
 
 
 def _of_production(measured: SetEvidence) -> dict[str, list[float]]:

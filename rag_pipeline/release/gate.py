@@ -46,6 +46,8 @@ class Facts:
     """How the release does against the channel's anchor; None where there is none, or it is that very content."""
     going_back: bool = False
     """A rollback to a release that this gate promoted on this channel: what one goes back from is no measure for it."""
+    production_unknown: str = ""
+    """Why nobody can tell any more which documents production has: then unjudged queries answer nothing."""
     sources_count: bool = True
     """False where a person goes back: the release that is left is no fresher."""
 
@@ -58,7 +60,7 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         reasons = [invalid(problem) for problem in facts.evidence_problems or none]
     elif not (reasons := _validity(evidence, policy, channel, facts, now)):
         evidence = evidence.alone(evidence.run_id) if facts.going_back else evidence
-        found = golden_sets(evidence, policy, channel)
+        found = golden_sets(evidence, policy, channel, facts.production_unknown)
         _overlap(evidence, policy, channel, found)
         if facts.anchor and not facts.going_back:
             against_anchor(evidence, policy, channel, facts.anchor, found, serves=facts.current == facts.release)
@@ -68,7 +70,7 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
     order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held")
     outcome: Outcome = next((one for one in order if any(reason.outcome == one for reason in reasons)), "passed")
     notes = tuple(found.notes) if outcome == "passed" else ()
-    return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings), notes)
+    return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings), notes, tuple(found.anchor))
 
 
 def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, now: datetime) -> list[Reason]:

@@ -57,6 +57,15 @@ class NotWorse(_Strict):
         return [self.metric, f"recall@{self.guard_k}", f"hit@{self.guard_k}"]
 
 
+class ProbesPolicy(_Strict):
+    """What unjudged questions (`probes.jsonl` of the golden set) may show where the judged ones are too few to tell."""
+
+    least: int = Field(default=200, ge=60, le=100_000)
+    """Probes from which they may pass a release that changed nothing that matters."""
+    margin: float | None = Field(default=None, gt=0, le=1)
+    """How much their expected loss may be, by the metric of not_worse; null: as its margin."""
+
+
 class SlicePolicy(_Strict):
     """Demands on the queries of one slice. A critical slice must be not worse on its own, an advisory one only warns."""
 
@@ -72,6 +81,8 @@ class SetPolicy(_Strict):
     """An advisory set warns where a critical one refuses."""
     floors: dict[str, float] = Field(default_factory=dict)
     not_worse: NotWorse | None = NotWorse()
+    probes: ProbesPolicy | None = ProbesPolicy()
+    """null: however few the judged queries are, they alone decide."""
     dead_judgments_max_percent: float = Field(default=2.0, ge=0, le=100)
     """Judgments whose document or quoted passage is gone."""
     slices: dict[str, dict[str, SlicePolicy]] = Field(default_factory=dict)
@@ -144,8 +155,10 @@ class Policy:
 
         Nor does what nothing has to be measured for.
         """
-        unmeasured = {"promotion", "watch", "sources_may_shrink_percent"}
-        return fingerprint(self.channel(channel).model_dump(mode="json", exclude=unmeasured))
+        told = self.channel(channel).model_dump(mode="json", exclude={"promotion", "watch", "sources_may_shrink_percent"})
+        for one in told["golden_sets"].values():
+            del one["probes"]
+        return fingerprint(told)
 
     @property
     def fingerprints(self) -> dict[str, str]:

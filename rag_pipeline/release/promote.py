@@ -9,9 +9,9 @@ from pathlib import Path
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence
-from rag_pipeline.evaluate.evidence_store import Standing, standing
+from rag_pipeline.evaluate.evidence_store import Standing, read_lists, standing
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
-from rag_pipeline.evaluate.recompute import contradictions
+from rag_pipeline.evaluate.recompute import contradictions, known_to_production
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
@@ -101,7 +101,7 @@ def promote(
         if expected.hold and person and not withdraw:
             expected = resume(desk.home, channel, by=by, why=why, run_id=run_id, now=desk.now)
         return Promotion(verdict, expected, moved=False)
-    reasons = tuple(str(reason) for reason in verdict.reasons)
+    reasons = tuple(str(reason) for reason in (*verdict.reasons, *verdict.notes))
     manifest = read_manifest(desk.home / "releases" / release_id)
     move = Channel(
         release=release_id,
@@ -195,6 +195,7 @@ def _facts(
             sources=tuple(_as_built(state, manifest) for state in sources),
             withdrawn=moved.withdrawn.get(manifest.fingerprint, "") if moved and not named else "",
             evidence_problems=_evidence_problems(desk, found, manifest),
+            production_unknown=_unknown(desk.home, found.evidence),
             seal_key=seal_key(),
             damage=damage.result(),
             documents=_documents(manifest),
@@ -211,6 +212,13 @@ def _evidence_problems(desk: Desk, found: Standing, manifest: Manifest) -> tuple
     """Why the newest evidence does not count: it is not what was kept, or its figures are not what its lists give."""
     computed = contradictions(desk.home, found.evidence, desk.golden_sets, manifest) if found.evidence else ()
     return (*([found.problem] if found.problem else []), *computed)
+
+
+def _unknown(home: Path, evidence: Evidence | None) -> str:
+    """Why nobody can tell any more which documents production has; empty where nothing hangs on it."""
+    if evidence is None or not any(one.probes for one in evidence.golden_sets.values()):
+        return ""
+    return known_to_production(home, evidence, read_lists(home, evidence))[1]
 
 
 def _documents(manifest: Manifest) -> dict[str, int]:

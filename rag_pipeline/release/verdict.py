@@ -32,6 +32,8 @@ class Verdict:
     reasons: tuple[Reason, ...]
     warnings: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
+    anchor: tuple[str, ...] = ()
+    """How it does against the channel's anchor, where nothing speaks against it there."""
 
     @property
     def passed(self) -> bool:
