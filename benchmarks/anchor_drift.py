@@ -1,10 +1,11 @@
 """How far production drifts in twenty nights of small losses, with the channel's anchor and without, by simulation.
 
-`.venv/bin/python -m benchmarks.anchor_drift --runs 150` (half an hour on a core; no home, no data, no model). Scores are drawn by
+`.venv/bin/python -m benchmarks.anchor_drift --runs 150` (an hour on a core; no home, no data, no model). Scores are drawn by
 where the right document stands in three real collections. Each night .005 nDCG@10 of all questions is lost: answers, or a
-place. The golden set stays. A night must pass beside production (the gate's bounds, or 200 probes by expected loss and no judged
-answer lost), and the anchor's rule. It says how often production ended more than .02 below the anchor, and how often the anchor
-refuses harmless churn: so many questions a place up or down, whatever came before. Expected from 100 questions on: 5 %.
+place. The golden set stays. A night must pass beside production (the gate's bounds, or 200 probes by expected loss and no
+judged answer lost), and the anchor's rule. It says how often production ended more than .02 below the anchor, and how often
+the anchor refuses harmless churn: so many questions a place up or down, whatever came before. Expected from 100 questions
+on: about 5 % at most.
 """
 
 import argparse

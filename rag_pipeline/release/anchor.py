@@ -13,7 +13,7 @@ from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.evaluate.seal import key_name
-from rag_pipeline.files import file_sha256, fingerprint, write_text
+from rag_pipeline.files import file_sha256, fingerprint, sync, write_text
 from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.lake import collected
@@ -77,6 +77,7 @@ def kept(home: Path, anchor: Anchor) -> Anchor:
         return anchor
     path = _path(home, anchor.fingerprint)
     path.parent.mkdir(exist_ok=True)
+    sync(home)
     write_text(path, "".join(f"{one}\n" for one in sorted(_hashes(home, read_manifest(home / "releases" / anchor.release)))))
     return anchor.model_copy(update={"documents": file_sha256(path)})
 

@@ -77,7 +77,7 @@ def is_old(row: Row) -> bool:
 
 def seal(row: Row) -> str:
     """Of all that a row says: a row that was edited by hand does not carry it."""
-    later = [] if row["anchor"] else ["anchor"]  # a row of before keeps the seal it has
+    later = [] if row.get("anchor") else ["anchor"]  # a row of before keeps the seal it has
     told = {name: row[name] for name in AUDIT.names if name not in ("seal", *later)}
     return fingerprint(told | {"at": told["at"].astimezone(UTC).isoformat()})
 
@@ -89,7 +89,7 @@ def channel_of(row: Row, name: str) -> Channel:
     known = {field: value for field, value in row.items() if field in Channel.model_fields}
     told = {"reasons": json.loads(row["reasons"]), "withdrawn": json.loads(row["withdrawn"] or "{}")}
     hold = Hold.model_validate_json(row["hold"]) if row["hold"] else None
-    anchor = Anchor.model_validate_json(row["anchor"]) if row["anchor"] else None
+    anchor = Anchor.model_validate_json(row["anchor"]) if row.get("anchor") else None
     try:
         return Channel.model_validate(
             known | told | {"hold": hold, "anchor": anchor, "fingerprint": row["fingerprint"] or ""}

@@ -105,11 +105,13 @@ def _unfit(name: str, measured: SetEvidence, demands: SetPolicy, line: _Line, co
     """Why nothing can be told from what was measured; None when something can."""
     if not _sound(measured):
         return invalid(f"{name}: what was measured is damaged: a value is missing or not a number, or a query given twice")
-    dead = measured.unresolved_percent
+    counted = {one.judgment for one in measured.vanished} if demands.not_worse else set()
+    gone = [one for one in measured.unresolved if one.judgment not in counted]
+    dead = 100 * len(gone) / measured.judgments if measured.judgments else 100.0
     if dead > demands.dead_judgments_max_percent or not measured.queries:
-        first = f"{measured.unresolved[0].document}, {measured.unresolved[0].status}" if measured.unresolved else "none"
+        first = f"{gone[0].document}, {gone[0].status}" if gone else "none"
         return invalid(
-            f"{name}: {len(measured.unresolved)} of {measured.judgments} judgments ({dead:.1f} %) name documents or "
+            f"{name}: {len(gone)} of {measured.judgments} judgments ({dead:.1f} %) name documents or "
             f"passages that do not exist (first: {first}); at most {demands.dead_judgments_max_percent:g} % may. "
             f"{measured.owner or 'Its owner'} can judge again: `rag golden check {name}`",
             line("dead_judgments_max_percent"),

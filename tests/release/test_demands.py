@@ -191,6 +191,8 @@ def test_few_vanished_answers_warn_beside_the_figures_and_none_do_where_nothing_
     assert verdict.passed
     [warning] = [one for one in verdict.warnings if "count as lost answers" in one.message]
     assert warning.message.startswith("docs: 2 of 200 judgments (1.0 %) lost their document or passage")
+    case.set_is(unresolved=gone(30), vanished=gone(30))
+    assert case.decide().outcome == REGRESSED, "they are not left out, so that something can be told"
     case.set_is(unresolved=gone(4), vanished=gone(4))
     assert not case.decide().passed
     for wanted in (None, only(vanished_max_percent=None)):
