@@ -147,9 +147,15 @@ def probes_of(
 
 def _known_items(named: Sequence[Named], judged: Collection[str], count: int, seed: int) -> list[KnownItem]:
     """Titles and headings that identify, of documents that nobody asks for first."""
-    usable = [one for one in propose(named).usable if not holds_mask(one.text)]
+    usable = propose(_unmasked(one) for one in named).usable
     unasked = choose([one for one in usable if one.document not in judged], count, seed)
     return [*unasked, *choose([one for one in usable if one.document in judged], count - len(unasked), seed)]
+
+
+def _unmasked(one: Named) -> Named:
+    """Without a title or heading that something private was taken out of: what is left of it says little."""
+    headings = tuple(path for path in one.headings if not any(map(holds_mask, path)))
+    return Named(one.source, one.document, "" if holds_mask(one.title) else one.title, headings)
 
 
 def text_of(probes: Sequence[Probe]) -> str:
