@@ -43,9 +43,7 @@ def test_hits_lost_bind_at_59() -> None:
 
 
 @pytest.mark.parametrize("answered", [0.3, 0.65, 0.93, 1.0])
-@pytest.mark.parametrize(
-    "wanted", [NotWorse(), NotWorse(guard_margin=0.01), NotWorse(margin=0.2), NotWorse(confidence=0.99)]
-)
+@pytest.mark.parametrize("other", [{}, {"guard_margin": 0.01}, {"margin": 0.2}, {"confidence": 0.99}])
 def test_the_number_is_where_an_unchanged_release_begins_to_pass(
     policy: Policy, answered: float, other: dict[str, float]
 ) -> None:
