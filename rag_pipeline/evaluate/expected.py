@@ -21,11 +21,10 @@ PRIOR = (0.50, 0.15, 0.08, 0.06, 0.05, 0.04, 0.04, 0.03, 0.03, 0.02)
 IMAGINED = 20
 """Questions imagined beside the judged ones.
 
-Ten judged questions say little of ten places: two that stand at place four would make that place count twice as much as it
-does. Twenty imagined ones hold the chances near what is usual until sixty or more are judged. They are spread as answers
-are in most corpora (half first, all found) and not all first: with all first, a swap of the first two documents, which 8-bit
-vectors bring about, would count double, and what is lost from place two on next to nothing. Where nearly all answers stand
-first the prior underrates a loss a little, and twice over by the time a hundred are judged it is forgotten.
+Ten judged questions say little of ten places, so twenty imagined ones hold the chances near what is usual; from sixty judged
+ones on, three quarters of the chances are learnt. They are spread as answers are in most corpora (half first, all found),
+and not all first: then a swap of the first two documents, which 8-bit vectors bring about, would count double, and what is
+lost from place two on a third. Where nearly all answers stand first, a loss is underrated a little (decision 34).
 """
 
 

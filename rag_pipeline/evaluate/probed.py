@@ -29,10 +29,8 @@ def probes_evidence(
         return None
     slices = {name: [golden.probe_slices.get(one, {}).get(name, NO_SLICE) for one in ids] for name in golden.about.slices}
     if known is None or not production:
-        problem = (
-            "production cannot be asked any more" if not production else "nobody can tell which documents production has"
-        )
-        return ProbesEvidence(ids=ids, slices=slices, problem=problem)
+        what = "nobody can tell which documents it has" if production else "it cannot be asked any more"
+        return ProbesEvidence(ids=ids, slices=slices, problem=f"production is damaged: {what}")
     likely = chances(living.qrels, judged)
     losses = {
         metric: [round(expected_loss(metric, likely, production[one], candidate[one], known), 6) for one in ids]

@@ -4,13 +4,14 @@ Nobody judges them, so it does not matter that they are easy: what two releases 
 that went, moved or was cut to pieces shows in their lists. Made by rule and seed: the same documents give the same probes.
 """
 
+import itertools
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import polars as pl
 
@@ -37,6 +38,9 @@ _SPOKEN_A_PROBE = 4
 """Documents whose words are weighed, for each probe of rare words that is wanted."""
 _CHARACTERS = 20_000
 """Of a document that are read for rare words."""
+
+
+_One = TypeVar("_One", KnownItem, "Probe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,8 @@ def make_probes(
     """Write `probes.jsonl` of a golden set, whole or not at all.
 
     Of the set's own source where it names one, else of all `sources` in turn. `private`: those whose contract looks for
-    private data; their documents' words are not asked, since what is not found in them may be a name. Raises
-    `GoldenSetError` when the set cannot be read, has probes already (but with `force`), or its documents give none;
-    `PipelineError` when none are loaded.
+    private data; masked texts are not asked, nor words that only one document has. Raises `GoldenSetError` when the set
+    cannot be read, has probes already (but with `force`), or its documents give none; `PipelineError` when none are loaded.
     """
     file = evals / name / PROBES
     with exclusive(home / "golden", name, wait_s=30):
@@ -133,7 +136,7 @@ def probes_of(
     with progress("making probes", 2, unit="steps") as advance:
         items = _known_items(named, judged, count, seed)
         advance(1)
-        terms = _of_terms(home, [one for one in named if one.source not in private], judged, count, seed)
+        terms = _of_terms(home, named, judged, private, count, seed)
         advance(1)
     by_name = [Probe(one.source, one.document, one.made_from, one.text) for one in items]
     wanted = max(count - count // _SHARE_OF_TERMS, count - len(terms))
@@ -146,10 +149,31 @@ def probes_of(
 
 
 def _known_items(named: Sequence[Named], judged: Collection[str], count: int, seed: int) -> list[KnownItem]:
-    """Titles and headings that identify, of documents that nobody asks for first."""
-    usable = [one for one in propose(named).usable if not holds_mask(one.text)]
-    unasked = choose([one for one in usable if one.document not in judged], count, seed)
-    return [*unasked, *choose([one for one in usable if one.document in judged], count - len(unasked), seed)]
+    """Titles and headings that identify, sources in turn, of documents that nobody asks for first."""
+    by_source: defaultdict[str, list[KnownItem]] = defaultdict(list)
+    for one in propose(_unmasked(one) for one in named).usable:
+        by_source[one.source].append(one)
+    return _in_turn(
+        {
+            source: [
+                *choose([one for one in items if one.document not in judged], count, seed),
+                *choose([one for one in items if one.document in judged], count, seed),
+            ]
+            for source, items in by_source.items()
+        }
+    )
+
+
+def _in_turn(by_source: Mapping[str, Sequence[_One]]) -> list[_One]:
+    """One of each source after the other."""
+    queues = [by_source[source] for source in sorted(by_source)]
+    return [one for turn in itertools.zip_longest(*queues) for one in turn if one is not None]
+
+
+def _unmasked(one: Named) -> Named:
+    """Without a title or heading that something private was taken out of: what is left of it says little."""
+    headings = tuple(path for path in one.headings if not any(map(holds_mask, path)))
+    return Named(one.source, one.document, "" if holds_mask(one.title) else one.title, headings)
 
 
 def text_of(probes: Sequence[Probe]) -> str:
@@ -157,7 +181,9 @@ def text_of(probes: Sequence[Probe]) -> str:
     return "".join(json.dumps(one.row, ensure_ascii=False) + "\n" for one in probes)
 
 
-def _of_terms(home: Path, named: Sequence[Named], judged: Collection[str], count: int, seed: int) -> list[Probe]:
+def _of_terms(
+    home: Path, named: Sequence[Named], judged: Collection[str], private: Collection[str], count: int, seed: int
+) -> list[Probe]:
     """Of rare words, sources in turn, one a document, those nobody asks for first."""
     by_source: defaultdict[str, list[str]] = defaultdict(list)
     for document in named:
@@ -169,10 +195,9 @@ def _of_terms(home: Path, named: Sequence[Named], judged: Collection[str], count
     }
     spoken = [one for source, ids in sorted(drawn.items()) for one in _texts(home, source, ids)]
     turns: defaultdict[str, list[Probe]] = defaultdict(list)
-    for one, text in rare_terms(spoken):
+    for one, text in rare_terms(spoken, private):
         turns[one.source].append(Probe(one.source, one.document, "terms", text))
-    deepest = max(map(len, turns.values()), default=0)
-    return [of[place] for place in range(deepest) for _, of in sorted(turns.items()) if place < len(of)]
+    return _in_turn(turns)
 
 
 def _texts(home: Path, source: str, documents: Sequence[str]) -> Iterator[Spoken]:

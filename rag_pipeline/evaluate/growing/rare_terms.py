@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rag_pipeline.evaluate.growing.words import words
@@ -14,6 +14,9 @@ _SHORTEST, _LONGEST = 4, 24
 _COMMON = 0.05
 """Share of the documents above which a word tells nothing."""
 
+_SHARED = 3
+"""Documents that must have a word of a source with private data."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
@@ -24,21 +27,24 @@ class Spoken:
     text: str
 
 
-def rare_terms(documents: Sequence[Spoken]) -> Iterator[tuple[Spoken, str]]:
+def rare_terms(documents: Sequence[Spoken], private: Collection[str] = ()) -> Iterator[tuple[Spoken, str]]:
     """Each document with its query, in their order; none for one that has too few words of its own.
 
     Words are weighed by tf x idf over these documents (Spärck Jones 1972); equals by the word. Written in the order in which
-    they stand in the document. One that stands once in all is left out: it is a name, a number or a slip.
+    they stand in the document. One that stands once in all is left out: it is a name, a number or a slip. `private`: sources
+    whose contract looks for private data; of their words only those count that several documents have, since a word of one
+    alone may be somebody's name.
     """
     spoken = [[word for word in words(one.text) if _usable(word)] for one in documents]
     found_in = Counter(word for one in spoken for word in set(one))
     most = max(2, int(_COMMON * len(documents)))
     for one, said in zip(documents, spoken, strict=True):
         times = Counter(said)
+        least = _SHARED if one.source in private else 1
         weights = {
             word: count * math.log(len(documents) / found_in[word])
             for word, count in times.items()
-            if found_in[word] <= most and (count > 1 or found_in[word] > 1)
+            if least <= found_in[word] <= max(most, least) and (count > 1 or found_in[word] > 1)
         }
         best = sorted(weights, key=lambda word: (-weights[word], word))[:WORDS]
         if len(best) == WORDS:
