@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.defs.present import said
 from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import LakeError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence_store import newest
@@ -12,8 +13,10 @@ from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.ingest.state import source_state, unknown_state
 from rag_pipeline.release.alerts.tell import told_now
+from rag_pipeline.release.anchor import anchor_of
 from rag_pipeline.release.channels import all_channels, serving
 from rag_pipeline.release.erase import may_hold_erased
+from rag_pipeline.release.freeze import frozen
 from rag_pipeline.release.health import damage_in_use, damaged_channels, readable_channels, unfinished_channels
 from rag_pipeline.release.promote import Desk, desk_now, judge
 from rag_pipeline.release.tables_verify import lost_commits
@@ -32,6 +35,7 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "run_id": ran.run_id,
         "success": ran.success,
+        "refused": ran.refused,
         "sources": [
             {
                 "source": key.split("/")[0],
@@ -47,6 +51,8 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
         "release": candidate.get("release"),
         "built": candidate.get("built", False),
         "verdict": evaluation.get("verdict"),
+        "notes": said(evaluation.get("notes", "")),
+        "judged_queries": said(evaluation.get("judged_queries", "")),
         "metrics": {name: value for name, value in evaluation.items() if "@" in name},
         "promoted": production.get("promoted", False),
         "held": production.get("held", ""),
@@ -62,6 +68,11 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
 
 def _says(summary: dict[str, Any]) -> str:
     serving = summary["production"] or "nothing"
+    if summary["refused"] and summary["promoted"]:
+        return f"Promoted: {summary['release']} serves now. The gate of another channel refused it; that one stays."
+    if summary["refused"]:
+        verdict = f" ({summary['verdict']})" if summary["verdict"] else ""
+        return f"The gate refused {summary['release']}{verdict}. Nothing failed: production stays, {serving} serves on."
     if not summary["success"]:
         return f"The run failed; production stays as it was ({serving} serves)."
     if summary["promoted"]:
@@ -78,12 +89,13 @@ def _says(summary: dict[str, Any]) -> str:
 def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
     """Channels, sources against their SLA, and the candidate's verdict as the gate would give it now."""
     contracts = read_contracts(settings.contracts)
-    sources = []
+    sources, states = [], []
     for contract in contracts:
         try:
             state = source_state(contract, settings.home, now)
         except LakeError as error:  # a table that lost a commit: the rest is told all the same
             state = unknown_state(contract, str(error))
+        states.append(state)
         sources.append(
             {
                 "source": state.source,
@@ -102,9 +114,14 @@ def status_now(settings: Settings, now: datetime) -> dict[str, Any]:
                 "contract": f"{state.contract_id} {state.contract_version}",
             }
         )
+    channels = readable_channels(settings.home)
+    anchors = {name: anchor_of(settings.home, name, one) for name, one in channels.items()}
+    freezes = {name: frozen(settings.home, name, one, states, now) for name, one in channels.items()}
     return {
         "home": str(settings.home),
-        "channels": {name: one.model_dump(mode="json") for name, one in readable_channels(settings.home).items()},
+        "channels": {name: one.model_dump(mode="json") for name, one in channels.items()},
+        "anchors": {name: anchor.model_dump(mode="json") for name, anchor in anchors.items() if anchor},
+        "frozen": {name: found.says for name, found in freezes.items() if found},
         "damaged_channels": damaged_channels(settings.home),
         "unfinished_channels": unfinished_channels(settings.home),
         "sources": sources,
@@ -129,12 +146,14 @@ def _candidate(settings: Settings, now: datetime) -> dict[str, Any] | None:
         verdict, _ = judge(_desk(settings, now), release)
     except PipelineError as error:
         return {"release": release, "verdict": "could not be evaluated", "reasons": [str(error)]}
-    return {"release": release, "verdict": verdict.outcome, "reasons": [str(reason) for reason in verdict.reasons]}
+    told = {"reasons": verdict.reasons, "notes": verdict.notes}
+    return {"release": release, "verdict": verdict.outcome, **{name: list(map(str, of)) for name, of in told.items()}}
 
 
 def releases_now(settings: Settings) -> list[dict[str, Any]]:
     """Every kept release, newest first, with the channels that point at it."""
     channels = all_channels(settings.home)
+    anchors = {name: anchor_of(settings.home, name, one) for name, one in channels.items()}
     found = []
     for manifest in all_manifests(settings.home / "releases"):
         evidence = newest(settings.home, manifest.fingerprint)
@@ -147,6 +166,7 @@ def releases_now(settings: Settings) -> list[dict[str, Any]]:
                 "chunks": manifest.chunks,
                 "bytes": manifest.size_bytes,
                 "channels": [name for name, channel in channels.items() if channel.release == manifest.id],
+                "anchor_of": [name for name, one in anchors.items() if one and one.fingerprint == manifest.fingerprint],
                 "verdict": "evaluated" if evidence else "not evaluated",
             }
         )
@@ -168,6 +188,7 @@ def evaluation_now(settings: Settings, release: str, now: datetime) -> dict[str,
         "verdict": verdict.outcome,
         "reasons": [str(reason) for reason in verdict.reasons],
         "warnings": [str(warning) for warning in verdict.warnings],
+        "notes": [str(note) for note in verdict.notes],
     }
 
 

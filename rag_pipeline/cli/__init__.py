@@ -6,7 +6,8 @@ from pathlib import Path
 import typer
 
 from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, quarantine, refresh, report, upkeep
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.cli.show import REFUSED
+from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.home import check_home
 from rag_pipeline.memory import collect_less_often
 from rag_pipeline.room import storage_trouble
@@ -31,6 +32,7 @@ for command in (
     channels.promote,
     channels.rollback,
     channels.resume,
+    channels.anchor,
     upkeep.verify,
     upkeep.gc,
     erase.erase,
@@ -52,11 +54,13 @@ def _before(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Entry point: every error a person can mend is one paragraph on stderr and exit code 1."""
+    """Entry point: every error a person can mend is one paragraph on stderr and exit code 1; a gate that says no, 3."""
     collect_less_often()
     never_fail_to_print()
     try:
         app()
+    except PromotionRefused as error:
+        _fail(str(error), REFUSED)
     except PipelineError as error:
         _fail(str(error))
     except Exception as error:
@@ -71,6 +75,6 @@ def _written_to() -> list[Path]:
     return [home, dagster_home(home)]
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 1) -> None:
     complain(message)
-    raise SystemExit(1)
+    raise SystemExit(code)

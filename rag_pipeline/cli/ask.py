@@ -55,7 +55,7 @@ def query(
 
 def status(as_json: AsJson = False) -> None:
     """What serves, how old each source is against its promise, and the last verdict with its reasons."""
-    from rag_pipeline.release.channels import Hold
+    from rag_pipeline.release.channels import Anchor, Hold
     from rag_pipeline.summary import status_now
 
     settings = settings_or_note()
@@ -69,6 +69,10 @@ def status(as_json: AsJson = False) -> None:
         printer.say((name, "bold"), f" → {channel['release']} since {since} ({channel['by']}: {channel['why']})")
         if channel["hold"]:
             printer.say(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow")
+        if name in found["anchors"]:
+            printer.say(f"  held against {Anchor.model_validate(found['anchors'][name]).says}", style="dim")
+        if name in found["frozen"]:
+            printer.say(f"  {found['frozen'][name]}", style="yellow")
     for name, says in found["damaged_channels"].items():
         printer.say((f"{name}:", "red"), f" {says}")
     for name, says in found["unfinished_channels"].items():
@@ -108,7 +112,7 @@ def status(as_json: AsJson = False) -> None:
     if found["candidate"]:
         verdict = found["candidate"]
         printer.say(f"candidate {verdict['release']}: ", (verdict["verdict"], "bold"))
-        for reason in verdict["reasons"]:
+        for reason in [*verdict["reasons"], *verdict.get("notes", ())]:
             printer.say(f"  • {reason}")
     for one in found["runs"]:
         printer.say(says_of_run(one), style="red" if one["alive"] is False else "")
@@ -129,7 +133,7 @@ def releases(as_json: AsJson = False) -> None:
             f"{one['documents']:,}",
             f"{one['chunks']:,}",
             f"{one['bytes'] / 1e6:.1f} MB",
-            ", ".join(one["channels"]),
+            ", ".join([*one["channels"], *(f"anchor of {name}" for name in one["anchor_of"])]),
             one["verdict"],
         )
         for one in found

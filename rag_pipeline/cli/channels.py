@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.settings import Settings
 from rag_pipeline.terminal import Printer
 
@@ -37,6 +37,7 @@ def promote(
         raise PipelineError("say which release to promote: its id, or --from CHANNEL")
     target = release or release_in(settings.home, from_channel)
     before = _points_at(settings, target, channel)
+    _name_and_reason(f"rag promote {target}", target, channel, by, reason, override=override)
     ran = run.promote(settings, target, channel, by=by, why=reason, override=override, withdraw=False)
     _tell(ran, target, channel, before, override=override, as_json=as_json)
 
@@ -56,17 +57,12 @@ def rollback(
     """
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import ROLL_BACK
-    from rag_pipeline.release.channels import option
     from rag_pipeline.release.rollback import release_before
 
     settings = settings_of_home()
     target = to or release_before(settings.home, channel)
     before = _points_at(settings, target, channel)
-    if override and not (by.strip() and reason.strip()):
-        raise PipelineError(
-            f"{target} was not promoted: an override needs a name (by) and a reason (why); "
-            f"`rag rollback --to {target}{option(channel)} --override --by NAME --reason WHY`"
-        )
+    _name_and_reason(f"rag rollback --to {target}", target, channel, by, reason, override=override)
     said = {"by": by or _somebody(), "why": reason or "rollback"}
     ran = run.by_hand(settings, ROLL_BACK, {**said, "channel": channel, "to": target, "override": override})
     _tell(ran, target, channel, before, override=override, as_json=as_json)
@@ -92,6 +88,61 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
         Printer().say(f"{channel} → {release}, not held any more")
 
 
+def anchor(
+    release: Annotated[
+        str | None, typer.Argument(help="The release to accept, by id; without one the anchor is shown.")
+    ] = None,
+    channel: Annotated[str, typer.Option(help="The channel whose anchor it is.")] = "production",
+    by: By = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the release that later ones are held against, or accept another one. The channel stays where it is.
+
+    Beside what serves, every candidate is held against it, so that small losses do not add up. It moves by itself only with
+    a gain that is shown, and with a release that a person promotes by override.
+    """
+    from rag_pipeline.defs import run
+    from rag_pipeline.defs.by_hand import ANCHOR
+    from rag_pipeline.index.manifest import read_manifest
+    from rag_pipeline.release.anchor import anchor_of
+    from rag_pipeline.release.audit import channel_now
+    from rag_pipeline.release.channels import option
+
+    settings = settings_of_home()
+    before = anchor_of(settings.home, channel, channel_now(settings.home, channel))
+    if release:
+        if not (by.strip() and reason.strip()):
+            says = f"say who accepts it and why: `rag anchor {release}{option(channel)} --by NAME --reason WHY`"
+            raise PipelineError(says)
+        read_manifest(settings.home / "releases" / release)
+        ran = run.by_hand(settings, ANCHOR, {"by": by, "why": reason, "release": release, "channel": channel})
+        if not ran.success:
+            raise PipelineError("; ".join(ran.errors) or f"the anchor was not moved; the failed run is {ran.run_id}")
+    now = channel_now(settings.home, channel)
+    found = anchor_of(settings.home, channel, now)
+    if as_json:
+        told = found.model_dump(mode="json", include={"release", "at", "by", "why"}) if found else None
+        reasons = list(now.reasons) if now and release else []
+        print_json({"channel": channel, "anchor": told, "before": before.release if before else None, "says": reasons})
+        return
+    printer = Printer()
+    printer.say(f"{channel} is held against {found.says}" if found else f"{channel} has no anchor yet")
+    for one in now.reasons if now and release else ():
+        printer.say(f"  {one}")
+
+
+def _name_and_reason(command: str, release: str, channel: str, by: str, reason: str, *, override: bool) -> None:
+    """Raises `PipelineError` for an override that nobody answers for: a mistyped command, which no gate refused."""
+    from rag_pipeline.release.channels import option
+
+    if override and not (by.strip() and reason.strip()):
+        raise PipelineError(
+            f"{release} was not promoted: an override needs a name (by) and a reason (why); "
+            f"`{command}{option(channel)} --override --by NAME --reason WHY`"
+        )
+
+
 def _points_at(settings: Settings, release: str, channel: str) -> str | None:
     """Where a channel points before it is moved; whatever cannot come to anything is said before a run begins."""
     from rag_pipeline.index.manifest import read_manifest
@@ -106,7 +157,8 @@ def _points_at(settings: Settings, release: str, channel: str) -> str | None:
 
 def _tell(ran: "Ran", release: str, channel: str, before: str | None, *, override: bool, as_json: bool) -> None:
     if not ran.success:
-        raise PipelineError("; ".join(ran.errors) or f"{release} was not promoted; the failed run is {ran.run_id}")
+        kind = PromotionRefused if ran.refused else PipelineError
+        raise kind("; ".join(ran.errors) or f"{release} was not promoted; the failed run is {ran.run_id}")
     moved = {"channel": channel, "release": release, "previous": before, "moved": before != release}
     if as_json:
         print_json(moved | {"override": override, "run_id": ran.run_id})

@@ -1,29 +1,31 @@
-"""`golden new`, `judge` and `check`: a first golden set for a corpus that has none, more judgments, and hygiene."""
+"""`golden new`, `judge`, `probes` and `check`: a first golden set, more judgments, unjudged questions, and hygiene."""
 
 import getpass
 import io
 import signal
 import sys
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rag_pipeline.cli.golden_show import show_checked, show_new, show_probes, told
 from rag_pipeline.cli.show import AsJson, print_json
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.settings import load_settings
-from rag_pipeline.terminal import Printer, one_line
+from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
-    from rag_pipeline.evaluate.growing.hygiene import Checked
-    from rag_pipeline.evaluate.growing.new_set import NewSet
+    from collections.abc import Sequence
+
+    from rag_pipeline.contracts.contract import Contract
     from rag_pipeline.evaluate.growing.session import Session
 
 golden = typer.Typer(
     no_args_is_help=True,
-    help="Golden sets: propose a `new` one from titles and headings, `judge` what is retrieved, `check` what they hold.",
+    help="Golden sets: propose a `new` one from titles and headings, `judge` what is retrieved, make `probes` that nobody "
+    "judges, `check` what they hold.",
 )
 
 Name = Annotated[str, typer.Argument(help="The golden set: a folder below RAG_EVALS.")]
@@ -51,15 +53,46 @@ def new(
         raise PipelineError(f"no source {source!r}; known: {', '.join(one.source for one in contracts)}")
     owner = chosen[0].owners[0] if source else settings.owner
     sources = [one.source for one in chosen]
-    made = new_set(settings.evals, name, settings.home, sources, owner, count=queries, seed=seed, only=source is not None)
+    only, private = source is not None, _private(chosen)
+    made = new_set(settings.evals, name, settings.home, sources, owner, count=queries, seed=seed, only=only, private=private)
     steps = [f"rag golden check {name}", "rag evaluate", f"rag golden judge {name}"]
     if as_json:
         found = [{"query": one.query_id, "text": one.text, "document": one.document} for one in made.chosen[:3]]
         counts = {"usable": made.usable, "looked_at": made.looked_at, "left_out": dict(made.left_out)}
-        told = {"golden_set": name, "folder": str(made.folder), "queries": len(made.chosen), "sources": dict(made.sources)}
-        print_json({**told, **counts, "examples": found, "next": steps})
+        sizes = {"queries": len(made.chosen), "probes": len(made.probes), "sources": dict(made.sources)}
+        print_json({"golden_set": name, "folder": str(made.folder), **sizes, **counts, "examples": found, "next": steps})
     else:
-        _show_new(made, queries, steps)
+        show_new(made, queries, steps)
+
+
+@golden.command()
+def probes(
+    name: Name,
+    number: Annotated[int, typer.Option(min=1, max=100_000, help="How many to make at most.")] = 300,
+    seed: Annotated[int, typer.Option(help="Another seed, other probes; the same seed, the same.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Make them anew where there are some.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write probes.jsonl: questions nobody judges, from titles, headings and rare words, where nobody asks yet.
+
+    What a release retrieves for them is compared with production's lists, so that a small golden set can pass a release
+    that changed nothing that matters. Questions of users are as good: put them there yourself.
+    """
+    from rag_pipeline.contracts.read import read_contracts
+    from rag_pipeline.evaluate.growing.made_probes import make_probes
+
+    settings = load_settings()
+    contracts = read_contracts(settings.contracts)
+    if not (settings.evals / name).is_dir():
+        raise GoldenSetError(_no_such_set(settings.evals, name))
+    sources, private = [one.source for one in contracts], _private(contracts)
+    made = make_probes(settings.evals, name, settings.home, sources, private=private, count=number, seed=seed, force=force)
+    if as_json:
+        counts = {"probes": len(made.probes), "sources": dict(made.sources), "made_from": dict(made.made_from)}
+        examples = [{"text": one.text, "document": one.document} for one in made.probes[:3]]
+        print_json({"golden_set": name, "file": str(made.file), **counts, "examples": examples})
+    else:
+        show_probes(made, number)
 
 
 @golden.command()
@@ -130,24 +163,47 @@ def check(
     Exits with 1 when there is an error; warnings alone do not fail.
     """
     from rag_pipeline.contracts.read import read_contracts
-    from rag_pipeline.evaluate.golden import FILE
     from rag_pipeline.evaluate.growing.hygiene import check_set
+    from rag_pipeline.release.enough import enough_in
+    from rag_pipeline.release.policy import FILE as GATE
+    from rag_pipeline.release.policy import read_policy
 
     settings = load_settings()
     folders = [path for path in sorted(settings.evals.glob("[!._]*")) if path.is_dir() and name in (None, path.name)]
     if not folders:
-        known = ", ".join(sorted(path.parent.name for path in settings.evals.glob(f"[!._]*/{FILE}"))) or "none"
-        wanted = f"no golden set {name!r} below" if name else "no golden set below"
-        raise GoldenSetError(f"{wanted} {settings.evals}; known: {known}. `rag golden new NAME` proposes one")
+        raise GoldenSetError(_no_such_set(settings.evals, name))
     sources = [one.source for one in read_contracts(settings.contracts)]
+    policy = read_policy(settings.evals) if (settings.evals / GATE).is_file() else None
     checked = [check_set(folder, settings.home, sources) for folder in folders]
+    able = {
+        one.name: enough_in(folder, settings.home, policy) if one.queries else None
+        for folder, one in zip(folders, checked, strict=True)
+    }
     if as_json:
-        print_json({"golden_sets": {one.name: _told(one) for one in checked}})
+        print_json({"golden_sets": {one.name: told(one, able[one.name]) for one in checked}})
     else:
         for one in checked:
-            _show_checked(one)
+            show_checked(one, able[one.name])
     if not all(one.sound for one in checked):
         raise typer.Exit(1)
+
+
+def _no_such_set(evals: Path, name: str | None) -> str:
+    from rag_pipeline.evaluate.golden import FILE
+
+    known = ", ".join(sorted(path.parent.name for path in evals.glob(f"[!._]*/{FILE}"))) or "none"
+    wanted = f"no golden set {name!r} below" if name else "no golden set below"
+    return f"{wanted} {evals}; known: {known}. `rag golden new NAME` proposes one"
+
+
+def _private(contracts: "Sequence[Contract]") -> frozenset[str]:
+    """Sources whose contract looks for private data in what is asked for."""
+    asked = {"text", "title"}
+    return frozenset(
+        one.source
+        for one in contracts
+        if any(column.role in asked and column.privacy.policy != "allow" for column in one.columns)
+    )
 
 
 def _judge(by: str | None) -> str:
@@ -160,28 +216,6 @@ def _judge(by: str | None) -> str:
     return judged_by
 
 
-def _show_new(made: "NewSet", wanted: int, steps: list[str]) -> None:
-    from rag_pipeline.evaluate.growing.known_items import A_DOCUMENT
-    from rag_pipeline.evaluate.growing.new_set import reasons
-
-    printer = Printer()
-    of = ", ".join(f"{count} of {source}" for source, count in made.sources.items())
-    fewer = f", of the {wanted} asked for" if len(made.chosen) < wanted else ""
-    printer.say(f"{made.folder} has {len(made.chosen)} queries{fewer}: {of}.")
-    most = f", {A_DOCUMENT} a document at most" if len(made.chosen) < min(wanted, made.usable) else ""
-    printer.say(f"{made.usable:,} of {made.looked_at:,} titles and headings are usable{most}.")
-    printer.say(f"Left out: {reasons(made.left_out)}.")
-    for one in made.chosen[:3]:
-        printer.say(f"  “{one_line(one.text)}” → {one_line(one.document)}")
-    printer.say(
-        "A machine made it: its queries use the documents' own words, so the gate holds them against floors only, and "
-        "against none until gate.yaml names the set. Delete the lines no user would ask, reword others (queries.jsonl; "
-        "judgments are in qrels/test.tsv). Then:",
-    )
-    for step in steps:
-        printer.say(f"  {step}")
-
-
 def _end(session: "Session", printer: Printer, release: str) -> None:
     counts = f"{len(session.judged)} judged, {session.left} left of the {session.reached} queries looked at"
     untouched = len(session.queries) - session.reached
@@ -189,30 +223,3 @@ def _end(session: "Session", printer: Printer, release: str) -> None:
     if session.judged:
         folder: Path = session.judging.folder
         printer.say(f"Kept in {folder}; measure with them: rag evaluate --release {release}")
-
-
-def _told(checked: "Checked") -> dict[str, Any]:
-    findings = [{name: getattr(one, name) for name in one.__slots__} for one in checked.findings]
-    return {"queries": checked.queries, "judgments": checked.judgments, "findings": findings}
-
-
-_SHOWN = 10
-"""Findings of one kind a person is shown; the rest is told as a number."""
-
-
-def _show_checked(checked: "Checked") -> None:
-    printer = Printer()
-    counts = [f"{sum(one.level == level for one in checked.findings)} {level}s" for level in ("error", "warning")]
-    printer.say(
-        f"{checked.name}: {checked.queries} queries, {checked.judgments} judgments: {', '.join(counts)}", style="bold"
-    )
-    levels, kinds = ("error", "warning", "note"), [one.kind for one in checked.findings]
-    ordered = sorted(checked.findings, key=lambda one: (levels.index(one.level), kinds.index(one.kind)))
-    for (level, kind), group in groupby(ordered, key=lambda one: (one.level, one.kind)):
-        found = list(group)
-        printer.say(f"  {level}: {kind.replace('_', ' ')}" + (f" ({len(found)})" if len(found) > 1 else ""))
-        for one in found[:_SHOWN]:
-            query = f" {one.query}:" if one.query else ""
-            printer.say(f"    {one.where}:{query} {one.says}")
-        if len(found) > _SHOWN:
-            printer.say(f"    and {len(found) - _SHOWN} more; --json lists all")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
+from rag_pipeline.cli.show import REFUSED, AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
@@ -30,7 +30,7 @@ def refresh(
     else:
         _show_refresh(summary)
     if not ran.success:
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED if ran.refused else 1)
 
 
 def evaluate(
@@ -60,10 +60,10 @@ def evaluate(
         printer.table("golden set", "metric", "value", rows=rows)
         printer.say(f"latency p50 {found['latency_ms']['p50']} ms, p95 {found['latency_ms']['p95']} ms")
         printer.say(f"{release}: ", (found["verdict"], "bold"))
-        for reason in found["reasons"]:
+        for reason in [*found["reasons"], *found["notes"]]:
             printer.say(f"  • {reason}")
     if found["verdict"] != "passed":
-        raise typer.Exit(1)
+        raise typer.Exit(REFUSED)
 
 
 def _show_refresh(summary: dict[str, Any]) -> None:
@@ -87,6 +87,9 @@ def _show_refresh(summary: dict[str, Any]) -> None:
         )
     for name, value in summary["metrics"].items():
         printer.say(f"  {name} {value:.4f}")
+    for told in (summary["notes"], summary["judged_queries"]):
+        if told:
+            printer.say(f"  {told}")
     for check in summary["failed_checks"]:
         style = "red" if check["severity"] == "ERROR" else "yellow"
         printer.say((check["severity"], style), f" {check['asset']} · {check['check']}: {check['description']}")

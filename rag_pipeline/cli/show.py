@@ -12,6 +12,9 @@ from rag_pipeline.home import no_home_says
 from rag_pipeline.settings import Settings, load_settings
 from rag_pipeline.terminal import complain
 
+REFUSED = 3
+"""Exit code of a command whose gate said no: what serves stays, and nothing failed. 1 is a failure, 2 a mistyped command."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs stay on stderr.")]
 
 

@@ -67,7 +67,7 @@ class Eyes:
 
     def look(self, instance: dg.DagsterInstance, now: datetime) -> Findings:
         due = refreshes_due(self._settings, now) if self._settings.schedules == "on" else None
-        on_disk = causes_on_disk(self._settings, self._contracts, lambda contract: self._state(contract, now), due=due)
+        on_disk = causes_on_disk(self._settings, self._contracts, lambda one: self._state(one, now), due=due, now=now)
         return on_disk + looked_at("Dagster's own state", lambda: self._in_dagster(instance), self._settings.owner)
 
     def _in_dagster(self, instance: dg.DagsterInstance) -> Findings:

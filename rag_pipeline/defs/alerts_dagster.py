@@ -10,6 +10,7 @@ from dagster import DagsterEventType
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.channel import COMMAND, LET_PASS
+from rag_pipeline.defs.frozen import NOT_FROZEN
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION_EVALUATION, channel_key, documents
 from rag_pipeline.defs.present import said
 from rag_pipeline.defs.sources import AGE_CHECK, BATCH_CHECK
@@ -59,7 +60,7 @@ class Graph:
             for key in graph.asset_check_keys
             if (*key.asset_key.path, key.name) not in elsewhere
             and tuple(key.asset_key.path) not in verdicts
-            and key.name != LET_PASS
+            and key.name not in (LET_PASS, NOT_FROZEN)
         ]
         """Those that no verdict and no state of a source tells already."""
         self.owners = {key.asset_key: ", ".join(graph.get(key.asset_key).owners) or settings.owner for key in self.checks}

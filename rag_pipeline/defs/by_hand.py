@@ -1,4 +1,4 @@
-"""What a person does to a channel, as jobs of the UI and of the command line: `roll_back`, and `resume` after it."""
+"""What a person does to a channel, as jobs of the UI and of the command line: `roll_back`, `resume` after it, `anchor`."""
 
 from datetime import UTC, datetime
 
@@ -11,14 +11,15 @@ from rag_pipeline.defs.evaluation import evaluation_now, rival_now
 from rag_pipeline.defs.keys import channel_key
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.release import hold
-from rag_pipeline.release.channels import PRODUCTION, Channel
+from rag_pipeline.release.accept import name_anchor
+from rag_pipeline.release.channels import PRODUCTION, Channel, release_in
 from rag_pipeline.release.going_back import roll_back
 from rag_pipeline.release.promote import desk_now
 from rag_pipeline.release.rollback import release_before
 from rag_pipeline.settings import Settings
 
-ROLL_BACK, RESUME = "roll_back", "resume"
-STEPS = {ROLL_BACK: "move_back", RESUME: "lift_hold"}
+ROLL_BACK, RESUME, ANCHOR = "roll_back", "resume", "anchor"
+STEPS = {ROLL_BACK: "move_back", RESUME: "lift_hold", ANCHOR: "name_anchor"}
 """Job -> its one step, which is configured."""
 
 
@@ -40,6 +41,15 @@ class ResumeConfig(dg.Config):
     by: str = Field(description="Who lifts the hold; written to the audit table.")
     why: str = Field(description="Why it may go on by itself again; written to the audit table.")
     channel: str = Field(default=PRODUCTION, description="The channel that is held, as gate.yaml names it.")
+
+
+class AnchorConfig(dg.Config):
+    """Which release a person accepts, and why."""
+
+    by: str = Field(description="Who accepts the release; written to the audit table, and shown wherever the anchor is.")
+    why: str = Field(description="Why it is what later releases are held against; written to the audit table.")
+    release: str = Field(default="", description="The release to accept, by id. Left empty: the one the channel points at.")
+    channel: str = Field(default=PRODUCTION, description="The channel whose anchor it becomes, as gate.yaml names it.")
 
 
 def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg.JobDefinition]:
@@ -79,6 +89,29 @@ def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg
             raise dg.Failure(str(error), allow_retries=False) from error
         _tell(context, config.channel, done, moved=False)
 
+    @dg.op(
+        name=STEPS[ANCHOR],
+        description="Make a release the anchor of a channel: later ones are held against it. The channel stays where it is.",
+    )
+    def accept(context: dg.OpExecutionContext, config: AnchorConfig) -> None:
+        try:
+            desk = desk_now(settings, contracts, datetime.now(UTC))
+            target = config.release or release_in(settings.home, config.channel)
+            done = name_anchor(
+                settings.home,
+                desk.policy,
+                desk.golden_sets,
+                config.channel,
+                target,
+                by=config.by,
+                why=config.why,
+                run_id=context.run.run_id,
+                now=desk.now,
+            )
+        except PipelineError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        _tell(context, config.channel, done, moved=False)
+
     def _tell(context: dg.OpExecutionContext, name: str, channel: Channel, *, moved: bool) -> None:
         told = channel_metadata(settings.home, name, channel, moved=moved)
         context.log_event(dg.AssetMaterialization(asset_key=dg.AssetKey(channel_key(name)), metadata=told))
@@ -93,4 +126,11 @@ def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg
     def resume_job() -> None:
         lift()
 
-    return [roll_back_job, resume_job]
+    @dg.job(
+        name=ANCHOR,
+        description="Accept a release as it is: small losses are counted from there on. Say by and why.",
+    )
+    def anchor_job() -> None:
+        accept()
+
+    return [roll_back_job, resume_job, anchor_job]

@@ -10,12 +10,14 @@ import dagster as dg
 from pydantic import Field
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs.frozen import not_frozen, not_frozen_spec
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, check, table
 from rag_pipeline.defs.reports import history
 from rag_pipeline.errors import ChannelError, LakeError, PipelineError, PromotionRefused
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release.alerts.verdicts import note_verdict
+from rag_pipeline.release.anchor import anchor_of
 from rag_pipeline.release.audit import channel_now, note_refusal
 from rag_pipeline.release.channels import PRODUCTION, Channel
 from rag_pipeline.release.promote import desk_now, promote
@@ -73,7 +75,8 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
                 LET_PASS,
                 asset=key,
                 description="Decided again in this very step, from evidence on disk, before the channel moves.",
-            )
+            ),
+            not_frozen_spec(name),
         ],
     )
     def channel(context: dg.AssetExecutionContext, config: PromotionConfig):  # type: ignore[no-untyped-def]
@@ -99,6 +102,7 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             if held:  # a person chose this state, so it is a warning every night, and no failure
                 says, past = str(error), history(settings.home, name)
                 yield check(key, LET_PASS, passed=False, severity=dg.AssetCheckSeverity.WARN, says=says, history=past)
+                yield not_frozen(settings, name, contracts)
                 yield dg.MaterializeResult(
                     metadata=channel_metadata(settings.home, name, held, moved=False),
                     data_version=dg.DataVersion(held.fingerprint),
@@ -116,10 +120,12 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             with suppress(LakeError):
                 so_far["history"] = history(settings.home, name)
             yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, **so_far)
+            yield not_frozen(settings, name, contracts)
             raise dg.Failure(str(error), metadata={"reasons": told}, allow_retries=False) from error
         note_verdict(settings.home, name, release, "passed", (), run_id=context.run.run_id, now=now)
         hold = done.channel.hold
         yield check(key, LET_PASS, passed=True, says=f"{release} serves{f'; {hold.says(name)}' if hold else ''}")
+        yield not_frozen(settings, name, contracts)
         yield dg.MaterializeResult(
             metadata=channel_metadata(settings.home, name, done.channel, moved=done.moved),
             data_version=dg.DataVersion(done.channel.fingerprint),
@@ -139,6 +145,7 @@ def channel_metadata(home: Path, name: str, channel: Channel, *, moved: bool) ->
         "by": channel.by,
         "why": channel.why,
         "evidence": channel.evidence or "none: overridden",
+        "anchor": anchor.says if (anchor := anchor_of(home, name, channel)) else "none yet",
         **({"held": channel.hold.says(name)} if channel.hold else {}),
         "history": history(home, name),
     }

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.defs.frozen import report_frozen
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, golden_set
 from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, Materialized, check
 from rag_pipeline.defs.reports import evidence_metadata, reasons_table, report_links, verdict_says
@@ -18,6 +20,7 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import channels, promote
 from rag_pipeline.release.alerts.verdicts import note_verdict, note_verdicts
 from rag_pipeline.release.audit import channel_now
+from rag_pipeline.release.enough import enough_for
 from rag_pipeline.release.forget import as_it_stands, forget_gone
 from rag_pipeline.release.hold import hold_on
 from rag_pipeline.release.promote import Desk, desk_now
@@ -94,9 +97,13 @@ def evaluation_asset(
                 damaged.add(name)
         heard = {name: verdict for name, verdict in verdicts.items() if name not in damaged}
         note_verdicts(settings.home, heard, run_id=context.run.run_id, now=now)
-        serving = verdicts[channels.PRODUCTION]
+        serving, shown = verdicts[channels.PRODUCTION], enough_for(evidence, desk.policy, channels.PRODUCTION)
+        for says in [*(one.says for one in shown.values() if not one.are_enough), *map(str, serving.notes)]:
+            context.log.info(says)
+        if len(names) == 1 and not serving.passed:  # blocked: the channel's own step is not reached
+            report_frozen(context.instance, settings, channels.PRODUCTION, contracts)
         return dg.MaterializeResult(
-            metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving)),
+            metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving), shown),
             data_version=dg.DataVersion(evidence.seal),
             check_results=[policy_check(EVALUATION, meets_policy(name), verdict) for name, verdict in verdicts.items()],
         )
@@ -140,5 +147,7 @@ def evaluation_now(desk: Desk, settings: Settings, run_id: str, *, reuse_hours: 
 
 def policy_check(asset: list[str], name: str, verdict: Verdict) -> dg.AssetCheckResult:
     """A verdict as the check that shows it."""
-    reasons = reasons_table(verdict.reasons)
-    return check(asset, name, verdict.passed, says=verdict_says(verdict), verdict=verdict.outcome, reasons=reasons)
+    told: dict[str, Any] = {"verdict": verdict.outcome, "reasons": reasons_table(verdict.reasons)}
+    if verdict.notes:
+        told["notes"] = reasons_table(verdict.notes)
+    return check(asset, name, verdict.passed, says=verdict_says(verdict), **told)

@@ -50,6 +50,7 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
             metadata={
                 "dagster/row_count": len(one.queries),
                 "queries": len(one.queries),
+                "probes": len(one.probes),
                 "judgments": living.judgments,
                 "resolved_percent": round(100 - living.unresolved_percent, 2),
                 "moved_quotes": living.moved,

@@ -1,18 +1,19 @@
 """Metadata of releases, evidence and verdicts, as the UI shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from rag_pipeline.defs.present import table
-from rag_pipeline.evaluate.evidence import Evidence, average
+from rag_pipeline.defs.present import plain_lines, table
+from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, Unresolved, average
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.lake import collected
 from rag_pipeline.release.audit import all_rows, in_order
 from rag_pipeline.release.demands import compared
+from rag_pipeline.release.enough import Enough
 from rag_pipeline.release.verdict import Reason, Verdict
 
 
@@ -44,7 +45,9 @@ def _how(origin: Origin) -> str:
     return f"whole, because {origin.rebuilt_because}" if origin.rebuilt_because else "whole"
 
 
-def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None = None) -> dict[str, Any]:
+def evidence_metadata(
+    evidence: Evidence, verdict: Verdict, report: Path | None = None, enough: Mapping[str, Enough] | None = None
+) -> dict[str, Any]:
     """One number a metric (so that the UI plots them) and tables for people."""
     plotted = {
         f"{name}/{metric}": round(value, 4)
@@ -66,9 +69,12 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None 
         "verdict": verdict.outcome,
         "reasons": reasons_table(verdict.reasons),
         "warnings": reasons_table(verdict.warnings, empty="none"),
+        **({"notes": plain_lines("; ".join(map(str, verdict.notes)))} if verdict.notes else {}),
+        **({"judged_queries": plain_lines("; ".join(one.says for one in enough.values()))} if enough else {}),
         **(report_links(report) if report else {}),
         "mode": evidence.mode,
         "release": evidence.release,
+        "against_anchor": "; ".join(verdict.anchor) or "see reasons and warnings, or there is no anchor to compare with",
         "compared_with": evidence.compared_with or "nothing (first release, or production itself)",
         **plotted,
         "metrics": _metrics_table(evidence),
@@ -78,7 +84,7 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None 
         "unresolved_judgments": table(
             ("golden set", "query", "document", "status"),
             [
-                (name, gone.query, gone.document, gone.status)
+                (name, gone.query, gone.document, f"{gone.status}, lost" if _is_lost(one, gone) else gone.status)
                 for name, one in evidence.golden_sets.items()
                 for gone in one.unresolved
             ],
@@ -94,6 +100,11 @@ def evidence_metadata(evidence: Evidence, verdict: Verdict, report: Path | None 
     }
 
 
+def _is_lost(measured: SetEvidence, gone: Unresolved) -> bool:
+    """Whether production answers by it still: it counts as lost, and is not left out."""
+    return gone.judgment in {one.judgment for one in measured.vanished}
+
+
 def report_links(path: Path) -> dict[str, Any]:
     """The HTML report, as a link, and as a path for browsers that open no files from a page of the network."""
     return {"report": dg.MetadataValue.url(path.as_uri()), "report_path": dg.MetadataValue.path(path)}
@@ -105,7 +116,7 @@ def reasons_table(reasons: Sequence[Reason], empty: str = "none: every demand is
 
 
 def verdict_says(verdict: Verdict) -> str:
-    reasons = "; ".join(str(reason) for reason in verdict.reasons)
+    reasons = "; ".join(str(reason) for reason in (*verdict.reasons, *verdict.notes))
     return f"{verdict.release}: {verdict.outcome}. {reasons}".strip()
 
 

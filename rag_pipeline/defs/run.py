@@ -1,6 +1,7 @@
 """Running the Dagster jobs from the command line, against the instance the UI shows."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel
 from rag_pipeline.defs.present import said
 from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.defs.run_tags import HOME
-from rag_pipeline.errors import PipelineError, names_of_ours
+from rag_pipeline.errors import PipelineError, PromotionRefused, names_of_ours
 from rag_pipeline.files import exclusive
 from rag_pipeline.home import no_home_says
 from rag_pipeline.index.manifest import all_manifests
@@ -57,6 +58,8 @@ class Ran:
     """asset key -> metadata of its materialization in this run"""
     failed_checks: tuple[FailedCheck, ...] = ()
     errors: tuple[str, ...] = ()
+    refused: bool = False
+    """Nothing failed but that the gate said no: what serves stays, and that is how it should be."""
 
 
 def refresh(settings: Settings, *, source: str | None = None, promote: bool = True) -> Ran:
@@ -214,15 +217,20 @@ def _ran(result: dg.ExecuteInProcessResult, *written_to: Path) -> Ran:
     failures = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
     errors = [_in_our_words(event.step_failure_data.error, written_to) for event in failures]
     told = tuple(error for error in errors if "blocking asset check" not in error)  # the failed checks tell it better
-    return Ran(result.run_id, result.success, assets, failed, told)
+    refused = bool(failures) and all(_is_refusal(event) for event in failures)
+    return Ran(result.run_id, result.success, assets, failed, told, refused)
+
+
+def _is_refusal(failure: dg.DagsterEvent) -> bool:
+    """Whether a step ended because the gate said no: in the step of a channel, or by the check that blocks it."""
+    names = {error.cls_name for error in _chain(failure.step_failure_data.error)}
+    blocked = "DagsterAssetCheckFailedError" in names and failure.step_key == "__".join(EVALUATION)
+    return blocked or PromotionRefused.__name__ in names
 
 
 def _in_our_words(error: Any, written_to: tuple[Path, ...]) -> str:
     """The message of our own error in a chain of wrapped ones, or of what Dagster wrapped if there is none of ours."""
-    chain = []
-    while error is not None:
-        chain.append(error)
-        error = error.cause
+    chain = list(_chain(error))
     if any(one.cls_name == dg.DagsterExecutionInterruptedError.__name__ for one in chain):
         return "it was ended by a signal; what it had committed stays, and the same command goes on from there"
     ours = names_of_ours()
@@ -231,6 +239,12 @@ def _in_our_words(error: Any, written_to: tuple[Path, ...]) -> str:
     if chosen.cls_name in ours:
         return text.split(": ", 1)[-1]
     return next(filter(None, (storage_trouble(str(one.message), *written_to) for one in chain)), text)
+
+
+def _chain(error: Any) -> Iterator[Any]:
+    while error is not None:
+        yield error
+        error = error.cause
 
 
 def _show_our_log() -> None:

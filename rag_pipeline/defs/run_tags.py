@@ -7,6 +7,8 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from rag_pipeline.defs.channel import LET_PASS
+from rag_pipeline.defs.evaluation import MEETS_POLICY
+from rag_pipeline.release.channels import PRODUCTION
 
 log = logging.getLogger("rag_pipeline")
 
@@ -39,6 +41,8 @@ def outcome(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
             check = event.asset_check_evaluation_data
             if check.check_name == LET_PASS and not check.passed:
                 refused.append(check.asset_key.path[-1])
+            if check.check_name == MEETS_POLICY and check.blocking and not check.passed:  # its gate's step is not reached
+                refused.append(PRODUCTION)
             continue
         made = event.step_materialization_data.materialization
         group, name = made.asset_key.path[0], made.asset_key.path[-1]

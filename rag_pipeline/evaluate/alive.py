@@ -1,16 +1,22 @@
 """Which judgments of a golden set can still be met: the document is there, and the quoted passage stands in it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
-from rag_pipeline.evaluate.evidence import Unresolved
+from rag_pipeline.evaluate.evidence import Status, Unresolved
 from rag_pipeline.evaluate.golden import GoldenSet, Reference
 from rag_pipeline.evaluate.quotes import Folded, find
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import collected
+
+UNSEEN = "without its passage: "
+"""How a document is called that is retrieved in vain; no document's id, so that no judgment is about it."""
+
+Judgment = tuple[str, str, str, str]
+"""`Unresolved.judgment`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,24 @@ class Alive:
     moved: int = 0
     """Quotes found, but elsewhere than they were judged, or spelt a little differently."""
     references: dict[str, tuple[Reference, ...]] = field(default_factory=dict)
-    """query id -> passages that resolve"""
+    """query id -> passages that resolve, or vanished"""
+    vanished: tuple[Unresolved, ...] = ()
+    """Of `unresolved`, those that another release can meet: their documents or passages left the sources since it was
+    built. They are not taken out but lost, so `qrels` and `references` hold them (`evaluate.vanished`)."""
+    unseen: frozenset[tuple[str, str]] = frozenset()
+    """(query id, document id): the document is still there, but no passage of it that answers."""
+
+    def seen(self, lists: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """What a release retrieves, as judgments see it: a document that lost its passage answers no more."""
+        return {
+            query: [f"{UNSEEN}{one}" if (query, one) in self.unseen else one for one in documents]
+            for query, documents in lists.items()
+        }
+
+    @property
+    def as_it_was(self) -> "Alive":
+        """For the release that can meet what vanished."""
+        return replace(self, unseen=frozenset())
 
     @property
     def judgments(self) -> int:
@@ -66,32 +89,41 @@ def corpus_for(home: Path, sources: list[str], golden_sets: tuple[GoldenSet, ...
     return Corpus(documents, texts)
 
 
-def alive(golden: GoldenSet, corpus: Corpus) -> Alive:
-    """Take out judgments whose document or passage is gone; a query left without a relevant one is taken out too."""
+def alive(golden: GoldenSet, corpus: Corpus, put_back: Collection[Judgment] = ()) -> Alive:
+    """Take out judgments whose document or passage is gone; a query left without a relevant one is taken out too.
+
+    `put_back`: those that are gone and count all the same, as vanished.
+    """
     pages: dict[str, Folded] = {}
     unresolved: list[Unresolved] = []
+    back = frozenset(put_back)
     passages: dict[str, tuple[Reference, ...]] = {}
     qrels: dict[str, dict[str, int]] = {}
     moved = 0
     for query, judged in golden.qrels.items():
         quoted, living = golden.references.get(query, ()), []
         for one in quoted:
-            if one.document not in corpus.texts:
-                unresolved.append(Unresolved(query=query, document=one.document, status="dead", quote=one.quote))
-                continue
-            if one.document not in pages:
+            if one.document in corpus.texts and one.document not in pages:
                 pages[one.document] = Folded(corpus.texts[one.document])
-            found = find(pages[one.document], one.quote, one.start)
+            page = pages.get(one.document)
+            found = find(page, one.quote, one.start) if page is not None else None
             if found is None:
-                unresolved.append(Unresolved(query=query, document=one.document, status="stale", quote=one.quote))
+                status: Status = "dead" if page is None else "stale"
+                unresolved.append(Unresolved(query=query, document=one.document, status=status, quote=one.quote))
+                living += [one] if unresolved[-1].judgment in back else []
                 continue
             moved += not found.exact or found.start != _begin(one, found.start)
             living.append(one)
         if living:
             passages[query] = tuple(living)
         whole = judged.keys() - {one.document for one in quoted}
-        gone = [document for document in judged if document in whole - corpus.documents]
-        unresolved += [Unresolved(query=query, document=document, status="dead") for document in gone]
+        dead = [
+            Unresolved(query=query, document=document, status="dead")
+            for document in judged
+            if document in whole - corpus.documents
+        ]
+        unresolved += dead
+        gone = {one.document for one in dead if one.judgment not in back}
         left = {
             document: grade if document in whole else _left(grade, document, quoted, living)
             for document, grade in judged.items()
@@ -100,7 +132,8 @@ def alive(golden: GoldenSet, corpus: Corpus) -> Alive:
         grades = {document: grade for document, grade in left.items() if grade is not None}
         if any(grade > 0 for grade in grades.values()):
             qrels[query] = grades
-    return Alive(golden, qrels, tuple(unresolved), moved, passages)
+    vanished = tuple(one.model_copy(update={"quote": ""}) for one in unresolved if one.judgment in back)
+    return Alive(golden, qrels, tuple(unresolved), moved, passages, vanished)
 
 
 def _begin(reference: Reference, found: int) -> int:

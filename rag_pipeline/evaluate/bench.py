@@ -1,6 +1,6 @@
 """A release open on the bench: its index, where its chunks stand, and the model its queries are embedded with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rag_pipeline.corpus.model import Encoder, Model, Vectors
 from rag_pipeline.evaluate.alive import Alive
-from rag_pipeline.evaluate.measure import Measured, Rankings, evaluate_way, rank
+from rag_pipeline.evaluate.golden import GoldenSet
+from rag_pipeline.evaluate.measure import Measured, Rankings, documents_of, evaluate_way, rank, ranked_by
 from rag_pipeline.evaluate.places import Places, places_of
 from rag_pipeline.evaluate.query_vectors import query_vectors, refuse_stale_vectors
 from rag_pipeline.index.manifest import MODES, Mode, RetrievalParameters, read_manifest
@@ -58,7 +59,18 @@ class Bench:
 
     def rankings(self, living: Alive, metrics: list[str]) -> Rankings:
         """What the indexes give for every query, to be fused and scored in any way."""
-        return rank(self.release, living, self.vectors(living), self.modes, metrics)
+        texts = {query: living.golden.queries[query] for query in living.qrels}
+        return rank(self.release, living.golden.name, texts, self.vectors(living), self.modes, metrics)
+
+    def probe(self, golden: GoldenSet, metrics: list[str]) -> dict[str, list[str]]:
+        """probe id -> documents that the release retrieves as it serves, best first, as deep as lists are kept."""
+        if not golden.probes:
+            return {}
+        way = self.release.manifest.retrieval
+        vectors = self._embedded("probe", golden.name, golden.probes) if way.mode != "lexical" else {}
+        rankings = rank(self.release, f"{golden.name}, probes", golden.probes, vectors, [way.mode], metrics)
+        places = places_of(self.home, self.release.manifest, rankings.chunk_ids(), set())
+        return documents_of(places, ranked_by(self.release, golden.probes, rankings, way), metrics)
 
     def score(self, living: Alive, rankings: Rankings, way: RetrievalParameters, metrics: list[str]) -> Measured:
         """What one way to retrieve gives."""
@@ -76,11 +88,14 @@ class Bench:
         """query id -> vector, shape (dimensions,); none where words alone are asked for"""
         if set(self.modes) == {"lexical"}:
             return {}
-        queries = list(living.qrels)
-        texts = [living.golden.queries[query] for query in queries]
+        golden = living.golden
+        return self._embedded("question", golden.name, {query: golden.queries[query] for query in living.qrels})
+
+    def _embedded(self, kind: str, name: str, texts: Mapping[str, str]) -> dict[str, Vectors]:
+        """Vectors of questions of a golden set, `name`, by id; some are looked at afresh."""
         fingerprint = self.release.manifest.model.fingerprint
-        found = query_vectors(self.home, fingerprint, self.load, texts)
+        found = query_vectors(self.home, fingerprint, self.load, list(texts.values()))
         if self.loadable:
-            named = {f"question {query} of {living.golden.name}": text for query, text in zip(queries, texts, strict=True)}
+            named = {f"{kind} {query} of {name}": text for query, text in texts.items()}
             refuse_stale_vectors(self.home, self.load, named, found, self.release.manifest.fingerprint)
-        return dict(zip(queries, found, strict=True))
+        return dict(zip(texts, found, strict=True))

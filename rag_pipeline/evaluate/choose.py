@@ -109,7 +109,7 @@ def build_as_golden_sets_say(
         recipe.model.fingerprint,
         recipe.chunker,
         recipe.retrieval.model_dump(mode="json"),
-        {golden.name: golden.fingerprint for golden in judged},
+        {golden.name: golden.judged_fingerprint for golden in judged},
     )
     standing = _standing(home)
     if standing and standing.made_for == made_for:

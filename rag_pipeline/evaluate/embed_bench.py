@@ -19,7 +19,7 @@ from rag_pipeline.corpus.model import Encoder, Vectors
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.alive import Alive
-from rag_pipeline.evaluate.compare import Interval, interval
+from rag_pipeline.evaluate.compare import Interval, answered_score, interval
 from rag_pipeline.evaluate.evidence import average
 from rag_pipeline.evaluate.metrics import score
 from rag_pipeline.lake import collected
@@ -187,4 +187,4 @@ class _Answers:
         if not self.scores:
             return None
         differences = [value - other.scores[name] for name, value in self.scores.items()]
-        return interval(differences, typical=average(list(other.scores.values())))
+        return interval(differences, typical=answered_score(list(other.scores.values())))

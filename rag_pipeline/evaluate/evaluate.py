@@ -3,55 +3,34 @@
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-import polars as pl
-import pyarrow as pa
-
 from rag_pipeline.corpus.model import Model
-from rag_pipeline.errors import GoldenSetError, PipelineError
+from rag_pipeline.errors import GoldenSetError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
+from rag_pipeline.evaluate.condensed import condensed_scores, known_of
 from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import heal_heads, keep, newest, read_lists
 from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
-from rag_pipeline.evaluate.metrics import score
+from rag_pipeline.evaluate.metrics import PerQuery
+from rag_pipeline.evaluate.probed import probes_evidence
+from rag_pipeline.evaluate.remembered import evaluations_table, remember, remembered
 from rag_pipeline.evaluate.retrieved import Lists
 from rag_pipeline.evaluate.runtime import processor, runtime_of
-from rag_pipeline.evaluate.spans import is_span_metric
+from rag_pipeline.evaluate.vanished import with_vanished
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
-from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, own_model, refuse_other_model
-from rag_pipeline.lake import Table, collected
 from rag_pipeline.memory import give_back
 
 log = logging.getLogger("rag_pipeline")
-
-EVALUATIONS = pa.schema(
-    [
-        ("at", pa.timestamp("us", "UTC")),
-        ("run_id", pa.string()),
-        ("release", pa.string()),
-        ("release_fingerprint", pa.string()),
-        ("golden_set", pa.string()),
-        ("golden_fingerprint", pa.string()),
-        ("query_id", pa.string()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("retrieved", pa.list_(pa.string())),
-    ]
-)
-
-
-def evaluations_table(home: Path) -> Table:
-    """One row a (evaluation, golden set, query, metric), for reports and for asking why."""
-    return Table(home / "lake" / "evaluations", EVALUATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +110,15 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
             log.info("%s, without the comparison with %s", stands, earlier.compared_with)
             alone = with_texts(evaluation.home, earlier).alone(evaluation.run_id)
             return keep(evaluation.home, alone, {key: one for key, one in lists.items() if key[1] == "candidate"})
+    living = with_vanished(evaluation.home, living, corpus, release_id, production_id)
     mine = _candidate(evaluation, release_id, living)
     give_back()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
     theirs: _Side | None = None
     if production and production.release != release_id:
         same = production.fingerprint == manifest.fingerprint  # under another id: there is nothing to tell apart
-        theirs = mine.side if same else _production(evaluation, production, living)
+        theirs = mine.side if same else _production(evaluation, production, [one.as_it_was for one in living])
         give_back()
+    known = _known(evaluation.home, release_id if theirs is mine.side else production_id, mine.side) if theirs else None
     evidence = Evidence(
         release=release_id,
         release_fingerprint=manifest.fingerprint,
@@ -148,23 +129,24 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
         created_at=evaluation.now,
         run_id=evaluation.run_id,
         compared_with=production_id if theirs else None,
-        golden_sets={one.golden.name: _set_evidence(one, mine, theirs, place) for place, one in enumerate(living)},
+        golden_sets={one.golden.name: _set_evidence(one, mine, theirs, known, place) for place, one in enumerate(living)},
         latency=mine.latency,
         approximate_recall=manifest.probe.recall_at_10,
         runtime=runtime,
         processor=processor(),
     )
     evidence = keep(evaluation.home, evidence, _lists(living, mine.side, theirs))
-    _remember(evaluation, manifest, living, mine.side.measured)
+    remember(evaluation.home, manifest, living, mine.side.measured, run_id=evaluation.run_id, now=evaluation.now)
     return evidence
 
 
 def _lists(living: list[Alive], mine: "_Side", theirs: "_Side | None") -> Lists:
     """What both sides retrieved, as it is kept beside the evidence."""
-    names = [one.golden.name for one in living]
-    lists: Lists = {(name, "candidate"): one.lists for name, one in zip(names, mine.measured, strict=True)}
-    for name, one in zip(names, theirs.measured, strict=True) if theirs else ():
-        lists[name, "production"] = one.lists
+    lists: Lists = {}
+    for place, one in enumerate(living):
+        lists[one.golden.name, "candidate"] = replace(mine.measured[place].lists, probes=mine.probes[place])
+        if theirs:
+            lists[one.golden.name, "production"] = replace(theirs.measured[place].lists, probes=theirs.probes[place])
     return lists
 
 
@@ -177,6 +159,8 @@ class _Side:
 
     measured: list[Measured]
     release: OpenRelease | None
+    probes: list[dict[str, list[str]]]
+    """Golden set by golden set, probe id -> documents, best first; empty where the release could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +178,9 @@ def _candidate(evaluation: Evaluation, release_id: str, living: list[Alive]) -> 
     with ExitStack() as stack:
         bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
         both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
+        probes = [bench.probe(one.golden, evaluation.measured(one.golden)) for one in living]
         times = [latency(bench.release, bench.load, texts, users) for users in evaluation.concurrencies]
-    return _Mine(_Side([one for one, _ in both], bench.release), [others for _, others in both], times)
+    return _Mine(_Side([one for one, _ in both], bench.release, probes), [others for _, others in both], times)
 
 
 def _production(evaluation: Evaluation, production: Rival, living: list[Alive]) -> _Side | None:
@@ -205,39 +190,27 @@ def _production(evaluation: Evaluation, production: Rival, living: list[Alive]) 
         model = own_model(built_with, evaluation.model)
         with ExitStack() as stack:
             bench = Bench.open(stack, evaluation.home, production.release, model, all_modes=False)
-            return _Side([bench.measure(one, evaluation.measured(one.golden)) for one in living], bench.release)
+            measured = [bench.measure(one, evaluation.measured(one.golden)) for one in living]
+            probes = [bench.probe(one.golden, evaluation.measured(one.golden)) for one in living]
+            return _Side(measured, bench.release, probes)
     except PipelineError as error:
         log.warning("production cannot be measured, so its last rankings are scored instead: %s", error)
-        measured = _remembered(evaluation, production.fingerprint, living)
-        return _Side(measured, None) if measured else None
+        last = remembered(evaluation.home, production.fingerprint, living, evaluation.measured)
+        return _Side(last, None, [{} for _ in living]) if last else None
 
 
-def _remembered(evaluation: Evaluation, release_fingerprint: str, living: list[Alive]) -> list[Measured] | None:
-    """What production retrieved when it was last measured on these very golden sets; None when it never was.
-
-    Rankings of documents are remembered, so metrics of spans cannot be taken from them.
-    """
-    rows = (
-        evaluations_table(evaluation.home)
-        .scan()
-        .filter(pl.col("release_fingerprint") == release_fingerprint)
-        .sort("at")
-        .group_by("golden_fingerprint", "query_id")
-        .agg(pl.col("retrieved").last())
-        .pipe(collected)
-    )
-    found = {(golden, query): list(docs) for golden, query, docs in rows.iter_rows()}
-    measured = []
-    for one in living:
-        names = evaluation.measured(one.golden)
-        if any((one.golden.fingerprint, query) not in found for query in one.qrels) or any(map(is_span_metric, names)):
-            return None
-        run = {query: found[one.golden.fingerprint, query] for query in one.qrels}
-        measured.append(Measured(score(names, one.qrels, run), run, {}))
-    return measured
+def _known(home: Path, reference: str | None, mine: _Side) -> frozenset[str] | None:
+    """Which of the documents a release retrieves another one has; None when nobody knows, because that one is damaged."""
+    try:
+        return known_of(home, reference, [*(one.deep for one in mine.measured), *mine.probes]) if reference else None
+    except ReleaseError as error:
+        log.warning("nobody knows which documents are new since %s, so no list is condensed: %s", reference, error)
+        return None
 
 
-def _set_evidence(living: Alive, candidate: _Mine, theirs: _Side | None, place: int) -> SetEvidence:
+def _set_evidence(
+    living: Alive, candidate: _Mine, theirs: _Side | None, known: frozenset[str] | None, place: int
+) -> SetEvidence:
     about, queries = living.golden.about, sorted(living.qrels)
     mine, other = candidate.side.measured[place], theirs.measured[place] if theirs else None
     lost = (
@@ -255,9 +228,18 @@ def _set_evidence(living: Alive, candidate: _Mine, theirs: _Side | None, place: 
         judgments=living.judgments,
         moved=living.moved,
         unresolved=list(living.unresolved),
+        vanished=list(living.vanished) if other else [],
         unanswered=mine.unanswered,
-        values=_in_order(mine, queries),
-        production=_in_order(other, queries) if other else None,
+        values=_in_order(mine.per_query, queries),
+        production=_in_order(other.per_query, queries) if other else None,
+        condensed=_in_order(condensed_scores(mine.per_query, living.qrels, living.seen(mine.deep), known), queries)
+        if known is not None
+        else {},
+        probes=probes_evidence(
+            living, mine.per_query, other.retrieved, theirs.probes[place], candidate.side.probes[place], known
+        )
+        if theirs and other
+        else None,
         slices={
             name: [living.golden.slices.get(query, {}).get(name, NO_SLICE) for query in queries] for name in about.slices
         },
@@ -268,26 +250,5 @@ def _set_evidence(living: Alive, candidate: _Mine, theirs: _Side | None, place: 
     )
 
 
-def _in_order(measured: Measured, queries: list[str]) -> dict[str, list[float]]:
-    return {name: [round(values[query], 6) for query in queries] for name, values in measured.per_query.items()}
-
-
-def _remember(evaluation: Evaluation, candidate: Manifest, living: list[Alive], mine: list[Measured]) -> None:
-    rows = [
-        {
-            "at": evaluation.now,
-            "run_id": evaluation.run_id,
-            "release": candidate.id,
-            "release_fingerprint": candidate.fingerprint,
-            "golden_set": one.golden.name,
-            "golden_fingerprint": one.golden.fingerprint,
-            "query_id": query,
-            "metric": name,
-            "value": value,
-            "retrieved": measured.retrieved[query],
-        }
-        for one, measured in zip(living, mine, strict=True)
-        for name, values in measured.per_query.items()
-        for query, value in values.items()
-    ]
-    evaluations_table(evaluation.home).append(pa.Table.from_pylist(rows, EVALUATIONS))
+def _in_order(scores: PerQuery, queries: list[str]) -> dict[str, list[float]]:
+    return {name: [round(values[query], 6) for query in queries] for name, values in scores.items()}

@@ -2,6 +2,7 @@
 
 import json
 import math
+from operator import not_
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -69,6 +70,19 @@ class Example(_Frozen):
     candidate: list[Passage]
 
 
+class ProbesEvidence(_Frozen):
+    """What unjudged questions tell of a release against production. Every list of losses follows `ids`."""
+
+    ids: list[str]
+    chances: list[float] = []
+    """Chance that the right document stands at place 1, 2, … of production's list, learnt from the judged questions."""
+    losses: dict[str, list[float]] = {}
+    """metric -> expected loss of each probe; empty where `problem` says why"""
+    slices: dict[str, list[str]] = {}
+    """slice -> value of each probe"""
+    problem: str = ""
+
+
 class SetEvidence(_Frozen):
     """One golden set measured on one release. Every list of values follows `query_ids`."""
 
@@ -81,11 +95,20 @@ class SetEvidence(_Frozen):
     moved: int = 0
     """Quotes found elsewhere in their document, or spelt a little differently."""
     unresolved: list[Unresolved] = []
+    vanished: list[Unresolved] = Field(default=[], exclude_if=not_)
+    """Of those, the ones production can meet still: lost with their documents, and counted as lost, not taken out."""
     unanswered: list[str] = []
     values: dict[str, list[float]]
     """metric -> value of each query, of the release as it serves"""
     production: dict[str, list[float]] | None = None
     """The same of production, on the same queries; None when there is none to compare with."""
+    condensed: dict[str, list[float]] = Field(default={}, exclude_if=not_)
+    """Values of the release on lists without the documents production does not have; empty where nobody knows those.
+
+    Like every field that came later it is not told where it is empty: so older evidence keeps its seal.
+    """
+    probes: ProbesEvidence | None = Field(default=None, exclude_if=not_)
+    """None where the set has no probes, or there is no production to compare with."""
     slices: dict[str, list[str]] = {}
     """slice -> value of each query"""
     modes: dict[str, dict[str, float]] = {}
@@ -197,7 +220,13 @@ class Evidence(_Frozen):
 
     def alone(self, run_id: str) -> "Evidence":
         """The same measurement without its comparison, of when it was measured."""
-        nothing: dict[str, Any] = {"production": None, "overlap_at_10": None, "examples": []}
+        nothing: dict[str, Any] = {
+            "production": None,
+            "condensed": {},
+            "probes": None,
+            "overlap_at_10": None,
+            "examples": [],
+        }
         sets = {name: one.model_copy(update=nothing) for name, one in self.golden_sets.items()}
         return self.model_copy(update={"run_id": run_id, "compared_with": None, "golden_sets": sets}).sealed()
 

@@ -3,10 +3,9 @@
 Relevance is judged on documents, or on passages of documents that are quoted, never on chunks: so it outlives any way to
 cut. Two forms, told apart by what lies in the folder: BEIR (`queries.jsonl` and `qrels/<split>.tsv`), or quoted evidence
 (`queries.jsonl` whose lines carry `references: [{document, quote, start?, end?, grade?}]`). `golden.yaml` beside them is
-required.
+required. `probes.jsonl` may hold questions that nobody judged.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rag_pipeline.contracts.read_terms import DEFAULT_ENTITIES
 from rag_pipeline.contracts.yaml_lines import YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
+from rag_pipeline.evaluate.growing.words import fold
 from rag_pipeline.evaluate.metrics import known_metric
 from rag_pipeline.evaluate.query_guard import QueryGuard
+from rag_pipeline.evaluate.questions import PROBES, lines, questions
 from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.files import file_sha256, fingerprint
 
@@ -77,6 +78,15 @@ class GoldenSet:
     slices: dict[str, dict[str, str]] = field(default_factory=dict)
     """query id -> slice -> value"""
     fingerprint: str = ""
+    """Of all its files; of those with judgments alone where it has no probes."""
+    judged_fingerprint: str = ""
+    """Of its files without the probes: those decide nothing about how to retrieve."""
+    probes: dict[str, str] = field(default_factory=dict)
+    """probe id -> text of a question that nobody judged: only what two releases retrieve for it is compared"""
+    probe_slices: dict[str, dict[str, str]] = field(default_factory=dict)
+    """probe id -> slice -> value"""
+    asked_again: tuple[str, ...] = ()
+    """Ids of probes that are left out, because a judged query asks the same."""
 
     @property
     def judged_documents(self) -> set[str]:
@@ -106,28 +116,22 @@ def golden_folders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
 
 
-def read_golden_set(folder: Path) -> GoldenSet:
-    """One golden set. Raises `GoldenSetError` with file, line and field."""
+def read_golden_set(folder: Path, *, probes: bool = True) -> GoldenSet:
+    """One golden set, without its probes if need be. Raises `GoldenSetError` with file, line and field."""
     about, _ = read_about(folder)
     guard = QueryGuard(about.piiPolicy, about.piiEntities, about.piiRegions)
     queries: dict[str, str] = {}
     slices: dict[str, dict[str, str]] = {}
     references: dict[str, tuple[Reference, ...]] = {}
-    file = folder / "queries.jsonl"
-    for number, found_row in _jsonl(file):
-        row = guard.query(found_row, f"{file}:{number}")
-        query_id, text = str(row.get("_id", "")), row.get("text")
-        if row.get("_id") in (None, "") or not isinstance(text, str) or not text.strip():
-            raise GoldenSetError(f"{file}:{number}: a query needs `_id` and a `text` that is not blank")
-        if query_id in queries:
-            raise GoldenSetError(f"{file}:{number}: query {query_id!r} is given twice; keep one")
-        queries[query_id] = text
-        metadata = row.get("metadata") or {}
-        if not isinstance(metadata, dict):
-            raise GoldenSetError(f"{file}:{number}: metadata: expected an object, found {type(metadata).__name__}")
-        slices[query_id] = {name: str(metadata[name]) for name in about.slices if name in metadata}
-        if found := tuple(_references(row, about, f"{file}:{number}")):
-            references[query_id] = found
+    file, asked = folder / "queries.jsonl", folder / PROBES
+    for one in questions(file, guard, about.slices):
+        queries[one.id], slices[one.id] = one.text, one.slices
+        if found := tuple(_references(one.row, about, one.where)):
+            references[one.id] = found
+    has_probes = probes and asked.exists()
+    found_probes = {one.id: one for one in questions(asked, guard, about.slices)} if has_probes else {}
+    judged_texts = {fold(text) for text in queries.values()}
+    again = tuple(name for name, one in found_probes.items() if fold(one.text) in judged_texts)
     split = folder / "qrels" / f"{about.split}.tsv"
     qrels = _qrels(split, about, queries) if split.exists() else _grades(references)
     if not qrels:
@@ -140,6 +144,8 @@ def read_golden_set(folder: Path) -> GoldenSet:
             f"{folder}: {len(unjudged)} queries have no relevant document (first: {unjudged[0]!r}); judge or remove them"
         )
     parts = [file, folder / FILE, *([split] if split.exists() else [])]
+    judged = fingerprint([(path.name, file_sha256(path)) for path in parts], *guard.fingerprint(queries, references))
+    texts = {name: one.text for name, one in found_probes.items() if name not in again}
     golden = GoldenSet(
         name=folder.name,
         about=about,
@@ -147,7 +153,11 @@ def read_golden_set(folder: Path) -> GoldenSet:
         qrels=qrels,
         references={query: tuple(one for one in quoted if one.quote) for query, quoted in references.items()},
         slices=slices,
-        fingerprint=fingerprint([(path.name, file_sha256(path)) for path in parts], *guard.fingerprint(queries, references)),
+        fingerprint=fingerprint(judged, file_sha256(asked), *guard.fingerprint(texts)) if has_probes else judged,
+        judged_fingerprint=judged,
+        probes=texts,
+        probe_slices={name: found_probes[name].slices for name in texts},
+        asked_again=again,
     )
     refuse_unquoted(golden, about.metrics, str(folder))
     return golden
@@ -217,7 +227,7 @@ def _grades(references: dict[str, tuple[Reference, ...]]) -> dict[str, dict[str,
 
 def _qrels(file: Path, about: About, queries: dict[str, str]) -> dict[str, dict[str, int]]:
     qrels: dict[str, dict[str, int]] = {}
-    for number, line in _lines(file):
+    for number, line in lines(file):
         row = line.rstrip("\r").split("\t")
         if number == 1 and row[0] == "query-id":
             continue
@@ -233,33 +243,3 @@ def _qrels(file: Path, about: About, queries: dict[str, str]) -> dict[str, dict[
 
 def _full(about: About, document: str) -> str:
     return f"{about.source}/{document}" if about.source else document
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, numbered from 1."""
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise GoldenSetError(f"{file}: no such file; it holds one query a line") from error
-    except UnicodeDecodeError as error:
-        raise GoldenSetError(f"{file}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-
-
-def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in _lines(file):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise GoldenSetError(f"{file}:{number}: not JSON: {error.msg} at column {error.colno}") from error
-        except RecursionError as error:
-            raise GoldenSetError(f"{file}:{number}: values stand in each other too deep; write them flatter") from error
-        try:
-            json.dumps(row, ensure_ascii=False).encode("utf-8")
-        except RecursionError as error:
-            raise GoldenSetError(f"{file}:{number}: values stand in each other too deep; write them flatter") from error
-        except UnicodeEncodeError as error:
-            raise GoldenSetError(f"{file}:{number}: half of a character (a lone \\ud8xx); write it whole") from error
-        if not isinstance(row, dict):
-            raise GoldenSetError(f"{file}:{number}: a query is a JSON object, found {type(row).__name__}")
-        yield number, row

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -11,6 +11,7 @@ import numpy as np
 
 from rag_pipeline.corpus.model import Encoder, Vectors
 from rag_pipeline.evaluate.alive import Alive
+from rag_pipeline.evaluate.condensed import DEEP
 from rag_pipeline.evaluate.evidence import LatencyEvidence, average
 from rag_pipeline.evaluate.golden import Reference
 from rag_pipeline.evaluate.metrics import PerQuery, deepest, score
@@ -44,6 +45,8 @@ class Measured:
     """query id -> where its chunks stand, best first, as deep as metrics of passages look; empty without such a metric"""
     wanted: dict[str, list[Span]] = field(default_factory=dict)
     """query id -> where its quoted passages stand in this release's own texts; empty likewise"""
+    deep: dict[str, list[str]] = field(default_factory=dict)
+    """query id -> the same documents and those behind them, to be condensed; empty where only the first are remembered"""
 
     @property
     def means(self) -> dict[str, float]:
@@ -56,7 +59,7 @@ class Measured:
     @property
     def lists(self) -> Retrieved:
         """What is kept of it, to compute every figure again."""
-        return Retrieved(self.retrieved, self.spans, self.wanted)
+        return Retrieved(self.deep or self.retrieved, self.spans, self.wanted)
 
 
 def unanswered(retrieved: Mapping[str, list[str]]) -> list[str]:
@@ -78,14 +81,19 @@ class Rankings:
 
 
 def rank(
-    release: OpenRelease, living: Alive, vectors: dict[str, Vectors], modes: Iterable[Mode], metrics: list[str]
+    release: OpenRelease,
+    name: str,
+    texts: Mapping[str, str],
+    vectors: Mapping[str, Vectors],
+    modes: Iterable[Mode],
+    metrics: Sequence[str],
 ) -> Rankings:
-    """Ask a release every query of a golden set, in the ways that `modes` need.
+    """Ask a release every query of a golden set, `name`, in the ways that `modes` need.
 
-    `vectors`: query id -> vector, shape (dimensions,).
+    `texts`: query id -> text. `vectors`: query id -> vector, shape (dimensions,).
     """
     wanted, found = set(modes), Rankings({}, {})
-    queries = [(query, Query(living.golden.queries[query], vectors.get(query))) for query in living.qrels]
+    queries = [(query, Query(text, vectors.get(query))) for query, text in texts.items()]
     chunks = [span_depth(name) for name in metrics if is_span_metric(name)]
     depth = max(_documents(metrics) * _CHUNKS_A_DOCUMENT, release.manifest.retrieval.depth, *chunks)
     parts = [queries[start : start + _QUERIES_AT_ONCE] for start in range(0, len(queries), _QUERIES_AT_ONCE)]
@@ -94,7 +102,7 @@ def rank(
         return release.ranked([query for _, query in part], depth, "dense")
 
     with (
-        progress(f"evaluating {living.golden.name}", len(queries), unit="queries") as advance,
+        progress(f"evaluating {name}", len(queries), unit="queries") as advance,
         ThreadPoolExecutor(os.cpu_count()) as beside,  # Chroma leaves the interpreter free while it searches
     ):
         dense = beside.map(by_meaning, parts) if wanted & {"dense", "hybrid"} else repeat(None)
@@ -117,27 +125,42 @@ def evaluate_way(
     metrics: list[str],
 ) -> Measured:
     """What one way to retrieve makes of the rankings, scored. The re-ranker, if the way names one, reads every query."""
+    ranked = ranked_by(release, living.golden.queries, rankings, way)
+    names = [name for name in metrics if not is_span_metric(name)]
+    k, deep = _documents(metrics), documents_of(places, ranked, metrics)
+    documents = {query: found[:k] for query, found in deep.items()}
+    spans, wanted = _spans(metrics, places, living, ranked)
+    return Measured(
+        per_query=score(names, living.qrels, living.seen(documents)) | span_scores(metrics, living.qrels, spans, wanted),
+        retrieved=documents,
+        chunks={query: ranking[:SHOWN] for query, ranking in ranked.items()},
+        spans=spans,
+        wanted=wanted,
+        deep=deep,
+    )
+
+
+def ranked_by(
+    release: OpenRelease, texts: Mapping[str, str], rankings: Rankings, way: RetrievalParameters
+) -> dict[str, Ranking]:
+    """query id -> chunks, best first, in the order of one way to retrieve. `texts`: query id -> text."""
     if way.mode == "hybrid":
         depth = len(next(iter(rankings.dense.values()), [])) or way.depth
         ranked = {query: fuse(dense, rankings.lexical[query], way, depth) for query, dense in rankings.dense.items()}
     else:
         ranked = rankings.dense if way.mode == "dense" else rankings.lexical
     if way.reranker:
-        ranked = {query: release.rerank(living.golden.queries[query], ranking) for query, ranking in ranked.items()}
-    names = [name for name in metrics if not is_span_metric(name)]
-    k = _documents(metrics)
-    documents = {query: places.best_documents(ranking, k) for query, ranking in ranked.items()}
-    spans, wanted = _spans(metrics, places, living, ranked)
-    return Measured(
-        per_query=score(names, living.qrels, documents) | span_scores(metrics, living.qrels, spans, wanted),
-        retrieved=documents,
-        chunks={query: ranking[:SHOWN] for query, ranking in ranked.items()},
-        spans=spans,
-        wanted=wanted,
-    )
+        ranked = {query: release.rerank(texts[query], ranking) for query, ranking in ranked.items()}
+    return ranked
 
 
-def _documents(metrics: list[str]) -> int:
+def documents_of(places: Places, ranked: Mapping[str, Ranking], metrics: Sequence[str]) -> dict[str, list[str]]:
+    """query id -> documents, best first, as deep as they are kept."""
+    k = max(_documents(metrics), DEEP)
+    return {query: places.best_documents(ranking, k) for query, ranking in ranked.items()}
+
+
+def _documents(metrics: Sequence[str]) -> int:
     """How many documents a ranking must name."""
     return max([SHOWN, *(deepest([name]) for name in metrics if not is_span_metric(name))])
 

@@ -6,12 +6,14 @@ own texts, the figures of the ways it does not serve, and times. All of that is 
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from rag_pipeline.errors import PipelineError
-from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
+from rag_pipeline.errors import PipelineError, ReleaseError
+from rag_pipeline.evaluate.alive import Alive, Corpus, alive, corpus_for
+from rag_pipeline.evaluate.condensed import condensed_scores, known_of
 from rag_pipeline.evaluate.evidence import NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import read_lists
 from rag_pipeline.evaluate.examples import overlap
@@ -19,8 +21,10 @@ from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import span_scores, unanswered, wanted_of
 from rag_pipeline.evaluate.metrics import PerQuery
 from rag_pipeline.evaluate.metrics_again import score_again
-from rag_pipeline.evaluate.retrieved import Retrieved
+from rag_pipeline.evaluate.probed import probes_evidence
+from rag_pipeline.evaluate.retrieved import Lists, Retrieved, Side
 from rag_pipeline.evaluate.spans import is_span_metric
+from rag_pipeline.evaluate.vanished import met_by, put_back
 from rag_pipeline.index.manifest import Manifest
 
 log = logging.getLogger("rag_pipeline")
@@ -50,17 +54,54 @@ def contradictions(home: Path, evidence: Evidence, golden_sets: Sequence[GoldenS
         if one.name in evidence.golden_sets and evidence.golden_sets[one.name].fingerprint == one.fingerprint
     )
     corpus = corpus_for(home, list(manifest.sources), judged)
+    known, _ = known_to_production(home, evidence, lists)
     for golden in judged:
-        said, living = evidence.golden_sets[golden.name], alive(golden, corpus)
+        said = evidence.golden_sets[golden.name]
         mine, theirs = lists.get((golden.name, "candidate")), lists.get((golden.name, "production"))
         try:
-            problem = next(_of_a_set(said, living, mine, theirs), "")
+            living, problem = _living(home, evidence, said, golden, corpus, manifest)
+            problem = problem or next(_of_a_set(said, living, mine, theirs, known), "")
         except (PipelineError, KeyError) as error:  # a list that is not about these queries
             log.warning("the figures of %s cannot be computed again: %s", golden.name, error)
             problem = "what was retrieved is not about its queries"
         if problem:
             found.append(f"{golden.name}: {problem}; evaluate again")
     return tuple(found)
+
+
+def _living(
+    home: Path, evidence: Evidence, said: SetEvidence, golden: GoldenSet, corpus: Corpus, manifest: Manifest
+) -> tuple[Alive, str]:
+    """The judgments that count, with those that vanished since production was built; and whether it says others.
+
+    Where production is gone, or nothing is compared any more, its word is taken as far as these do not resolve.
+    """
+    living, told = alive(golden, corpus), frozenset(one.judgment for one in said.vanished)
+    true = told & {one.judgment for one in living.unresolved}
+    if evidence.compared_with not in (None, evidence.release):
+        with suppress(ReleaseError):
+            true = met_by(home, str(evidence.compared_with), golden, living.unresolved)
+    if told != true:
+        return living, "other answers vanished since production was built than it says"
+    return (put_back(home, golden, corpus, manifest.id, told) if told else living), ""
+
+
+def known_to_production(home: Path, evidence: Evidence, lists: Lists | None) -> tuple[frozenset[str] | None, str]:
+    """Which of the documents the release retrieves production has, by production's own chunks as they are now; None, and
+    why, where nobody can tell any more: then what was taken out of its lists cannot be checked."""
+    mine, theirs = ([one for (_, side), one in sorted((lists or {}).items()) if side == which] for which in _SIDES)
+    asked = [found for one in mine for found in (one.documents, one.probes)]
+    if not evidence.compared_with or not mine:
+        return None, "it was compared with nothing, or its lists are gone"
+    try:
+        return known_of(home, evidence.compared_with, asked), ""
+    except ReleaseError as error:
+        if theirs == mine:  # what both retrieve, both have
+            return frozenset(one for every in asked for found in every.values() for one in found), ""
+        return None, str(error)
+
+
+_SIDES: tuple[Side, Side] = ("candidate", "production")
 
 
 def _of_the_release(evidence: Evidence, manifest: Manifest) -> Iterator[str]:
@@ -80,7 +121,9 @@ def _same_times(told: LatencyEvidence) -> bool:
     return bool(abs(told.p50_ms - p50) <= _SAME_MS and abs(told.p95_ms - p95) <= _SAME_MS)
 
 
-def _of_a_set(said: SetEvidence, living: Alive, mine: Retrieved | None, theirs: Retrieved | None) -> Iterator[str]:
+def _of_a_set(
+    said: SetEvidence, living: Alive, mine: Retrieved | None, theirs: Retrieved | None, known: frozenset[str] | None
+) -> Iterator[str]:
     """What one golden set contradicts, the plainest first."""
     about, queries = living.golden.about, sorted(living.qrels)
     if [one.judgment for one in said.unresolved] != [one.judgment for one in living.unresolved]:
@@ -97,21 +140,26 @@ def _of_a_set(said: SetEvidence, living: Alive, mine: Retrieved | None, theirs: 
         return
     if said.unanswered != unanswered(mine.documents):
         yield "other queries brought nothing than it says"
-    yield from _values("", said.values, living, mine)
+    yield from _values("", said.values, _scores(list(said.values), living, mine))
+    if said.condensed and known is not None:
+        again = condensed_scores(said.condensed, living.qrels, living.seen(mine.documents), known)
+        yield from _values("without new documents, ", said.condensed, again)
+    if mine.probes.keys() != living.golden.probes.keys():
+        yield "other probes were asked than it has"
     if said.production is not None and theirs is not None:
-        yield from _values("production's ", said.production, living, theirs)
+        yield from _values("production's ", said.production, _scores(list(said.production), living.as_it_was, theirs))
         kept = overlap(dict(mine.documents), dict(theirs.documents))
         if (kept is None) != (said.overlap_at_10 is None) or abs((kept or 0.0) - (said.overlap_at_10 or 0.0)) > _SAME:
             yield f"overlap@10 with production is {kept}, not {said.overlap_at_10}"
+        again_probes = probes_evidence(living, said.values, theirs.documents, theirs.probes, mine.probes, known)
+        if said.probes and said.probes.losses and known is not None and again_probes != said.probes:
+            yield "what its probes are expected to lose is not what their lists and the judged queries give"
 
 
-def _values(whose: str, said: dict[str, list[float]], living: Alive, kept: Retrieved) -> Iterator[str]:
+def _values(whose: str, said: dict[str, list[float]], again: PerQuery) -> Iterator[str]:
     """Metrics of which some query has another value than it was said to have."""
-    queries = sorted(living.qrels)
-    again = _scores(list(said), living, kept)
     for metric, values in said.items():
-        computed = [again[metric][query] for query in queries]
-        for query, value, told in zip(queries, computed, values, strict=False):
+        for (query, value), told in zip(sorted(again[metric].items()), values, strict=False):
             if not abs(value - told) <= _ROUNDED + _SAME:  # so that NaN is found
                 yield f"{whose}{metric} of query {query} is {value:g} by its list and the judgments, not {told:g}"
                 break
@@ -129,4 +177,4 @@ def _scores(metrics: list[str], living: Alive, kept: Retrieved) -> PerQuery:
                 raise PipelineError("the passages are of other quotes")
     names = [name for name in metrics if not is_span_metric(name)]
     spans = span_scores(metrics, living.qrels, kept.spans, kept.wanted)
-    return score_again(names, living.qrels, kept.documents) | spans
+    return score_again(names, living.qrels, living.seen(kept.documents)) | spans

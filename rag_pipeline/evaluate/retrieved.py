@@ -6,7 +6,7 @@ From it and the golden set every figure of the evidence can be computed again. I
 import hashlib
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import polars as pl
@@ -26,6 +26,7 @@ _SCHEMA = pa.schema(
         ("documents", pa.list_(pa.string())),
         ("spans", _SPANS),
         ("wanted", _SPANS),
+        ("probe", pa.bool_()),  # the query is a probe, and its id is one of the probes'
     ]
 )
 
@@ -35,11 +36,13 @@ class Retrieved:
     """What one side retrieved for the queries of one golden set."""
 
     documents: Mapping[str, list[str]]
-    """query id -> documents, best first, as deep as the metrics look"""
+    """query id -> documents, best first, deeper than the metrics look, so that new ones can be taken out (`condensed`)"""
     spans: Mapping[str, list[Span]]
     """query id -> where its chunks stand, best first; empty where no metric of passages is taken"""
     wanted: Mapping[str, list[Span]]
     """query id -> where its quoted passages stand in that release's own texts; empty likewise"""
+    probes: Mapping[str, list[str]] = field(default_factory=dict)
+    """probe id -> documents, likewise; empty in a file of a time that knew no probes"""
 
 
 Lists = dict[tuple[str, Side], Retrieved]
@@ -52,13 +55,16 @@ def packed(lists: Lists) -> bytes:
 
     columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
     for (name, side), one in sorted(lists.items()):
-        for query, documents in sorted(one.documents.items()):
+        asked = [(query, False, documents) for query, documents in sorted(one.documents.items())]
+        asked += [(query, True, documents) for query, documents in sorted(one.probes.items())]
+        for query, probe, documents in asked:
             columns["golden_set"].append(name)
             columns["side"].append(side)
             columns["query_id"].append(query)
             columns["documents"].append(documents)
-            columns["spans"].append(_rows(one.spans.get(query, ())))
-            columns["wanted"].append(_rows(one.wanted.get(query, ())))
+            columns["spans"].append(_rows(one.spans.get(query, ()) if not probe else ()))
+            columns["wanted"].append(_rows(one.wanted.get(query, ()) if not probe else ()))
+            columns["probe"].append(probe)
     buffer = io.BytesIO()
     parquet.write_table(pa.table(columns, schema=_SCHEMA), buffer, compression="zstd")
     return buffer.getvalue()
@@ -68,12 +74,15 @@ def unpacked(data: bytes) -> Lists:
     """What a file's bytes hold; they are known to be the ones that were written."""
 
     lists: Lists = {}
-    for (name, side), rows in rows_of(data).group_by("golden_set", "side"):
+    for (name, side), every in rows_of(data).group_by("golden_set", "side"):
+        probes = every.filter(pl.col("probe")) if "probe" in every.columns else every.clear()
+        rows = every.filter(~pl.col("probe")) if "probe" in every.columns else every
         queries = rows["query_id"].to_list()
         lists[str(name), "candidate" if side == "candidate" else "production"] = Retrieved(
             documents=dict(zip(queries, rows["documents"].to_list(), strict=True)),
             spans=_by_query(queries, rows["spans"]),
             wanted=_by_query(queries, rows["wanted"]),
+            probes=dict(zip(probes["query_id"].to_list(), probes["documents"].to_list(), strict=True)),
         )
     return lists
 

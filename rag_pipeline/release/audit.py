@@ -97,8 +97,8 @@ def _tells(row: Row, pointer: Channel) -> bool:
     """Whether a row tells the very move a file holds; a row of an older pipeline as far as it goes."""
     if not is_old(row):
         return pointer == channel_of(row, "")
-    said = pointer.model_dump(exclude={"fingerprint", "withdrawn", "hold"})
-    return said == channel_of(row, "").model_dump(exclude={"fingerprint", "withdrawn", "hold"})
+    unsaid = {"fingerprint", "withdrawn", "hold", "anchor"}
+    return pointer.model_dump(exclude=unsaid) == channel_of(row, "").model_dump(exclude=unsaid)
 
 
 def _differs(path: Path, name: str, pointer: Channel | None, newest: Row) -> str:

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.lake import Table, collected
-from rag_pipeline.release.channels import Channel, Hold
+from rag_pipeline.release.channels import Anchor, Channel, Hold
 
 AUDIT = pa.schema(
     [
         ("at", pa.timestamp("us", "UTC")),
         ("channel", pa.string()),
-        ("action", pa.string()),  # promoted | overridden | resumed | adopted | restored | refused
+        ("action", pa.string()),  # promoted | overridden | resumed | anchored | adopted | restored | refused
         ("release", pa.string()),
         ("previous", pa.string()),
         ("by", pa.string()),
@@ -31,6 +31,7 @@ AUDIT = pa.schema(
         ("fingerprint", pa.string()),  # of the release; null in a row of the time before the audit table led
         ("withdrawn", pa.string()),  # JSON object
         ("hold", pa.string()),  # JSON object; null when nobody holds the channel
+        ("anchor", pa.string()),  # JSON object; null in a row of the time before there were any
         ("number", pa.int64()),  # of the row in the whole table: what came after what, whatever the clock said
         ("seal", pa.string()),  # of everything else in the row
     ]
@@ -76,7 +77,8 @@ def is_old(row: Row) -> bool:
 
 def seal(row: Row) -> str:
     """Of all that a row says: a row that was edited by hand does not carry it."""
-    told = {name: row[name] for name in AUDIT.names if name != "seal"}
+    later = [] if row.get("anchor") else ["anchor"]  # a row of before keeps the seal it has
+    told = {name: row[name] for name in AUDIT.names if name not in ("seal", *later)}
     return fingerprint(told | {"at": told["at"].astimezone(UTC).isoformat()})
 
 
@@ -87,8 +89,11 @@ def channel_of(row: Row, name: str) -> Channel:
     known = {field: value for field, value in row.items() if field in Channel.model_fields}
     told = {"reasons": json.loads(row["reasons"]), "withdrawn": json.loads(row["withdrawn"] or "{}")}
     hold = Hold.model_validate_json(row["hold"]) if row["hold"] else None
+    anchor = Anchor.model_validate_json(row["anchor"]) if row.get("anchor") else None
     try:
-        return Channel.model_validate(known | told | {"hold": hold, "fingerprint": row["fingerprint"] or ""})
+        return Channel.model_validate(
+            known | told | {"hold": hold, "anchor": anchor, "fingerprint": row["fingerprint"] or ""}
+        )
     except ValidationError as error:
         raise ReleaseError(_changed(name, row)) from error
 
@@ -109,6 +114,7 @@ def record(home: Path, name: str, move: Channel) -> None:
         "reasons": json.dumps(move.reasons),
         "withdrawn": None if refused else json.dumps(move.withdrawn, sort_keys=True),
         "hold": move.hold.model_dump_json() if move.hold and not refused else None,
+        "anchor": move.anchor.model_dump_json() if move.anchor and not refused else None,
         "number": (number or 0) + 1,
     }
     if refused:

@@ -34,6 +34,27 @@ class Hold(BaseModel):
         )
 
 
+class Anchor(BaseModel):
+    """The release a channel is held against over many nights: what a person last accepted, or a gain that was shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: str
+    fingerprint: str
+    evidence: str
+    """Seal of the evidence it was accepted on: its lists are what later releases are held against."""
+    documents: str = ""
+    """SHA-256 of the file that names its documents by hashes, so that its release may go; empty: the release still tells."""
+    at: datetime
+    by: str
+    why: str
+
+    @property
+    def says(self) -> str:
+        """The one sentence everything tells it in."""
+        return f"{self.release}, accepted {self.at:%Y-%m-%d %H:%M} UTC by {self.by} ({self.why})"
+
+
 def option(channel: str) -> str:
     """` --channel NAME` as a command needs it; nothing for production."""
     return "" if channel == PRODUCTION else f" --channel {channel}"
@@ -61,6 +82,8 @@ class Channel(BaseModel):
     """Fingerprints of releases that were rolled back -> who, when and why. No refresh promotes them by itself."""
     hold: Hold | None = None
     """Set by a rollback: nothing automatic moves the channel until a person lifts it."""
+    anchor: Anchor | None = None
+    """None in what an older pipeline wrote: then it is the first release that was promoted (`release.anchor`)."""
 
 
 def read_channel(home: Path, name: str) -> Channel | None:

@@ -7,6 +7,7 @@ from functools import partial
 
 from rag_pipeline.evaluate.compare import (
     Interval,
+    answered_score,
     holm,
     interval,
     lost_by_chance,
@@ -16,10 +17,14 @@ from rag_pipeline.evaluate.compare import (
 )
 from rag_pipeline.evaluate.evidence import JUDGED, Evidence, SetEvidence, average
 from rag_pipeline.release.policy import NotWorse, Policy, SetPolicy, SlicePolicy
+from rag_pipeline.release.unjudged import by_probes, is_sound
 from rag_pipeline.release.verdict import Reason, invalid
 
 _POOLED = 0.5
 """Where production's first ten are judged to less than this share, judged@10 tells relevance, not coverage."""
+
+_NAMED = 5
+"""Documents a reason names."""
 
 _Line = Callable[..., str]
 
@@ -30,13 +35,20 @@ class Findings:
 
     reasons: list[Reason] = field(default_factory=list)
     warnings: list[Reason] = field(default_factory=list)
+    notes: list[Reason] = field(default_factory=list)
+    """On what it passed, where that is not plain."""
+    anchor: list[str] = field(default_factory=list)
+    """How it does against the channel's anchor, where that is all right."""
 
     def add(self, found: list[Reason], *, critical: bool) -> None:
         (self.reasons if critical else self.warnings).extend(found)
 
 
-def golden_sets(evidence: Evidence, policy: Policy, channel: str) -> Findings:
-    """Every set the policy names by its demands, every other one by the defaults: a new folder counts at once."""
+def golden_sets(evidence: Evidence, policy: Policy, channel: str, unknown: str = "") -> Findings:
+    """Every set the policy names by its demands, every other one by the defaults: a new folder counts at once.
+
+    `unknown`: why nobody can tell any more which documents production has, if so; then probes answer nothing.
+    """
     findings = Findings()
     named = policy.channel(channel).golden_sets
     for name in [*(one for one in evidence.golden_sets if one not in named), *named]:
@@ -55,20 +67,51 @@ def golden_sets(evidence: Evidence, policy: Policy, channel: str) -> Findings:
         if unfit:
             findings.add([unfit], critical=demands.critical)
             continue
-        findings.add(_golden_set(name, measured, demands, line), critical=demands.critical)
-        _slices(name, measured, demands, line, findings)
+        mine = Findings()
+        mine.add(_golden_set(name, measured, demands, line), critical=demands.critical)
+        vanished_answers(name, measured, demands, line, mine)
+        _slices(name, measured, demands, line, mine)
+        against = mine.reasons if demands.critical else mine.warnings
+        against[:], notes = by_probes(name, measured, demands, line("probes"), against, unknown)
+        findings.add(mine.reasons, critical=True)
+        findings.add(mine.warnings, critical=False)
+        findings.notes += notes
     return findings
+
+
+def vanished_answers(name: str, measured: SetEvidence, demands: SetPolicy, line: _Line, findings: Findings) -> None:
+    """Judgments that production can meet still and no source any more: each is a lost answer in the figures above; too many
+    are a reason of their own, whatever the mean says, until somebody accepts it."""
+    gone, wanted = measured.vanished, demands.not_worse
+    if not gone or wanted is None:
+        return
+    documents = list(dict.fromkeys(one.document for one in gone))
+    named = ", ".join(documents[:_NAMED]) + (f" and {len(documents) - _NAMED} more" if len(documents) > _NAMED else "")
+    share = 100 * len(gone) / measured.judgments if measured.judgments else 100.0
+    limit = wanted.vanished_max_percent
+    says = (
+        f"{name}: {len(gone)} of {measured.judgments} judgments ({share:.1f} %) lost their document or passage since "
+        f"production was built, and count as lost answers: {named}. Bring them back at the source; or, if they are meant to "
+        f"be gone, take these judgments out of the set (`rag golden check {name}` names their lines)"
+    )
+    if limit is not None and share > limit:
+        reason = Reason("regressed", line("not_worse", "vanished_max_percent"), f"{says}; at most {limit:g} % may")
+        findings.add([reason], critical=demands.critical)
+    else:
+        findings.warnings.append(Reason("regressed", "", says))
 
 
 def _unfit(name: str, measured: SetEvidence, demands: SetPolicy, line: _Line, compared_with: str | None) -> Reason | None:
     """Why nothing can be told from what was measured; None when something can."""
     if not _sound(measured):
         return invalid(f"{name}: what was measured is damaged: a value is missing or not a number, or a query given twice")
-    dead = measured.unresolved_percent
+    counted = {one.judgment for one in measured.vanished} if demands.not_worse else set()
+    gone = [one for one in measured.unresolved if one.judgment not in counted]
+    dead = 100 * len(gone) / measured.judgments if measured.judgments else 100.0
     if dead > demands.dead_judgments_max_percent or not measured.queries:
-        first = f"{measured.unresolved[0].document}, {measured.unresolved[0].status}" if measured.unresolved else "none"
+        first = f"{gone[0].document}, {gone[0].status}" if gone else "none"
         return invalid(
-            f"{name}: {len(measured.unresolved)} of {measured.judgments} judgments ({dead:.1f} %) name documents or "
+            f"{name}: {len(gone)} of {measured.judgments} judgments ({dead:.1f} %) name documents or "
             f"passages that do not exist (first: {first}); at most {demands.dead_judgments_max_percent:g} % may. "
             f"{measured.owner or 'Its owner'} can judge again: `rag golden check {name}`",
             line("dead_judgments_max_percent"),
@@ -89,6 +132,8 @@ def _sound(measured: SetEvidence) -> bool:
         len(set(measured.query_ids)) == measured.queries
         and all(len(values) == measured.queries and all(map(math.isfinite, values)) for values in lists)
         and all(len(values) == measured.queries for values in measured.slices.values())
+        and all(len(values) == measured.queries for values in measured.condensed.values())
+        and (measured.probes is None or is_sound(measured.probes))
     )
 
 
@@ -159,19 +204,20 @@ def _not_worse(
     )
     if found.upper < -margin:
         return [Reason("regressed", line, f"worse than production: {figures}")]
-    more = more_for_margin(found, margin, confidence=wanted.confidence)
+    more, likely = more_for_margin(found, margin, confidence=wanted.confidence), found.mean < -margin
     says = (
-        f"about {more} more judged queries would decide"
+        f"about {more} more judged queries would decide, and would {'refuse' if likely else 'pass'} it"
         if more
         else "more queries would hardly decide: it lies at the margin"
     )
-    return [Reason("inconclusive", line, f"cannot be shown to be no worse than production: {figures}; {says}")]
+    what = "probably worse than production" if likely else "cannot be shown to be no worse than production"
+    return [Reason("inconclusive", line, f"{what}: {figures}; {says}")]
 
 
 def compared(measured: SetEvidence, metric: str, confidence: float, places: list[int] | None = None) -> Interval:
     """A metric against production, on all queries or on those at some places. Raises `KeyError` without production."""
     differences = measured.differences(metric, places)
-    return interval(differences, confidence=confidence, typical=average(_of_production(measured)[metric]))
+    return interval(differences, confidence=confidence, typical=answered_score(_of_production(measured)[metric]))
 
 
 def _of_production(measured: SetEvidence) -> dict[str, list[float]]:

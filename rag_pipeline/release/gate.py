@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.ingest.state import SourceState
+from rag_pipeline.release.anchored import AnchorFacts, against_anchor
 from rag_pipeline.release.demands import Findings, golden_sets
 from rag_pipeline.release.policy import Policy
 from rag_pipeline.release.shrink import InProduction, shrunk_sources
@@ -41,8 +42,12 @@ class Facts:
     """The key evidence must be sealed with; empty where none is set."""
     hold: str = ""
     """Who holds the channel, since when and why, unless a person names the release now."""
+    anchor: AnchorFacts | None = None
+    """How the release does against the channel's anchor; None where there is none, or it is that very content."""
     going_back: bool = False
     """A rollback to a release that this gate promoted on this channel: what one goes back from is no measure for it."""
+    production_unknown: str = ""
+    """Why nobody can tell any more which documents production has: then unjudged queries answer nothing."""
     sources_count: bool = True
     """False where a person goes back: the release that is left is no fresher."""
 
@@ -55,14 +60,17 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         reasons = [invalid(problem) for problem in facts.evidence_problems or none]
     elif not (reasons := _validity(evidence, policy, channel, facts, now)):
         evidence = evidence.alone(evidence.run_id) if facts.going_back else evidence
-        found = golden_sets(evidence, policy, channel)
+        found = golden_sets(evidence, policy, channel, facts.production_unknown)
         _overlap(evidence, policy, channel, found)
+        if facts.anchor and not facts.going_back:
+            against_anchor(evidence, policy, channel, facts.anchor, found, serves=facts.current == facts.release)
         reasons = [*found.reasons, *_index(evidence, policy, channel), *_latency(evidence, policy, channel)]
     reasons += _release(facts) + _sources(policy, channel, facts)
     reasons += shrunk_sources(policy, channel, facts.release, facts.in_production, facts.documents)
     order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held")
     outcome: Outcome = next((one for one in order if any(reason.outcome == one for reason in reasons)), "passed")
-    return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings))
+    notes = tuple(found.notes) if outcome == "passed" else ()
+    return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings), notes, tuple(found.anchor))
 
 
 def _validity(evidence: Evidence, policy: Policy, channel: str, facts: Facts, now: datetime) -> list[Reason]:

@@ -22,6 +22,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class AnchorPolicy(_Strict):
+    """What many releases together may lose against the one a person last accepted, the channel's anchor."""
+
+    margin: float = Field(default=0.02, ge=0, le=1)
+    """Of the metric of not_worse, on lists without documents the anchor could not have."""
+
+
 class NotWorse(_Strict):
     """The candidate must not be worse than production on the same queries. Margins are absolute, from 0 to 1."""
 
@@ -35,13 +42,28 @@ class NotWorse(_Strict):
     """Margin of recall@guard_k; null for no guard."""
     hit_to_miss_max_percent: float | None = Field(default=5.0, ge=0, le=100)
     """Queries answered in production's first guard_k and not in the candidate's; needs 59 queries. null: no limit."""
+    vanished_max_percent: float | None = Field(default=1.0, ge=0, le=100)
+    """Judgments that production can meet and whose document or passage left the sources since, of all; null: no limit.
+    Each counts as a lost answer in any case, until it is taken out of the set or the release is promoted by override."""
     judged_drop_max: float | None = Field(default=0.1, ge=0, le=1)
     """Drop of judged@10 beyond which figures may fall for want of judgments; null: no limit."""
+
+    anchor: AnchorPolicy | None = AnchorPolicy()
+    """Small losses must not add up; null: each release is compared with the one before alone."""
 
     @property
     def metrics(self) -> list[str]:
         """What must be measured on both sides."""
         return [self.metric, f"recall@{self.guard_k}", f"hit@{self.guard_k}"]
+
+
+class ProbesPolicy(_Strict):
+    """What unjudged questions (`probes.jsonl` of the golden set) may show where the judged ones are too few to tell."""
+
+    least: int = Field(default=200, ge=60, le=100_000)
+    """Probes from which they may pass a release that changed nothing that matters."""
+    margin: float | None = Field(default=None, gt=0, le=1)
+    """How much their expected loss may be, by the metric of not_worse; null: as its margin."""
 
 
 class SlicePolicy(_Strict):
@@ -59,6 +81,8 @@ class SetPolicy(_Strict):
     """An advisory set warns where a critical one refuses."""
     floors: dict[str, float] = Field(default_factory=dict)
     not_worse: NotWorse | None = NotWorse()
+    probes: ProbesPolicy | None = ProbesPolicy()
+    """null: however few the judged queries are, they alone decide."""
     dead_judgments_max_percent: float = Field(default=2.0, ge=0, le=100)
     """Judgments whose document or quoted passage is gone."""
     slices: dict[str, dict[str, SlicePolicy]] = Field(default_factory=dict)
@@ -131,8 +155,10 @@ class Policy:
 
         Nor does what nothing has to be measured for.
         """
-        unmeasured = {"promotion", "watch", "sources_may_shrink_percent"}
-        return fingerprint(self.channel(channel).model_dump(mode="json", exclude=unmeasured))
+        told = self.channel(channel).model_dump(mode="json", exclude={"promotion", "watch", "sources_may_shrink_percent"})
+        for one in told["golden_sets"].values():
+            del one["probes"]
+        return fingerprint(told)
 
     @property
     def fingerprints(self) -> dict[str, str]:

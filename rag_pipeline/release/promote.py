@@ -9,12 +9,13 @@ from pathlib import Path
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.evaluate.evidence import Evidence
-from rag_pipeline.evaluate.evidence_store import Standing, standing
+from rag_pipeline.evaluate.evidence_store import Standing, read_lists, standing
 from rag_pipeline.evaluate.golden import GoldenSet, read_golden_sets
-from rag_pipeline.evaluate.recompute import contradictions
+from rag_pipeline.evaluate.recompute import contradictions, known_to_production
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE, Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
+from rag_pipeline.release.accept import anchor_facts, next_anchor
 from rag_pipeline.release.audit import audit_held, channel_now, move_and_record, record, settle
 from rag_pipeline.release.channels import PRODUCTION, Channel, Hold, option, serving
 from rag_pipeline.release.gate import Facts, decide
@@ -100,7 +101,8 @@ def promote(
         if expected.hold and person and not withdraw:
             expected = resume(desk.home, channel, by=by, why=why, run_id=run_id, now=desk.now)
         return Promotion(verdict, expected, moved=False)
-    reasons = tuple(str(reason) for reason in verdict.reasons)
+    reasons = tuple(str(reason) for reason in (*verdict.reasons, *verdict.notes))
+    manifest = read_manifest(desk.home / "releases" / release_id)
     move = Channel(
         release=release_id,
         fingerprint=facts.release_fingerprint,
@@ -126,6 +128,13 @@ def promote(
         raise _refused(desk, channel, move, "held", _way_out(release_id, channel, named=True), held=True)
     if not (verdict.passed or override):
         raise _refused(desk, channel, move, verdict.outcome, way_out)
+    move = move.model_copy(
+        update={
+            "anchor": next_anchor(
+                desk.home, desk.policy, channel, move, expected, facts.anchor, manifest, evidence, withdraw=withdraw
+            )
+        }
+    )
     try:
         move_and_record(desk.home, channel, move, expected=leaving or expected)
     except ReleaseError as faster:
@@ -171,6 +180,9 @@ def _facts(
     found = standing(desk.home, manifest.fingerprint)
     with ThreadPoolExecutor(4) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
         damage = beside.submit(damaged_files, release, manifest)
+        compared = beside.submit(
+            anchor_facts, desk.home, desk.policy, channel, current, found.evidence, manifest, desk.golden_sets
+        )
         sources = beside.map(lambda contract: source_state(contract, desk.home, desk.now), desk.contracts)
         facts = Facts(
             release=release_id,
@@ -183,11 +195,13 @@ def _facts(
             sources=tuple(_as_built(state, manifest) for state in sources),
             withdrawn=moved.withdrawn.get(manifest.fingerprint, "") if moved and not named else "",
             evidence_problems=_evidence_problems(desk, found, manifest),
+            production_unknown=_unknown(desk.home, found.evidence),
             seal_key=seal_key(),
             damage=damage.result(),
             documents=documents_of(manifest),
             in_production=None if withdraw else _in_production(desk.home, production, manifest),  # before, it may be smaller
             hold=moved.hold.says(channel) if moved and moved.hold and not person else "",
+            anchor=compared.result(),
             going_back=going_back,
             sources_count=not (going_back and person),
         )
@@ -198,6 +212,13 @@ def _evidence_problems(desk: Desk, found: Standing, manifest: Manifest) -> tuple
     """Why the newest evidence does not count: it is not what was kept, or its figures are not what its lists give."""
     computed = contradictions(desk.home, found.evidence, desk.golden_sets, manifest) if found.evidence else ()
     return (*([found.problem] if found.problem else []), *computed)
+
+
+def _unknown(home: Path, evidence: Evidence | None) -> str:
+    """Why nobody can tell any more which documents production has; empty where nothing hangs on it."""
+    if evidence is None or not any(one.probes for one in evidence.golden_sets.values()):
+        return ""
+    return known_to_production(home, evidence, read_lists(home, evidence))[1]
 
 
 def _in_production(home: Path, channel: Channel | None, candidate: Manifest) -> InProduction | None:

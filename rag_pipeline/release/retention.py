@@ -20,6 +20,7 @@ from rag_pipeline.index.manifest import Manifest, all_manifests, foreign_files
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.lake import collected
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH, found, remove
+from rag_pipeline.release.anchor import anchor_of
 from rag_pipeline.release.audit import channel_now, settle
 from rag_pipeline.release.channels import channels_held
 from rag_pipeline.release.health import known_channels
@@ -94,6 +95,9 @@ def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
         because.setdefault(channel.release, []).append(name)
         if channel.previous:
             because.setdefault(channel.previous, []).append(f"before in {name}")
+        anchor = anchor_of(home, name, channel)
+        if anchor and not anchor.documents:  # a later move writes them down, and then it may go
+            because.setdefault(anchor.release, []).append(f"anchor of {name}")
     with suppress(ReleaseError):  # no refresh has come to one yet
         because.setdefault(read_candidate(home).release, []).append("candidate")
     manifests = all_manifests(home / "releases")

@@ -22,12 +22,18 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision. Only `passed` promotes; warnings are what a person should look at all the same."""
+    """The decision. Only `passed` promotes; warnings are what a person should look at all the same.
+
+    Notes say on what it passed where that is not plain: that judged queries were too few and unjudged ones told it.
+    """
 
     release: str
     outcome: Outcome
     reasons: tuple[Reason, ...]
     warnings: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
+    anchor: tuple[str, ...] = ()
+    """How it does against the channel's anchor, where nothing speaks against it there."""
 
     @property
     def passed(self) -> bool:

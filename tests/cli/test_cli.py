@@ -97,20 +97,27 @@ def test_a_whole_day_on_the_command_line(
         assert out.strip()
 
 
-def test_a_refresh_that_is_refused_exits_with_one_and_says_why(
+def test_a_refresh_that_is_refused_exits_with_three_and_says_why(
     pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})
     pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}, "not_worse": None}})
     code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
     summary = as_json(out)
-    assert code == 1
-    assert summary["success"] is False
+    assert code == 3, "the gate said no; nothing failed"
+    assert (summary["success"], summary["refused"]) == (False, True)
+    assert summary["says"] == (
+        f"The gate refused {summary['release']} (regressed). Nothing failed: production stays, nothing serves on."
+    )
     assert summary["promoted"] is False
     assert any("below its floor of 0.99" in check["description"] for check in summary["failed_checks"])
     code, out, _ = rag(monkeypatch, capsys, "evaluate", "--json")
-    assert code == 1
+    assert code == 3
     assert as_json(out)["verdict"] == "regressed"
+    pipeline.policy({"questions": {"floors": {"nDCG@10": "high"}}})
+    code, out, err = rag(monkeypatch, capsys, "refresh", "--json")
+    assert code == 1, "a policy nobody can read is a failure, and no refusal"
+    assert "gate.yaml" in err + out
 
 
 @pytest.mark.parametrize(
@@ -235,7 +242,7 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
     pipeline.golden("questions", {"how many days of vacation": ["handbook/travel.md"]})
     pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}, "not_worse": None}})
     code, _, err = rag(monkeypatch, capsys, "promote", first)
-    assert code == 1
+    assert code == 3, "the gate's no has a code of its own"
     assert "below its floor of 0.99" in err
     assert f"`rag promote {first} --override --by NAME --reason WHY`" in err
     assert rag(monkeypatch, capsys, "promote", first, "--override")[0] == 1
@@ -247,7 +254,7 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
     chroma.chmod(0o644)
     chroma.write_bytes(chroma.read_bytes() + b"x")
     code, _, err = rag(monkeypatch, capsys, "promote", second, "--override", "--by", "ana", "--reason", "please")
-    assert code == 1
+    assert code == 3
     assert "differ from its manifest" in err
     assert serving(pipeline.home) == first
 

@@ -232,13 +232,33 @@ def test_errors_of_all_sets_are_told_with_their_places_and_fail(rag: Rag, evals:
     (folder / "qrels/test.tsv").write_text("a\thandbook/lunch.md\t1\nb\thandbook/lunch.md\t1\n")
     done = rag("golden", "check")
     assert done.returncode == 1
-    assert "questions: 2 queries, 2 judgments: 1 errors, 1 warnings" in done.stdout
+    assert "questions: 2 queries, 2 judgments, 0 probes: 1 errors, 0 warnings" in done.stdout
+    assert "2 judged queries can refuse a release; on their own they cannot pass one (" in done.stdout
     assert f"{folder / 'queries.jsonl'}:2: b: asks the same as a" in done.stdout
+
+
+def test_probes_are_made_once_and_checked_with_the_set(rag: Rag, evals: Path) -> None:
+    done = rag("golden", "probes", "questions", "--number", "8", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    file = evals / "questions" / "probes.jsonl"
+    assert (told["file"], told["probes"], told["sources"]) == (str(file), 8, {"handbook": 8})
+    assert sum(told["made_from"].values()) == 8 and set(told["examples"][0]) == {"text", "document"}
+    before = file.read_bytes()
+    again = rag("golden", "probes", "questions")
+    assert again.returncode == 1 and "--force makes it anew" in again.stderr and file.read_bytes() == before
+    anew = rag("golden", "probes", "questions", "--number", "9", "--force")
+    assert anew.returncode == 0 and f"{file} has 9 probes: 9 of handbook" in anew.stdout.replace("\n", "")
+    [checked] = json.loads(rag("golden", "check", "questions", "--json").stdout)["golden_sets"].values()
+    assert (checked["queries"], checked["probes"]) == (1, 9)
+    assert checked["to_pass_a_release"]["needed"] == 150, "one answered question scores 1.0"
+    assert "it has 9 of the 200 probes" in checked["to_pass_a_release"]["says"]
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (("probes", "other"), "known: questions"),
         (("judge", "other"), "known: questions"),
         (("judge", "questions", "--query", "q7"), "'q7' is not in"),
         (("judge", "questions", "--by", " "), "--by NAME"),

@@ -55,6 +55,12 @@ def test_a_hold_is_told_everywhere_and_lifted_by_a_person(pipeline: Workspace, s
     assert told["channels"]["production"]["hold"] | {"at": ""} == {"at": "", "by": "ana", "why": "wrong prices"}
     assert (told["candidate"]["verdict"], told["damaged_channels"]) == ("held", {})
 
+    says(say("anchor")[1], f"production is held against {first}, accepted", "(the first release that was promoted)")
+    assert "say who accepts it and why" in say("anchor", first, "--by", "ben")[2]
+    assert "is the anchor of production already" in say("anchor", first, "--by", "ben", "--reason", "good")[2]
+    assert as_json(say("releases", "--json")[1])["releases"][-1]["anchor_of"] == ["production"]
+    assert told["anchors"]["production"]["release"] == first and told["frozen"] == {}
+
     assert "say who lifts the hold and why" in say("resume", "--by", "ben")[2]
     assert as_json(say("resume", "--by", "ben", "--reason", "mended", "--json")[1])["release"] == first
     assert "is not held" in say("resume", "--by", "ben", "--reason", "mended")[2]

@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 
 from rag_pipeline.errors import GoldenSetError, ReleaseError
-from rag_pipeline.evaluate.evaluate import evaluate_release, evaluations_table
+from rag_pipeline.evaluate.evaluate import evaluate_release
 from rag_pipeline.evaluate.evidence import Unresolved
 from rag_pipeline.evaluate.golden import read_golden_sets
+from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.files import file_sha256
 from rag_pipeline.index.manifest import FILE as MANIFEST
 from rag_pipeline.index.manifest import MODES, read_manifest

@@ -5,8 +5,9 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rag_pipeline.evaluate.evaluate import evaluations_table
+from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import newest, standing
+from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.files import write_json
 from tests.corpus.small import (
     NOW,
@@ -91,7 +92,7 @@ def test_the_newest_evidence_on_a_release_is_found_and_earlier_files_are_kept(de
 
 def test_evidence_without_a_living_query_can_be_kept_and_read_and_stays_intact(desk: Desk) -> None:
     candidate = desk.second()
-    store_documents(desk.home, "handbook", {"new.md": "# New"})
+    desk.workspace.golden("animals", {"birds sing": ["handbook/birds.md"], "bees hum": ["handbook/bees.md"]})
     evidence = desk.evaluate(candidate, desk.release)
     measured = evidence.golden_sets["animals"]
     assert (measured.queries, measured.unresolved_percent, measured.overlap_at_10) == (0, 100.0, None)
@@ -165,3 +166,22 @@ def test_edited_evidence_is_not_reused(desk: Desk) -> None:
         again = desk.evaluate(now=LATER, reuse_hours=2)
         assert again.intact and again.latency != forged.latency
         file = max((desk.home / "evidence" / first.release_fingerprint).glob("*.json"))
+
+
+def test_what_came_later_leaves_the_seal_of_older_evidence_as_it_was() -> None:
+    """The seal was made by the pipeline that knew neither condensed lists nor what else was added since."""
+    values = {"nDCG@10": [0.5]}
+    one = SetEvidence(fingerprint="f", primary="nDCG@10", query_ids=["q0"], judgments=1, values=values, production=values)
+    old = Evidence(
+        release="new",
+        release_fingerprint="r",
+        manifest_sha256="m",
+        model_fingerprint="small",
+        policies={"production": "p"},
+        created_at=NOW,
+        run_id="run",
+        compared_with="old",
+        golden_sets={"docs": one},
+        latency=[LatencyEvidence(queries=1, times_ms=[2.0], p50_ms=2.0, p95_ms=2.0)],
+    )
+    assert old.sealed().seal == "21425d8644c793c4d5d32da0f6bb5163"

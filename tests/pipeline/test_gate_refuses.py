@@ -107,7 +107,9 @@ def test_an_edit_that_harms_nothing_is_promoted(handbook: Workspace) -> None:
 def test_missing_documents(handbook: Workspace) -> None:
     for page in most_asked(handbook)[:3]:  # of 50
         page.unlink()
-    assert refused(handbook)[0] == "could not be evaluated"
+    verdict, ran = refused(handbook)
+    assert verdict == "regressed", "what production answers still is lost, and not left out"
+    assert "count as lost answers: handbook/" in str(ran.failed_checks)
 
 
 def test_a_slice_that_says_nothing_any_more(handbook: Workspace) -> None:

@@ -168,7 +168,7 @@ def test_a_rollback_is_not_compared_with_what_it_goes_back_from_but_floors_hold(
 
 
 def test_a_job_by_hand_asks_for_a_name_and_a_reason(handbook: Workspace, two: tuple[str, str]) -> None:
-    for job in ("roll_back", "resume"):
+    for job in ("roll_back", "resume", "anchor"):
         with pytest.raises(dg.DagsterInvalidConfigError):
             start(handbook, job, {STEPS[job]: {"config": {"by": "ana"}}})
         assert "needs a name (by) and a reason (why)" in said(

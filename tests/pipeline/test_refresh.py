@@ -133,9 +133,10 @@ def test_materializing_production_alone_after_a_refusal_is_refused_again(handboo
             )
         )
         assert not result.success
-        (check,) = result.get_asset_check_evaluations()
+        check, frozen = result.get_asset_check_evaluations()
         assert check.check_name == "the_gate_let_it_pass"
         assert not check.passed
+        assert (frozen.check_name, frozen.passed) == ("new_releases_come_through", True), "one refusal is no freeze"
         assert "below its floor" in check.description
         assert not result.get_asset_materialization_events()
     assert (handbook.home / "channels/production.json").read_bytes() == channel

@@ -81,6 +81,14 @@ WRONG: dict[str, tuple[Callable[[Case], object], str, str, str]] = {
         "at most 2 % may. docs@example.com can judge again: `rag golden check docs`",
         "gate.yaml:23",
     ),
+    "answers that vanished with their documents": (
+        lambda case: case.set_is(unresolved=gone(3), vanished=gone(3)),
+        REGRESSED,
+        "docs: 3 of 200 judgments (1.5 %) lost their document or passage since production was built, and count as lost "
+        "answers: handbook/gone.md. Bring them back at the source; or, if they are meant to be gone, take these judgments "
+        "out of the set (`rag golden check docs` names their lines); at most 1 % may",
+        "gate.yaml:17",
+    ),
     "no living query": (lambda case: case.set_is(**NO_QUERY), INVALID, "docs: 0 of 200 judgments", "gate.yaml:23"),
     "no judgment": (
         lambda case: case.set_is(judgments=0),
@@ -173,6 +181,23 @@ def test_one_thing_wrong_is_the_verdict_with_its_figure_and_its_line(case: Case,
     [reason] = verdict.reasons
     assert message in reason.message
     assert reason.line == line
+
+
+def test_few_vanished_answers_warn_beside_the_figures_and_none_do_where_nothing_is_compared(
+    case: Case, policy: Policy
+) -> None:
+    case.set_is(unresolved=gone(2), vanished=gone(2))
+    verdict = case.decide()
+    assert verdict.passed
+    [warning] = [one for one in verdict.warnings if "count as lost answers" in one.message]
+    assert warning.message.startswith("docs: 2 of 200 judgments (1.0 %) lost their document or passage")
+    case.set_is(unresolved=gone(30), vanished=gone(30))
+    assert case.decide().outcome == REGRESSED, "they are not left out, so that something can be told"
+    case.set_is(unresolved=gone(4), vanished=gone(4))
+    assert not case.decide().passed
+    for wanted in (None, only(vanished_max_percent=None)):
+        free = good(demanding(policy, not_worse=wanted), case.docs)
+        assert free.decide().passed
 
 
 def test_as_many_dead_judgments_as_allowed_and_a_value_at_its_floor_pass(case: Case) -> None:

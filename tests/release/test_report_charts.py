@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rag_pipeline.evaluate.evaluate import EVALUATIONS, evaluations_table
+from rag_pipeline.evaluate.remembered import EVALUATIONS, evaluations_table
 from rag_pipeline.release.report.charts import Mark, Point, Whisker, histogram, interval_chart, trend_chart
 from rag_pipeline.release.report.gather import trends
 from rag_pipeline.release.report.words import change, milliseconds, number, percent, signed, visible

@@ -1,5 +1,6 @@
 """What is wrong with a golden set, each finding with its place in the files and what to do about it. Nothing is changed."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,7 @@ from rag_pipeline.evaluate.growing import journal
 from rag_pipeline.evaluate.growing.held import answers_quoted, dead_judgments
 from rag_pipeline.evaluate.growing.similar import duplicates, near_duplicates
 from rag_pipeline.evaluate.growing.where import Places, places_of
-
-ENOUGH = 59
-"""Queries from which no loss at all bounds the share of hits lost by 5 %: 1 - .05^(1/59) < .05 (Clopper-Pearson)."""
+from rag_pipeline.evaluate.questions import PROBES, lines
 
 Level = Literal["error", "warning", "note"]
 
@@ -37,6 +36,7 @@ class Checked:
     name: str
     queries: int = 0
     judgments: int = 0
+    probes: int = 0
     findings: tuple[Finding, ...] = field(default_factory=tuple)
 
     @property
@@ -56,11 +56,13 @@ def check_set(folder: Path, home: Path, sources: Sequence[str]) -> Checked:
         *_duplicates(golden, places),
         *_dead(golden, places, home, sources),
         *_quoting(golden, places, home),
-        *_small(golden, places),
+        *_empty_slices(golden, places),
+        *_probes(folder, golden),
         *_contradictions(folder, golden, places),
     ]
     quoted = sum(map(len, golden.references.values()))
-    return Checked(golden.name, len(golden.queries), quoted or sum(map(len, golden.qrels.values())), tuple(findings))
+    judgments = quoted or sum(map(len, golden.qrels.values()))
+    return Checked(golden.name, len(golden.queries), judgments, len(golden.probes), tuple(findings))
 
 
 def _duplicates(golden: GoldenSet, places: Places) -> Iterator[Finding]:
@@ -122,23 +124,27 @@ def _quoting(golden: GoldenSet, places: Places, home: Path) -> Iterator[Finding]
         yield Finding("warning", "quotes_answer", places.query(query), query, f"“{run}” stands so in {document}; reword it")
 
 
-def _small(golden: GoldenSet, places: Places) -> Iterator[Finding]:
+def _empty_slices(golden: GoldenSet, places: Places) -> Iterator[Finding]:
     if golden.about.made_by == "machine":
-        return  # held against floors only: what it loses against production is not asked
-    why = f"under {ENOUGH}, so a loss of 5 % of the hits cannot be ruled out"
-    if len(golden.queries) < ENOUGH:
-        says = f"{len(golden.queries)} queries are {why}; write {ENOUGH - len(golden.queries)} more"
-        yield Finding("warning", "small", places.about, "", says)
+        return  # held against floors only
     for name in golden.about.slices:
-        values = [values[name] for values in golden.slices.values() if name in values]
-        sizes = {value: values.count(value) for value in sorted(set(values))}
-        small = [f"{value} ({size})" for value, size in sizes.items() if size < ENOUGH]
-        if small and len(sizes) > 1:
-            says = f"slice {name}: {', '.join(small)} are {why}; add queries, or make no slice of it critical in gate.yaml"
-            yield Finding("warning", "small_slice", places.slices, "", says)
-        elif not sizes:
+        if not any(name in values for values in golden.slices.values()):
             says = f"no query has {name!r} in its metadata; add it, or take it from slices"
             yield Finding("warning", "empty_slice", places.slices, "", says)
+
+
+def _probes(folder: Path, golden: GoldenSet) -> Iterator[Finding]:
+    """Probes that are left out, and probes that ask the same: each counts as one more that lost nothing."""
+    file = folder / PROBES
+    if not file.exists():
+        return
+    at = {str(json.loads(line)["_id"]): number for number, line in lines(file)}
+    for probe in golden.asked_again:
+        says = "a judged query asks the same, so this probe is left out; delete it"
+        yield Finding("warning", "probe_is_judged", f"{file}:{at[probe]}", probe, says)
+    for probe, other in duplicates(golden.probes):
+        says = f"asks the same as {other} ({file}:{at[other]}): it counts twice; delete one"
+        yield Finding("warning", "duplicate_probe", f"{file}:{at[probe]}", probe, says)
 
 
 def _contradictions(folder: Path, golden: GoldenSet, places: Places) -> Iterator[Finding]:

@@ -2,20 +2,18 @@
 
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.evaluate.golden import FILE, read_golden_set
-from rag_pipeline.evaluate.growing.known_items import KnownItem, Named, choose, propose
+from rag_pipeline.evaluate.growing.known_items import KnownItem, choose, propose
+from rag_pipeline.evaluate.growing.made_probes import PROBES_MADE, Probe, probes_of, text_of
+from rag_pipeline.evaluate.growing.named import named_documents
+from rag_pipeline.evaluate.questions import PROBES
 from rag_pipeline.files import exclusive, sync
-from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.lake import collected
 from rag_pipeline.ours import remove_files
 
 FEWEST = 10
@@ -31,6 +29,8 @@ class NewSet:
     usable: int
     looked_at: int
     left_out: Counter[str]
+    probes: tuple[Probe, ...] = ()
+    """Of what is not asked by any query."""
 
     @property
     def sources(self) -> Counter[str]:
@@ -38,9 +38,20 @@ class NewSet:
 
 
 def new_set(
-    evals: Path, name: str, home: Path, sources: Sequence[str], owner: str, *, count: int, seed: int, only: bool
+    evals: Path,
+    name: str,
+    home: Path,
+    sources: Sequence[str],
+    owner: str,
+    *,
+    count: int,
+    seed: int,
+    only: bool,
+    private: Collection[str] = (),
 ) -> NewSet:
     """Propose a set from the titles and headings of `sources`, and write it; `only`: judge by bare keys of the one source.
+
+    Probes lie beside it. `private`: sources whose contract looks for private data.
 
     Raises `GoldenSetError` when the folder is there already, its name cannot be one, or too few titles identify;
     `PipelineError` when no document is loaded.
@@ -62,7 +73,16 @@ def new_set(
             f"out of {found.looked_at}: {reasons(found.left_out)}. Give documents titles that say what they are about, or "
             "write queries by hand"
         )
-    made = NewSet(folder, tuple(chosen), len(found.usable), found.looked_at, found.left_out)
+    probes = probes_of(
+        home,
+        documents,
+        [one.text for one in chosen],
+        {one.document for one in chosen},
+        private=private,
+        count=PROBES_MADE,
+        seed=seed,
+    )
+    made = NewSet(folder, tuple(chosen), len(found.usable), found.looked_at, found.left_out, tuple(probes))
     with exclusive(home / "golden", folder.name, wait_s=30):
         _write(made, owner, sources[0] if only else None, seed)
     return made
@@ -73,25 +93,12 @@ def reasons(left_out: Counter[str]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in left_out.most_common()) or "none"
 
 
-def named_documents(home: Path, source: str) -> Iterator[Named]:
-    """Titles and headings of a source's documents as loaded and cut now, by document id."""
-    chunks = chunks_table(home).scan().filter((pl.col("source") == source) & (pl.col("heading") != ""))
-    headings: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for document, heading in (
-        chunks.select("document_id", "heading").unique().sort("document_id", "heading").pipe(collected).iter_rows()
-    ):
-        headings[document].append(tuple(heading.split(" > ")))
-    titles = source_tables(home, source).documents.scan().select("document_id", "title").pipe(collected)
-    for document, title in titles.sort("document_id").iter_rows():
-        yield Named(source, document, title or "", tuple(headings[document]))
-
-
 def _write(made: NewSet, owner: str, source: str | None, seed: int) -> None:
     folder = made.folder
     _refuse_existing(folder)
     hidden = folder.with_name(f".{folder.name}.new")  # golden sets whose name begins with a point are not read
-    names = (FILE, "queries.jsonl", "qrels/test.tsv")
-    remove_files(hidden, names)  # of a run that was killed
+    names = (FILE, "queries.jsonl", "qrels/test.tsv", *([PROBES] if made.probes else []))
+    remove_files(hidden, {*names, PROBES})  # of a run that was killed
     if hidden.exists():
         raise GoldenSetError(f"{hidden} is in the way and holds other files than a golden set's; move it elsewhere")
     (hidden / "qrels").mkdir(parents=True)
@@ -104,6 +111,7 @@ def _write(made: NewSet, owner: str, source: str | None, seed: int) -> None:
         _about(made, owner, source, seed),
         "".join(json.dumps(query, ensure_ascii=False) + "\n" for query in queries),
         "query-id\tcorpus-id\tscore\n" + "".join(f"{query}\t{key}\t1\n" for query, key in judged),
+        *([text_of(made.probes)] if made.probes else []),
     )
     for name, text in zip(names, texts, strict=True):
         (hidden / name).write_bytes(text.encode("utf-8"))

@@ -18,6 +18,12 @@ from rag_pipeline.ingest.privacy.recognizers import Find, finds, international
 
 _MASK = re.compile(rf"(<(?:{'|'.join(ENTITIES)})(?::[0-9a-f]{{8}})?>|<KEY:[0-9a-f]{{16}}>)")
 
+
+def holds_mask(text: str) -> bool:
+    """Whether something private was taken out of a text."""
+    return bool(_MASK.search(text))
+
+
 _ROUNDS = 10
 """A mask ends the word beside it, which may bring a number to light; one more round finds it."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 Kind = Literal[
     "refused",
+    "frozen",
     "held source",
     "stale source",
     "broken data",

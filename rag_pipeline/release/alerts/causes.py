@@ -1,7 +1,7 @@
 """What is wrong now, as far as it lies on disk: sources, verdicts, the release that serves. Reads, never writes."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from rag_pipeline.ingest.state import SourceState
 from rag_pipeline.release.alerts.cause import Cause, Findings, Kind, key_of, marks_of
 from rag_pipeline.release.alerts.verdicts import WATCH, last_verdict
 from rag_pipeline.release.audit import channel_now
-from rag_pipeline.release.channels import PRODUCTION, Channel, read_channel
+from rag_pipeline.release.channels import PRODUCTION, Channel, option, read_channel
+from rag_pipeline.release.freeze import frozen
 from rag_pipeline.release.policy import promotions
 from rag_pipeline.settings import Settings
 
@@ -20,7 +21,12 @@ States = Callable[[Contract], SourceState]
 
 
 def causes_on_disk(
-    settings: Settings, contracts: Sequence[Contract], states: States, *, due: datetime | None = None
+    settings: Settings,
+    contracts: Sequence[Contract],
+    states: States,
+    *,
+    due: datetime | None = None,
+    now: datetime | None = None,
 ) -> Findings:
     """Sources, channels and what serves. `due`: production must have passed its gate since then; None: nobody promised it.
 
@@ -32,6 +38,11 @@ def causes_on_disk(
     sources = [contract.source for contract in contracts]
     for name in promotions(settings.evals, settings.promotion):
         found += looked_at(name, lambda one=name: _channel(settings, one, sources), settings.owner)  # type: ignore[misc]
+        found += looked_at(
+            f"{name}'s freshness",
+            lambda one=name: _frozen(settings, one, contracts, states, now),  # type: ignore[misc]
+            settings.owner,
+        )
     try:
         channel = read_channel(settings.home, PRODUCTION)
     except PipelineError:  # that is a cause of its own, told above
@@ -99,6 +110,20 @@ def _channel(settings: Settings, name: str, sources: Sequence[str]) -> Findings:
         + _found("channel is held", name, f"{name} is held where it is", holds, owner, ("rag status",), since)
         + _found("damaged channel", name, f"{name} cannot be read", damage, owner, ("rag verify --repair",))
     )
+
+
+def _frozen(settings: Settings, name: str, contracts: Sequence[Contract], states: States, now: datetime | None) -> Findings:
+    try:
+        channel = channel_now(settings.home, name)
+    except PipelineError:  # a cause of its own
+        return Findings(possible=frozenset({key_of("frozen", name)}))
+    found = frozen(settings.home, name, channel, [states(one) for one in contracts], now or datetime.now(UTC))
+    word = last_verdict(settings.home, name)
+    if not found or not word:
+        return Findings(well=frozenset({key_of("frozen", name)}))
+    title, since = f"{name} is frozen: its gate keeps new releases back", frozenset({"frozen"})
+    steps = ("rag report", "rag status", f"rag promote {word.release}{option(name)} --override --by you --reason WHY")
+    return Findings((_cause("frozen", name, title, (found.says,), settings.owner, steps, since, word.run_id),))
 
 
 def unexplained(reasons: Sequence[str], sources: Sequence[str], *, held: bool = False) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ One small file a channel, written over by the next refresh. It decides nothing: 
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,12 @@ from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release.channels import PRODUCTION
 from rag_pipeline.release.verdict import Verdict
 from rag_pipeline.release.watch import Rot
+
+_A_NIGHT = timedelta(hours=12)
+"""Verdicts nearer to each other are of one night."""
+
+_NIGHTS = 100
+"""That are remembered at most."""
 
 log = logging.getLogger("rag_pipeline")
 
@@ -34,6 +40,8 @@ class LastVerdict(BaseModel):
     at: datetime
     run_id: str
     passed_at: datetime | None = None
+    inconclusive: tuple[datetime, ...] = ()
+    """When it was inconclusive, one time a night, as often as it was so running. A day with many refreshes is one night."""
 
     @property
     def passed(self) -> bool:
@@ -51,11 +59,30 @@ def note_verdict(
         before = last_verdict(home, name)
         passed_at = now if outcome == "passed" else before.passed_at if before else None
         told = tuple(str(reason) for reason in reasons)
-        word = LastVerdict(release=release, outcome=outcome, reasons=told, at=now, run_id=run_id, passed_at=passed_at)
+        word = LastVerdict(
+            release=release,
+            outcome=outcome,
+            reasons=told,
+            at=now,
+            run_id=run_id,
+            passed_at=passed_at,
+            inconclusive=_inconclusive(before, outcome, now),
+        )
         try:
             write_json(_path(home, name), word.model_dump(mode="json"))
         except OSError as error:
             log.warning("the verdict on %s could not be written down for the alerts: %s", name, error)
+
+
+def _inconclusive(before: LastVerdict | None, outcome: str, now: datetime) -> tuple[datetime, ...]:
+    """The inconclusive nights running, this one included. `refused` is the word of the channel's own step, after the
+    evaluation's, and tells no more than that."""
+    nights = before.inconclusive if before else ()
+    if outcome == "refused":
+        return nights
+    if outcome != "inconclusive":
+        return ()
+    return nights if nights and now - nights[-1] < _A_NIGHT else (*nights, now)[-_NIGHTS:]
 
 
 def note_verdicts(home: Path, verdicts: dict[str, Verdict], *, run_id: str, now: datetime) -> None:

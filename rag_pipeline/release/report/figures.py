@@ -9,6 +9,7 @@ from markupsafe import Markup
 from rag_pipeline.evaluate.compare import Interval, share_bounds
 from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, average
 from rag_pipeline.release.demands import compared
+from rag_pipeline.release.enough import Enough, enough_of
 from rag_pipeline.release.policy import ChannelPolicy, NotWorse, SetPolicy
 from rag_pipeline.release.report.charts import Tone, Whisker, interval_chart
 
@@ -71,11 +72,18 @@ class SetView:
     slices: tuple[tuple[str, tuple[Figure, ...]], ...]
     chart: Markup
     questions: Mapping[str, str]
+    enough: Enough | None = None
+    """How many judged queries could pass a release."""
 
     @property
     def modes(self) -> list[tuple[str, dict[str, float]]]:
         """Ways to retrieve, in the order of their names."""
         return sorted(self.measured.modes.items())
+
+    @property
+    def vanished(self) -> frozenset[tuple[str, str, str, str]]:
+        """Judgments that count as lost, because production can meet them still."""
+        return frozenset(one.judgment for one in self.measured.vanished)
 
     @property
     def mode_metrics(self) -> list[str]:
@@ -146,6 +154,7 @@ def _set_view(name: str, measured: SetEvidence, demands: SetPolicy | None, quest
             title=f"{name}: this release minus production, with {100 * confidence:g} % bounds",
         ),
         questions=questions,
+        enough=enough_of(name, measured, demands) if demands else None,
     )
 
 

@@ -14,9 +14,9 @@ from deltalake.exceptions import DeltaError
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.evaluate.evaluate import evaluations_table
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.golden import GoldenSet
+from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables

@@ -98,19 +98,28 @@ def test_a_query_that_quotes_its_document_flatters_lexical_search(workspace: Wor
     assert once.level == "note"
 
 
-def test_sets_and_slices_under_59_queries_are_told(workspace: Workspace) -> None:
-    judged = {f"query number {number} {number * 7}": ["hr/a"] for number in range(60)}
-    folder = workspace.golden("small", judged, slices=["kind", "none"])
-    rows = [{"_id": f"q{n}", "text": text, "metadata": {"kind": "rare" if n else "one"}} for n, text in enumerate(judged)]
-    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert not found(workspace, folder, "small")
-    (small,) = found(workspace, folder, "small_slice")
-    assert "one (1) are under 59" in small.says
-    assert "rare" not in small.says
+def test_a_slice_that_no_query_names_is_told(workspace: Workspace) -> None:
+    folder = workspace.golden("small", {"a": ["hr/a"]}, slices=["kind", "none"])
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q0", "text": "a", "metadata": {"kind": "rare"}}) + "\n")
     (empty,) = found(workspace, folder, "empty_slice")
     assert "'none'" in empty.says
     machine = workspace.golden("machine", {"a": ["hr/a"]}, made_by="machine", slices=["kind"])
-    assert not found(workspace, machine, "small"), "held against floors only"
+    assert not found(workspace, machine, "empty_slice"), "held against floors only"
+
+
+def test_probes_that_repeat_a_judged_query_or_each_other_are_told_with_their_line(workspace: Workspace) -> None:
+    folder = workspace.golden("small", {"How many days?": ["hr/a"]})
+    rows = {"p1": "where is the yard", "p2": "how many DAYS", "p3": "Where is the yard?"}
+    lines = [json.dumps({"_id": probe, "text": text}) + "\n" for probe, text in rows.items()]
+    (folder / "probes.jsonl").write_text("\n" + "".join(lines))
+    (judged,) = found(workspace, folder, "probe_is_judged")
+    assert (judged.where, judged.query) == (f"{folder / 'probes.jsonl'}:3", "p2")
+    (twice,) = found(workspace, folder, "duplicate_probe")
+    assert (twice.where, twice.query) == (f"{folder / 'probes.jsonl'}:4", "p3")
+    assert "asks the same as p1" in twice.says
+    (folder / "probes.jsonl").write_text('{"_id": "p1"}\n')
+    (unreadable,) = check_set(folder, workspace.home, ["hr"]).findings
+    assert unreadable.where == f"{folder / 'probes.jsonl'}:1" and "needs `_id` and a `text`" in unreadable.says
 
 
 def test_judges_who_disagree_are_told_of_but_not_one_who_thought_again(workspace: Workspace) -> None:

@@ -59,7 +59,8 @@ def load(workspace: Workspace, now: datetime = NOW) -> None:
 
 def look(workspace: Workspace, now: datetime = NOW, due: datetime | None = None) -> Findings:
     contracts = read_contracts(workspace.settings.contracts)
-    return causes_on_disk(workspace.settings, contracts, lambda one: source_state(one, workspace.home, now), due=due)
+    states = lambda one: source_state(one, workspace.home, now)  # noqa: E731
+    return causes_on_disk(workspace.settings, contracts, states, due=due, now=now)
 
 
 def causes(workspace: Workspace, now: datetime = NOW, due: datetime | None = None) -> dict[str, Cause]:
@@ -97,6 +98,19 @@ def test_data_that_breaks_a_rule_is_a_cause_until_it_is_mended(office: Workspace
     office.pages({"two.md": "# Two\n\nThe second page of the garden, which says something else.\n"}, "garden")
     load(office, NOW + timedelta(hours=2))
     assert causes(office, NOW + timedelta(hours=2)) == {}
+
+
+def test_a_freeze_is_a_cause_of_its_own_until_something_passes(office: Workspace) -> None:
+    for night in range(3):
+        now = NOW + timedelta(days=night)
+        load(office, now)
+        note_verdict(office.home, "production", RELEASE, "inconclusive", ["questions: why"], run_id="run-1", now=now)
+        frozen = causes(office, now).get("frozen: production")
+        assert bool(frozen) == (night == 2), "two bad nights are bad nights"
+    assert frozen and "3 nights running" in frozen.reasons[0]
+    assert any(f"rag promote {RELEASE} --override" in step for step in frozen.next)
+    note_verdict(office.home, "production", RELEASE, "passed", [], run_id="run-2", now=now)
+    assert "frozen: production" in look(office, now).well
 
 
 def test_a_refusal_that_only_tells_of_sources_is_told_as_theirs(office: Workspace) -> None:

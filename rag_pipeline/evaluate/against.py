@@ -1,0 +1,113 @@
+"""A release against an earlier one that is not asked again: scores by the lists that were kept of it, and today's judgments.
+
+On lists without documents the earlier one could not have, so that growth is not punished; on questions both were asked; with
+the judgments put back that it could meet and no source holds any more. Nothing is decided here.
+"""
+
+import logging
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag_pipeline.evaluate.alive import Alive, Judgment, alive, corpus_for
+from rag_pipeline.evaluate.condensed import condensed
+from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.evidence_store import read_lists
+from rag_pipeline.evaluate.golden import GoldenSet
+from rag_pipeline.evaluate.metrics_again import score_again
+from rag_pipeline.evaluate.spans import is_span_metric
+
+log = logging.getLogger("rag_pipeline")
+
+Ranked = Mapping[str, Sequence[str]]
+"""query id -> documents, best first"""
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One golden set, on the questions that both releases were asked."""
+
+    queries: tuple[str, ...]
+    asked: int
+    """Questions of the set today; those judged since the earlier release was measured are not among `queries`."""
+    mine: Mapping[str, tuple[float, ...]]
+    """metric -> value of each query"""
+    theirs: Mapping[str, tuple[float, ...]]
+    vanished: tuple[str, ...] = ()
+    """Documents of judgments that the earlier release could meet and no source holds any more."""
+
+    def differences(self, metric: str) -> list[float]:
+        """Release minus the earlier one, a query each."""
+        return [mine - theirs for mine, theirs in zip(self.mine[metric], self.theirs[metric], strict=True)]
+
+
+def against(
+    home: Path,
+    evidence: Evidence,
+    earlier: Sequence[Evidence],
+    known: Container[str],
+    golden_sets: Iterable[GoldenSet],
+    sources: Sequence[str],
+    metrics: Mapping[str, Sequence[str]],
+) -> dict[str, Against]:
+    """golden set -> how the release does against an earlier one, for those sets both were measured on.
+
+    `earlier`: evidence on that release, the first that knows a question counts. `known`: the documents it held. `metrics`:
+    golden set -> those to take; metrics of passages cannot be, they need its texts.
+    """
+    lists = read_lists(home, evidence) or {}
+    before = _lists(home, earlier)
+    judged = tuple(
+        one for one in golden_sets if one.name in metrics and (one.name, "candidate") in lists and one.name in before
+    )
+    corpus = corpus_for(home, list(sources), judged)
+    found = {}
+    for golden in judged:
+        plain = alive(golden, corpus)
+        back = _could_meet(plain, earlier, known)
+        living = alive(golden, corpus, back) if back else plain
+        mine, theirs = lists[golden.name, "candidate"].documents, before[golden.name]
+        queries = tuple(sorted(living.qrels.keys() & mine.keys() & theirs.keys() | _blind(living, mine, theirs)))
+        names = [name for name in metrics[golden.name] if not is_span_metric(name)]
+        qrels = {query: living.qrels[query] for query in queries}
+        gone = {(one.query, one.document) for one in living.vanished if one.passage}
+        seen = {query: [one for one in mine.get(query, ()) if (query, one) not in gone] for query in queries}
+        now = score_again(names, qrels, condensed(seen, known))
+        then = score_again(names, qrels, {query: theirs[query] for query in queries})
+        found[golden.name] = Against(
+            queries,
+            len(living.qrels),
+            {name: tuple(now[name][query] for query in queries) for name in names},
+            {name: tuple(then[name][query] for query in queries) for name in names},
+            tuple(dict.fromkeys(one.document for one in living.vanished)),
+        )
+    return found
+
+
+def _lists(home: Path, earlier: Sequence[Evidence]) -> dict[str, dict[str, Sequence[str]]]:
+    """golden set -> query id -> what the earlier release retrieved."""
+    found: dict[str, dict[str, Sequence[str]]] = {}
+    for evidence in earlier:
+        for (name, side), one in (read_lists(home, evidence) or {}).items():
+            if side == "candidate":
+                found[name] = {**one.documents, **found.get(name, {})}
+    return found
+
+
+def _blind(living: Alive, mine: Ranked, theirs: Ranked) -> set[str]:
+    """Questions all of whose answers vanished, so that the release was not asked them: it finds no answer to them."""
+    of_vanished = {one.query for one in living.vanished}
+    return {query for query in of_vanished & living.qrels.keys() & theirs.keys() if query not in mine}
+
+
+def _could_meet(living: Alive, earlier: Sequence[Evidence], known: Container[str]) -> frozenset[Judgment]:
+    """What does not resolve any more and the earlier release could meet: it held the document; of a passage, its evidence on
+    this very golden set did not miss it."""
+    of_set = [one.golden_sets[living.golden.name] for one in earlier if living.golden.name in one.golden_sets]
+    same = [one for one in of_set if one.fingerprint == living.golden.fingerprint][:1]
+    missed = {gone.judgment for one in same for gone in one.unresolved}
+    return frozenset(
+        one.judgment
+        for one in living.unresolved
+        if one.document in known and (not one.passage or (same and one.judgment not in missed))
+    )
