@@ -60,6 +60,8 @@ STAGES = {
 
 FEWEST = 60
 
+_FILE_AFTER_FILE = ("before os.fsync", "before os.copy_file_range", "chmod")
+
 Hits = list[tuple[str, str, float, str]]
 
 
@@ -114,10 +116,13 @@ class Scene:
             ]
 
     def kills(self, step: str) -> list[Kill]:
-        """Every point of a step, but one in five of the copies that readers make; and the middle of every long call."""
+        """Every point of a step, but one in five of the copies that readers make, and one in three of what is done to file
+        after file (synced, copied, closed to others); and the middle of every long call."""
         mine = [(number, point) for number, point in enumerate(self.points, start=1) if point.step == step]
         views = [number for number, point in mine if "views/" in point.name]
-        chosen = [Kill(number, point) for number, point in mine if number not in views or number in views[::5]]
+        alike = [number for number, point in mine if point.name.startswith(_FILE_AFTER_FILE) and number not in views]
+        left_out = {*views, *alike} - {*views[::5], *alike[::3]}
+        chosen = [Kill(number, point) for number, point in mine if number not in left_out]
         native = ("before Table", "before Collection", "before LazyFrame", "before Client")
         return chosen + [
             Kill(number, point, max(point.seconds / 2, 0.001))
