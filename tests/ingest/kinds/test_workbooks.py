@@ -216,6 +216,11 @@ def test_a_workbook_that_would_be_written_out_to_too_much_is_refused_before_it_i
         parsing.documents(content, kind)
 
 
+def test_blanks_of_a_sheet_that_are_counted_and_not_written_are_not_written_out() -> None:
+    with pytest.raises(Unreadable, match=r"hold 1,000,000,0\d\d characters"):
+        parsing.documents(ods("S", [cell('a<text:s text:c="999999999"/>b')]), ODS)
+
+
 def test_a_large_sheet_without_gaps_is_read() -> None:
     content = xlsx(("S", [[f"row {row}", row, row / 8] for row in range(2_000)]))
     (parsed,) = parsing.documents(content, XLSX)
