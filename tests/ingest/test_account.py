@@ -59,6 +59,13 @@ def test_the_share_is_of_words_or_of_pages_whichever_is_greater() -> None:
     assert Account().percent == 0
 
 
+def test_an_account_of_before_files_came_with_mails_is_read() -> None:
+    told = Account(7, {"notes": 2}, 3, 1, {".pdf": 2})
+    assert Account.from_json(told.as_json()) == told
+    assert Account.from_json('{"shown": 7, "lost": {"notes": 2}, "pages": 3, "silent": 1}') == Account(7, {"notes": 2}, 3, 1)
+    assert told.plus(told).came_with == {".pdf in mails": 4}
+
+
 def test_of_a_web_page_what_is_not_in_its_text_is_told_by_kind() -> None:
     page = (
         "<html><head><title>Birds</title><style>p{}</style></head><body><nav>Home About</nav><h1>Owls</h1>"

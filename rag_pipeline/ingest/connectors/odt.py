@@ -8,6 +8,9 @@ Source of the format: OpenDocument 1.3, part 3, sections 5.3 (lists) and 9 (tabl
 import io
 import re
 import zipfile
+from collections.abc import Mapping
+
+from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.extract import not_readable
@@ -19,10 +22,6 @@ MAX_CELLS = 50_000
 
 _CONTENT = "content.xml"
 _LIST_HEADER = re.compile(rb"<(/?)(\w+:)list-header(?=[\s/>])")
-_ROW_OR_CELL = re.compile(rb"<\w+:(?:table-(row)|(?:covered-)?table-cell)\b([^<>]*)>")
-_REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["'](\d{1,18})["']""")
-_CELL = re.compile(rb"<(\w+):table-cell\b[^<>]*(?<!/)>(.*?)</\1:table-cell>", re.DOTALL)
-_TAG = re.compile(rb"<[^<>]*>")
 _PADDING, _RULE = re.compile(r" {2,}(?=\|)"), re.compile(r"-{4,}")
 
 
@@ -33,7 +32,7 @@ def odt_text(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             parts = {name: packed.read(name) for name in packed.namelist()}
-        _refuse_large_tables(parts[_CONTENT])
+        _refuse_what_grows(parts[_CONTENT])
         parts[_CONTENT] = _LIST_HEADER.sub(rb"<\1\2list-item", parts[_CONTENT])
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as repacked:
@@ -46,21 +45,55 @@ def odt_text(content: bytes) -> str:
         raise not_readable(ODT, error) from error
 
 
-def _refuse_large_tables(written: bytes) -> None:
+def _refuse_what_grows(written: bytes) -> None:
     """Tables are written out cell by cell, each as wide as the widest of its column."""
-    cells, rows = 0, 1
-    for found in _ROW_OR_CELL.finditer(written):
-        repeated = _REPEATED.search(found[2])
-        times = int(repeated[1]) if repeated else 1
-        if found[1]:
-            rows = times
-        else:
-            cells += rows * times
-    if cells > MAX_CELLS:
-        raise Unreadable(f"its tables have {cells:,} cells, more than {MAX_CELLS:,}; hand them over as ODS, CSV or Parquet")
-    widest = max((len(_TAG.sub(b"", cell[2])) for cell in _CELL.finditer(written)), default=0)
-    if cells * widest > MAX_GROWTH_BYTES:
-        raise Unreadable(f"its tables have {cells:,} cells, one of {widest:,} characters; split it")
+    seen = _Grows()
+    parser = DefusedXMLParser(target=seen)
+    parser.feed(written)
+    parser.close()
+    if seen.cells > MAX_CELLS:
+        raise Unreadable(
+            f"its tables have {seen.cells:,} cells, more than {MAX_CELLS:,}; hand them over as ODS, CSV or Parquet"
+        )
+    if seen.blanks > MAX_GROWTH_BYTES:
+        raise Unreadable(f"it is filled up with {seen.blanks:,} blanks")
+    if seen.cells * seen.widest > MAX_GROWTH_BYTES:
+        raise Unreadable(f"its tables have {seen.cells:,} cells, one of {seen.widest:,} characters; split it")
+
+
+class _Grows:
+    """How many cells there are, repeated ones as often as they are, how many characters the longest holds, and blanks that
+    are counted instead of written."""
+
+    def __init__(self) -> None:
+        self.cells = self.widest = self.blanks = 0
+        self._rows, self._lengths = 1, list[int]()
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        name = tag.rpartition("}")[2]
+        repeated = f"number-{'rows' if name == 'table-row' else 'columns'}-repeated"
+        times = next((int(value) for key, value in attributes.items() if key.endswith(repeated)), 1)
+        if name == "s":
+            self.blanks += next((int(value) for key, value in attributes.items() if key.endswith("}c")), 1)
+        elif name == "table-row":
+            self._rows = times
+        elif name in ("table-cell", "covered-table-cell"):
+            self.cells += self._rows * times
+            self._lengths.append(0)
+
+    def data(self, data: str) -> None:
+        if self._lengths:
+            self._lengths[-1] += len(data)
+
+    def end(self, tag: str) -> None:
+        if tag.rpartition("}")[2] in ("table-cell", "covered-table-cell"):
+            length = self._lengths.pop()
+            self.widest = max(self.widest, length)
+            if self._lengths:
+                self._lengths[-1] += length
+
+    def close(self) -> None:
+        return
 
 
 def _narrow(line: str) -> str:

@@ -80,7 +80,10 @@ def test_a_wide_table_is_not_filled_up_with_blanks() -> None:
 @pytest.mark.parametrize(
     ("cells", "says"),
     [
-        ("<table:table-cell table:number-columns-repeated='300'><text:p>x</text:p></table:table-cell>", "90,000 cells"),
+        (
+            "<table:table-cell office:x='>' table:number-columns-repeated='300'><text:p>x</text:p></table:table-cell>",
+            "90,000 cells",
+        ),
         (
             f"<table:table-cell><text:p>{'x' * 20_000}</text:p></table:table-cell>" + "<table:table-cell/>" * 40,
             "20,000 char",
@@ -91,6 +94,12 @@ def test_tables_that_would_be_written_out_to_too_much_are_refused_before_they_ar
     row = f"<table:table-row table:number-rows-repeated='300'>{cells}</table:table-row>"
     with pytest.raises(Unreadable, match=says):
         parsing.document(odf("text", f"<table:table table:name='t'>{row}</table:table>"), ODT)
+
+
+def test_blanks_that_are_counted_and_not_written_are_not_written_out() -> None:
+    content = odt("Owls", 'They <text:s text:c="999999999"/> hunt')
+    with pytest.raises(Unreadable, match="filled up with 999,999,999 blanks"):
+        parsing.document(content, ODT)
 
 
 def test_a_document_that_unfolds_or_reads_other_files_as_it_is_parsed_is_refused() -> None:

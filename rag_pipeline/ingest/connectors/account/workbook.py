@@ -287,6 +287,7 @@ class _OdsSheets(_Target):
             self._within.append(name)
         elif name == "p" or name in ("s", "tab", "line-break"):
             self._said.append("\n" if name == "p" else " ")
+            self._book.characters += int(said.get("c", "1")) if name == "s" else 0  # counted instead of written
 
     def end(self, tag: str) -> None:
         name = tag.rpartition("}")[2]
