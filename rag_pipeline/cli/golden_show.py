@@ -46,6 +46,10 @@ def show_probes(made: "Made", wanted: int) -> None:
     printer.say(f"{made.file} has {len(made.probes)} probes{fewer}: {of}; {made_from}.")
     for one in made.probes[:3]:
         printer.say(f"  “{one_line(one.text)}”")
+    if len(made.probes) < wanted:
+        printer.say(
+            "The documents gave no more. Add questions of your own where the gate asks for more (gate.yaml: probes)."
+        )
     printer.say("Nobody judges them. Questions of users are as good, and better: put them into the file yourself.")
 
 

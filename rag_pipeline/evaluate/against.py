@@ -15,6 +15,7 @@ from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import read_lists
 from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.metrics_again import score_again
+from rag_pipeline.evaluate.retrieved import Retrieved, text_hash
 from rag_pipeline.evaluate.spans import is_span_metric
 
 log = logging.getLogger("rag_pipeline")
@@ -66,7 +67,7 @@ def against(
         plain = alive(golden, corpus)
         back = _could_meet(plain, earlier, known)
         living = alive(golden, corpus, back) if back else plain
-        mine, theirs = lists[golden.name, "candidate"].documents, before[golden.name]
+        mine, theirs = lists[golden.name, "candidate"].documents, _asked(golden, before[golden.name])
         queries = tuple(sorted(living.qrels.keys() & mine.keys() & theirs.keys() | _blind(living, mine, theirs)))
         names = [name for name in metrics[golden.name] if not is_span_metric(name)]
         qrels = {query: living.qrels[query] for query in queries}
@@ -84,14 +85,25 @@ def against(
     return found
 
 
-def _lists(home: Path, earlier: Sequence[Evidence]) -> dict[str, dict[str, Sequence[str]]]:
-    """golden set -> query id -> what the earlier release retrieved."""
-    found: dict[str, dict[str, Sequence[str]]] = {}
+def _lists(home: Path, earlier: Sequence[Evidence]) -> dict[str, list[Retrieved]]:
+    """golden set -> what the earlier release retrieved, each time that it was asked."""
+    found: dict[str, list[Retrieved]] = {}
     for evidence in earlier:
         for (name, side), one in (read_lists(home, evidence) or {}).items():
             if side == "candidate":
-                found[name] = {**one.documents, **found.get(name, {})}
+                found.setdefault(name, []).append(one)
     return found
+
+
+def _asked(golden: GoldenSet, found: Sequence[Retrieved]) -> dict[str, Sequence[str]]:
+    """query id -> documents, of the queries that ask today what they asked then; the first evidence counts."""
+    lists: dict[str, Sequence[str]] = {}
+    for one in reversed(found):
+        for query, documents in one.documents.items():
+            text = golden.queries.get(query)
+            if text is not None and one.texts.get(query) in (None, text_hash(text)):
+                lists[query] = documents
+    return lists
 
 
 def _blind(living: Alive, mine: Ranked, theirs: Ranked) -> set[str]:

@@ -21,7 +21,7 @@ from rag_pipeline.evaluate.measure import Measured, latency
 from rag_pipeline.evaluate.metrics import PerQuery
 from rag_pipeline.evaluate.probed import probes_evidence
 from rag_pipeline.evaluate.remembered import evaluations_table, remember, remembered
-from rag_pipeline.evaluate.retrieved import Lists
+from rag_pipeline.evaluate.retrieved import Lists, Side, text_hash
 from rag_pipeline.evaluate.runtime import processor, runtime_of
 from rag_pipeline.evaluate.vanished import with_vanished
 from rag_pipeline.files import file_sha256
@@ -144,9 +144,10 @@ def _lists(living: list[Alive], mine: "_Side", theirs: "_Side | None") -> Lists:
     """What both sides retrieved, as it is kept beside the evidence."""
     lists: Lists = {}
     for place, one in enumerate(living):
-        lists[one.golden.name, "candidate"] = replace(mine.measured[place].lists, probes=mine.probes[place])
-        if theirs:
-            lists[one.golden.name, "production"] = replace(theirs.measured[place].lists, probes=theirs.probes[place])
+        texts = {query: text_hash(one.golden.queries[query]) for query in one.qrels}
+        sides: dict[Side, _Side] = {"candidate": mine, **({"production": theirs} if theirs else {})}
+        for name, side in sides.items():
+            lists[one.golden.name, name] = replace(side.measured[place].lists, probes=side.probes[place], texts=texts)
     return lists
 
 

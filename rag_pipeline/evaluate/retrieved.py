@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.evaluate.spans import Span
+from rag_pipeline.files import fingerprint
 from rag_pipeline.lake import rows_of
 
 Side = Literal["candidate", "production"]
@@ -26,6 +27,7 @@ _SCHEMA = pa.schema(
         ("documents", pa.list_(pa.string())),
         ("spans", _SPANS),
         ("wanted", _SPANS),
+        ("text", pa.string()),  # hash of what was asked; null in a file that did not know it
         ("probe", pa.bool_()),  # the query is a probe, and its id is one of the probes'
     ]
 )
@@ -43,6 +45,8 @@ class Retrieved:
     """query id -> where its quoted passages stand in that release's own texts; empty likewise"""
     probes: Mapping[str, list[str]] = field(default_factory=dict)
     """probe id -> documents, likewise; empty in a file of a time that knew no probes"""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """query id -> hash of its text, so that an id that asks something else by now is known; empty where nobody wrote it"""
 
 
 Lists = dict[tuple[str, Side], Retrieved]
@@ -64,6 +68,7 @@ def packed(lists: Lists) -> bytes:
             columns["documents"].append(documents)
             columns["spans"].append(_rows(one.spans.get(query, ()) if not probe else ()))
             columns["wanted"].append(_rows(one.wanted.get(query, ()) if not probe else ()))
+            columns["text"].append(None if probe else one.texts.get(query))
             columns["probe"].append(probe)
     buffer = io.BytesIO()
     parquet.write_table(pa.table(columns, schema=_SCHEMA), buffer, compression="zstd")
@@ -83,8 +88,18 @@ def unpacked(data: bytes) -> Lists:
             spans=_by_query(queries, rows["spans"]),
             wanted=_by_query(queries, rows["wanted"]),
             probes=dict(zip(probes["query_id"].to_list(), probes["documents"].to_list(), strict=True)),
+            texts={query: text for query, text in _texts(rows) if text is not None},
         )
     return lists
+
+
+def _texts(rows: pl.DataFrame) -> list[tuple[str, str | None]]:
+    return rows.select("query_id", "text").rows() if "text" in rows.columns else []
+
+
+def text_hash(text: str) -> str:
+    """Of what a query asks, as a file keeps it."""
+    return fingerprint(text, length=16)
 
 
 def checksum(data: bytes) -> str:

@@ -153,12 +153,11 @@ def test_growth_is_not_punished(nights: Nights) -> None:
 
 
 def test_documents_that_vanish_count_against_the_anchor_until_their_judgments_are_taken_out(nights: Nights) -> None:
-    served = nights.night(1, pages(found=range(2, COUNT)))
+    left = range(COUNT - 2)
+    served = nights.night(1, pages(found=left))
     verdict, _ = judge(nights.desk(at(1)), served)
     assert any("2 of 40 judgments (5.0 %) lost their document or passage" in one.message for one in verdict.reasons)
-    nights.workspace.golden(
-        "animals", {f"marmot{one} otter{one} badger{one}": [f"handbook/{one:02}.md"] for one in range(2, COUNT)}
-    )
+    nights.workspace.golden("animals", {f"marmot{one} otter{one} badger{one}": [f"handbook/{one:02}.md"] for one in left})
     nights.evaluate(served, at(1))
     assert judge(nights.desk(at(1)), served)[0].passed
 
@@ -169,7 +168,8 @@ def test_a_gain_that_is_shown_moves_the_anchor_by_itself(nights: Nights) -> None
     good = nights.night(2, pages())
     nights.move(good, 2)
     assert nights.anchor.release == good
-    assert nights.anchor.why.startswith(f"shown to be better than {bad}: animals: nDCG@10 +0.3750 over 40 queries")
+    assert nights.anchor.why.startswith(f"shown to be better than {bad}: animals: nDCG@10 +0.3")
+    assert "over 40 queries, lower bound +0." in nights.anchor.why
 
 
 def test_a_person_names_the_anchor_and_the_row_tells_what_it_costs(nights: Nights) -> None:
@@ -276,11 +276,12 @@ def test_a_home_from_before_anchors_is_held_against_its_first_release_that_is_le
     assert "anchor of production" not in str([one.because for one in kept_releases(nights.home, 1)])
 
 
-def test_questions_judged_since_are_left_out(nights: Nights) -> None:
-    asked = {f"marmot{one} otter{one} badger{one}": [f"handbook/{one:02}.md"] for one in range(COUNT)}
+def test_questions_judged_or_worded_anew_since_are_left_out(nights: Nights) -> None:
+    asked = {f"marmot{one} otter{one} badger{one}": [f"handbook/{one:02}.md"] for one in range(1, COUNT)}
+    asked = {"otter0 badger0": ["handbook/00.md"]} | asked  # the same id asks something else by now
     new = {f"badger{one} otter{one}": [f"handbook/{one:02}.md"] for one in range(30)}
     nights.workspace.golden("animals", asked | new)
     release = nights.night(1, pages(0))
     [note] = judge(nights.desk(at(1)), release)[0].anchor
-    assert "over 40 queries" in note
+    assert "over 39 queries" in note
     assert read_manifest(nights.home / "releases" / release)

@@ -103,6 +103,14 @@ def test_a_verdict_is_told_by_word_symbol_and_colour(
     assert says.index("the howto slice got worse") < says.index("How good are the answers?")
 
 
+def test_a_release_that_passed_by_its_probes_says_so_and_how_many_judged_queries_would_do(facts: ReportFacts) -> None:
+    note = Reason("passed", "gate.yaml:9", "docs: passed without judgments: expected loss of nDCG@10 0.0010")
+    says = page_of(dataclasses.replace(facts, verdict=Verdict("new", "passed", (), (), (note,)))).says
+    assert says.index("On what it passed") < says.index("docs: passed without judgments: expected loss of nDCG@10 0.0010")
+    assert "gate.yaml:9" in says and "On what it passed" not in page_of(facts).says
+    assert "judged queries can" in says, "how many could pass a release stands with the set"
+
+
 def test_what_got_worse_is_said_in_a_sentence_with_its_bound(facts: ReportFacts) -> None:
     worse = dataclasses.replace(facts, evidence=evidence(golden(loss=0.5)))
     says = page_of(worse).says

@@ -147,7 +147,7 @@ def test_a_source_that_shrank_is_promoted_when_a_person_says_so(
     for name in ("home", "contracts", "evals"):
         monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(handbook.settings, name)))
     code, _, err = rag(monkeypatch, capsys, "promote", candidate)
-    assert code == 1 and f"`rag promote {candidate} --override --by NAME --reason WHY`" in err
+    assert code == 3 and f"`rag promote {candidate} --override --by NAME --reason WHY`" in err
     assert rag(monkeypatch, capsys, "promote", candidate, "--override", "--by", "ana", "--reason", "meant")[0] == 0
     assert serving(handbook.home) == candidate
     assert rag(monkeypatch, capsys, "rollback", "--by", "ana", "--reason", "not meant")[0] == 0

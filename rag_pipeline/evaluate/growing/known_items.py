@@ -106,8 +106,8 @@ def _judged(one: Named, found_in: dict[str, set[str]]) -> Iterator[tuple[Literal
             yield "heading", joined, reason
 
 
-def choose(items: Iterable[KnownItem], count: int, seed: int) -> list[KnownItem]:
-    """Up to `count` of them, the same for the same seed: sources in turn, in each the documents in turn, 3 a document.
+def choose(items: Iterable[KnownItem], count: int, seed: int, a_document: int = A_DOCUMENT) -> list[KnownItem]:
+    """Up to `count` of them, the same for the same seed: sources in turn, in each the documents in turn, so many a document.
 
     The order within a document hangs on its own id and the seed alone: other documents move little of the draw.
     """
@@ -116,7 +116,7 @@ def choose(items: Iterable[KnownItem], count: int, seed: int) -> list[KnownItem]
         by_document[item.source, item.document].append((fingerprint(seed, item.document, item.text), item))
     by_source: defaultdict[str, list[tuple[int, str, KnownItem]]] = defaultdict(list)
     for (source, _), drawn in by_document.items():
-        ordered = sorted(drawn, key=lambda row: row[0])[:A_DOCUMENT]
+        ordered = sorted(drawn, key=lambda row: row[0])[:a_document]
         by_source[source] += [(place, draw, item) for place, (draw, item) in enumerate(ordered)]
     queues = [sorted(by_source[source], key=lambda row: row[:2]) for source in sorted(by_source)]
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(*queues))

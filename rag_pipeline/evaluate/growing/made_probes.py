@@ -36,6 +36,8 @@ _SHARE_OF_TERMS = 3
 """One in so many is made of rare words."""
 _SPOKEN_A_PROBE = 4
 """Documents whose words are weighed, for each probe of rare words that is wanted."""
+_A_DOCUMENT = 40
+"""Probes of each kind that a document gives at most: all of a large corpus give one or two, those of a small one many."""
 _CHARACTERS = 20_000
 """Of a document that are read for rare words."""
 
@@ -156,8 +158,8 @@ def _known_items(named: Sequence[Named], judged: Collection[str], count: int, se
     return _in_turn(
         {
             source: [
-                *choose([one for one in items if one.document not in judged], count, seed),
-                *choose([one for one in items if one.document in judged], count, seed),
+                *choose([one for one in items if one.document not in judged], count, seed, _A_DOCUMENT),
+                *choose([one for one in items if one.document in judged], count, seed, _A_DOCUMENT),
             ]
             for source, items in by_source.items()
         }
@@ -184,7 +186,7 @@ def text_of(probes: Sequence[Probe]) -> str:
 def _of_terms(
     home: Path, named: Sequence[Named], judged: Collection[str], private: Collection[str], count: int, seed: int
 ) -> list[Probe]:
-    """Of rare words, sources in turn, one a document, those nobody asks for first."""
+    """Of rare words, sources in turn, documents in turn, those nobody asks for first."""
     by_source: defaultdict[str, list[str]] = defaultdict(list)
     for document in named:
         by_source[document.source].append(document.document)
@@ -195,7 +197,7 @@ def _of_terms(
     }
     spoken = [one for source, ids in sorted(drawn.items()) for one in _texts(home, source, ids)]
     turns: defaultdict[str, list[Probe]] = defaultdict(list)
-    for one, text in rare_terms(spoken, private):
+    for one, text in rare_terms(spoken, _A_DOCUMENT, private):
         turns[one.source].append(Probe(one.source, one.document, "terms", text))
     return _in_turn(turns)
 

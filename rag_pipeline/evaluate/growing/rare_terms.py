@@ -27,8 +27,11 @@ class Spoken:
     text: str
 
 
-def rare_terms(documents: Sequence[Spoken], private: Collection[str] = ()) -> Iterator[tuple[Spoken, str]]:
-    """Each document with its query, in their order; none for one that has too few words of its own.
+def rare_terms(
+    documents: Sequence[Spoken], a_document: int = 1, private: Collection[str] = ()
+) -> Iterator[tuple[Spoken, str]]:
+    """Documents in turn, each with a query of its rarest words, then each with one of the next, up to `a_document` of them;
+    none for one that has too few words of its own.
 
     Words are weighed by tf x idf over these documents (Spärck Jones 1972); equals by the word. Written in the order in which
     they stand in the document. One that stands once in all is left out: it is a name, a number or a slip. `private`: sources
@@ -38,6 +41,7 @@ def rare_terms(documents: Sequence[Spoken], private: Collection[str] = ()) -> It
     spoken = [[word for word in words(one.text) if _usable(word)] for one in documents]
     found_in = Counter(word for one in spoken for word in set(one))
     most = max(2, int(_COMMON * len(documents)))
+    ranked: list[tuple[Spoken, list[str], list[str]]] = []
     for one, said in zip(documents, spoken, strict=True):
         times = Counter(said)
         least = _SHARED if one.source in private else 1
@@ -46,9 +50,11 @@ def rare_terms(documents: Sequence[Spoken], private: Collection[str] = ()) -> It
             for word, count in times.items()
             if least <= found_in[word] <= max(most, least) and (count > 1 or found_in[word] > 1)
         }
-        best = sorted(weights, key=lambda word: (-weights[word], word))[:WORDS]
-        if len(best) == WORDS:
-            yield one, " ".join(sorted(best, key=said.index))
+        ranked.append((one, said, sorted(weights, key=lambda word: (-weights[word], word))))
+    for start in range(0, WORDS * a_document, WORDS):
+        for one, said, best in ranked:
+            if len(asked := best[start : start + WORDS]) == WORDS:
+                yield one, " ".join(sorted(asked, key=said.index))
 
 
 def _usable(word: str) -> bool:

@@ -110,6 +110,21 @@ def test_rare_terms_are_words_of_their_own_that_a_document_repeats() -> None:
     assert "s/empty" not in found and len(found) == len(WORDS)
 
 
+def test_a_small_corpus_is_asked_for_each_page_as_often_as_it_takes(workspace: Workspace, load: Load) -> None:
+    own = {word: " ".join(f"{word}{one} {word}{one}" for one in WORDS) for word in WORDS[:8]}
+    heads = "".join(f"## What is the {one} there\n\nIt is.\n\n" for one in WORDS[8:])
+    load(
+        "hr", {f"{word}.md": (f"All about {word}", f"# All about {word}\n\n{said}\n\n{heads}") for word, said in own.items()}
+    )
+    load("it", {})
+    workspace.golden("small", {"x": ["hr/amber.md"]})
+    made = make(workspace, count=100)
+    assert made.made_from == {"title": 8, "terms": 8 * len(WORDS) // 3}, "headings of several pages name none of them"
+    assert len({one.text for one in made.probes}) == len(made.probes)
+    first = [one.document for one in made.probes if one.made_from == "terms"][:8]
+    assert len(set(first)) == 8, "each page once before any page twice"
+
+
 @pytest.mark.usefixtures("loaded")
 def test_a_new_set_has_probes_beside_its_queries(workspace: Workspace) -> None:
     made = new_set(
