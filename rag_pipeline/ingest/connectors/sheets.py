@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.ingest.connectors.account import only_in
+from rag_pipeline.ingest.connectors.account.ods import look_at_ods
 from rag_pipeline.ingest.connectors.account.parts import NOT_SOUND
-from rag_pipeline.ingest.connectors.account.workbook import CHARTS, Workbook, look_at_ods, look_at_xlsx
+from rag_pipeline.ingest.connectors.account.workbook import CHARTS, Workbook, look_at_xlsx
 from rag_pipeline.ingest.connectors.extract import extracted, not_readable
 from rag_pipeline.ingest.connectors.kinds import XLSX
 from rag_pipeline.ingest.connectors.unpacked import MAX_GROWTH_BYTES

@@ -136,7 +136,8 @@ def test_comments_heads_text_boxes_and_the_titles_of_charts_are_told() -> None:
 def test_what_the_parser_would_leave_out_is_missed() -> None:
     """The second reading finds cells the first has no word of: here, because the text handed on is another one."""
     from rag_pipeline.ingest.connectors.account import account_of
-    from rag_pipeline.ingest.connectors.account.workbook import look_at_ods, look_at_xlsx
+    from rag_pipeline.ingest.connectors.account.ods import look_at_ods
+    from rag_pipeline.ingest.connectors.account.workbook import look_at_xlsx
 
     for seen in (
         look_at_xlsx(SHEETS),

@@ -1,7 +1,6 @@
-"""What a workbook shows, and how far its sheets reach: XLSX and ODS, read cell by cell, and independent of the parser.
+"""What a workbook shows, and how far its sheets reach: XLSX, read cell by cell, and independent of the parser.
 
-Sources of the formats: ECMA-376, part 1, sections 18.3 (sheets), 18.4 (shared strings), 18.8 (styles), 18.17.4 (dates);
-OpenDocument 1.3, part 3, sections 9 (tables) and 19 (values).
+Sources of the format: ECMA-376, part 1, sections 18.3 (sheets), 18.4 (shared strings), 18.8 (styles), 18.17.4 (dates).
 """
 
 import io
@@ -84,56 +83,44 @@ def look_at_xlsx(content: bytes) -> Workbook:
             book.from_1904 = bool(_FROM_1904.search(packed.read("xl/workbook.xml")))
         strings = _Strings()
         if "xl/sharedStrings.xml" in names:
-            _parse(packed.read("xl/sharedStrings.xml"), strings)
+            take_in(packed.read("xl/sharedStrings.xml"), strings)
         styles = _Styles()
         if "xl/styles.xml" in names:
-            _parse(packed.read("xl/styles.xml"), styles)
+            take_in(packed.read("xl/styles.xml"), styles)
         for name in names:
             if _SHEET.fullmatch(name):
                 book.reaches.append(Reach())
-                _parse(packed.read(name), _Sheet(book, strings.found, styles.dates))
+                take_in(packed.read(name), _Sheet(book, strings.found, styles.dates))
             elif kind := _BESIDE.kind_of(name):
-                _parse(packed.read(name), PartTarget(_BESIDE, kind, book.shown))
+                take_in(packed.read(name), PartTarget(_BESIDE, kind, book.shown))
     return book
 
 
-def look_at_ods(content: bytes) -> Workbook:
-    """Raises as `look_at_xlsx` does."""
-    book = Workbook()
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        _parse(packed.read("content.xml"), _OdsSheets(book))
-        if "styles.xml" in packed.namelist():
-            heads = Form((), frozenset({"p"}), frozenset({"p"}), {"header": HEADS, "footer": HEADS})
-            _parse(packed.read("styles.xml"), PartTarget(heads, "", book.shown))
-            book.shown.pop("", None)
-    return book
-
-
-def _parse(part: bytes, target: Any) -> None:
+def take_in(part: bytes, target: Any) -> None:
     parser = DefusedXMLParser(target=target)
     parser.feed(part)
     parser.close()
 
 
-class _Target:
+class CellTarget:
     """The texts of an XML part, element by element."""
 
     def __init__(self) -> None:
-        self._said: list[str] = []
+        self.said: list[str] = []
 
     def data(self, data: str) -> None:
-        self._said.append(data)
+        self.said.append(data)
 
     def close(self) -> None:
         return
 
-    def _taken(self) -> str:
-        said = "".join(self._said)
-        self._said.clear()
+    def taken(self) -> str:
+        said = "".join(self.said)
+        self.said.clear()
         return said
 
 
-class _Strings(_Target):
+class _Strings(CellTarget):
     """The texts that cells share, by number; without the pronunciation of Japanese ones."""
 
     def __init__(self) -> None:
@@ -144,12 +131,12 @@ class _Strings(_Target):
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._phonetic = self._phonetic or tag.endswith("}rPh")
-        self._said.clear()
+        self.said.clear()
 
     def end(self, tag: str) -> None:
         name = tag.rpartition("}")[2]
         if name == "t" and not self._phonetic:
-            self._parts.append(self._taken())
+            self._parts.append(self.taken())
         elif name == "rPh":
             self._phonetic = False
         elif name == "si":
@@ -157,7 +144,7 @@ class _Strings(_Target):
             self._parts.clear()
 
 
-class _Styles(_Target):
+class _Styles(CellTarget):
     """Which styles of cells show a number as a date, by their number."""
 
     def __init__(self) -> None:
@@ -181,7 +168,7 @@ class _Styles(_Target):
         self._cells = self._cells and not tag.endswith("}cellXfs")
 
 
-class _Sheet(_Target):
+class _Sheet(CellTarget):
     """The values of one sheet's cells, its headers and footers, and how far it reaches."""
 
     def __init__(self, book: Workbook, strings: list[str], dates: set[int]) -> None:
@@ -192,7 +179,7 @@ class _Sheet(_Target):
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = tag.rpartition("}")[2]
-        self._said.clear()
+        self.said.clear()
         if name == "row":
             self._row, self._column = int(attributes.get("r", self._row + 1)), 0
         elif name == "c":
@@ -203,16 +190,16 @@ class _Sheet(_Target):
 
     def end(self, tag: str) -> None:
         name = tag.rpartition("}")[2]
-        if name == "v" and (value := self._taken()):
+        if name == "v" and (value := self.taken()):
             self._take(self._value(value))
         elif name == "t" and not self._phonetic:
-            self._inline.append(self._taken())
+            self._inline.append(self.taken())
         elif name == "is":
             self._take("".join(self._inline))
         elif name == "rPh":
             self._phonetic = False
         elif name in ("oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter"):
-            self._book.say(HEADS, _HEAD_CODE.sub(" ", self._taken()))
+            self._book.say(HEADS, _HEAD_CODE.sub(" ", self.taken()))
 
     def _take(self, value: str) -> None:
         self._reach.take(self._row, self._column)
@@ -257,63 +244,3 @@ def _place(reference: str) -> tuple[int, int] | None:
     for letter in found[1]:
         column = column * 26 + ord(letter) - 64
     return int(found[2]), column
-
-
-class _OdsSheets(_Target):
-    """Cells of all sheets: the values of numbers and dates, the paragraphs of texts; notes somebody stuck to them."""
-
-    def __init__(self, book: Workbook) -> None:
-        super().__init__()
-        self._book = book
-        self._row = self._column = 0
-        self._rows = self._columns = 1
-        self._value: str | None = None
-        self._paragraphs: list[str] = []
-        self._within: list[str] = []
-
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        name, said = tag.rpartition("}")[2], {key.rpartition("}")[2]: value for key, value in attributes.items()}
-        if name == "table" and not self._within:
-            self._book.reaches.append(Reach())
-            self._row, self._rows = 0, 1
-        elif name == "table-row":
-            self._row, self._column = self._row + self._rows, 0
-            self._rows = int(said.get("number-rows-repeated", "1"))
-        elif name in ("table-cell", "covered-table-cell"):
-            self._columns = int(said.get("number-columns-repeated", "1"))
-            self._value = _value_of(said)
-            self._paragraphs.clear()
-        elif name in ("annotation", "custom-shape", "frame"):
-            self._within.append(name)
-        elif name == "p" or name in ("s", "tab", "line-break"):
-            self._said.append("\n" if name == "p" else " ")
-            self._book.characters += int(said.get("c", "1")) if name == "s" else 0  # counted instead of written
-
-    def end(self, tag: str) -> None:
-        name = tag.rpartition("}")[2]
-        if name == "p":
-            said = self._taken()
-            if not self._within:
-                self._paragraphs.append(said)
-            else:
-                self._book.say("comments" if "annotation" in self._within else "text boxes", said)
-        elif self._within and name == self._within[-1]:
-            self._within.pop()
-        elif name in ("table-cell", "covered-table-cell") and not self._within:
-            said = self._value if self._value is not None else "\n".join(self._paragraphs)
-            if self._value is not None or said.strip():
-                self._book.reaches[-1].take(self._row, self._column, self._rows, self._columns)
-                self._book.say(CELLS, said, self._rows * self._columns)
-            self._column += self._columns
-
-
-def _value_of(said: Mapping[str, str]) -> str | None:
-    """The value of a cell that is no text: what is shown of it is the number as a country writes it."""
-    kind = said.get("value-type", "")
-    if kind in ("float", "percentage", "currency"):
-        return number(said.get("value", ""))
-    if kind == "boolean":
-        return said.get("boolean-value", "")
-    if kind == "date":
-        return said.get("date-value", "")[:10]
-    return "" if kind == "time" else said.get("string-value")
