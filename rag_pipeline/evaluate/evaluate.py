@@ -12,7 +12,7 @@ from rag_pipeline.errors import GoldenSetError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.condensed import condensed_scores, known_of
-from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence
+from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence, Unresolved
 from rag_pipeline.evaluate.evidence_store import heal_heads, keep, newest, read_lists
 from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
@@ -98,19 +98,23 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     manifest = read_manifest(evaluation.home / "releases" / release_id)
     corpus = corpus_for(evaluation.home, list(manifest.sources), evaluation.golden_sets)
     living = [alive(golden, corpus) for golden in evaluation.golden_sets]
+    lost = with_vanished(evaluation.home, living, corpus, release_id, production_id)
     earlier = newest(evaluation.home, manifest.fingerprint)
     lists = read_lists(evaluation.home, earlier) if earlier else None
     runtime = runtime_of(manifest.model.backend)
     if earlier and lists is not None and evaluation.says_the_same(earlier, release_id, living, runtime):
         stands = f"{release_id} was measured on the same golden sets at {earlier.created_at}; that evidence stands"
-        if (earlier.compared_with or release_id) == (production_id or release_id):
+        beside = (earlier.compared_with or release_id) == (production_id or release_id)
+        if beside and (
+            production_id in (None, release_id) or _vanished(earlier) == {one.golden.name: one.vanished for one in lost}
+        ):
             log.info("%s", stands)
             return earlier
         if production_id in (None, release_id):  # it serves by now, or nothing does: no comparison is left
             log.info("%s, without the comparison with %s", stands, earlier.compared_with)
             alone = with_texts(evaluation.home, earlier).alone(evaluation.run_id)
             return keep(evaluation.home, alone, {key: one for key, one in lists.items() if key[1] == "candidate"})
-    living = with_vanished(evaluation.home, living, corpus, release_id, production_id)
+    living = lost
     mine = _candidate(evaluation, release_id, living)
     give_back()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
     theirs: _Side | None = None
@@ -138,6 +142,11 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     evidence = keep(evaluation.home, evidence, _lists(living, mine.side, theirs))
     remember(evaluation.home, manifest, living, mine.side.measured, run_id=evaluation.run_id, now=evaluation.now)
     return evidence
+
+
+def _vanished(evidence: Evidence) -> dict[str, tuple[Unresolved, ...]]:
+    """golden set -> what counted as vanished; nothing in evidence of a time that left it out."""
+    return {name: tuple(one.vanished) for name, one in evidence.golden_sets.items()}
 
 
 def _lists(living: list[Alive], mine: "_Side", theirs: "_Side | None") -> Lists:
@@ -229,7 +238,7 @@ def _set_evidence(
         judgments=living.judgments,
         moved=living.moved,
         unresolved=list(living.unresolved),
-        vanished=list(living.vanished) if other else [],
+        vanished=list(living.vanished),
         unanswered=mine.unanswered,
         values=_in_order(mine.per_query, queries),
         production=_in_order(other.per_query, queries) if other else None,

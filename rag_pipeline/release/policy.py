@@ -158,6 +158,8 @@ class Policy:
         told = self.channel(channel).model_dump(mode="json", exclude={"promotion", "watch", "sources_may_shrink_percent"})
         for one in told["golden_sets"].values():
             del one["probes"]
+            for later in ("anchor", "vanished_max_percent") if one["not_worse"] else ():
+                del one["not_worse"][later]
         return fingerprint(told)
 
     @property

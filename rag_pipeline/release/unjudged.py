@@ -7,7 +7,7 @@ lost, no floor missed. A real gain that changes the lists never passes by this; 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rag_pipeline.evaluate.compare import Interval, interval
+from rag_pipeline.evaluate.compare import Interval, interval, lost_by_chance
 from rag_pipeline.evaluate.evidence import ProbesEvidence, SetEvidence, average
 from rag_pipeline.evaluate.expected import Chances
 from rag_pipeline.evaluate.questions import PROBES
@@ -65,11 +65,13 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
         )
     if problem := unknown or found.problem:
         raise _Unshown(f"its {len(found.ids)} probes cannot tell either: {problem}")
-    if lost is None or wanted.metric not in found.losses:
+    if lost is None or wanted.metric not in found.losses.keys() & measured.condensed.keys():
         raise _Unshown(f"its probes cannot tell either: they compare documents, and {wanted.metric} is not of documents")
     if lost:
         says = f"{len(lost)} judged queries lost their answer ({lost[0]}{' and others' if len(lost) > 1 else ''})"
         raise _Unshown(f"its probes are not asked, since {says}")
+    if _worse_beyond_chance(measured, wanted):
+        raise _Unshown("its probes are not asked, since its judged queries lost more than the margin, and not by chance")
     for field, values in demands.slices.items():
         for value, one in values.items():
             mean = _mean_of_slice(found, wanted.metric, field, value) if one.critical else 0.0
@@ -77,6 +79,13 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
                 says = f"those with {field} = {value} are expected to lose {mean:.4f} of {wanted.metric}"
                 raise _Unshown(f"its probes do not show it either: {says}, margin {one.margin:g}")
     return _by_figures(found, wanted, asked)
+
+
+def _worse_beyond_chance(measured: SetEvidence, wanted: NotWorse) -> bool:
+    """Whether the judged queries point below the margin with more than one or two of them, new documents taken out."""
+    before, now = (measured.production or {}).get(wanted.metric, []), measured.condensed.get(wanted.metric, [])
+    changes = [here - then for here, then in zip(now, before, strict=True)]
+    return average(changes) < -wanted.margin and lost_by_chance(changes) <= 1 - wanted.confidence
 
 
 def _mean_of_slice(found: ProbesEvidence, metric: str, field: str, value: str) -> float:

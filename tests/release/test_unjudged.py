@@ -79,6 +79,14 @@ REFUSED: dict[str, tuple[Callable[[Case], object], str, str]] = {
         OPEN,
         "its probes are not asked, since 1 judged queries lost their answer (q009)",
     ),
+    "the judged queries got worse, and not by chance": (
+        lambda case: (
+            case.values_are(ndcg=[0.75] * 6 + [0.8] * 4),
+            case.set_is(condensed=case.docs.condensed | {"nDCG@10": [0.75] * 6 + [0.8] * 4}),
+        ),
+        OPEN,
+        "its judged queries lost more than the margin, and not by chance",
+    ),
     "a metric is below its floor": (
         lambda case: (case.values_are(ndcg=[0.5] * 10), case.production_was(ndcg=[0.5] * 10)),
         REGRESSED,
@@ -141,6 +149,13 @@ def test_probes_turn_nothing_into_a_pass_that_is_not_merely_open(policy: Policy,
     assert any(message in reason.message for reason in verdict.reasons), verdict.reasons
 
 
+def test_one_judged_answer_a_place_down_is_chance(policy: Policy) -> None:
+    case, slipped = few(policy, probes()), [0.5] + [0.8] * 9
+    case.values_are(ndcg=slipped)
+    case.set_is(condensed=case.docs.condensed | {"nDCG@10": slipped})
+    assert case.decide().passed
+
+
 def test_a_reason_outside_of_the_set_stands(policy: Policy) -> None:
     case = few(policy, probes())
     case.facts_are(damage=("chroma/x",))
@@ -154,7 +169,9 @@ def test_a_reason_outside_of_the_set_stands(policy: Policy) -> None:
 def test_a_list_of_another_metric_is_held_by_that_metric(policy: Policy) -> None:
     docs = measured(10, probes=probes(losses={"MRR@10": [0.0] * 200}))
     values = docs.values | {"MRR@10": [0.7] * 10, "span_recall@5": [0.7] * 10}
-    docs = docs.model_copy(update={"values": values, "production": values, "condensed": {"hit@10": [1.0] * 10}})
+    docs = docs.model_copy(
+        update={"values": values, "production": values, "condensed": {"hit@10": [1.0] * 10, "MRR@10": [0.7] * 10}}
+    )
     assert good(demanding(policy, not_worse=NotWorse(metric="MRR@10")), docs).decide().passed
     passages = good(demanding(policy, not_worse=NotWorse(metric="span_recall@5")), docs).decide()
     assert passages.outcome == OPEN
