@@ -13,6 +13,7 @@ from rag_pipeline.evaluate.alive import Alive, Judgment, alive, corpus_for
 from rag_pipeline.evaluate.condensed import condensed
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import read_lists
+from rag_pipeline.evaluate.fallen import fallen
 from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.metrics_again import score_again
 from rag_pipeline.evaluate.retrieved import Retrieved, text_hash
@@ -36,6 +37,8 @@ class Against:
     theirs: Mapping[str, tuple[float, ...]]
     vanished: tuple[str, ...] = ()
     """Documents of judgments that the earlier release could meet and no source holds any more."""
+    fallen: tuple[str, ...] = ()
+    """Documents that answer its queries and stand further back than there, or nowhere."""
 
     def differences(self, metric: str) -> list[float]:
         """Release minus the earlier one, a query each."""
@@ -81,6 +84,7 @@ def against(
             {name: tuple(now[name][query] for query in queries) for name in names},
             {name: tuple(then[name][query] for query in queries) for name in names},
             tuple(dict.fromkeys(one.document for one in living.vanished)),
+            tuple(fallen(qrels, condensed(seen, known), theirs)),
         )
     return found
 

@@ -16,6 +16,7 @@ from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEv
 from rag_pipeline.evaluate.evidence_store import heal_heads, keep, newest, read_lists
 from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
+from rag_pipeline.evaluate.fallen import fallen
 from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
 from rag_pipeline.evaluate.metrics import PerQuery
@@ -245,6 +246,7 @@ def _set_evidence(
         condensed=_in_order(condensed_scores(mine.per_query, living.qrels, living.seen(mine.deep), known), queries)
         if known is not None
         else {},
+        fallen=fallen(living.qrels, living.seen(mine.retrieved), other.retrieved) if other else [],
         probes=probes_evidence(
             living, mine.per_query, other.retrieved, theirs.probes[place], candidate.side.probes[place], known
         )

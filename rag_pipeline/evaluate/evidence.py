@@ -109,6 +109,8 @@ class SetEvidence(_Frozen):
     """
     probes: ProbesEvidence | None = Field(default=None, exclude_if=not_)
     """None where the set has no probes, or there is no production to compare with."""
+    fallen: list[str] = Field(default=[], exclude_if=not_)
+    """Documents that answer queries and stand further back than in production, or nowhere, those that fell most first."""
     slices: dict[str, list[str]] = {}
     """slice -> value of each query"""
     modes: dict[str, dict[str, float]] = {}
@@ -223,6 +225,7 @@ class Evidence(_Frozen):
         nothing: dict[str, Any] = {
             "production": None,
             "condensed": {},
+            "fallen": [],
             "probes": None,
             "overlap_at_10": None,
             "examples": [],

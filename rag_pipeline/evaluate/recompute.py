@@ -17,6 +17,7 @@ from rag_pipeline.evaluate.condensed import condensed_scores, known_of
 from rag_pipeline.evaluate.evidence import NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import read_lists
 from rag_pipeline.evaluate.examples import overlap
+from rag_pipeline.evaluate.fallen import fallen
 from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import span_scores, unanswered, wanted_of
 from rag_pipeline.evaluate.metrics import PerQuery
@@ -151,6 +152,9 @@ def _of_a_set(
         kept = overlap(dict(mine.documents), dict(theirs.documents))
         if (kept is None) != (said.overlap_at_10 is None) or abs((kept or 0.0) - (said.overlap_at_10 or 0.0)) > _SAME:
             yield f"overlap@10 with production is {kept}, not {said.overlap_at_10}"
+        fell = fallen(living.qrels, living.seen(mine.documents), theirs.documents)
+        if said.fallen and said.fallen != fell:
+            yield f"what fell furthest is {', '.join(fell) or 'nothing'}, not {', '.join(said.fallen)}"
         again_probes = probes_evidence(living, said.values, theirs.documents, theirs.probes, mine.probes, known)
         if said.probes and said.probes.losses and known is not None and again_probes != said.probes:
             yield "what its probes are expected to lose is not what their lists and the judged queries give"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rag_pipeline.evaluate.against import Against
 from rag_pipeline.evaluate.compare import Differences, interval, seen_bounds
 from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, average
+from rag_pipeline.evaluate.fallen import most_lost
 from rag_pipeline.release.channels import Anchor
 from rag_pipeline.release.demands import Findings
 from rag_pipeline.release.policy import NotWorse, Policy, SetPolicy
@@ -81,7 +82,7 @@ def _one_set(
     figures = (
         f"{name}: {wanted.metric} {mean:+.4f} against the anchor {anchor.says} over {len(differences)} queries, lower "
         f"{100 * confidence:g} % bound {lower:+.4f}, margin {margin:g}; {less} queries "
-        f"score less, {lost} lost their answer"
+        f"score less, {lost} lost their answer{most_lost(one.fallen)}"
     )
     if not loses(differences, hits, margin, wanted.confidence):
         found.anchor.append(f"no worse than the anchor: {figures}")

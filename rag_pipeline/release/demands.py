@@ -16,6 +16,7 @@ from rag_pipeline.evaluate.compare import (
     share_bounds,
 )
 from rag_pipeline.evaluate.evidence import JUDGED, Evidence, SetEvidence, average
+from rag_pipeline.evaluate.fallen import most_lost
 from rag_pipeline.release.policy import NotWorse, Policy, SetPolicy, SlicePolicy
 from rag_pipeline.release.unjudged import by_probes, is_sound
 from rag_pipeline.release.verdict import Reason, invalid
@@ -201,6 +202,7 @@ def _not_worse(
     figures = (
         f"{name}: {metric} {found.mean:+.4f} against production over {found.queries} queries, one-sided "
         f"{100 * wanted.confidence:g} % bounds {found.lower:+.4f} to {found.upper:+.4f}, margin {margin:g}"
+        f"{most_lost(measured.fallen) if found.mean < 0 and places is None else ''}"
     )
     if found.upper < -margin:
         return [Reason("regressed", line, f"worse than production: {figures}")]

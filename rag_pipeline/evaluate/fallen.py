@@ -1,0 +1,32 @@
+"""Which documents answered before and do not any more, or further back: so that a refusal names pages, not only figures."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rag_pipeline.evaluate.expected import PLACES, worth
+
+_NAMED = 3
+_METRIC = f"nDCG@{PLACES}"
+
+Lists = Mapping[str, Sequence[str]]
+"""query id -> documents, best first"""
+
+
+def fallen(qrels: Mapping[str, Mapping[str, int]], mine: Lists, theirs: Lists) -> list[str]:
+    """Relevant documents of an earlier release's first places that stand further back in a release's own, or nowhere.
+
+    No more than a person reads, what fell furthest over all queries first.
+    """
+    cost: Counter[str] = Counter()
+    for query, grades in qrels.items():
+        now = {document: place for place, document in enumerate(mine.get(query, ())[:PLACES], start=1)}
+        for place, document in enumerate(theirs.get(query, ())[:PLACES], start=1):
+            left = worth(_METRIC, now[document]) if document in now else 0.0
+            if grades.get(document, 0) > 0 and (lost := worth(_METRIC, place) - left) > 0:
+                cost[document] += lost
+    return [document for document, _ in sorted(cost.items(), key=lambda one: (-one[1], one[0]))][:_NAMED]
+
+
+def most_lost(documents: Sequence[str]) -> str:
+    """What a reason says of them; empty where none fell."""
+    return f"; most lost: {', '.join(documents)}" if documents else ""
