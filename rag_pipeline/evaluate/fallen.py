@@ -1,6 +1,6 @@
 """Which documents answered before and do not any more, or further back: so that a refusal names pages, not only figures."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from rag_pipeline.evaluate.expected import PLACES, worth
@@ -17,7 +17,7 @@ def fallen(qrels: Mapping[str, Mapping[str, int]], mine: Lists, theirs: Lists) -
 
     No more than a person reads, what fell furthest over all queries first.
     """
-    cost: Counter[str] = Counter()
+    cost: defaultdict[str, float] = defaultdict(float)
     for query, grades in qrels.items():
         now = {document: place for place, document in enumerate(mine.get(query, ())[:PLACES], start=1)}
         for place, document in enumerate(theirs.get(query, ())[:PLACES], start=1):
