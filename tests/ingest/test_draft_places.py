@@ -304,7 +304,7 @@ def test_places_nothing_can_be_read_from_are_told_with_what_to_do(desk: Desk) ->
     assert f"no document ({NAMED}) is there" in desk.refusal(desk.root / "empty")
     assert "is one document; name the folder it lies in" in desk.refusal(desk.write("a.md", "# A\n"))
     assert "is packed; unpack it first" in desk.refusal(desk.write("a.jsonl.gz", b"x"))
-    assert "files of this kind are not read" in desk.refusal(desk.write("a.xlsx", b"x"))
+    assert "files of this kind are not read" in desk.refusal(desk.write("a.doc", b"x"))
     assert "put it in quotes" in desk.refusal(desk.root / "a.csv", desk.root / "b.csv").lower()
     assert "wildcards of a table stand in the file's name only" in desk.refusal(desk.root / "**/*.csv")
     assert "no file is there" in desk.refusal(desk.root / "tables/*.jsonl")
