@@ -76,7 +76,7 @@ def test_a_whole_day_on_the_command_line(
     status = as_json(out)
     assert status["channels"]["production"]["release"] == release
     assert status["sources"][0]["within_sla"] is True
-    assert status["candidate"] == {"release": release, "verdict": "passed", "reasons": []}
+    assert status["candidate"] == {"release": release, "verdict": "passed", "reasons": [], "notes": []}
 
     code, out, _ = rag(monkeypatch, capsys, "releases", "--json")
     (kept,) = as_json(out)["releases"]
