@@ -7,7 +7,7 @@ lost, no floor missed. A real gain that changes the lists never passes by this; 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rag_pipeline.evaluate.compare import Interval, interval
+from rag_pipeline.evaluate.compare import Interval, interval, seen_bounds
 from rag_pipeline.evaluate.evidence import ProbesEvidence, SetEvidence, average
 from rag_pipeline.evaluate.expected import Chances
 from rag_pipeline.evaluate.questions import PROBES
@@ -73,10 +73,10 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
         says = f"{len(lost)} judged queries lost their answer ({lost[0]}{' and others' if len(lost) > 1 else ''})"
         raise _Unshown(f"its probes are not asked, since {says}")
     for metric, margin in ((wanted.metric, wanted.margin), (f"recall@{wanted.guard_k}", wanted.guard_margin)):
-        if margin is not None and (less := _seen_to_lose(measured, metric, margin)):
+        if margin is not None and (less := _seen_to_lose(measured, metric, margin, wanted.confidence)):
             raise _Unshown(
-                f"its probes are not asked, since {less} judged queries score less by {metric}, and all of them together "
-                "lost more than the margin"
+                f"its probes are not asked, since {less} judged queries score less by {metric}, and the bound of what they "
+                "lost lies beyond the margin"
             )
     for field, values in demands.slices.items():
         for value, one in values.items():
@@ -87,13 +87,13 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
     return _by_figures(found, wanted, asked)
 
 
-def _seen_to_lose(measured: SetEvidence, metric: str, margin: float) -> int:
-    """How many judged queries score less, new documents taken out, where they are two or more and the mean lies below the
-    margin; else 0. One that slips a place is chance; what two and more show, no guess about probes may answer."""
+def _seen_to_lose(measured: SetEvidence, metric: str, margin: float, confidence: float) -> int:
+    """How many judged queries score less, new documents taken out, where they are two or more and the bound of what was
+    seen lies beyond the margin; else 0. One that slips a place is chance; what more show, no guess about probes answers."""
     before, now = (measured.production or {}).get(metric, []), measured.condensed.get(metric, [])
     changes = [here - then for here, then in zip(now, before, strict=False)]
     less = sum(change < -_SAME for change in changes)
-    return less if less > 1 and average(changes) < -margin else 0
+    return less if less > 1 and seen_bounds(changes, confidence=confidence)[0] < -margin else 0
 
 
 def _mean_of_slice(found: ProbesEvidence, metric: str, field: str, value: str) -> float:
