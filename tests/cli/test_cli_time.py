@@ -100,7 +100,7 @@ def test_a_refresh_tells_an_export_that_was_cut_short(
     write(rows, 25)
     code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
     told = as_json(out)
-    assert (code, told["production"]) == (1, serves)
+    assert (code, told["production"]) == (3, serves)
     checks = {one["check"]: one for one in told["failed_checks"]}
     assert checks["volume_is_as_usual"]["severity"] == "WARN"
     assert "15 of 40 documents left with this load (37.5 %)" in checks["volume_is_as_usual"]["description"]
