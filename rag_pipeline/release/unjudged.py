@@ -56,9 +56,9 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
     wanted, asked, found = demands.not_worse, demands.probes, measured.probes
     if wanted is None or asked is None or measured.production is None:
         raise _Unshown
-    lost = answers_lost(measured, wanted.guard_k)
+    lost, seen = answers_lost(measured, wanted.guard_k), _seen_to_lose(measured, wanted)
     if found is None or len(found.ids) < asked.least:
-        if lost:
+        if lost or seen:
             raise _Unshown  # no probe helps against that
         has = "" if found is None else f" instead of {len(found.ids)}"
         raise _Unshown(
@@ -72,12 +72,8 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
     if lost:
         says = f"{len(lost)} judged queries lost their answer ({lost[0]}{' and others' if len(lost) > 1 else ''})"
         raise _Unshown(f"its probes are not asked, since {says}")
-    for metric, margin in ((wanted.metric, wanted.margin), (f"recall@{wanted.guard_k}", wanted.guard_margin)):
-        if margin is not None and (less := _seen_to_lose(measured, metric, margin, wanted.confidence)):
-            raise _Unshown(
-                f"its probes are not asked, since {less} judged queries score less by {metric}, and the bound of what they "
-                "lost lies beyond the margin"
-            )
+    if seen:
+        raise _Unshown(f"its probes are not asked, since {seen}")
     for field, values in demands.slices.items():
         for value, one in values.items():
             mean = _mean_of_slice(found, wanted.metric, field, value) if one.critical else 0.0
@@ -87,13 +83,16 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
     return _by_figures(found, wanted, asked)
 
 
-def _seen_to_lose(measured: SetEvidence, metric: str, margin: float, confidence: float) -> int:
-    """How many judged queries score less, new documents taken out, where they are two or more and the bound of what was
-    seen lies beyond the margin; else 0. One that slips a place is chance; what more show, no guess about probes answers."""
-    before, now = (measured.production or {}).get(metric, []), measured.condensed.get(metric, [])
-    changes = [here - then for here, then in zip(now, before, strict=False)]
-    less = sum(change < -_SAME for change in changes)
-    return less if less > 1 and seen_bounds(changes, confidence=confidence)[0] < -margin else 0
+def _seen_to_lose(measured: SetEvidence, wanted: NotWorse) -> str:
+    """What the judged queries show already, new documents taken out: two and more score less, and the bound of what was seen
+    lies beyond the margin. One that slips a place is chance; what more show, no guess about probes answers."""
+    for metric, margin in ((wanted.metric, wanted.margin), (f"recall@{wanted.guard_k}", wanted.guard_margin)):
+        before, now = (measured.production or {}).get(metric, []), measured.condensed.get(metric, [])
+        changes = [here - then for here, then in zip(now, before, strict=False)]
+        less = sum(change < -_SAME for change in changes)
+        if margin is not None and less > 1 and seen_bounds(changes, confidence=wanted.confidence)[0] < -margin:
+            return f"{less} judged queries score less by {metric}, and the bound of what they lost lies beyond the margin"
+    return ""
 
 
 def _mean_of_slice(found: ProbesEvidence, metric: str, field: str, value: str) -> float:

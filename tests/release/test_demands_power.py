@@ -71,9 +71,9 @@ def test_an_inconclusive_verdict_says_what_is_likely_and_which_way_more_queries_
         return reason.message
 
     assert says(4).startswith("cannot be shown to be no worse than production: docs: nDCG@10 -0.0133")
-    assert says(4).endswith("more judged queries would decide, and would pass it")
+    assert "more judged queries would decide, and would pass it" in says(4)
     assert says(8).startswith("probably worse than production: docs: nDCG@10 -0.0267")
-    assert says(8).endswith("more judged queries would decide, and would refuse it")
+    assert "more judged queries would decide, and would refuse it" in says(8)
 
 
 def test_at_the_margin_more_queries_would_hardly_decide(policy: Policy) -> None:

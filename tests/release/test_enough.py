@@ -25,8 +25,8 @@ def test_what_is_answered_scores_score_by_hits() -> None:
         (1.0, 0.02, 0.0, 0.95, 150),
         (0.7, 0.02, 0.0, 0.95, 105),
         (0.8, 0.05, 0.0, 0.95, 48),
-        (0.8, 0.02, 0.2, 0.95, 619),
-        (0.8, 0.02, 0.05, 0.95, 120),
+        (0.8, 0.02, 0.2, 0.95, 706),
+        (0.8, 0.02, 0.05, 0.95, 149),
         (1.0, 0.02, 0.0, 0.9, 100),
         (1.0, 0.02, 0.0, 0.99, 200),
     ],
@@ -91,7 +91,9 @@ def test_a_comparison_tells_by_its_own_scatter_and_a_machines_set_needs_no_numbe
     assert calm is not None and (calm.queries, calm.needed, calm.probes) == (180, 120, 200)
     values = docs.values | {"nDCG@10": [0.8 + (0.2 if number % 2 else -0.2) for number in range(180)]}
     wild = enough_of("docs", docs.model_copy(update={"values": values}), DEFAULT)
-    assert wild is not None and wild.needed == pytest.approx((2.4864 * 0.2 / 0.02) ** 2, rel=0.02)
+    assert wild is not None and wild.needed == pytest.approx(706, rel=0.02), (
+        "more than the (2.49 x sd / margin)^2 of the textbook"
+    )
     assert enough_of("docs", docs.model_copy(update={"made_by": "machine"}), DEFAULT) is None
 
 
