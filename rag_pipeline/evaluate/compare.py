@@ -141,7 +141,8 @@ def _needed(imagined: float, sd: float, distance: float, confidence: float) -> i
     """Queries with which a bound lies within a distance of the truth four times out of five.
 
     The imagined query moves the mean by its share and widens the scatter; the bound lies so far below the mean, and the mean
-    itself so far below the truth in one case out of five. Without scatter, what a resample holds of the imagined one does it.
+    itself so far below the truth in one case out of five. Without scatter, only what a resample holds of the imagined one
+    counts.
     """
 
     def reach(n: int) -> float:
