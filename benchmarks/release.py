@@ -120,7 +120,15 @@ def move(repeats: int) -> None:
         chunks_table(home).delete(f"chunk_id = '{one}'")
         second = build_release(home, recipe_now(settings, contracts, now), run_id="benchmark", now=now).manifest.id
         desk = desk_now(settings, contracts, now)
-        work = Evaluation(home, desk.golden_sets, model_of(settings), desk.policy.fingerprints, run_id="benchmark", now=now)
+        work = Evaluation(
+            home,
+            desk.golden_sets,
+            model_of(settings),
+            desk.policy.fingerprints,
+            run_id="benchmark",
+            now=now,
+            metrics={golden.name: desk.policy.metrics(golden.name) for golden in desk.golden_sets},
+        )
         for release, rival in ((second, first), (first, second)):
             fingerprint_of_rival = read_manifest(home / "releases" / rival).fingerprint
             evaluate_release(work, release, Rival(rival, fingerprint_of_rival))

@@ -77,10 +77,10 @@ def planted_in(library: Library, served: Served) -> Iterator[Pair]:
     both = planted.higher(planted.lower(base, right, down), right, up)
     yield Pair("5 % one place down, 5 % one up", "movement", both, base, everybody)
     asking: dict[int, list[int]] = defaultdict(list)
-    for row, wanted in enumerate(right):
+    for row, wanted in enumerate(right[: library.judged]):  # of those made by rule, many ask for pages nobody else does
         for document in wanted:
             asking[document].append(row)
-    ruined = planted.slice_rows(asking, len(base), 0.1)
+    ruined = planted.slice_rows(asking, library.judged, 0.1)
     rest = np.setdiff1d(everything, ruined)
     spoilt = planted.first(planted.lost(base, right, ruined), right, rest)
     yield Pair("a slice of 10 % lost, the rest at the top", "loss", spoilt, base, everybody)
