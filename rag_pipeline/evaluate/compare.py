@@ -73,6 +73,11 @@ def seen_bounds(differences: Differences, *, confidence: float = 0.95) -> tuple[
     return _quantile(values.tobytes(), 1 - confidence), _quantile(values.tobytes(), confidence)
 
 
+def half_the_error(confidence: float) -> float:
+    """The confidence of a bound that has one more try beside another: half the error of one comparison."""
+    return (1 + confidence) / 2
+
+
 def answered_score(values: Sequence[float]) -> float:
     """What a query scores that is answered: the mean of those above 0, which is score / hits; 0 where none is.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rag_pipeline.evaluate.against import Against
-from rag_pipeline.evaluate.compare import Differences, interval, seen_bounds
+from rag_pipeline.evaluate.compare import Differences, half_the_error, interval, seen_bounds
 from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, average
 from rag_pipeline.evaluate.fallen import most_lost
 from rag_pipeline.release.channels import Anchor
@@ -76,7 +76,7 @@ def _one_set(
     their bound lies beyond the margin, and the release is below production too, so that refusing it keeps something."""
     margin = wanted.anchor.margin if wanted.anchor else 0.0
     differences, hits = one.differences(wanted.metric), one.differences(f"hit@{wanted.guard_k}")
-    mean, confidence = average(differences), sure(wanted.confidence)
+    mean, confidence = average(differences), half_the_error(wanted.confidence)
     lower, upper = seen_bounds(differences, confidence=confidence)
     less, lost = sum(value < -_SAME for value in differences), sum(value < 0 for value in hits)
     figures = (
@@ -104,12 +104,7 @@ def _one_set(
 def loses(differences: Differences, hits: Differences, margin: float, confidence: float) -> bool:
     """The rule itself, on differences to the anchor: of the metric, and of "any answer in the first"."""
     seen = any(value < 0 for value in hits) or sum(value < -_SAME for value in differences) > 1
-    return seen and seen_bounds(differences, confidence=sure(confidence))[0] < -margin
-
-
-def sure(confidence: float) -> float:
-    """Of the bounds: half the error of one comparison, since every night is one more try to get past the anchor."""
-    return (1 + confidence) / 2
+    return seen and seen_bounds(differences, confidence=half_the_error(confidence))[0] < -margin
 
 
 def _below_production(measured: SetEvidence, metric: str) -> bool:

@@ -7,7 +7,7 @@ lost, no floor missed. A real gain that changes the lists never passes by this; 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rag_pipeline.evaluate.compare import Interval, interval, seen_bounds
+from rag_pipeline.evaluate.compare import Interval, half_the_error, interval, seen_bounds
 from rag_pipeline.evaluate.evidence import ProbesEvidence, SetEvidence, average
 from rag_pipeline.evaluate.expected import Chances
 from rag_pipeline.evaluate.questions import PROBES
@@ -90,7 +90,11 @@ def _seen_to_lose(measured: SetEvidence, wanted: NotWorse) -> str:
         before, now = (measured.production or {}).get(metric, []), measured.condensed.get(metric, [])
         changes = [here - then for here, then in zip(now, before, strict=False)]
         less = sum(change < -_SAME for change in changes)
-        if margin is not None and less > 1 and seen_bounds(changes, confidence=wanted.confidence)[0] < -margin:
+        if (
+            margin is not None
+            and less > 1
+            and seen_bounds(changes, confidence=half_the_error(wanted.confidence))[0] < -margin
+        ):
             return f"{less} judged queries score less by {metric}, and the bound of what they lost lies beyond the margin"
     return ""
 
