@@ -148,8 +148,8 @@ def collect(
         unreadable = {path.name for path in found(releases, RELEASE)} - {one.manifest.id for one in kept}
         used = {model, *(manifest.model.fingerprint for manifest in staying)}
         vectors, queries = partial(_collect_vectors, home, staying, model), partial(_collect_query_vectors, home, used)
-        gone_vectors = 0 if unreadable else if_there_is_room(partial(vectors, dry_run=dry_run), 0)
-        gone_queries = 0 if unreadable else if_there_is_room(partial(queries, dry_run=dry_run), 0)
+        gone_vectors = 0 if unreadable else if_there_is_room("lake/vectors", partial(vectors, dry_run=dry_run), 0)
+        gone_queries = 0 if unreadable else if_there_is_room("lake/query_vectors", partial(queries, dry_run=dry_run), 0)
         exports = () if unreadable else _collect_exports(home, used, dry_run=dry_run)
     return Collected(
         kept=tuple(one for one in kept if one.because),

@@ -70,14 +70,14 @@ def _scratch(home: Path, *, dry_run: bool) -> list[str]:
     return gone
 
 
-def if_there_is_room(work: Callable[[], T], otherwise: T) -> T:
+def if_there_is_room(table: str, work: Callable[[], T], otherwise: T) -> T:
     """On a full disk, what has to write before it can remove is left to the next collection: what else goes makes room."""
     try:
         return work()
     except (NoRoom, OSError) as error:
         if not isinstance(error, NoRoom) and not storage_trouble(error):
             raise
-        log.warning("%s for want of room; the next collection sees to it", str(error).partition(":")[0])
+        log.warning("the table %s could not be written for want of room; the next collection sees to it", table)
         return otherwise
 
 
@@ -86,7 +86,7 @@ def tidy_tables(home: Path, days: int, *, dry_run: bool) -> tuple[str, ...]:
     gone: list[str] = []
     for table in all_tables(home / "lake"):
         where = table.path.relative_to(home).as_posix()
-        tidied: list[str] = if_there_is_room(partial(table.tidy, days, dry_run=dry_run), [])
+        tidied: list[str] = if_there_is_room(where, partial(table.tidy, days, dry_run=dry_run), [])
         gone += [f"{where}/{name}" for name in tidied]
     if (home / QUARANTINES).is_dir() and not dry_run:  # what was joined is new
         close_to_others(home / QUARANTINES)
