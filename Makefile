@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 PIP_EXTRA ?=
+FILE :=
 BIN := $(VENV)/bin
 
 # An empty variable is as one that is not set.
@@ -15,7 +16,7 @@ endif
 export RAG_HOME DAGSTER_HOME
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help env refresh dev query status test test-slow check snapshot clean
+.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
@@ -39,19 +40,41 @@ dev: env              ## open the Dagster UI on http://127.0.0.1:3000
 status: env           ## what serves, and how old each source is
 	$(BIN)/rag status
 
-test: env             ## the tests (minutes)
+# FILE is a file, a folder, or one test (tests/x.py::test_y); what is slow in it runs too.
+test: env             ## the tests (minutes); `make test FILE=tests/x.py` runs only that
+ifeq ($(strip $(FILE)),)
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
+else
+	$(BIN)/pytest $(FILE)
+endif
 
 test-slow: env        ## fault and scale tests as well (longer)
 	$(BIN)/pytest -m slow
 
-check: env            ## ruff, mypy --strict, import-linter, promises of the contracts, snapshot of the definitions
+durations: env        ## measure how much work each test is, and keep it in tests/durations.json
+	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal -p tests.support.durations
+	$(BIN)/python -m tests.support.durations
+
+check: env            ## ruff, mypy --strict, import-linter, workflows, promises of the contracts, snapshot of the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/change.yml
 	$(BIN)/rag contract diff
 	$(BIN)/pytest tests/defs/test_snapshot.py
+
+mutants: env          ## do the tests notice faults in the code that decides (hours; docs/mutants.md)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mutmut run --max-children 1 $(MUTANTS)
+	$(BIN)/python -m benchmarks.mutants
+
+fix: env              ## let ruff repair and format what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 snapshot: env         ## accept changed definitions: writes tests/defs/snapshot.json
 	UPDATE_SNAPSHOT=1 $(BIN)/pytest tests/defs/test_snapshot.py

@@ -13,9 +13,9 @@ from collections import Counter
 from pathlib import Path
 
 from rag_pipeline.errors import Unreadable
-from rag_pipeline.ingest.connectors import parsing
-from rag_pipeline.ingest.connectors.account import Account
-from rag_pipeline.ingest.connectors.kinds import ODS, PARSED, XLSX
+from rag_pipeline.extraction import parsing
+from rag_pipeline.extraction.account import Account
+from rag_pipeline.extraction.kinds import ODS, PARSED, XLSX
 
 
 def main() -> None:

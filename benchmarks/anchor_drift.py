@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rag_pipeline.evaluate import compare
 from rag_pipeline.evaluate.compare import interval, seen_bounds, share_bounds
-from rag_pipeline.release.anchored import loses
+from rag_pipeline.gate.anchored import loses
 
 Ranks = NDArray[np.int64]
 Scores = NDArray[np.float64]

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from rag_pipeline.corpus.sound import vector_rows
 from rag_pipeline.corpus.tables import vectors_table
+from rag_pipeline.home import Home
 from rag_pipeline.lake import OP, Table, durable
 from rag_pipeline.lake import table as tables
 
@@ -47,7 +48,7 @@ def timed(folder: Path, work: Callable[[Table, int], None]) -> float:
     return statistics.median(taken)
 
 
-def large(home: Path) -> float:
+def large(home: Home) -> float:
     """Milliseconds to commit vectors as large as those of a first refresh."""
     vectors = np.random.default_rng(1).normal(size=(VECTORS, DIMENSIONS)).astype(np.float32)
     made = vector_rows("model", pa.array([f"{number:032x}" for number in range(VECTORS)]), vectors)
@@ -72,7 +73,7 @@ def main() -> None:
                 tables.make_durable = how
                 durable.sync = sync if kind == "durable" else lambda path: None
                 where = Path(folder) / f"{name}-{kind}"
-                figures.append(timed(where / "lake" / "things", work) if work else large(where))
+                figures.append(timed(where / "lake" / "things", work) if work else large(Home(where)))
             label = name if work else f"append of {VECTORS:,} vectors"
             print(f"{label:<28} " + " ".join(f"{one:9.1f}" for one in figures))
 

@@ -16,9 +16,9 @@ from sentence_transformers import SentenceTransformer
 
 from benchmarks.judged import SHARED, prepared
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.corpus.query_vectors import query_vectors_table
 from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
-from rag_pipeline.evaluate.golden import read_golden_sets
-from rag_pipeline.evaluate.query_vectors import query_vectors_table
+from rag_pipeline.golden.read import read_golden_sets
 
 
 def main() -> None:

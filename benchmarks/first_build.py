@@ -25,6 +25,8 @@ import polars as pl
 import yaml
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.home import Home
+from rag_pipeline.process import prepare
 from rag_pipeline.settings import PROJECT, load_settings
 
 PLAIN = """
@@ -49,13 +51,13 @@ print(json.dumps({"encode_s": encoded - started, "add_s": added - encoded}))
 """
 
 
-def refresh(home: Path, way: str, contracts: Path, evals: Path) -> dict[str, float]:
+def refresh(home: Home, way: str, contracts: Path, evals: Path) -> dict[str, float]:
     """A whole first refresh, in a fresh home."""
     backend, precision = way.split("/")
     environment = {
         **os.environ,
         "RAG_HOME": str(home),
-        "DAGSTER_HOME": str(home / "dagster"),
+        "DAGSTER_HOME": str(home.dagster),
         "RAG_CONTRACTS": str(contracts),
         "RAG_EVALS": str(evals),
         "RAG_EMBED_BACKEND": backend,
@@ -80,7 +82,7 @@ def plain(model: Path, chunks: Path, folder: Path) -> dict[str, float]:
     return {"wall_s": time.perf_counter() - started, **json.loads(done.stdout.splitlines()[-1])}
 
 
-def cosine(home: Path, folder: Path) -> tuple[float, float]:
+def cosine(home: Home, folder: Path) -> tuple[float, float]:
     """Mean and least cosine between the pipeline's vectors and the script's, text by text."""
     ours = vectors_table(home).scan().select("text_hash", "vector").collect()
     both = pl.read_parquet(folder / "vectors.parquet").unique("text_hash").join(ours, on="text_hash", suffix="_ours")
@@ -107,6 +109,7 @@ def chosen(contracts: Path, only: str | None, evals: Path, folder: Path) -> tupl
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ways", nargs="+", default=["torch/fp32"], metavar="BACKEND/PRECISION")
     parser.add_argument("--repeats", type=int, default=5)
@@ -126,7 +129,7 @@ def main() -> None:
             found = {}
             turn = number % len(arguments.ways)
             for way in arguments.ways[turn:] + arguments.ways[:turn]:
-                homes[way] = root / f"{number}-{way.replace('/', '-')}"
+                homes[way] = Home(root / f"{number}-{way.replace('/', '-')}")
                 found[way] = refresh(homes[way], way, contracts, evals)
             chunks = root / "chunks.parquet"
             chunks_table(homes[arguments.ways[0]]).scan().select("chunk_id", "text", "text_hash").collect().write_parquet(
@@ -149,7 +152,7 @@ def main() -> None:
                     f"{found[way]['embedded']:.0f} embedded  cosine {mean:.6f}, least {least:.6f}",
                     flush=True,
                 )
-                shutil.rmtree(homes[way])
+                shutil.rmtree(homes[way].root)
             shutil.rmtree(folder)
     for way, values in ratios.items():
         middle = statistics.median(values)

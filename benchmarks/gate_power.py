@@ -25,6 +25,7 @@ from benchmarks.gate.candidates import MARGIN, other_ways, planted_in
 from benchmarks.gate.library import Library, library_of
 from benchmarks.gate.sets import PROBES, Measured, Probes, counted, measured
 from benchmarks.judged import PAGES, PART, SHARED, Judged, prepared
+from rag_pipeline.process import prepare
 from rag_pipeline.settings import load_settings
 
 SIZES = [10, 30, 60, 100, 180, 300]
@@ -55,6 +56,7 @@ def library(name: str, work: Path, data: Path, limit: int) -> Library:
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=500, help="golden sets a cell")
     parser.add_argument("--probes", type=int, default=PROBES, help="of a golden set that has some")

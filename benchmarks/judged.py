@@ -17,8 +17,8 @@ from pathlib import Path
 import yaml
 
 from benchmarks.feed_contract import write_contract
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs.run import refresh
-from rag_pipeline.release.channels import serving
 from rag_pipeline.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -55,8 +55,6 @@ def main() -> None:
     import dagster._core.storage.base_storage  # what any Dagster command that opens its home imports
 
     import rag_pipeline.corpus.model as model
-    import rag_pipeline.defs.run
-    import rag_pipeline.summary  # noqa: F401
     from rag_pipeline.cli import main as rag
     from rag_pipeline.index import chroma
 

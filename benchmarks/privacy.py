@@ -17,7 +17,8 @@ from rag_pipeline.contracts.entities import ENTITIES
 from rag_pipeline.contracts.read_terms import DEFAULT_ENTITIES
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.errors import Unreadable
-from rag_pipeline.ingest.privacy.recognizers import finds
+from rag_pipeline.privacy.recognizers import finds
+from rag_pipeline.process import prepare
 from rag_pipeline.settings import load_settings
 
 SUFFIXES = (".md", ".txt", ".jsonl", ".csv")
@@ -109,6 +110,7 @@ def hostile() -> None:
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--hostile", action="store_true")

@@ -10,15 +10,17 @@ import time
 
 import numpy as np
 
+from rag_pipeline.channels.pointer import release_in
 from rag_pipeline.corpus.model import model_of
-from rag_pipeline.evaluate.golden import read_golden_sets
+from rag_pipeline.golden.read import read_golden_sets
 from rag_pipeline.index.manifest import MODES
 from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
-from rag_pipeline.release.channels import release_in
+from rag_pipeline.process import prepare
 from rag_pipeline.settings import load_settings
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--k", type=int, default=10)

@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rag_pipeline.home import Home
+
 REFRESH = """
 import json, resource, sys
 sys.argv = ["rag", "refresh", "--json"]
@@ -23,9 +25,9 @@ finally:
 """
 
 
-def refresh(home: Path) -> dict[str, float]:
+def refresh(home: Home) -> dict[str, float]:
     """One refresh in a process of its own."""
-    environment = {**os.environ, "RAG_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    environment = {**os.environ, "RAG_HOME": str(home), "DAGSTER_HOME": str(home.dagster)}
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", REFRESH], env=environment, capture_output=True, text=True, check=True)
     summary, used = (json.loads(line) for line in done.stdout.splitlines())
@@ -34,8 +36,8 @@ def refresh(home: Path) -> dict[str, float]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        first = refresh(Path(folder))
-        again = [refresh(Path(folder)) for _ in range(5)]
+        first = refresh(Home(Path(folder)))
+        again = [refresh(Home(Path(folder))) for _ in range(5)]
     rows = [("first", first), *((f"unchanged {number}", run) for number, run in enumerate(again, start=1))]
     sys.stdout.write(f"{'refresh':<14}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}{'embedded':>10}\n")
     for name, run in rows:

@@ -19,16 +19,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import CHUNKS, VECTORS, chunks_table, vectors_table
-from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
+from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
 from rag_pipeline.files import fingerprint
+from rag_pipeline.home import Home
 from rag_pipeline.index.build import Recipe, build_release
 from rag_pipeline.index.manifest import ModelEntry, SourceEntry, read_manifest
 from rag_pipeline.index.recipe import recipe_now
-from rag_pipeline.release.channels import serving
-from rag_pipeline.release.promote import desk_now, promote
+from rag_pipeline.process import prepare
+from rag_pipeline.release.promote import inputs_now, promote
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.settings import load_settings
 
 DIMENSIONS = 384
@@ -40,7 +43,7 @@ RECIPE = Recipe(
 )
 
 
-def store(home: Path, count: int, replaced: int, generator: np.random.Generator) -> None:
+def store(home: Home, count: int, replaced: int, generator: np.random.Generator) -> None:
     """`count` chunks of 100 words with clustered vectors; the first `replaced` are others than last time."""
     centres = np.random.default_rng(1).normal(size=(count // 100, DIMENSIONS))
     numbers = [f"{generator.integers(1 << 60)}" if place < replaced else str(place) for place in range(count)]
@@ -89,16 +92,16 @@ def build(count: int, repeats: int) -> None:
     generator = np.random.default_rng(0)
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
+        home = Home(Path(folder))
         store(home, count, 0, generator)
         build_release(home, RECIPE, run_id="benchmark", now=datetime.now(UTC))
-        shutil.copytree(home / "releases", home / "kept")
+        shutil.copytree(home.releases, home.root / "kept")
         for number in range(1, repeats + 1):
             store(home, count, count // 100, generator)
-            shutil.rmtree(home / "releases")
-            shutil.copytree(home / "kept", home / "releases")
+            shutil.rmtree(home.releases)
+            shutil.copytree(home.root / "kept", home.releases)
             after = timed(lambda: build_release(home, RECIPE, run_id="benchmark", now=datetime.now(UTC)))
-            shutil.rmtree(home / "releases")
+            shutil.rmtree(home.releases)
             whole = timed(lambda: build_release(home, RECIPE, run_id="benchmark", now=datetime.now(UTC)))
             pairs.append((after, whole))
             sys.stdout.write(f"pair {number}: 1 % changed {after:.2f} s, whole {whole:.2f} s, ratio {after / whole:.4f}\n")
@@ -110,8 +113,8 @@ def build(count: int, repeats: int) -> None:
 def move(repeats: int) -> None:
     """Promotion and rollback between the release that serves and one that lacks a chunk."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        shutil.copytree(load_settings().home, home, ignore=shutil.ignore_patterns("views", "scratch"))
+        home = Home(Path(folder) / "home")
+        shutil.copytree(load_settings().home.root, home.root, ignore=shutil.ignore_patterns("views", "scratch"))
         settings = load_settings().model_copy(update={"home": home})
         contracts, now = read_contracts(settings.contracts), datetime.now(UTC)
         first = serving(home)
@@ -119,28 +122,31 @@ def move(repeats: int) -> None:
         one = chunks_table(home).scan().select(pl.col("chunk_id").min()).collect().item()
         chunks_table(home).delete(f"chunk_id = '{one}'")
         second = build_release(home, recipe_now(settings, contracts, now), run_id="benchmark", now=now).manifest.id
-        desk = desk_now(settings, contracts, now)
+        inputs = inputs_now(settings, contracts, now)
         work = Evaluation(
             home,
-            desk.golden_sets,
+            inputs.golden_sets,
             model_of(settings),
-            desk.policy.fingerprints,
+            inputs.policy.fingerprints,
             run_id="benchmark",
             now=now,
-            metrics={golden.name: desk.policy.metrics(golden.name) for golden in desk.golden_sets},
+            metrics={golden.name: inputs.policy.metrics(golden.name) for golden in inputs.golden_sets},
         )
         for release, rival in ((second, first), (first, second)):
-            fingerprint_of_rival = read_manifest(home / "releases" / rival).fingerprint
-            evaluate_release(work, release, Rival(rival, fingerprint_of_rival))
+            fingerprint_of_rival = read_manifest(home.release(rival)).fingerprint
+            evaluate_release(work, release, ServingRelease(rival, fingerprint_of_rival))
         for number in range(1, repeats + 1):
             for what, release in (("promotion", second), ("rollback", first)):
                 took = timed(
-                    lambda r=release: promote(desk, r, by="benchmark", why="timing", run_id="benchmark", named=True)
+                    lambda r=release: promote(
+                        inputs, PromotionRequest(r, by="benchmark", why="timing", named=True), run_id="benchmark"
+                    )
                 )
                 sys.stdout.write(f"{what} {number}: {1000 * took:.0f} ms\n")
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["build", "move"])
     parser.add_argument("--count", type=int, default=50_000)

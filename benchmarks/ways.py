@@ -12,11 +12,12 @@ import numpy as np
 
 from benchmarks.judged import NAMES, SHARED, Judged, prepared
 from rag_pipeline.corpus.model import model_of
-from rag_pipeline.evaluate.alive import alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.choose import best_way, figures, ways
-from rag_pipeline.evaluate.golden import read_golden_set
+from rag_pipeline.golden.read import read_golden_set
+from rag_pipeline.golden.resolve import corpus_for, resolve
 from rag_pipeline.index.manifest import RetrievalParameters
+from rag_pipeline.process import prepare
 from rag_pipeline.settings import load_settings
 
 
@@ -25,7 +26,7 @@ def scores(judged: Judged) -> dict[str, np.ndarray]:
     golden = read_golden_set(judged.settings.evals / judged.name)
     with ExitStack() as stack:
         bench = Bench.open(stack, judged.settings.home, judged.release, model_of(judged.settings), all_modes=True)
-        living = alive(golden, corpus_for(judged.settings.home, list(bench.release.manifest.sources), (golden,)))
+        living = resolve(golden, corpus_for(judged.settings.home, list(bench.release.manifest.sources), (golden,)))
         found = figures(bench, [living], RetrievalParameters())
         return {
             way: np.array([sets[golden.name].per_query[golden.about.primary][query] for query in sorted(living.qrels)])
@@ -34,6 +35,7 @@ def scores(judged: Judged) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
+    prepare()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--work", type=Path, default=Path(".rag-bench"))

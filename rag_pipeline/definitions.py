@@ -1,15 +1,16 @@
 """The root of the Dagster project: what `dg dev`, the webserver and the daemon load."""
 
-from rag_pipeline.memory import importing
+from rag_pipeline.process import import_without_gc, prepare
 
-with importing("rag_pipeline.defs.graph"):
-    from rag_pipeline.defs.graph import build
+prepare()
+with import_without_gc("rag_pipeline.defs.graph"):
+    from rag_pipeline.defs.dropped import live
     from rag_pipeline.defs.ready import check_ready
-    from rag_pipeline.home import check_home, claim_home
+    from rag_pipeline.home_mark import check_home, claim_home
     from rag_pipeline.settings import load_settings
 
     settings = load_settings()
     check_home(settings)
     check_ready(settings)
-    defs = build(settings)
+    defs = live(settings)
     claim_home(settings)

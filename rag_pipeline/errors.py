@@ -1,7 +1,7 @@
-"""The errors a person can mend. Each says what was found, where, and what to do about it."""
+"""The errors that a person can fix. Each says what was found, where, and what to do about it."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
@@ -16,6 +16,24 @@ class ContractError(PipelineError):
 
 class SourceUnavailable(PipelineError):
     """A source could not be listed or read as a whole. The source is held at its last good version."""
+
+
+class Named(SourceUnavailable):
+    """A source is unavailable because of one thing of it, which the feed gave its name.
+
+    Names may be private: the error's own text leaves this one out, and `told` puts it in as its contract lets it be shown.
+    """
+
+    def __init__(self, before: str, name: str, after: str) -> None:
+        super().__init__(f"{before}…{after}")
+        self._before, self._name, self._after = before, name, after
+
+    def told(self, shown: Callable[[str], str]) -> str:
+        return f"{self._before}{shown(self._name)}{self._after}"
+
+    def followed_by(self, advice: str) -> "Named":
+        """The same error with one more sentence."""
+        return Named(self._before, self._name, f"{self._after}{advice}")
 
 
 class Unreadable(PipelineError):
@@ -47,7 +65,7 @@ class LakeError(PipelineError):
     """A table below `RAG_HOME/lake` could not be read or written. The message names the table, the file and what to do."""
 
 
-class NoRoom(LakeError):
+class NoSpace(LakeError):
     """A table could not be written for want of room, or because its disk is read-only."""
 
 
@@ -73,3 +91,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close := difflib.get_close_matches(name, names, n=1, cutoff=0.67):
         return f"did you mean {close[0]!r}?"
     return f"there are: {', '.join(names[:20])}" if names else "there are none"
+
+
+def unknown_name(what: str, found: str, known: Iterable[str]) -> str:
+    """A whole message about a name in a file that is none: what it should be, the nearest one, or all there are."""
+    known = list(known)
+    close = difflib.get_close_matches(found, known, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}" if known else "none is known here"
+    return f"unknown {what} {found!r}; {hint}"

@@ -1,111 +1,249 @@
-"""`RAG_HOME` belongs to this pipeline: a mark says so, written before anything else into a folder that holds nothing else.
+"""Where things lie below `RAG_HOME`, and which locks keep them: the one place that names its files and folders.
 
-Whatever writes or removes below it may then rely on that. A home that an older pipeline made has no mark yet, and is known
-by what is in it.
+A home in a bucket would come in here: everything asks a `Home` for a path or a lock, and joins no names itself.
 """
 
-import json
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from rag_pipeline.errors import PipelineError
-from rag_pipeline.files import exclusive, write_json
-from rag_pipeline.ours import RELEASE, found
-from rag_pipeline.settings import Settings, dagster_home
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.files import exclusive
 
-MARK = ".rag-home.json"
-_FORMAT = 1
+LAKE, RELEASES = "lake", "releases"
+"""The folders whose paths an error may quote: what lies below them is told by its name there."""
 
-_OF_SYSTEMS = {"lost+found", ".DS_Store", ".snapshot"}
-"""What systems put into every folder, or at the top of a disk."""
+MANIFEST_FILE, CHUNKS_FILE, CANARY_FILE = "manifest.json", "chunks.parquet", "canary.parquet"
+CHROMA_FOLDER, LEXICAL_FOLDER, CONTRACTS_FOLDER = "chroma", "lexical", "contracts"
+"""What a release's folder holds; its manifest lists the other files by these names."""
 
-State = Literal["ours", "empty", "foreign"]
+EXPORT_FILE = "export.json"
+"""The mark of a kept graph: what was exported, and its checksums."""
 
+DAGSTER_CONFIG = "dagster.yaml"
+"""What Dagster's own folder is known by, wherever it lies."""
 
-def claim_home(settings: Settings) -> None:
-    """Mark RAG_HOME as this pipeline's home, made if need be, unless it is marked already.
+Lock = Literal["home", "refresh", "alerts", "releases", "evidence", "channels"]
 
-    Raises `PipelineError` when it holds other things than a pipeline's, so that nothing of theirs is written to or removed.
-    """
-    home = settings.home
-    check_home(settings)
-    if (home / MARK).is_file():
-        return
-    try:
-        with exclusive(home, "home", wait_s=30):
-            if not (home / MARK).is_file():
-                write_json(home / MARK, {"format": _FORMAT, "what": "home of a release pipeline for retrieval indexes"})
-    except OSError:  # full or read-only: an older pipeline's home can be marked later, and is known without
-        if not _of_an_older_pipeline(home):
-            raise
+_LOCKS: dict[Lock, tuple[str, str]] = {
+    "home": (".", "home"),
+    "refresh": (".", "refresh"),
+    "alerts": (".", "alerts"),
+    "releases": (RELEASES, "build"),
+    "evidence": ("evidence", "keep"),
+    "channels": ("channels", "move"),
+}
+"""What is written by one process at a time -> its folder, and the name its lock has there."""
 
 
-def check_home(settings: Settings) -> None:
-    """Raises `PipelineError` when RAG_HOME is a folder that holds other things than a pipeline's. Writes nothing."""
-    home, beside = settings.home, _beside(settings)
-    if _state(home, beside) == "foreign":
-        seen = _others(home, beside)
-        told = ", ".join(seen[:3]) + (f" and {len(seen) - 3} more" if len(seen) > 3 else "")
-        raise PipelineError(
-            f"RAG_HOME={home} is not a pipeline's home: it holds {told} and no {MARK}; name an empty folder, or a new one"
-        )
+def exporting(exports: Path, *, wait_s: float) -> AbstractContextManager[None]:
+    """As `Home.exclusive`, for the folder of exported graphs: a model knows where it lies, and no more of the home."""
+    return exclusive(exports, "export", wait_s=wait_s)
 
 
-def no_home_says(settings: Settings) -> str | None:
-    """What to tell who looks into a home that is not there; None when it is there. Raises as `check_home`."""
-    check_home(settings)
-    if _state(settings.home, _beside(settings)) == "ours":
-        return None
-    return f"there is no pipeline home at {settings.home}; `rag refresh` makes one, if RAG_HOME is what you meant"
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One pipeline's `RAG_HOME`. A path of it is there or not: nothing here makes, reads or removes anything."""
 
+    root: Path
 
-def _beside(settings: Settings) -> tuple[Path, ...]:
-    """Folders of other uses that may lie in a home."""
-    return (dagster_home(settings.home), settings.contracts, settings.evals)
+    def __str__(self) -> str:
+        return str(self.root)
 
+    def name_of(self, path: Path) -> str:
+        """The name of what lies in this home, as it is told: its path below the home."""
+        return path.relative_to(self.root).as_posix()
 
-def _state(home: Path, beside: tuple[Path, ...]) -> State:
-    """Whose folder this is; one that is not there is empty. Raises `PipelineError` for a file, or a newer pipeline's."""
-    if (home / MARK).is_file():
-        _check_mark(home)
-        return "ours"
-    if not home.exists():
-        return "empty"
-    if not home.is_dir():
-        raise PipelineError(f"RAG_HOME={home} is a file; name a folder")
-    if _of_an_older_pipeline(home):
-        return "ours"
-    return "foreign" if _others(home, beside) else "empty"
+    @property
+    def mark(self) -> Path:
+        """The file that says whose folder this is (`home_mark.py`)."""
+        return self.root / ".rag-home.json"
 
+    # --- tables -----------------------------------------------------------------------------------------------------------
 
-def _check_mark(home: Path) -> None:
-    try:
-        said: Any = json.loads((home / MARK).read_text(encoding="utf-8"))
-        number = said["format"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise PipelineError(
-            f'{home / MARK} is damaged; if this is the pipeline\'s home, write {{"format": {_FORMAT}}} into it'
-        ) from error
-    if number != _FORMAT:
-        raise PipelineError(
-            f"{home / MARK} says format {number!r}, this pipeline knows {_FORMAT}; use the version that wrote it"
-        )
+    @property
+    def lake(self) -> Path:
+        """The folder of all tables. The first five of them hold one table a source, in a folder of its name."""
+        return self.root / LAKE
 
+    @property
+    def documents(self) -> Path:
+        return self.lake / "documents"
 
-def _of_an_older_pipeline(home: Path) -> bool:
-    logs = (path for depth in ("*", "*/*") for path in (home / "lake").glob(f"{depth}/_delta_log"))
-    channels = (home / "channels").glob("[!.]*.json")
-    return any(True for _ in logs) or any(True for _ in channels) or bool(found(home / "releases", RELEASE))
+    @property
+    def quarantine(self) -> Path:
+        """Rows stand there as they were found, private values and all: no other account may read them."""
+        return self.lake / "quarantine"
 
+    @property
+    def listings(self) -> Path:
+        return self.lake / "listings"
 
-def _others(home: Path, beside: tuple[Path, ...]) -> list[str]:
-    return sorted(path.name for path in _entries(home) if not any(one == path or path in one.parents for one in beside))
+    @property
+    def loads(self) -> Path:
+        return self.lake / "loads"
 
+    @property
+    def erased(self) -> Path:
+        return self.lake / "erased"
 
-def _entries(home: Path) -> Iterator[Path]:
-    """What lies in a folder, apart from what systems and locks of ours put there."""
-    for path in home.iterdir():
-        a_lock = path.name.startswith(".") and path.name.endswith(".lock")
-        if path.name not in _OF_SYSTEMS and not a_lock:
-            yield path
+    @property
+    def chunks(self) -> Path:
+        return self.lake / "chunks"
+
+    @property
+    def vectors(self) -> Path:
+        return self.lake / "vectors"
+
+    @property
+    def query_vectors(self) -> Path:
+        return self.lake / "query_vectors"
+
+    @property
+    def evaluations(self) -> Path:
+        return self.lake / "evaluations"
+
+    @property
+    def evidence_heads(self) -> Path:
+        """Which evidence is the newest of each release, so that removing a file shows."""
+        return self.lake / "evidence"
+
+    @property
+    def audit(self) -> Path:
+        return self.lake / "audit"
+
+    def table_name(self, table: Path) -> str:
+        """A table's name below the lake: `chunks`, or `documents/handbook`."""
+        return table.relative_to(self.lake).as_posix()
+
+    # --- releases ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def releases(self) -> Path:
+        return self.root / RELEASES
+
+    def release(self, release_id: str) -> Path:
+        return self.releases / release_id
+
+    def manifest(self, release_id: str) -> Path:
+        return self.release(release_id) / MANIFEST_FILE
+
+    @property
+    def candidate(self) -> Path:
+        """The file that names the release built last."""
+        return self.root / "candidate.json"
+
+    @property
+    def chosen_retrieval(self) -> Path:
+        """What `RAG_RETRIEVAL=auto` found best, and on which judgments."""
+        return self.root / "retrieval.json"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    def report(self, release_id: str) -> Path:
+        """The report of a release, written or not. Raises `ReleaseError` for an id that is no file name."""
+        if not release_id or release_id.startswith(".") or Path(release_id).name != release_id:
+            raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
+        return self.reports / f"{release_id}.html"
+
+    # --- what is decided about them ---------------------------------------------------------------------------------------
+
+    @property
+    def evidence(self) -> Path:
+        return self.root / "evidence"
+
+    def evidence_on(self, release_fingerprint: str) -> Path:
+        """The folder of what was measured of one release."""
+        return self.evidence / release_fingerprint
+
+    @property
+    def anchors(self) -> Path:
+        return self.root / "anchors"
+
+    def anchor(self, release_fingerprint: str) -> Path:
+        """The hashes of an anchor's documents, so that its release may go."""
+        return self.anchors / f"{release_fingerprint}.txt"
+
+    @property
+    def channels(self) -> Path:
+        return self.root / "channels"
+
+    def channel(self, name: str) -> Path:
+        return self.channels / f"{name}.json"
+
+    @property
+    def verdicts(self) -> Path:
+        return self.root / "verdicts"
+
+    def verdict(self, name: str) -> Path:
+        """The last word of the gate, or of the watch, on a channel."""
+        return self.verdicts / f"{name}.json"
+
+    # --- what a process needs while it works ------------------------------------------------------------------------------
+
+    @property
+    def scratch(self) -> Path:
+        """The folder that loads write into first; one folder a source."""
+        return self.root / "scratch"
+
+    @property
+    def views(self) -> Path:
+        """Readers' own copies of releases."""
+        return self.root / "views"
+
+    @property
+    def models(self) -> Path:
+        """Graphs that models were exported to, by the fingerprint of each."""
+        return self.root / "models"
+
+    @property
+    def alerts(self) -> Path:
+        """Who was told of what."""
+        return self.root / "alerts.json"
+
+    @property
+    def clock(self) -> Path:
+        """The last time that was believed."""
+        return self.root / "clock.json"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    def run_lock(self, run_id: str) -> Path:
+        """The file that the process at work on a run has locked."""
+        return self.runs / f"{run_id}.lock"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own state, where DAGSTER_HOME does not name another folder."""
+        return self.root / "dagster"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that lie at the top, beside the folders."""
+        return (self.candidate, self.chosen_retrieval, self.alerts, self.clock, self.mark)
+
+    # --- locks ------------------------------------------------------------------------------------------------------------
+
+    def exclusive(self, lock: Lock, *, wait_s: float) -> AbstractContextManager[None]:
+        """Write what the lock is of as the only process. Raises `PipelineError` when another still does after `wait_s`."""
+        folder, name = _LOCKS[lock]
+        return exclusive(self.root / folder, name, wait_s=wait_s)
+
+    def exclusive_source(self, source: str, *, wait_s: float) -> AbstractContextManager[None]:
+        """As `exclusive`, for all tables of one source."""
+        return exclusive(self.lake, f"source-{source}", wait_s=wait_s)
+
+    def exclusive_table(self, table: Path, *, wait_s: float) -> AbstractContextManager[None]:
+        """As `exclusive`, for one table; those of a source have one lock together."""
+        if table.parent in (self.documents, self.quarantine, self.listings, self.loads, self.erased):
+            return self.exclusive_source(table.name, wait_s=wait_s)
+        return exclusive(self.lake, self.table_name(table).split("/")[0], wait_s=wait_s)
+
+    def exclusive_golden_set(self, name: str, *, wait_s: float) -> AbstractContextManager[None]:
+        """As `exclusive`, for the files of one golden set: they lie elsewhere, but who writes them has this home."""
+        return exclusive(self.root / "golden", name, wait_s=wait_s)

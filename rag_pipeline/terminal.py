@@ -1,7 +1,7 @@
-"""What people see at a terminal goes through here, so that text of a feed stays text: no escape, no link, no markup.
+"""Everything that people see at a terminal passes through here, so that text of a feed stays text: no escape, link, markup.
 
 A title that holds the sequence that clears a screen is shown with that sequence spelled out (`\\x1b[2J`), and `[red]` as
-these five characters. No other module prints: `tests/cli/test_terminal.py` looks.
+these five characters. No other module prints: `tests/cli/test_terminal.py` checks that.
 """
 
 import logging

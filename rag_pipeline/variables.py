@@ -1,6 +1,6 @@
-"""The names of environment variables that mean something here. Another one that begins like ours is a typing error.
+"""The names of environment variables that mean something here. Another name that begins like ours is a typing error.
 
-`RAG_PROMOTON=manual` would leave promotion automatic without a word.
+`RAG_PROMOTON=manual` would silently leave promotion automatic.
 """
 
 import difflib
@@ -11,11 +11,11 @@ from pathlib import Path
 
 PREFIX = "RAG_"
 
-SECRETS = ("RAG_PII_SALT", "RAG_ALERTS", "RAG_SEAL_KEY")
+SECRETS = ("RAG_PII_SALT", "RAG_ALERTS", "RAG_SEAL_KEY", "RAG_OPENLINEAGE_URL", "RAG_OPENLINEAGE_API_KEY")
 """Variables that are no settings, because what they hold may be in no log: others go here."""
 
 _CREDENTIALS = ("URL", "USER", "PASSWORD")
-"""Of a source whose feed is a database: RAG_<SOURCE>_URL, and so on."""
+"""A source whose feed is a database has these: RAG_<SOURCE>_URL, and so on."""
 
 _OF_A_SOURCE = re.compile(rf"{PREFIX}[A-Z][A-Z0-9_]{{2,62}}_({'|'.join(_CREDENTIALS)})")
 

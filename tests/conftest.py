@@ -12,11 +12,14 @@ import hypothesis
 import pytest
 import yaml
 
-from rag_pipeline.settings import Settings, be_quiet_and_offline
+from rag_pipeline.home import Home
+from rag_pipeline.process import prepare
+from rag_pipeline.settings import Settings
+from tests.support.built_once import BuiltOnce
 
 for _name in [name for name in os.environ if name.startswith("RAG_")]:
     del os.environ[_name]  # the tests' settings are their own, whatever the shell that runs them says
-be_quiet_and_offline()
+prepare()
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("untimed")
 
@@ -90,7 +93,7 @@ class Workspace:
         return Settings(home=self.root / "home", contracts=self.root / "contracts", evals=self.root / "evals")
 
     @property
-    def home(self) -> Path:
+    def home(self) -> Home:
         return self.settings.home
 
     @property
@@ -142,6 +145,18 @@ def _what_stays_is_not_searched_again() -> None:
     """Stages collect garbage when they end, which takes a second each in a process that has imported everything."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """States that many tests begin with."""
+    return BuiltOnce(tmp_path_factory.mktemp("built-once"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home."""
+    return Home(tmp_path)
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import pytest
 from rag_pipeline import ours
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.errors import GoldenSetError, PipelineError
-from rag_pipeline.evaluate.growing import new_set
 from rag_pipeline.files import fingerprint
+from rag_pipeline.golden import new_set
+from rag_pipeline.home import Home
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.lake import all_tables
 from rag_pipeline.ours import DATA_FILE, EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, REPORT, SCRATCH, VIEW, VIEW_LOCK, Kind
-from rag_pipeline.release.report import report_path
 from rag_pipeline.settings import Settings
-from tests.corpus.small import NOW, release_of
+from tests.support.small_releases import NOW, release_of
 
 HEX = "0123456789abcdef" * 2
 OTHERS: dict[str, tuple[Kind, list[str]]] = {
@@ -45,15 +45,15 @@ def test_what_is_called_otherwise_is_never_removed(tmp_path: Path, what: str) ->
     assert ours.found(tmp_path, kind) == []
 
 
-def test_the_names_the_pipeline_gives_are_known(tmp_path: Path) -> None:
-    manifest = release_of(tmp_path, {"a.md": "# A\n\nnumber one"}).manifest
+def test_the_names_the_pipeline_gives_are_known(home: Home, tmp_path: Path) -> None:
+    manifest = release_of(home, {"a.md": "# A\n\nnumber one"}).manifest
     (tmp_path / "releases" / manifest.id / "chunks.parquet").chmod(0o644)
     (tmp_path / "releases" / manifest.id / "lexical" / "meta.json").unlink()
-    twin = rebuild_release(tmp_path, manifest, run_id="run", now=NOW).manifest
+    twin = rebuild_release(home, manifest, run_id="run", now=NOW).manifest
     assert twin.id == f"{manifest.id}-2"
     for one in (manifest, twin):
         assert RELEASE.made(tmp_path / "releases" / one.id)
-        assert REPORT.name.fullmatch(report_path(tmp_path, one.id).name)
+        assert REPORT.name.fullmatch(home.report(one.id).name)
         for beginning in (ours.STAGING, ours.TRASH):
             assert HALF_RELEASE.name.fullmatch(beginning + one.id)
     for table in all_tables(tmp_path / "lake"):

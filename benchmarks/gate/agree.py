@@ -9,14 +9,14 @@ import numpy as np
 from benchmarks.gate.batch import decided
 from benchmarks.gate.planted import Rows
 from benchmarks.gate.sets import PROBES, Measured, Probes, evidence_of
-from rag_pipeline.evaluate.alive import Alive
 from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence, SetEvidence
-from rag_pipeline.evaluate.golden import About, GoldenSet
-from rag_pipeline.evaluate.metrics import score
 from rag_pipeline.evaluate.probed import probes_evidence
-from rag_pipeline.release.demands import golden_sets
-from rag_pipeline.release.gate import Facts, decide
-from rag_pipeline.release.policy import NotWorse, Policy, read_policy
+from rag_pipeline.gate.decide import Facts, decide
+from rag_pipeline.gate.demands import golden_sets
+from rag_pipeline.gate.policy import NotWorse, Policy, read_policy
+from rag_pipeline.golden.read import About, GoldenSet
+from rag_pipeline.golden.resolve import ResolvedSet
+from rag_pipeline.metrics.documents import score
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -51,7 +51,7 @@ def _by_the_product(found: Measured, batch: Evidence, drawn: Rows, probes: Rows,
         scored = score(list(set_evidence.values), qrels, lists)
         return {name: [round(by_query[query], 6) for query in qrels] for name, by_query in scored.items()}
 
-    living = Alive(GoldenSet("set", About(description="", owner=""), {}, qrels, probes=dict.fromkeys(ids, "")), qrels)
+    living = ResolvedSet(GoldenSet("set", About(description="", owner=""), {}, qrels, probes=dict.fromkeys(ids, "")), qrels)
     probed = probes_evidence(
         living,
         NotWorse().metrics,

@@ -28,12 +28,12 @@ from benchmarks.gate.library import Answers, Library
 from benchmarks.gate.planted import Right, Rows
 from benchmarks.gate.sets import PROBES, Measured, evidence_of, measured
 from benchmarks.judged import PAGES, PART, SHARED
+from rag_pipeline.channels.pointer import Anchor
 from rag_pipeline.evaluate.against import Against
 from rag_pipeline.evaluate.evidence import Evidence
-from rag_pipeline.release.anchored import AnchorFacts, against_anchor, gained
-from rag_pipeline.release.channels import Anchor
-from rag_pipeline.release.demands import golden_sets
-from rag_pipeline.release.policy import Policy
+from rag_pipeline.gate.anchored import AnchorFacts, against_anchor, gained
+from rag_pipeline.gate.demands import golden_sets
+from rag_pipeline.gate.policy import Policy
 
 NIGHTS = 20
 STEP = 0.005

@@ -19,19 +19,20 @@ from benchmarks.judged import Judged
 from rag_pipeline.corpus.chunking import Chunker, chunker_of
 from rag_pipeline.corpus.chunks import chunks_of
 from rag_pipeline.corpus.model import Model, Vectors, model_of
+from rag_pipeline.corpus.query_vectors import query_vectors
 from rag_pipeline.corpus.tables import vectors_table
-from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
-from rag_pipeline.evaluate.golden import read_golden_set
-from rag_pipeline.evaluate.growing.made_probes import probes_of
-from rag_pipeline.evaluate.growing.named import named_documents
+from rag_pipeline.evaluate.chunk_spans import Places
 from rag_pipeline.evaluate.measure import Rankings, evaluate_way
-from rag_pipeline.evaluate.places import Places
-from rag_pipeline.evaluate.query_vectors import query_vectors
 from rag_pipeline.files import fingerprint
+from rag_pipeline.golden.made_probes import Asked, Draw, Known, probes_of
+from rag_pipeline.golden.named import named_documents
+from rag_pipeline.golden.read import read_golden_set
+from rag_pipeline.golden.resolve import ResolvedSet, corpus_for, resolve
+from rag_pipeline.home import Home
 from rag_pipeline.index import chroma, lexical
-from rag_pipeline.index.contents import contents
-from rag_pipeline.index.fuse import Ranking
+from rag_pipeline.index.fusion import Ranking
 from rag_pipeline.index.manifest import IndexParameters, Manifest, Mode, RetrievalParameters, read_manifest
+from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.ingest.tables import source_tables
 
 DEPTH = 100
@@ -72,7 +73,7 @@ class Library:
     """Documents, and questions to ask them: judged ones first, then those made by rule (`rag golden probes`)."""
 
     name: str
-    living: Alive
+    living: ResolvedSet
     """The judged questions, as the release that serves can answer them."""
     asked: dict[str, str]
     """question id -> text, of all"""
@@ -209,13 +210,13 @@ def _ordered(ranking: Iterable[tuple[str, float]]) -> Ranking:
 def library_of(judged: Judged, limit: int) -> Library:
     """What a release holds, with `limit` of its judged questions at most (drawn at random), and probes made from it."""
     settings, model = judged.settings, model_of(judged.settings)
-    manifest = read_manifest(settings.home / "releases" / judged.release)
+    manifest = read_manifest(settings.home.release(judged.release))
     golden = read_golden_set(settings.evals / judged.name)
-    living = _some(alive(golden, corpus_for(settings.home, list(manifest.sources), (golden,))), limit)
+    living = _some(resolve(golden, corpus_for(settings.home, list(manifest.sources), (golden,))), limit)
     asked = {query: golden.queries[query] for query in living.qrels}
     named = [one for source in sorted(manifest.sources) for one in named_documents(settings.home, source)]
     judged_documents = {one for grades in living.qrels.values() for one in grades}
-    made = probes_of(settings.home, named, golden.queries.values(), judged_documents, count=_MADE, seed=0)
+    made = probes_of(Asked(settings.home), named, Known(golden.queries.values(), judged_documents), Draw(_MADE))
     asked |= {one.id: one.text for one in made}
     vectors = query_vectors(settings.home, manifest.model.fingerprint, model.load, list(asked.values()))
     documents = [
@@ -240,8 +241,8 @@ def library_of(judged: Judged, limit: int) -> Library:
     ).recall()
 
 
-def _chunks(home: Path, release: str, manifest: Manifest) -> Chunks:
-    frame = contents(home / "releases" / release, manifest).collect()
+def _chunks(home: Home, release: str, manifest: Manifest) -> Chunks:
+    frame = contents(home.release(release), manifest).collect()
     stored = vectors_table(home).scan().filter(pl.col("model") == manifest.model.fingerprint)
     one_each = stored.select("text_hash", "vector").unique("text_hash").collect()
     both = frame.select("text_hash").join(one_each, on="text_hash", how="left", maintain_order="left")
@@ -249,10 +250,10 @@ def _chunks(home: Path, release: str, manifest: Manifest) -> Chunks:
     return Chunks(frame, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def _some(living: Alive, limit: int) -> Alive:
+def _some(living: ResolvedSet, limit: int) -> ResolvedSet:
     """The set with as many questions at most, drawn at random."""
     queries = list(living.qrels)
     if len(queries) <= limit:
         return living
     drawn = sorted(np.random.default_rng(3).permutation(len(queries))[:limit])
-    return Alive(living.golden, {queries[place]: living.qrels[queries[place]] for place in drawn}, living.unresolved)
+    return ResolvedSet(living.golden, {queries[place]: living.qrels[queries[place]] for place in drawn}, living.unresolved)

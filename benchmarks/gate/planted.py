@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gate.library import NONE, Answers
-from rag_pipeline.evaluate.metrics import score
+from rag_pipeline.metrics.documents import score
 
 Rows = NDArray[np.int64]
 Right = list[set[int]]

@@ -14,12 +14,13 @@ from benchmarks.gate.candidates import Pair
 from benchmarks.gate.library import NONE, Answers, Library
 from benchmarks.gate.planted import Rows
 from rag_pipeline.evaluate.condensed import condense, condensed_scores
-from rag_pipeline.evaluate.evidence import JUDGED, Evidence, ProbesEvidence, SetEvidence, Unresolved
+from rag_pipeline.evaluate.evidence import JUDGED, Evidence, ProbesEvidence, SetEvidence
 from rag_pipeline.evaluate.expected import PLACES, chances, worth
 from rag_pipeline.evaluate.metrics_again import score_again
-from rag_pipeline.release.demands import golden_sets
-from rag_pipeline.release.policy import NotWorse, Policy
-from rag_pipeline.release.verdict import Reason
+from rag_pipeline.gate.demands import golden_sets
+from rag_pipeline.gate.policy import NotWorse, Policy
+from rag_pipeline.gate.verdict import Reason
+from rag_pipeline.golden.unresolved import Unresolved
 
 METRICS = [*NotWorse().metrics, JUDGED]
 PROBES = 200

@@ -26,13 +26,13 @@ from benchmarks.peers.systems import (
     lose_from,
     stopped,
 )
-from rag_pipeline.corpus.model import EXPORTS
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import CHROMA_FOLDER, Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.lake import Table
-from rag_pipeline.release.channels import serving
 
 SOURCE = "feed"
 _SHIM = Path(__file__).with_name("shim")
@@ -60,8 +60,8 @@ class Ours(System):
         return self._place.state(self.name.replace(" ", "-"))
 
     @property
-    def _home(self) -> Path:
-        return self.state / "home"
+    def _home(self) -> Home:
+        return Home(self.state / "home")
 
     def update(self, options: Options) -> Ran:
         if not self.state.is_dir():
@@ -88,7 +88,7 @@ class Ours(System):
         if release is None:
             return []
         try:
-            with chroma.reader(self._home, read_manifest(self._home / "releases" / release)) as collection:
+            with chroma.reader(self._home, read_manifest(self._home.release(release))) as collection:
                 rows = chroma_rows(collection, "document_id")
         except ReleaseError as error:
             raise Unreadable(str(error)) from error
@@ -98,7 +98,7 @@ class Ours(System):
         """Delete records from the directory that production serves, with Chroma's own client."""
         release = serving(self._home)
         assert release
-        folder = self._home / "releases" / release / chroma.FOLDER
+        folder = self._home.release(release) / CHROMA_FOLDER
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
         with chroma.client(folder) as client:
@@ -112,10 +112,10 @@ class Ours(System):
             "RAG_MODEL": str(options.model),
             "RAG_EMBED_BACKEND": self._backend,
             "RAG_CHUNK_TOKENS": str(options.tokens),
-            "DAGSTER_HOME": str(self._home / "dagster"),
+            "DAGSTER_HOME": str(self._home.dagster),
         }
         if options.fail_after is not None:
-            shutil.rmtree(self._home / EXPORTS, ignore_errors=True)  # a kept graph would not come by where texts are counted
+            shutil.rmtree(self._home.models, ignore_errors=True)  # a kept graph would not come by where texts are counted
             self._count.write_text("0", encoding="utf-8")
             environment["PEERS_FAIL_AFTER"] = str(options.fail_after)
             environment["PEERS_COUNT_TO"] = str(self._count)

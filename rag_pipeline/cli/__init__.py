@@ -2,17 +2,19 @@
 
 import traceback
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, quarantine, refresh, report, upkeep
+from rag_pipeline import __version__
+from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, init, quarantine, refresh, report, upkeep
 from rag_pipeline.cli.show import REFUSED
+from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
-from rag_pipeline.home import check_home
-from rag_pipeline.memory import collect_less_often
-from rag_pipeline.room import storage_trouble
+from rag_pipeline.home_mark import check_home
+from rag_pipeline.process import collect_less_often, prepare
 from rag_pipeline.settings import dagster_home, load_settings
-from rag_pipeline.terminal import complain, never_fail_to_print, warn
+from rag_pipeline.terminal import Printer, complain, never_fail_to_print, warn
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +24,7 @@ app = typer.Typer(
 )
 
 for command in (
+    init.init,
     refresh.refresh,
     refresh.evaluate,
     ask.query,
@@ -45,16 +48,30 @@ app.add_typer(golden.golden, name="golden")
 app.add_typer(quarantine.quarantine, name="quarantine")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        Printer().say(f"rag-pipeline {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _before(context: typer.Context) -> None:
+def _before(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
     """Whatever the command: a setting that means nothing, or a home that is somebody else's, is said at once."""
+    if context.invoked_subcommand == "init":  # the settings of a project that is not there yet
+        return
     settings = load_settings()
     if context.invoked_subcommand != "contract":  # they look into no home
         check_home(settings)
 
 
 def main() -> None:
-    """Entry point: every error a person can mend is one paragraph on stderr and exit code 1; a gate that says no, 3."""
+    """Entry point: every error that a person can fix is one paragraph on stderr and exit code 1; a gate that says no, 3."""
+    prepare()
     collect_less_often()
     never_fail_to_print()
     try:
@@ -64,7 +81,7 @@ def main() -> None:
     except PipelineError as error:
         _fail(str(error))
     except Exception as error:
-        if says := storage_trouble(error, *_written_to()):
+        if says := storage_error(error, *_written_to()):
             _fail(says)
         warn(traceback.format_exc())  # a bug; what it quotes may be a document
         raise SystemExit(1) from None
@@ -72,7 +89,7 @@ def main() -> None:
 
 def _written_to() -> list[Path]:
     home = load_settings().home
-    return [home, dagster_home(home)]
+    return [home.root, dagster_home(home)]
 
 
 def _fail(message: str, code: int = 1) -> None:

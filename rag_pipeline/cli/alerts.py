@@ -1,4 +1,4 @@
-"""`rag alerts`: what was told, looking and telling now, and whether a message gets there at all."""
+"""`rag alerts`: shows what was sent, looks and sends now, and tries whether a message arrives at all."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ alerts = typer.Typer(no_args_is_help=True, help="Who is told when something is w
 @alerts.command()
 def show(as_json: AsJson = False) -> None:
     """What was told and is not over yet, and which receivers do not take their messages. Sends nothing."""
-    from rag_pipeline.release.alerts.tell import told_now
+    from rag_pipeline.alerts.tell import told_now
 
     found = told_now(load_settings().home, load_secrets().alerts)
     if as_json:
@@ -32,10 +32,11 @@ def show(as_json: AsJson = False) -> None:
 def send(as_json: AsJson = False) -> None:
     """Look now, and tell what nobody was told yet: for whoever runs no Dagster daemon, after each `rag refresh`."""
     from rag_pipeline.defs.alerts import tell_now
+    from rag_pipeline.defs.dropped import live
 
     if not load_secrets().alerts:
         raise PipelineError("RAG_ALERTS is not set, so nobody is told; docs/commands.md says what it may be")
-    outcome = tell_now(load_settings(), datetime.now(UTC))
+    outcome = tell_now(load_settings(), live, datetime.now(UTC))
     if outcome is None:
         raise PipelineError("another process is telling just now; try again in a minute")
     if as_json:
@@ -50,8 +51,8 @@ def send(as_json: AsJson = False) -> None:
 @alerts.command(name="test")
 def send_test(as_json: AsJson = False) -> None:
     """Send a test message to every receiver, and say which took it. Exits with 1 unless all did."""
-    from rag_pipeline.release.alerts.sender import SENT
-    from rag_pipeline.release.alerts.tell import try_out
+    from rag_pipeline.alerts.sender import SENT
+    from rag_pipeline.alerts.tell import try_out
 
     results = try_out(load_settings().home, load_secrets().alerts)
     if as_json:
@@ -63,8 +64,8 @@ def send_test(as_json: AsJson = False) -> None:
 
 
 def show_alerts(printer: Printer, found: dict[str, Any]) -> None:
-    """One line on who is told, and one a receiver in trouble."""
-    from rag_pipeline.release.alerts.tell import count
+    """One line about the receivers, and one for each receiver in trouble."""
+    from rag_pipeline.alerts.tell import count
 
     if not found["on"]:
         printer.say("alerts are off: RAG_ALERTS names nobody to tell", style="dim")

@@ -22,9 +22,9 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Retrieve chunks from what serves, or from any kept release."""
+    from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.corpus.model import model_of
     from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
-    from rag_pipeline.release.channels import release_in
 
     settings = settings_of_home()
     if not text.strip():
@@ -55,8 +55,8 @@ def query(
 
 def status(as_json: AsJson = False) -> None:
     """What serves, how old each source is against its promise, and the last verdict with its reasons."""
-    from rag_pipeline.release.channels import Anchor, Hold
-    from rag_pipeline.summary import status_now
+    from rag_pipeline.channels.pointer import Anchor, Hold
+    from rag_pipeline.cli.summary import status_now
 
     settings = settings_or_note()
     found = status_now(settings, datetime.now(UTC))
@@ -78,10 +78,10 @@ def status(as_json: AsJson = False) -> None:
     for name, says in found["unfinished_channels"].items():
         printer.say((f"{name}:", "yellow"), f" {says}")
     for one in found["damaged"]:
-        what = f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` mends it"
+        what = f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` fixes it"
         printer.say(f"{one['channel']}: {what}", style="red")
     for name, what in found["lost_commits"].items():
-        told = f"the table {name} lost a commit: {what}; `rag refresh` or `rag verify --repair` mends it"
+        told = f"the table {name} lost a commit: {what}; `rag refresh` or `rag verify --repair` fixes it"
         printer.say(told, style="red")
     if found["may_hold_erased"]:
         names = ", ".join(found["may_hold_erased"])
@@ -120,7 +120,7 @@ def status(as_json: AsJson = False) -> None:
 
 def releases(as_json: AsJson = False) -> None:
     """Every kept release, newest first."""
-    from rag_pipeline.summary import releases_now
+    from rag_pipeline.cli.summary import releases_now
 
     found = releases_now(settings_or_note())
     if as_json:

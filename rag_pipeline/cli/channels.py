@@ -1,4 +1,4 @@
-"""`promote`, `rollback` and `resume`: moving a channel, always through its gate, and letting it move by itself again."""
+"""`promote`, `rollback`, `resume` and `anchor`: what a person does to a channel, always through its gate."""
 
 import getpass
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ By = Annotated[str, typer.Option(help="Who; written to the audit table.")]
 Override = Annotated[bool, typer.Option("--override", help="Promote although the gate says no; needs --by and --reason.")]
 
 
-def promote(
+def promote(  # noqa: PLR0913 - typer reads a command's options from its signature
     release: Annotated[str | None, typer.Argument(help="The release to promote, by id.")] = None,
     from_channel: Annotated[str, typer.Option("--from", help="The release this channel points at, instead of an id.")] = "",
     channel: Channel = "production",
@@ -29,8 +29,9 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Point a channel at a release, through the gate. A hold on the channel is lifted."""
+    from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.defs import run
-    from rag_pipeline.release.channels import release_in
+    from rag_pipeline.release.request import PromotionRequest
 
     settings = settings_of_home()
     if bool(release) == bool(from_channel):
@@ -38,7 +39,8 @@ def promote(
     target = release or release_in(settings.home, from_channel)
     before = _points_at(settings, target, channel)
     _name_and_reason(f"rag promote {target}", target, channel, by, reason, override=override)
-    ran = run.promote(settings, target, channel, by=by, why=reason, override=override, withdraw=False)
+    request = PromotionRequest(target, by=by, why=reason, channel=channel, override=override)
+    ran = run.promote(settings, request)
     _tell(ran, target, channel, before, override=override, as_json=as_json)
 
 
@@ -70,10 +72,10 @@ def rollback(
 
 def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as_json: AsJson = False) -> None:
     """Lift the hold that a rollback put on a channel: from the next refresh on it moves by itself again."""
+    from rag_pipeline.channels.pointer import option
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import RESUME
     from rag_pipeline.defs.keys import channel_key
-    from rag_pipeline.release.channels import option
 
     settings = settings_of_home()
     if not (by.strip() and reason.strip()):
@@ -102,12 +104,12 @@ def anchor(
     Beside what serves, every candidate is held against it, so that small losses do not add up. It moves by itself only with
     a gain that is shown, and with a release that a person promotes by override.
     """
+    from rag_pipeline.channels.audit import channel_now
+    from rag_pipeline.channels.pointer import option
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import ANCHOR
+    from rag_pipeline.gate.anchor import anchor_of
     from rag_pipeline.index.manifest import read_manifest
-    from rag_pipeline.release.anchor import anchor_of
-    from rag_pipeline.release.audit import channel_now
-    from rag_pipeline.release.channels import option
 
     settings = settings_of_home()
     before = anchor_of(settings.home, channel, channel_now(settings.home, channel))
@@ -115,7 +117,7 @@ def anchor(
         if not (by.strip() and reason.strip()):
             says = f"say who accepts it and why: `rag anchor {release}{option(channel)} --by NAME --reason WHY`"
             raise PipelineError(says)
-        read_manifest(settings.home / "releases" / release)
+        read_manifest(settings.home.release(release))
         ran = run.by_hand(settings, ANCHOR, {"by": by, "why": reason, "release": release, "channel": channel})
         if not ran.success:
             raise PipelineError("; ".join(ran.errors) or f"the anchor was not moved; the failed run is {ran.run_id}")
@@ -134,7 +136,7 @@ def anchor(
 
 def _name_and_reason(command: str, release: str, channel: str, by: str, reason: str, *, override: bool) -> None:
     """Raises `PipelineError` for an override that nobody answers for: a mistyped command, which no gate refused."""
-    from rag_pipeline.release.channels import option
+    from rag_pipeline.channels.pointer import option
 
     if override and not (by.strip() and reason.strip()):
         raise PipelineError(
@@ -145,12 +147,12 @@ def _name_and_reason(command: str, release: str, channel: str, by: str, reason: 
 
 def _points_at(settings: Settings, release: str, channel: str) -> str | None:
     """Where a channel points before it is moved; whatever cannot come to anything is said before a run begins."""
+    from rag_pipeline.channels.audit import channel_now
+    from rag_pipeline.gate.policy import read_policy
     from rag_pipeline.index.manifest import read_manifest
-    from rag_pipeline.release.audit import channel_now
-    from rag_pipeline.release.policy import read_policy
 
     read_policy(settings.evals).channel(channel)
-    read_manifest(settings.home / "releases" / release)
+    read_manifest(settings.home.release(release))
     current = channel_now(settings.home, channel)
     return current.release if current else None
 
@@ -167,7 +169,7 @@ def _tell(ran: "Ran", release: str, channel: str, before: str | None, *, overrid
 
 
 def _somebody() -> str:
-    """Who sits at the command line, as far as the system knows."""
+    """The person at the command line, as far as the system knows."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""`contract check` and `contract diff`: is a contract valid, and does it promise less than before. `new`: contract_new."""
+"""`contract check` and `contract diff`: is a contract valid, and does it promise less than before? `new`: contract_new."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,7 @@ from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
     from rag_pipeline.contracts.diff import Difference
-    from rag_pipeline.ingest.trial import Trial
+    from rag_pipeline.drafting.trial import Trial
     from rag_pipeline.release.promises import Promises
 
 contract = typer.Typer(
@@ -39,10 +39,12 @@ def check(
     """Validate contracts against the standard and this pipeline; says file, line, field and what to write instead.
 
     With --data, also what a load would say: paths that do not exist, columns no file has, rows that would be refused.
-    Exits with 1 when a contract is not valid, or its source would be held or lacks a column.
+    Exits with 1 when a contract is not valid, or its source would be held or lacks a column. Connectors of other packages
+    that cannot be used are named; they fail the contracts that name them.
     """
+    from rag_pipeline.connectors.registry import broken_plugins
     from rag_pipeline.contracts.read import read_contract
-    from rag_pipeline.ingest.trial import try_contract
+    from rag_pipeline.drafting.trial import try_contract
 
     if everything and not data:
         raise typer.BadParameter("--all says how much --data reads; say both")
@@ -51,20 +53,22 @@ def check(
     for file in _files(path):
         try:
             one = read_contract(file)
-            found[str(file)] = ""
+            found[str(file)] = one.server.problem
         except ContractError as error:
             found[str(file)] = str(error)
             continue
-        if data:
+        if data and not one.server.problem:
             tried[str(file)] = try_contract(one, load_secrets(), everything=everything)
     if as_json:
         told: dict[str, dict[str, Any]] = {name: {"valid": not says, "problem": says} for name, says in found.items()}
         for name, trial in tried.items():
             told[name]["data"] = {**asdict(trial), "fits": trial.fits}
-        print_json({"contracts": told})
+        print_json({"contracts": told, "broken_connectors": {one.name: one.problem for one in broken_plugins()}})
     else:
         printer = Printer()
         printer.table("contract", "", rows=[(name, problem or "valid") for name, problem in found.items()])
+        for broken in broken_plugins():
+            printer.say(f"  • {broken.problem}", style="yellow")
         for trial in tried.values():
             _show_trial(trial, printer)
     if any(found.values()) or not all(trial.fits for trial in tried.values()):
@@ -147,7 +151,7 @@ def _show(promises: "Promises", channel: str) -> None:
         printer.say(f"no release is in {channel} yet, so there is nothing to compare with")
         return
     if not promises.comparable:
-        printer.say(f"{promises.release} keeps no contracts (an older pipeline built it); the next one promoted will")
+        printer.say(f"{promises.release} keeps no contracts that are still what they were; the next one promoted will")
         return
     for name in promises.added:
         printer.say(f"{name} is new since {promises.release}")

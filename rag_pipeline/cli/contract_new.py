@@ -14,10 +14,10 @@ from rag_pipeline.settings import load_secrets, load_settings
 from rag_pipeline.terminal import Printer, log_handler, one_line
 
 if TYPE_CHECKING:
-    from rag_pipeline.ingest.draft import Draft
+    from rag_pipeline.drafting import Draft
 
 
-def new(
+def new(  # noqa: PLR0913 - typer reads a command's options from its signature
     where: Annotated[
         list[str],
         typer.Argument(
@@ -43,10 +43,10 @@ def new(
 
     The draft is valid, takes the rows it was drafted from, and holds no private value that was seen.
     """
-    from rag_pipeline.ingest.draft import Wish, draft_contract
-    from rag_pipeline.ingest.draft.where import DatabaseWish
+    from rag_pipeline.connectors import DatabaseWish
+    from rag_pipeline.drafting import DraftRequest, draft_contract
 
-    wish = Wish(
+    wish = DraftRequest(
         places=tuple(where),
         contracts=load_settings().contracts,
         source=source,

@@ -11,7 +11,7 @@ from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
-    from rag_pipeline.evaluate.embed_bench import Result
+    from rag_pipeline.evaluate.encoder_benchmark import Result
 
 embed = typer.Typer(no_args_is_help=True, help="Embedding: `bench` measures the ways to run the model on this machine.")
 
@@ -42,16 +42,16 @@ def bench(
     from rag_pipeline.contracts.read import read_contracts
     from rag_pipeline.corpus.encoders import KINDS, encoder_of
     from rag_pipeline.corpus.model import model_of
-    from rag_pipeline.evaluate.alive import alive, corpus_for
-    from rag_pipeline.evaluate.embed_bench import advice, embed_bench, sample_of, undecided
-    from rag_pipeline.evaluate.golden import readable_golden_sets
+    from rag_pipeline.evaluate.encoder_benchmark import advice, embed_bench, sample_of, undecided
+    from rag_pipeline.golden.read import readable_golden_sets
+    from rag_pipeline.golden.resolve import corpus_for, resolve
 
     settings = load_settings()
     plain = settings.model_copy(update={"embed_backend": "torch", "embed_precision": "fp32"})
     model, device = model_of(plain), settings.device.split(":")[0]
     golden = readable_golden_sets(settings.evals)
     corpus = corpus_for(settings.home, [one.source for one in read_contracts(settings.contracts)], golden)
-    sample = sample_of(settings.home, [alive(one, corpus) for one in golden], texts, seed)
+    sample = sample_of(settings.home, [resolve(one, corpus) for one in golden], texts, seed)
     ways = [kind for kind in KINDS if device in kind.devices]
     if unknown := set(way or ()) - {f"{kind.backend}/{kind.precision}" for kind in ways}:
         known = ", ".join(f"{kind.backend}/{kind.precision}" for kind in ways)

@@ -1,4 +1,4 @@
-"""`erase`: see to it that nothing of a document is left."""
+"""`erase`: makes sure that nothing of a document is left."""
 
 import uuid
 from datetime import UTC, datetime

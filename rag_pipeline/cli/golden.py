@@ -17,10 +17,7 @@ from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rag_pipeline.contracts.contract import Contract
-    from rag_pipeline.evaluate.growing.session import Session
+    from rag_pipeline.golden.session import Session
 
 golden = typer.Typer(
     no_args_is_help=True,
@@ -44,7 +41,9 @@ def new(
     They are easier than questions of users, so the gate holds them against floors only.
     """
     from rag_pipeline.contracts.read import read_contracts
-    from rag_pipeline.evaluate.growing.new_set import new_set
+    from rag_pipeline.golden.first_set import private_sources
+    from rag_pipeline.golden.made_probes import Asked, Draw
+    from rag_pipeline.golden.new_set import new_set
 
     settings = load_settings()
     contracts = read_contracts(settings.contracts)
@@ -53,8 +52,9 @@ def new(
         raise PipelineError(f"no source {source!r}; known: {', '.join(one.source for one in contracts)}")
     owner = chosen[0].owners[0] if source else settings.owner
     sources = [one.source for one in chosen]
-    only, private = source is not None, _private(chosen)
-    made = new_set(settings.evals, name, settings.home, sources, owner, count=queries, seed=seed, only=only, private=private)
+    only, private = source is not None, private_sources(chosen)
+    asked = Asked(settings.home, sources, private)
+    made = new_set(settings.evals, name, asked, owner, Draw(queries, seed), only=only)
     steps = [f"rag golden check {name}", "rag evaluate", f"rag golden judge {name}"]
     if as_json:
         found = [{"query": one.query_id, "text": one.text, "document": one.document} for one in made.chosen[:3]]
@@ -79,14 +79,16 @@ def probes(
     that changed nothing that matters. Questions of users are as good: put them there yourself.
     """
     from rag_pipeline.contracts.read import read_contracts
-    from rag_pipeline.evaluate.growing.made_probes import make_probes
+    from rag_pipeline.golden.first_set import private_sources
+    from rag_pipeline.golden.made_probes import Asked, Draw, make_probes
 
     settings = load_settings()
     contracts = read_contracts(settings.contracts)
     if not (settings.evals / name).is_dir():
         raise GoldenSetError(_no_such_set(settings.evals, name))
-    sources, private = [one.source for one in contracts], _private(contracts)
-    made = make_probes(settings.evals, name, settings.home, sources, private=private, count=number, seed=seed, force=force)
+    sources, private = [one.source for one in contracts], private_sources(contracts)
+    asked = Asked(settings.home, sources, private)
+    made = make_probes(settings.evals, name, asked, Draw(number, seed), force=force)
     if as_json:
         counts = {"probes": len(made.probes), "sources": dict(made.sources), "made_from": dict(made.made_from)}
         examples = [{"text": one.text, "document": one.document} for one in made.probes[:3]]
@@ -96,7 +98,7 @@ def probes(
 
 
 @golden.command()
-def judge(
+def judge(  # noqa: PLR0913 - typer reads a command's options from its signature
     name: Name,
     by: Annotated[str | None, typer.Option(help="Who judges; the user of this machine when left out.")] = None,
     release: Annotated[str | None, typer.Option(help="Judge what this release retrieves.")] = None,
@@ -110,13 +112,12 @@ def judge(
 
     2 answers the query, 1 helps, 0 does not. Each judgment is kept at once; go on at any time where you stopped.
     """
+    from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.corpus.model import model_of
-    from rag_pipeline.evaluate.growing.dialogue import KEYS, talk
-    from rag_pipeline.evaluate.growing.judging import Judging
-    from rag_pipeline.evaluate.growing.session import Session
-    from rag_pipeline.index.manifest import read_manifest
-    from rag_pipeline.index.retrieve import encoder_for, has_lexical, open_release, own_model
-    from rag_pipeline.release.channels import release_in
+    from rag_pipeline.golden.dialogue import KEYS, talk
+    from rag_pipeline.golden.judging import Judging
+    from rag_pipeline.golden.session import Session
+    from rag_pipeline.index.retrieve import encoder_for, open_release, own_model
 
     settings, judged_by = load_settings(), _judge(by)
     judging = Judging.open(settings.evals / name, settings.home)
@@ -125,18 +126,15 @@ def judge(
     if one := judging.finish_last():
         printer.say(f"the last judgment of a session that was cut off is written now: {one.query}, {one.document}")
         judging = Judging.open(judging.folder, settings.home)
-    folder = settings.home / "releases" / release
-    lexical = not (folder / "manifest.json").exists() or has_lexical(read_manifest(folder))
-    with open_release(settings.home, release, ["hybrid" if lexical else "dense"], device=settings.device) as opened:
+    with open_release(settings.home, release, ["hybrid"], device=settings.device) as opened:
 
         def load() -> Any:
             return encoder_for(settings.home, opened.manifest, own_model(opened.manifest, model_of(settings)))
 
         session = Session.open(judging, opened, load, judge=judged_by, k=k, only=query)
-        ways = "dense, lexical and hybrid retrieval" if lexical else "dense retrieval (it has no lexical index)"
         printer.say(
-            f"{name}: {len(session.queries)} queries; {judging.judges} among the first {k} of {ways}, "
-            f"release {release}.\n{KEYS}.",
+            f"{name}: {len(session.queries)} queries; {judging.judges} among the first {k} of dense, lexical and hybrid "
+            f"retrieval, release {release}.\n{KEYS}.",
         )
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(errors="replace")  # a stray key is asked about again, and no reason to stop
@@ -163,10 +161,10 @@ def check(
     Exits with 1 when there is an error; warnings alone do not fail.
     """
     from rag_pipeline.contracts.read import read_contracts
-    from rag_pipeline.evaluate.growing.hygiene import check_set
-    from rag_pipeline.release.enough import enough_in
-    from rag_pipeline.release.policy import FILE as GATE
-    from rag_pipeline.release.policy import read_policy
+    from rag_pipeline.gate.enough import enough_in
+    from rag_pipeline.gate.policy import FILE as GATE
+    from rag_pipeline.gate.policy import read_policy
+    from rag_pipeline.golden.hygiene import check_set
 
     settings = load_settings()
     folders = [path for path in sorted(settings.evals.glob("[!._]*")) if path.is_dir() and name in (None, path.name)]
@@ -189,21 +187,11 @@ def check(
 
 
 def _no_such_set(evals: Path, name: str | None) -> str:
-    from rag_pipeline.evaluate.golden import FILE
+    from rag_pipeline.golden.read import FILE
 
     known = ", ".join(sorted(path.parent.name for path in evals.glob(f"[!._]*/{FILE}"))) or "none"
     wanted = f"no golden set {name!r} below" if name else "no golden set below"
     return f"{wanted} {evals}; known: {known}. `rag golden new NAME` proposes one"
-
-
-def _private(contracts: "Sequence[Contract]") -> frozenset[str]:
-    """Sources whose contract looks for private data in what is asked for."""
-    asked = {"text", "title"}
-    return frozenset(
-        one.source
-        for one in contracts
-        if any(column.role in asked and column.privacy.policy != "allow" for column in one.columns)
-    )
 
 
 def _judge(by: str | None) -> str:

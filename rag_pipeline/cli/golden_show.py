@@ -1,4 +1,4 @@
-"""What `rag golden new`, `probes` and `check` tell people and scripts."""
+"""What `rag golden new`, `probes` and `check` print for people and scripts."""
 
 import math
 from itertools import groupby
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from rag_pipeline.terminal import Printer, one_line
 
 if TYPE_CHECKING:
-    from rag_pipeline.evaluate.growing.hygiene import Checked
-    from rag_pipeline.evaluate.growing.made_probes import Made
-    from rag_pipeline.evaluate.growing.new_set import NewSet
-    from rag_pipeline.release.enough import Enough
+    from rag_pipeline.gate.enough import Enough
+    from rag_pipeline.golden.hygiene import Checked
+    from rag_pipeline.golden.made_probes import Made
+    from rag_pipeline.golden.new_set import NewSet
 
 
 def show_new(made: "NewSet", wanted: int, steps: list[str]) -> None:
-    from rag_pipeline.evaluate.growing.known_items import A_DOCUMENT
-    from rag_pipeline.evaluate.growing.new_set import reasons
+    from rag_pipeline.golden.known_items import A_DOCUMENT
+    from rag_pipeline.golden.new_set import reasons
 
     printer = Printer()
     of = ", ".join(f"{count} of {source}" for source, count in made.sources.items())
@@ -64,7 +64,7 @@ def told(checked: "Checked", enough: "Enough | None") -> dict[str, Any]:
 
 
 _SHOWN = 10
-"""Findings of one kind a person is shown; the rest is told as a number."""
+"""How many findings of one kind are shown; the rest is given as a number."""
 
 
 def show_checked(checked: "Checked", enough: "Enough | None") -> None:

@@ -18,8 +18,8 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Run the nightly job here: read, chunk, embed, build, evaluate and, if the gate says yes, promote."""
+    from rag_pipeline.cli.summary import summarize
     from rag_pipeline.defs import run
-    from rag_pipeline.summary import summarize
 
     settings = load_settings()
     started = time.monotonic()
@@ -38,14 +38,14 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a release on every golden set, and write the evidence down."""
+    from rag_pipeline.cli.summary import evaluation_now
     from rag_pipeline.defs import run
     from rag_pipeline.index.candidate import read_candidate
     from rag_pipeline.index.manifest import read_manifest
-    from rag_pipeline.summary import evaluation_now
 
     settings = settings_of_home()
     release = release or read_candidate(settings.home).release
-    read_manifest(settings.home / "releases" / release)
+    read_manifest(settings.home.release(release))
     ran = run.evaluate(settings, release)
     if ran.errors and not ran.assets:
         raise PipelineError("; ".join(ran.errors))

@@ -1,4 +1,4 @@
-"""`report`: the page people look at, written again from what is known now."""
+"""`report`: writes the page that people look at again, from what is known now."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,38 +17,38 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies."""
+    from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.contracts.contract import Contract
     from rag_pipeline.contracts.read import read_contracts
     from rag_pipeline.errors import PipelineError
     from rag_pipeline.index.manifest import read_manifest
-    from rag_pipeline.release.channels import release_in
-    from rag_pipeline.release.promote import desk_now, judge
-    from rag_pipeline.release.report import not_evaluated, report_path, write_report
+    from rag_pipeline.release.promote import inputs_now, judge
+    from rag_pipeline.report import ReportRequest, not_evaluated, write_report
 
     settings, now = settings_of_home(), datetime.now(UTC)
     named = release is not None
     release = release or release_in(settings.home, channel)
-    report_path(settings.home, release)
-    read_manifest(settings.home / "releases" / release)
+    settings.home.report(release)
+    read_manifest(settings.home.release(release))
     contracts: tuple[Contract, ...] = ()
     try:
         contracts = read_contracts(settings.contracts)
-        desk = desk_now(settings, contracts, now)
-        verdict, evidence = judge(desk, release, channel, named=named)
+        inputs = inputs_now(settings, contracts, now)
+        verdict, evidence = judge(inputs, release, channel, named=named)
     except PipelineError as error:  # a policy or a golden set that cannot be read: the page is wanted all the same
         verdict = not_evaluated(release, str(error))
-        path = write_report(settings.home, None, verdict, now=now, contracts=contracts, channel=channel, problem=str(error))
+        asked = ReportRequest(verdict, now=now, contracts=contracts, channel=channel, problem=str(error))
     else:
-        path = write_report(
-            settings.home,
-            evidence,
+        asked = ReportRequest(
             verdict,
             now=now,
+            evidence=evidence,
             contracts=contracts,
-            golden_sets=desk.golden_sets,
-            policy=desk.policy,
+            golden_sets=inputs.golden_sets,
+            policy=inputs.policy,
             channel=channel,
         )
+    path = write_report(settings.home, asked)
     if as_json:
         print_json({"release": release, "channel": channel, "verdict": verdict.outcome, "path": str(path)})
         return

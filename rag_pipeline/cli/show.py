@@ -1,4 +1,4 @@
-"""What every command prints with beside `terminal`: one JSON object, and sentences that several commands say."""
+"""What every command prints with, besides `terminal`: one JSON object, and sentences that several commands share."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.home import no_home_says
+from rag_pipeline.home_mark import no_home_says
 from rag_pipeline.settings import Settings, load_settings
 from rag_pipeline.terminal import complain
 

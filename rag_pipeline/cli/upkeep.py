@@ -1,4 +1,4 @@
-"""`verify` and `gc`: is what is kept still what it was, and what may go."""
+"""`verify` and `gc`: is what is kept still what it was, and what may be removed?"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
 
 if TYPE_CHECKING:
-    from rag_pipeline.release.channels import Channel
+    from rag_pipeline.channels.pointer import Channel
     from rag_pipeline.release.tables_verify import TableFound
 
 
@@ -24,38 +24,38 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Hold tables, channels, releases against what they were: checksums, ids both ways, records. Exits with 1 on damage."""
+    from rag_pipeline.channels.health import channel_releases, damaged_channels, unfinished_channels
+    from rag_pipeline.channels.restore import restore_channel
     from rag_pipeline.defs import run
     from rag_pipeline.evaluate.evidence_store import all_strays
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
-    from rag_pipeline.release.health import channel_releases, damaged_channels, unfinished_channels
-    from rag_pipeline.release.restore import restore_channel
     from rag_pipeline.release.tables_verify import AUDIT, repair_tables, verify_tables
 
     settings = settings_of_home()
     tables = verify_tables(settings.home) if release is None else {}
-    mended = repair_tables(settings.home, tables) if repair else {}
-    broken = {name for name, one in tables.items() if not one.intact and name not in mended}
+    fixed = repair_tables(settings.home, tables) if repair else {}
+    broken = {name for name, one in tables.items() if not one.intact and name not in fixed}
     if AUDIT in broken and not repair:  # where the channels point is not known without it
         _show_verified(tables, Channels(), {}, {}, [], as_json=as_json)
         raise typer.Exit(1)
     channels, unfinished = damaged_channels(settings.home), unfinished_channels(settings.home)
-    lost = AUDIT in mended
+    lost = AUDIT in fixed
     restored = (
         {name: restore_channel(settings.home, name, rows_lost=lost) for name in (channels | unfinished)} if repair else {}
     )
     repaired = {name: channel.release for name, channel in restored.items()}
-    kept = {path.name for path in release_folders(settings.home / "releases")}
+    kept = {path.name for path in release_folders(settings.home.releases)}
     names = [release] if release else sorted(kept | channel_releases(settings.home))
     if not names and not tables:
-        raise PipelineError(f"there is no release below {settings.home / 'releases'} yet; run `rag refresh`")
-    with_vectors = "vectors" not in broken and "vectors" not in mended
+        raise PipelineError(f"there is no release below {settings.home.releases} yet; run `rag refresh`")
+    with_vectors = "vectors" not in broken and "vectors" not in fixed
     found = {name: verify_release(settings.home, name, with_vectors=with_vectors) for name in names}
     strays = all_strays(settings.home)
     if repair:
         repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
     of_channels = Channels(channels, unfinished, restored)
-    _show_verified({**tables, **mended}, of_channels, found, repaired, strays, as_json=as_json)
+    _show_verified({**tables, **fixed}, of_channels, found, repaired, strays, as_json=as_json)
     if broken or any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)
 
@@ -98,7 +98,7 @@ def _show_verified(
     rows += [("evidence", f"stray files, ignored: {', '.join(strays)}", "")] if strays else []
     printer = Printer()
     printer.table("what", "found", "repaired by", rows=rows)
-    from rag_pipeline.release.restore import as_restored
+    from rag_pipeline.channels.restore import as_restored
 
     for name, channel in channels.restored.items():
         printer.say(f"{name} → {as_restored(channel)}")
@@ -116,9 +116,9 @@ def gc(
     Only what the pipeline made is removed. A file or folder of somebody else's is left where it lies.
     """
     from rag_pipeline.defs import run
-    from rag_pipeline.home import no_home_says
+    from rag_pipeline.home_mark import no_home_says
     from rag_pipeline.ingest.clock import believe_clock
-    from rag_pipeline.release.report.words import counted
+    from rag_pipeline.report.words import counted
 
     settings = load_settings()
     if clock_is_right:

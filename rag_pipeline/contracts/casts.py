@@ -1,4 +1,4 @@
-"""Text as found -> typed values, column by column. What does not fit becomes null, and a rule finds it."""
+"""Text as found -> typed values, column by column. A value that does not fit becomes null, and a rule finds it."""
 
 import re
 from datetime import UTC, date, datetime

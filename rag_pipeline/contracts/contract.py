@@ -1,10 +1,11 @@
-"""What a contract says, as values the pipeline works with. Reading the YAML is `contracts/read.py`."""
+"""What a contract says, as values the pipeline works with. `contracts/read.py` reads the YAML."""
 
-import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
+
+from rag_pipeline.feeds.server import Server
 
 Role = Literal["key", "text", "title", "uri", "modified_at"]
 ROLES: tuple[Role, ...] = ("key", "text", "title", "uri", "modified_at")
@@ -112,66 +113,26 @@ class QualityRule:
         }[self.operator]
 
 
-ConnectorName = Literal["files", "table", "sql", "web", "bundled"]
+Splitter = Literal["markdown", "text"]
+SPLITTERS: tuple[Splitter, ...] = ("markdown", "text")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How a connector behaves towards what it reads from; all of it can be set in the contract."""
+class Cut:
+    """How a source's documents are cut into chunks, as far as its contract says it; None: as the settings say.
 
-    timeout_s: float = 30.0
-    """For one request or query to begin to answer."""
-    retries: int = 3
-    """Further tries of a request that failed for a passing reason, each after twice the wait of the one before."""
-    per_second: float = 5.0
-    """Requests a second at most (`web`)."""
-    max_mb: float = 50.0
-    """The largest file, object or page that is read; a larger one is quarantined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How the fields of a CSV file are parted and quoted; RFC 4180 says comma and double quote."""
-
-    delimiter: str = ","
-    quote: str = '"'
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where the feed is, and which connector reads it.
-
-    `files` and `table` read below `path` (absolute by now) or, when that is None, below `location`, the URL of a bucket;
-    `sql` and `web` read from `location`. A location never holds credentials: those come from the environment.
+    `tokens`: in a chunk at most. `min_tokens`: a shorter section joins the one after it. `splitter`: `markdown` cuts at
+    headings first, `text` takes no line for a heading.
     """
 
-    connector: ConnectorName
-    format: str | None = None
-    path: Path | None = None
-    pattern: str | None = None
-    location: str = ""
-    endpoint: str = ""
-    """Of an S3-compatible store that is not Amazon's."""
-    bundled: str = ""
-    """Which bundled source."""
-    query: str = ""
-    table: str = ""
-    cursor: str = ""
-    """Column of a query or table that changes with every change of a row."""
-    pages: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()
-    """Of a folder of documents: patterns of the files that belong to the source; all do where there are none."""
-    exclude: tuple[str, ...] = ()
-    """Of a folder of documents: patterns of the files that do not."""
-    dialect: Dialect = Dialect()
-    """Of CSV files."""
-    limits: Limits = Limits()
+    tokens: int | None = None
+    min_tokens: int | None = None
+    splitter: Splitter | None = None
+    where: str = field(default="", compare=False)
+    """File, line and field, for a message about what the model does not read."""
 
-    @property
-    def says(self) -> str:
-        """Where the feed is, for people."""
-        path = os.path.normpath(self.path) if self.path else ""
-        return path or self.location or self.bundled or ", ".join(self.pages[:3])
+
+AS_THE_SETTINGS_SAY = Cut()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +173,12 @@ class Contract:
     roles: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     changelog: tuple[str, ...] = ()
+    made_by: tuple[str, ...] = ()
+    """Keys of the Dagster assets the feed is made by, parts apart by slashes. They say nothing of rows."""
     text_lost_max_percent: float = 5.0
-    """Of a document's words, or pages: how much its text may lack before its owner is warned."""
+    """How much of its words, or pages, a document's text may lack before its owner is warned."""
+    cut: Cut = AS_THE_SETTINGS_SAY
+    """No part of the fingerprint: the rows are the same, however they are cut."""
     text: str = field(default="", repr=False)
     """The file as it was read; a release keeps it."""
 

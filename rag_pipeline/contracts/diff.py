@@ -9,6 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from rag_pipeline.contracts.contract import HOURS, secrecy
 from rag_pipeline.contracts.diff_people import Change, Kind, by_name, people_changes, privacy_changes, properties
+from rag_pipeline.contracts.page import CUT_PROPERTIES
 from rag_pipeline.contracts.standard import check_standard
 from rag_pipeline.contracts.yaml_lines import YamlFile, read_yaml
 from rag_pipeline.errors import ContractError
@@ -17,6 +18,9 @@ _LOWER_BOUNDS = ("minLength", "minimum", "exclusiveMinimum")
 _UPPER_BOUNDS = ("maxLength", "maximum", "exclusiveMaximum")
 _SEVERITY = ("warning", "error")
 _LIMITS = ("quarantineMaxPercent", "volumeMaxDropPercent")
+_CUT = dict(zip(CUT_PROPERTIES, ("as the settings say", "as the settings say", "markdown"), strict=True))
+"""How a source is cut -> what holds where its contract does not say it."""
+
 _ELSEWHERE = ("piiPolicy", "piiEntities", "piiRegions", "changelog")
 """Properties that are compared by what they come to for each column, or not at all."""
 
@@ -239,7 +243,10 @@ def _custom(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     before, after = properties(old), properties(new)
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)
-        if was != now and name not in _ELSEWHERE:
+        if was != now and name in _CUT:
+            says = f"{_CUT[name] if was is None else was} became {_CUT[name] if now is None else now}"
+            yield Change("other", f"customProperties.{name}", f"{says}: all documents of the source are cut anew")
+        elif was != now and name not in _ELSEWHERE:
             stricter = name in _LIMITS and was is not None and now is not None and now < was
             kind: Kind = "tightened" if stricter else "loosened" if name in _LIMITS else "other"
             yield Change(kind, f"customProperties.{name}", f"{was} became {now}")

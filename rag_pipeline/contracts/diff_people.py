@@ -1,4 +1,4 @@
-"""What changed between two versions of a contract for people: their private data, and who answers for it."""
+"""What changed for people between two versions of a contract: their private data, and who answers for it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Change:
 
 
 def privacy_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """For each column that is in both: another policy, and what is not looked for any more, wherever that was said."""
+    """Changes of each column that is in both: another policy, and what is not looked for any more."""
     before, after = by_name(old), by_name(new)
     for name in sorted(before.keys() & after.keys()):
         was, now = _policy(old, before[name]), _policy(new, after[name])

@@ -1,4 +1,4 @@
-"""Names of the private data a contract may ask for (`piiEntities`), as Presidio has them; finding it is in `ingest/`."""
+"""Names of the private data a contract may ask for (`piiEntities`), in Presidio's words. `privacy/` finds it."""
 
 ENTITIES: dict[str, str] = {
     "EMAIL_ADDRESS": "An e-mail address whose domain has a public suffix; logins of version control (git@host) are none.",

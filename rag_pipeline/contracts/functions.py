@@ -1,7 +1,7 @@
 """Rules over several columns: named functions in `checks.py` beside the contracts.
 
-Such a function takes nothing and returns a polars expression over the contract's columns, true (or null: nothing to
-judge) for a row that keeps the rule. The first line of its docstring is what a refused row is told.
+Such a function takes nothing and returns a polars expression over the contract's columns, which is true for a row that keeps
+the rule (or null: nothing to judge). The first line of its docstring is the reason that a refused row carries.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""ISO 8601 dates and times in all their usual forms, read column-wise.
+"""ISO 8601 dates and times in all their usual forms, read column by column.
 
 PostgreSQL writes `2026-11-28 09:15:00+01`, Java's OffsetDateTime leaves out seconds that are zero, others write a comma
-before the fraction, or no separators at all. One shape comes first, because nearly every feed writes it; the rest is
-brought into that shape, and what is still not read is handed to Python's own reader, value by value.
+before the fraction, or no separators at all. One shape is tried first, because nearly every feed writes it; the rest is
+brought into that shape, and what still cannot be read goes to Python's own reader, value by value.
 Source of the forms: https://en.wikipedia.org/wiki/ISO_8601 and RFC 3339.
 """
 

@@ -1,4 +1,4 @@
-"""Older forms of the standard, and other standards, that published contracts are written in: what to write instead.
+"""Older forms of the standard, and other standards, in which contracts were published: what to write instead.
 
 Sources: the changelog of ODCS (https://bitol-io.github.io/open-data-contract-standard/latest/changelog/) and the Data
 Contract Specification (https://datacontract-specification.com).

@@ -7,39 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag_pipeline.contracts.contract import HOURS
-from rag_pipeline.contracts.standard import dotted, unknown_name
+from rag_pipeline.contracts.standard import dotted
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile
-from rag_pipeline.errors import ContractError
+from rag_pipeline.errors import ContractError, unknown_name
 
 At = tuple[Step, ...]
 """A place in the file: keys and positions from the top."""
+
+CUT_PROPERTIES = ("chunkTokens", "chunkMinTokens", "chunkSplitter")
+"""How a source is cut into chunks."""
 
 CONTRACT_PROPERTIES = (
     "quarantineMaxPercent",
     "volumeMaxDropPercent",
     "textLostMaxPercent",
+    *CUT_PROPERTIES,
     "piiPolicy",
     "piiEntities",
     "piiRegions",
     "changelog",
+    "madeBy",
 )
 COLUMN_PROPERTIES = ("role", "piiPolicy", "piiEntities")
-SERVER_PROPERTIES = (
-    "connector",
-    "query",
-    "table",
-    "cursor",
-    "pages",
-    "include",
-    "exclude",
-    "delimiter",
-    "quoteCharacter",
-    "timeoutSeconds",
-    "retries",
-    "requestsPerSecond",
-    "maxMegabytes",
-)
-"""Custom properties the pipeline understands; the standard has no field for them."""
+"""Custom properties the pipeline understands; the standard has no field for them. A server has more (`connectors/`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +70,11 @@ class Page:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise self.fail(at, f"{value!r} is not {what} from {least:g} to {most:g}")
         return float(value)
+
+    def whole_number(self, at: At, value: Any, *, least: int, most: int, what: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self.fail(at, f"{value!r} is not {what}, a whole number from {least} to {most:,}")
+        return value
 
     def words(self, at: At, value: Any, known: Iterable[str] | None, what: str) -> tuple[str, ...]:
         """A list of texts, each one of `known` if that is given."""

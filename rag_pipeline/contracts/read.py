@@ -1,7 +1,7 @@
 """Reading contracts: YAML in the Open Data Contract Standard v3.2 -> `Contract`.
 
-Validated against the standard (`contracts/standard.py`), then against what this pipeline needs on top. Every message
-names file, line, field and what to write instead. What each field becomes is told in docs/contracts.md.
+A contract is validated against the standard (`contracts/standard.py`), then against what this pipeline needs besides. Every
+message names file, line, field and what to write instead. docs/contracts.md says what each field becomes.
 """
 
 import re
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rag_pipeline.contracts import read_terms as terms
-from rag_pipeline.contracts.contract import Contract, Dialect
+from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.functions import FILE as CHECKS
 from rag_pipeline.contracts.functions import source_of
 from rag_pipeline.contracts.page import CONTRACT_PROPERTIES, Page
+from rag_pipeline.contracts.read_chunks import read_cut
 from rag_pipeline.contracts.read_columns import read_columns
 from rag_pipeline.contracts.read_quality import read_quality, read_row_checks
 from rag_pipeline.contracts.read_server import read_server
@@ -68,7 +69,7 @@ def _contract(page: Page) -> Contract:
     properties = page.custom((), content, CONTRACT_PROPERTIES)
     columns = read_columns(page, tables[0], terms.read_privacy(page, (), content, properties, None))
     _check_roles(page, columns)
-    server = read_server(page, columns, table=str(tables[0].get("physicalName") or ""))
+    server = read_server(page, table=str(tables[0].get("physicalName") or ""))
     row_checks = read_row_checks(page, tables[0], columns)
     age_hours, age_column = terms.read_age(page, columns)
     schedule, rare = terms.read_schedule(page)
@@ -96,7 +97,7 @@ def _contract(page: Page) -> Contract:
         fingerprint=fingerprint(
             content["id"],
             judged,
-            [server.connector, server.format, server.bundled, server.query, server.table, *_unlike_rfc(server.dialect)],
+            server.judged,
             [[check.name, check.function] for check in row_checks],
             functions,
             [retention_hours, retention_column],
@@ -110,6 +111,8 @@ def _contract(page: Page) -> Contract:
         roles=tuple(str(role["role"]) for role in content.get("roles") or ()),
         tags=tuple(str(tag) for tag in content.get("tags") or ()),
         changelog=terms.read_changelog(page, properties),
+        made_by=terms.read_made_by(page, properties),
+        cut=read_cut(page, properties),
         text=page.document.text,
     )
 
@@ -131,11 +134,6 @@ def _check_roles(page: Page, columns: tuple[Any, ...]) -> None:
 def _percent(page: Page, properties: dict[str, Any], name: str, default: float) -> float:
     at = page.custom_at((), page.content, name)
     return page.number(at, properties.get(name, default), least=0, most=100, what=f"{name}, a percentage")
-
-
-def _unlike_rfc(dialect: Dialect) -> list[str]:
-    """A dialect as part of a fingerprint; the usual one adds nothing, so that contracts without one keep theirs."""
-    return [] if dialect == Dialect() else [dialect.delimiter, dialect.quote]
 
 
 def _plain(value: Any) -> list[Any]:

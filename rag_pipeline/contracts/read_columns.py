@@ -1,4 +1,4 @@
-"""The columns of a contract: types, keys, options, and what is said of their privacy."""
+"""The columns of a contract: types, keys, options, and what it says about their privacy."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from rag_pipeline.contracts.older_forms import UNSUPPORTED
 from rag_pipeline.contracts.page import COLUMN_PROPERTIES, At, Page
 from rag_pipeline.contracts.read_terms import read_privacy
 from rag_pipeline.contracts.rules import FORMATS
-from rag_pipeline.contracts.standard import unknown_name
+from rag_pipeline.errors import unknown_name
 
 _NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _DATED = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format")

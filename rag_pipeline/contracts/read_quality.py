@@ -7,8 +7,7 @@ from rag_pipeline.contracts.contract import Column, Metric, QualityRule, RowChec
 from rag_pipeline.contracts.functions import row_rule
 from rag_pipeline.contracts.page import At, Page, slug
 from rag_pipeline.contracts.read_columns import pattern_problem
-from rag_pipeline.contracts.standard import unknown_name
-from rag_pipeline.errors import ContractError
+from rag_pipeline.errors import ContractError, unknown_name
 
 ENGINE = "rag-pipeline"
 """The `engine` of a rule of type `custom` that is run here."""

@@ -6,7 +6,7 @@ from typing import Any, cast
 from rag_pipeline.contracts.contract import PII_POLICIES, Column, PiiPolicy, Privacy, Support
 from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL
 from rag_pipeline.contracts.page import At, Page, slug
-from rag_pipeline.contracts.standard import unknown_name
+from rag_pipeline.errors import unknown_name
 
 DEFAULT_ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "IBAN_CODE", "CREDIT_CARD", "IP_ADDRESS")
 """What is looked for where a contract names a policy but no entities."""
@@ -91,6 +91,23 @@ def read_changelog(page: Page, properties: dict[str, Any]) -> tuple[str, ...]:
     """Lines such as `1.1.0: latency from 2 d to 3 d, the feed is weekly now`."""
     at = page.custom_at((), page.content, "changelog")
     return page.words(at, properties.get("changelog") or [], None, "line")
+
+
+def read_made_by(page: Page, properties: dict[str, Any]) -> tuple[str, ...]:
+    """Keys of the Dagster assets the feed is made by, parts apart by slashes: `warehouse/articles`."""
+    at = page.custom_at((), page.content, "madeBy")
+    found = page.words(at, properties.get("madeBy") or [], None, "asset key")
+    for key in found:
+        if not re.fullmatch(_ASSET_KEY, key):
+            raise page.fail(
+                at, f"{key!r} is not the key of an asset; write its parts with slashes, such as warehouse/articles"
+            )
+        if found.count(key) > 1:
+            raise page.fail(at, f"{key!r} is given twice; keep one")
+    return found
+
+
+_ASSET_KEY = r"[^\s/\[\]]+(/[^\s/\[\]]+)*"
 
 
 def _promises(page: Page, names: tuple[str, ...]) -> list[tuple[At, dict[str, Any]]]:

@@ -3,7 +3,6 @@
 Unknown keys are errors. Source of the format: https://bitol-io.github.io/open-data-contract-standard/
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 from rag_pipeline.contracts.older_forms import RENAMED, UNSUPPORTED, other_form
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile
-from rag_pipeline.errors import ContractError
+from rag_pipeline.errors import ContractError, unknown_name
 
 
 def check_standard(document: YamlFile) -> None:
@@ -68,7 +67,7 @@ def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], s
 
 
 def _missing(error: Any, steps: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], str]]:
-    """Which fields are missing; one that has an older name is told under that."""
+    """The fields that are missing; a field that has an older name is reported under that name."""
     instance = error.instance
     if (kind := instance.get("logicalType")) in UNSUPPORTED:  # which may need fields of its own
         yield (*steps, "logicalType"), f"{kind!r} is not supported; {UNSUPPORTED[kind]}"
@@ -90,7 +89,7 @@ def _leaves(errors: Iterable[Any]) -> Iterator[Any]:
 
 
 def _is_choice_of_fields(error: Any) -> bool:
-    """As among the operators of a quality rule: exactly one of them must be given."""
+    """Whether exactly one of several fields must be given, as among the operators of a quality rule."""
     return error.validator == "oneOf" and all("required" in branch for branch in error.validator_value)
 
 
@@ -142,13 +141,6 @@ def _validator() -> Any:
     from jsonschema.validators import Draft201909Validator
 
     return Draft201909Validator(_schema())
-
-
-def unknown_name(what: str, found: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(found, known, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}" if known else "none is known here"
-    return f"unknown {what} {found!r}; {hint}"
 
 
 def dotted(steps: tuple[Step, ...]) -> str:

@@ -1,6 +1,6 @@
-"""Does this encoder give the vectors it gave before? A few texts with their vectors tell, before anything is believed to it.
+"""Does this encoder give the vectors it gave before? A few texts with their vectors answer that, before anything trusts it.
 
-A fingerprint covers the model's files, not the graph that is kept of it, nor the libraries and the processor that run it.
+A fingerprint covers the model's files. It does not cover the graph kept of it, the libraries, or the processor.
 """
 
 import logging
@@ -18,10 +18,10 @@ from rag_pipeline.errors import PipelineError
 log = logging.getLogger("rag_pipeline")
 
 LEAST_COSINE = 0.999
-"""Between a vector made before and now: back ends and processors differ by 1e-5, another graph or model by far more."""
+"""The least cosine of a vector made before and now: back ends and processors differ by 1e-5, another model by far more."""
 
 TEXTS = 5
-"""Of a canary: embedding them takes a tenth of a second on two cores."""
+"""How many texts a canary holds: embedding them takes a tenth of a second on two cores."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,20 @@
-"""What must hold of the corpus, read back from what is stored rather than believed of what was written."""
-
-from pathlib import Path
+"""What must hold of the corpus. It is read back from what is stored, and does not trust what was written."""
 
 import polars as pl
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import collected
 
 _CHARACTERS = 64_000_000
-"""Of documents looked at together. Each such part reads the ids of every chunk once more, so not too few."""
+"""Characters of documents that are checked together. Each part reads the ids of every chunk once more, so not too few."""
 
 Broken = list[tuple[str, str]]
 """(chunk id, document id)"""
 
 
-def chunks_outside_their_document(home: Path, sources: list[str]) -> Broken:
+def chunks_outside_their_document(home: Home, sources: list[str]) -> Broken:
     """Chunks whose text is not `text[start:end]` of a stored document, or whose document is not stored."""
     chunks = chunks_table(home).scan()
     tables = [source_tables(home, source).documents.scan().select("document_id", "text") for source in sources]
@@ -40,7 +39,7 @@ def _parts(chunks: pl.LazyFrame) -> list[tuple[str, str]]:
     return ends.sort("part").select("first", "last").rows()
 
 
-def chunks_without_vector(home: Path, model: str) -> Broken:
+def chunks_without_vector(home: Home, model: str) -> Broken:
     """Chunks whose text has no vector of a model."""
     vectors = vectors_table(home).scan().filter(pl.col("model") == model).select("text_hash")
     rows = chunks_table(home).scan().join(vectors, on="text_hash", how="anti").select("chunk_id", "document_id")

@@ -1,6 +1,8 @@
-"""Cutting one document into chunks: first at its headings, then, where a section is too long, by meaning.
+"""Cutting one document into chunks: first at its headings, then by meaning where a section is too long.
 
-A section never shares a chunk with a long neighbour, so an edit moves boundaries inside its own section only. Every
+The settings say how, and a contract may say otherwise for its source.
+
+A section never shares a chunk with a long neighbor, so an edit moves boundaries inside its own section only. Every
 chunk is a span of the document: `text[start:end]` is the chunk, to the letter.
 """
 
@@ -8,14 +10,15 @@ import bisect
 import importlib.metadata
 import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from markdown_it import MarkdownIt
 
+from rag_pipeline.contracts.contract import AS_THE_SETTINGS_SAY, Contract, Cut, Splitter
 from rag_pipeline.corpus.model import Model, model_of
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import ContractError, PipelineError
 from rag_pipeline.files import file_sha256, fingerprint
 from rag_pipeline.settings import Settings
 
@@ -39,17 +42,23 @@ class Span:
 
 @dataclass(frozen=True)
 class Chunker:
-    """A way to cut. `max_tokens` and `min_tokens` count the model's own tokens, special ones left out."""
+    """A way to cut. `max_tokens` and `min_tokens` count the model's own tokens, special ones left out.
+
+    `splitter`: by `text` a document is one section, whatever its lines look like.
+    """
 
     model: Model
     max_tokens: int
     min_tokens: int
+    splitter: Splitter = "markdown"
 
     @cached_property
     def fingerprint(self) -> str:
-        splitter = importlib.metadata.version("semantic-text-splitter")
+        library = importlib.metadata.version("semantic-text-splitter")
         tokenizer = file_sha256(self.model.folder / "tokenizer.json")
-        return fingerprint(_VERSION, splitter, tokenizer, self.model.max_tokens, self.max_tokens, self.min_tokens, length=16)
+        sizes = (self.model.max_tokens, self.max_tokens, self.min_tokens)
+        other = () if self.splitter == "markdown" else (self.splitter,)
+        return fingerprint(_VERSION, library, tokenizer, *sizes, *other, length=16)
 
     @cached_property
     def _tokenizer(self) -> object:
@@ -57,13 +66,14 @@ class Chunker:
 
     @cached_property
     def _splitter(self) -> object:
-        from semantic_text_splitter import MarkdownSplitter
+        from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
-        return MarkdownSplitter.from_huggingface_tokenizer(self._tokenizer, self.max_tokens)
+        splitter = MarkdownSplitter if self.splitter == "markdown" else TextSplitter
+        return splitter.from_huggingface_tokenizer(self._tokenizer, self.max_tokens)
 
     def spans(self, text: str) -> Iterator[Span]:
         """The chunks of a document, in order. Blank stretches belong to none."""
-        for section, tokens in self._joined(list(sections(text))):
+        for section, tokens in self._joined(self._sections(text)):
             if tokens <= self.max_tokens:
                 yield from _trimmed(text, section)
                 continue
@@ -71,6 +81,11 @@ class Chunker:
             for offset, part in self._splitter.chunk_indices(piece):  # type: ignore[attr-defined]
                 start = section.start + offset
                 yield Span(start, start + len(part), section.heading)
+
+    def _sections(self, text: str) -> list[tuple[Span, str]]:
+        if self.splitter == "markdown":
+            return list(sections(text))
+        return [(Span(0, len(text), ()), text)] if text.strip() else []
 
     def _joined(self, parts: list[tuple[Span, str]]) -> Iterator[tuple[Span, int]]:
         """Join a section shorter than `min_tokens` with the ones after it, so that no heading stands alone."""
@@ -95,8 +110,27 @@ class Chunker:
             yield open_span, open_size
 
 
+@dataclass(frozen=True)
+class Chunkers:
+    """The way that each source is cut: `default`, or its own where its contract says something of it."""
+
+    default: Chunker
+    own: Mapping[str, Chunker] = field(default_factory=dict)
+
+    def of(self, source: str) -> Chunker:
+        return self.own.get(source, self.default)
+
+
 def chunker_of(settings: Settings) -> Chunker:
     """The configured chunker: chunks as long as the model reads, special tokens and prompt taken off."""
+    return chunkers_of(settings, ()).default
+
+
+def chunkers_of(settings: Settings, contracts: Sequence[Contract]) -> Chunkers:
+    """The chunker of every source: the configured one, or what a contract says otherwise.
+
+    Raises `PipelineError` for a size that cannot be, with the setting, or the contract's file and line, that asks for it.
+    """
     model = model_of(settings)
     prompt = len(model.tokenizer().encode(settings.document_prompt, add_special_tokens=False).ids)
     room = model.max_tokens - _SPECIAL_TOKENS - prompt
@@ -105,7 +139,30 @@ def chunker_of(settings: Settings) -> Chunker:
             f"RAG_CHUNK_TOKENS={settings.chunk_tokens} is more than the model reads ({room}); what lies beyond would be "
             "cut off silently"
         )
-    return Chunker(model, settings.chunk_tokens or room, settings.chunk_min_tokens)
+    default = Chunker(model, settings.chunk_tokens or room, settings.chunk_min_tokens)
+    said = {contract.source: contract.cut for contract in contracts if contract.cut != AS_THE_SETTINGS_SAY}
+    return Chunkers(default, {source: _as_the_contract_says(default, cut, room) for source, cut in said.items()})
+
+
+def _as_the_contract_says(default: Chunker, cut: Cut, room: int) -> Chunker:
+    """`room`: tokens of a chunk that the model reads. Raises `ContractError` for a size that cannot be."""
+    if cut.tokens is not None and cut.tokens > room:
+        raise ContractError(
+            f"{cut.where}: chunkTokens {cut.tokens} is more than the model reads ({room}); what lies beyond would be cut "
+            f"off silently. Write {room} or less"
+        )
+    tokens, splitter = cut.tokens or default.max_tokens, cut.splitter or default.splitter
+    if splitter == "text":
+        return Chunker(default.model, tokens, 0, splitter)
+    least = default.min_tokens if cut.min_tokens is None else cut.min_tokens
+    if least >= tokens and (cut.tokens, cut.min_tokens) != (None, None):
+        minimum = f"RAG_CHUNK_MIN_TOKENS={least}" if cut.min_tokens is None else f"chunkMinTokens {least}"
+        most = f"chunkTokens {tokens}" if cut.tokens else f"the {tokens} tokens of a chunk"
+        raise ContractError(
+            f"{cut.where}: {minimum} is not less than {most}, so no section would be long enough; write a chunkMinTokens "
+            f"below {tokens}"
+        )
+    return Chunker(default.model, tokens, least, splitter)
 
 
 def sections(text: str) -> Iterator[tuple[Span, str]]:

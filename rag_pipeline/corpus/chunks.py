@@ -1,17 +1,18 @@
 """Keeping the chunks table equal to what the documents say, cutting only what changed."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.chunking import Chunker
+from rag_pipeline.corpus.chunking import Chunker, Chunkers
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
-from rag_pipeline.files import exclusive, fingerprint
+from rag_pipeline.files import fingerprint
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import Table, collected, fingerprint_rows
 from rag_pipeline.progress import progress
@@ -31,44 +32,52 @@ class ChunkReport:
     added: int
     removed: int
     by_source: dict[str, int]
+    cut_by_source: dict[str, int]
+    """Documents that were cut now, of the sources that had any."""
     duplicate_texts: int
     data_version: str
 
 
-def update_chunks(home: Path, sources: list[str], chunker: Chunker) -> ChunkReport:
+_NONE: Mapping[str, Chunker] = MappingProxyType({})
+
+
+def update_chunks(home: Home, sources: list[str], chunker: Chunker, own: Mapping[str, Chunker] = _NONE) -> ChunkReport:
     """Cut every document that is new, changed, or was cut another way; drop the chunks of those that are gone.
 
-    What to do is derived from what is stored, so a run killed half way is finished by the next one.
+    `own`: chunkers of the sources that are not cut by `chunker`. What to do is derived from what is stored, so a run killed
+    half way is finished by the next one.
     """
-    with exclusive(home / "lake", "chunks", wait_s=600):
+    chunkers = Chunkers(chunker, own)
+    with home.exclusive_table(home.chunks, wait_s=600):
         table = chunks_table(home)
         table.heal()
-        wanted = _documents(home, sources).select("document_id", "content_hash").pipe(collected)
+        wanted = _documents(home, sources).select("document_id", "content_hash", "source").pipe(collected)
         stored = _stored(table)
-        whole = (pl.col("chunker") == chunker.fingerprint) & (pl.col("parts") == pl.col("found"))
+        cut_by = pl.col("source").replace_strict(
+            {source: chunkers.of(source).fingerprint for source in sources}, default="", return_dtype=pl.String
+        )
+        whole = (pl.col("chunker") == cut_by) & (pl.col("parts") == pl.col("found"))
         current = stored.filter(whole & (pl.len().over("document_id") == 1))  # a lost commit can leave it cut in two ways
-        stale = wanted.join(
+        left = wanted.join(
             current, left_on=["document_id", "content_hash"], right_on=["document_id", "document_hash"], how="anti"
-        )["document_id"]
+        )
+        stale = left["document_id"]
         gone = stored.join(wanted, on="document_id", how="anti")["document_id"].unique()
         outdated = stored.filter(pl.col("document_id").is_in(stale.implode()))["document_id"].unique()
         changed = pl.concat([gone, outdated, stale])
         before = table.scan().select("chunk_id").pipe(collected) if len(changed) else None
         _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
-        _cut(table, home, sources, stale, chunker)
-        return _report(table, before, wanted.height, len(stale))
+        _cut(table, home, sources, stale, chunkers)
+        return _report(table, before, wanted.height, left["source"])
 
 
 def _stored(table: Table) -> pl.DataFrame:
     """Every way each document is stored cut, with the chunks it was cut into and the chunks found."""
-    rows = table.scan()
-    if "parts" not in rows.collect_schema().names():  # a table of before that was noted down: cut again, embed nothing
-        rows = rows.with_columns(parts=pl.lit(0, pl.Int64))
-    one = rows.group_by("document_id", "document_hash", "chunker").agg(pl.col("parts").max(), found=pl.len().cast(pl.Int64))
-    return one.pipe(collected)
+    cut = table.scan().group_by("document_id", "document_hash", "chunker", "source")
+    return cut.agg(pl.col("parts").max(), found=pl.len().cast(pl.Int64)).pipe(collected)
 
 
-def _documents(home: Path, sources: list[str]) -> pl.LazyFrame:
+def _documents(home: Home, sources: list[str]) -> pl.LazyFrame:
     frames = [source_tables(home, source).documents.scan().with_columns(source=pl.lit(source)) for source in sorted(sources)]
     return pl.concat(frames)
 
@@ -82,13 +91,13 @@ def _delete(table: Table, documents: list[str], *, everything: int) -> None:
         table.delete(f"document_id in ({quoted})")
 
 
-def _cut(table: Table, home: Path, sources: list[str], stale: pl.Series, chunker: Chunker) -> None:
+def _cut(table: Table, home: Home, sources: list[str], stale: pl.Series, chunkers: Chunkers) -> None:
     rows: list[dict[str, Any]] = []
     documents = _documents(home, sources).filter(pl.col("document_id").is_in(stale.implode()))
     with progress("cutting documents", len(stale), unit="documents") as advance:
         for batch in table.batches(documents, _READ_DOCUMENTS):
             for document in batch.iter_rows(named=True):
-                rows += chunks_of(document, chunker)
+                rows += chunks_of(document, chunkers.of(document["source"]))
                 advance()
             if len(rows) >= _COMMIT_CHUNKS:
                 table.append(pa.Table.from_pylist(rows, CHUNKS))
@@ -126,16 +135,17 @@ def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, 
         }
 
 
-def _report(table: Table, before: pl.DataFrame | None, documents: int, documents_cut: int) -> ChunkReport:
-    """`before`: ids of the chunks there were; None when nothing was written."""
+def _report(table: Table, before: pl.DataFrame | None, documents: int, cut: pl.Series) -> ChunkReport:
+    """`before`: ids of the chunks there were; None when nothing was written. `cut`: the source of each document cut."""
     rows = table.scan().select("chunk_id", "payload_hash", "text_hash", "source").pipe(collected).sort("chunk_id")
     return ChunkReport(
         total=rows.height,
         documents=documents,
-        documents_cut=documents_cut,
+        documents_cut=len(cut),
         added=0 if before is None else rows.join(before, on="chunk_id", how="anti").height,
         removed=0 if before is None else before.join(rows, on="chunk_id", how="anti").height,
         by_source=dict(sorted(rows["source"].value_counts().iter_rows())),
+        cut_by_source=dict(sorted(cut.value_counts().iter_rows())),
         duplicate_texts=rows.height - rows["text_hash"].n_unique(),
         data_version=fingerprint_rows(rows.select("chunk_id", "payload_hash")),
     )

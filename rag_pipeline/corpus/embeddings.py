@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,9 +13,9 @@ from rag_pipeline.corpus.canary import Canary, spread, trusted
 from rag_pipeline.corpus.model import Encoder, Model, usable
 from rag_pipeline.corpus.sound import unsound_vectors, vector_rows
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
-from rag_pipeline.files import exclusive
+from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, collected, fingerprint_rows
-from rag_pipeline.memory import give_back
+from rag_pipeline.process import release_memory
 from rag_pipeline.progress import progress
 
 log = logging.getLogger("rag_pipeline")
@@ -41,10 +40,10 @@ class EmbeddingReport:
     seconds: float
 
 
-def update_embeddings(home: Path, model: Model, load: Callable[[], Encoder]) -> EmbeddingReport:
+def update_embeddings(home: Home, model: Model, load: Callable[[], Encoder]) -> EmbeddingReport:
     """Embed the distinct chunk texts that have no vector of this model yet. The model is loaded only if there are any."""
     started = time.monotonic()
-    with exclusive(home / "lake", "vectors", wait_s=3600):
+    with home.exclusive_table(home.vectors, wait_s=3600):
         table = vectors_table(home)
         table.heal()
         texts = _texts(home)
@@ -61,13 +60,13 @@ def update_embeddings(home: Path, model: Model, load: Callable[[], Encoder]) -> 
         canary = _canary(table, home, model, texts.join(stored, on="text_hash", how="semi")) if missing.height else None
         del texts, stored
         if canary:
-            give_back()
+            release_memory()
             _embed(table, home, model, trusted(model, load, canary), missing)
-            give_back()
+            release_memory()
         return replace(report, seconds=time.monotonic() - started)
 
 
-def _canary(table: Table, home: Path, model: Model, known: pl.DataFrame) -> Canary:
+def _canary(table: Table, home: Home, model: Model, known: pl.DataFrame) -> Canary:
     """Some of the texts that have a vector of this model: what embeds the others must give the same. None at first."""
     chosen = known.sort("text_hash")[spread(known.height)]
     here = pl.col("chunk_id").is_in(chosen["chunk_id"].implode())
@@ -79,17 +78,17 @@ def _canary(table: Table, home: Path, model: Model, known: pl.DataFrame) -> Cana
 
 
 def _sound(rows: pl.DataFrame) -> pl.DataFrame:
-    """Without vectors that are not what was written: they say nothing of the model, and whoever builds with them is told."""
+    """Rows whose vectors are what was written. Others say nothing about the model; a build that meets them says so."""
     sound = [pl.Series(~unsound_vectors(batch)) for batch in rows.to_arrow().combine_chunks().to_batches()]
     return rows.filter(pl.concat(sound)) if sound else rows
 
 
-def _texts(home: Path) -> pl.DataFrame:
+def _texts(home: Home) -> pl.DataFrame:
     """Each distinct text by its hash, with one of the chunks that have it."""
     return chunks_table(home).scan().group_by("text_hash").agg(pl.col("chunk_id").min()).pipe(collected)
 
 
-def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: pl.DataFrame) -> None:
+def _embed(table: Table, home: Home, model: Model, encoder: Encoder, missing: pl.DataFrame) -> None:
     """`missing`: a text hash a row, and the chunk to read its text from."""
     pending: list[pa.Table] = []
     last_commit = time.monotonic()
@@ -111,7 +110,7 @@ def _embed(table: Table, home: Path, model: Model, encoder: Encoder, missing: pl
                     advance(part.height)
                     if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
                         commit()
-                        give_back()
+                        release_memory()
                         last_commit = time.monotonic()
         finally:  # what was embedded before a failure is not embedded again
             commit()

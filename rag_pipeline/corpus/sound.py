@@ -1,4 +1,4 @@
-"""Whether stored vectors are what the model gave: a flipped bit makes no error, only wrong answers."""
+"""Whether stored vectors are what the model gave: a flipped bit causes no error, only wrong answers."""
 
 import zlib
 
@@ -28,7 +28,7 @@ def vector_rows(model: str, hashes: pa.Array, vectors: Vectors) -> pa.Table:
 
 
 def other_vectors(batch: pa.RecordBatch) -> NDArray[np.bool_]:
-    """Which rows of a table of vectors have a checksum that is not theirs. Rows of before there was one have none."""
+    """Rows of a table of vectors whose checksum is not theirs. Rows from before there were checksums have none."""
     found = np.zeros(batch.num_rows, dtype=np.bool_)
     if "crc32" not in batch.schema.names or batch["crc32"].null_count == batch.num_rows:
         return found
@@ -39,7 +39,7 @@ def other_vectors(batch: pa.RecordBatch) -> NDArray[np.bool_]:
 
 
 def unsound_vectors(batch: pa.RecordBatch) -> NDArray[np.bool_]:
-    """Which rows of a table of vectors no index should hold: with another checksum, or of a length that is not 1."""
+    """Rows of a table of vectors that no index should hold: with another checksum, or of a length that is not 1."""
     flat, starts = batch["vector"].flatten().to_numpy(), _starts(batch)
     pairs = zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -1,9 +1,8 @@
-"""The tables corpus owns: chunks and vectors."""
-
-from pathlib import Path
+"""The tables that corpus owns: chunks and vectors."""
 
 import pyarrow as pa
 
+from rag_pipeline.home import Home
 from rag_pipeline.lake import Table
 
 CHUNKS = pa.schema(
@@ -36,10 +35,10 @@ VECTORS = pa.schema(
 )
 
 
-def chunks_table(home: Path) -> Table:
-    return Table(home / "lake" / "chunks", CHUNKS, partition_by=("source",))
+def chunks_table(home: Home) -> Table:
+    return Table(home.chunks, CHUNKS, partition_by=("source",))
 
 
-def vectors_table(home: Path) -> Table:
+def vectors_table(home: Home) -> Table:
     """Append-only: a vector once computed is never computed again, whatever happens to its chunk."""
-    return Table(home / "lake" / "vectors", VECTORS, partition_by=("model",))
+    return Table(home.vectors, VECTORS, partition_by=("model",))

@@ -1,39 +1,43 @@
-"""The sensor that tells somebody: looks every minute at what is wrong, and sends what nobody was told yet.
+"""The sensor that sends alerts: every minute it looks at what is wrong, and sends what was not sent yet.
 
-One sensor and not one a kind, because one cause shows in many places: a held source is a red check, a stale source, a
-refusal and in the end a failed run. Only who sees all of them at once can tell it once.
+There is one sensor, and not one for each kind, because one cause shows in many places: a held source is a red check, a stale
+source, a refusal and in the end a failed run. Only code that sees all of them at once can report the cause once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._utils.schedules import reverse_cron_string_iterator
 
+from rag_pipeline.alerts.cause import Findings
+from rag_pipeline.alerts.causes import causes_on_disk, looked_at
+from rag_pipeline.alerts.tell import Outcome, tell
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts_dagster import Graph, RunsSeen, causes_in_dagster
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.host.names import named
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.release.alerts.cause import Findings
-from rag_pipeline.release.alerts.causes import causes_on_disk, looked_at
-from rag_pipeline.release.alerts.tell import Outcome, tell
 from rag_pipeline.settings import Settings, load_secrets
 
 EVERY_S = 60
+
+Build = Callable[[Settings], dg.Definitions]
+"""`graph.build`, which makes the sensor too; handed in, and called only when something is looked at."""
 
 _ABOUT = """Tells whoever `RAG_ALERTS` names what is wrong: a refusal, a held or stale source, a failed check, a run that
 failed or was killed, production that got worse or is not refreshed. One message a cause, one when it is over."""
 
 
-def alerts_sensor(settings: Settings, contracts: Sequence[Contract]) -> dg.SensorDefinition:
-    """On by default where there is somebody to tell. No tick, cursor or log line holds an address."""
+def alerts_sensor(settings: Settings, contracts: Sequence[Contract], build: Build) -> dg.SensorDefinition:
+    """The sensor is on by default if there is a receiver. No tick, cursor or log line holds an address."""
     on = bool(load_secrets().alerts)
-    eyes = Eyes(settings, contracts)
+    eyes = Eyes(settings, contracts, build)
 
     @dg.sensor(
-        name="alerts",
+        name=named(settings, "alerts"),
         minimum_interval_seconds=EVERY_S,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
         description=_ABOUT,
@@ -48,9 +52,9 @@ def alerts_sensor(settings: Settings, contracts: Sequence[Contract]) -> dg.Senso
     return alerts
 
 
-def tell_now(settings: Settings, now: datetime) -> Outcome | None:
+def tell_now(settings: Settings, build: Build, now: datetime) -> Outcome | None:
     """What the sensor does, here and now. None when another process is telling."""
-    eyes = Eyes(settings, read_contracts(settings.contracts))
+    eyes = Eyes(settings, read_contracts(settings.contracts), build)
     prepare_dagster_home(settings)
     with dg.DagsterInstance.get() as instance:
         return tell(settings.home, load_secrets().alerts, lambda: eyes.look(instance, now), now)
@@ -59,8 +63,8 @@ def tell_now(settings: Settings, now: datetime) -> Outcome | None:
 class Eyes:
     """Everything that is looked at, with what of it need not be read anew every minute."""
 
-    def __init__(self, settings: Settings, contracts: Sequence[Contract]) -> None:
-        self._settings, self._contracts = settings, tuple(contracts)
+    def __init__(self, settings: Settings, contracts: Sequence[Contract], build: Build) -> None:
+        self._settings, self._contracts, self._build = settings, tuple(contracts), build
         self._states: dict[str, tuple[tuple[int, int], datetime, SourceState]] = {}
         self._runs = RunsSeen()
         self._graph: Graph | None = None
@@ -72,9 +76,7 @@ class Eyes:
 
     def _in_dagster(self, instance: dg.DagsterInstance) -> Findings:
         if self._graph is None:
-            from rag_pipeline.defs.graph import build  # which makes the sensor, too
-
-            self._graph = Graph(build(self._settings), self._settings, self._contracts)
+            self._graph = Graph(self._build(self._settings), self._settings, self._contracts)
         return causes_in_dagster(instance, self._settings, self._graph, self._runs)
 
     def _state(self, contract: Contract, now: datetime) -> SourceState:

@@ -7,17 +7,17 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 
+from rag_pipeline.alerts.cause import Cause, Findings, key_of, marks_of
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.by_hand import STEPS
-from rag_pipeline.defs.channel import COMMAND, LET_PASS
 from rag_pipeline.defs.frozen import NOT_FROZEN
+from rag_pipeline.defs.host.names import COMMAND, HOME, LET_PASS, load_step, named, placed, step_name
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION_EVALUATION, channel_key, documents
-from rag_pipeline.defs.present import said
-from rag_pipeline.defs.sources import AGE_CHECK, BATCH_CHECK
+from rag_pipeline.defs.source_limits import AGE_CHECK, BATCH_CHECK
+from rag_pipeline.defs.ui_tables import said
+from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import ChannelError, names_of_ours
-from rag_pipeline.release.alerts.cause import Cause, Findings, key_of, marks_of
-from rag_pipeline.release.policy import promotions
-from rag_pipeline.room import storage_trouble
+from rag_pipeline.gate.policy import promotions
 from rag_pipeline.settings import Settings
 
 _RUNS = 60
@@ -25,10 +25,6 @@ _RUNS = 60
 
 _BY_A_CLOCK = ("refresh", "load")
 """Commands that a clock may call too. Another command, or a job that no schedule runs, tells the person who called it."""
-
-
-_HOME = "rag/home"
-"""Tag that says which pipeline a run is of, where several share one Dagster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +49,8 @@ class Graph:
     def __init__(self, definitions: dg.Definitions, settings: Settings, contracts: Sequence[Contract]) -> None:
         graph = definitions.resolve_asset_graph()
         channels = list(promotions(settings.evals, settings.promotion))
-        elsewhere = {(*documents(one.source), name) for one in contracts for name in _checks_of(one)}
-        verdicts = {tuple(key) for key in (EVALUATION, PRODUCTION_EVALUATION)}
+        elsewhere = {(*placed(settings, documents(one.source)), name) for one in contracts for name in _checks_of(one)}
+        verdicts = {tuple(placed(settings, key)) for key in (EVALUATION, PRODUCTION_EVALUATION)}
         self.checks = [
             key
             for key in graph.asset_check_keys
@@ -64,12 +60,16 @@ class Graph:
         ]
         """Those that no verdict and no state of a source tells already."""
         self.owners = {key.asset_key: ", ".join(graph.get(key.asset_key).owners) or settings.owner for key in self.checks}
-        self.gates = {"__".join(key) for key in (EVALUATION, *map(channel_key, channels))}
+        self.gates = {step_name(settings, key) for key in (EVALUATION, *map(channel_key, channels))}
         """Steps that end with a failure where they refuse."""
-        self.step_owners = {f"{one.source}__load": one.answers.removeprefix("Owner: ") for one in contracts}
-        steps = [asset.node_def.name for asset in graph.assets_defs]
+        self.step_owners = {
+            step_name(settings, load_step(one.source)): one.answers.removeprefix("Owner: ") for one in contracts
+        }
+        steps = [asset.node_def.name for asset in graph.assets_defs if asset.is_executable]
         jobs = [job.name for job in definitions.resolve_all_job_defs()]
         self.names = [_name(step) for step in steps] + jobs + [_CHOSEN]
+        self.assets = graph.executable_asset_keys
+        self.by_hand = {named(settings, job) for job in STEPS}
 
 
 def causes_in_dagster(instance: dg.DagsterInstance, settings: Settings, graph: Graph, seen: RunsSeen) -> Findings:
@@ -105,21 +105,26 @@ def _checks_of(contract: Contract) -> list[str]:
 
 
 def _failed_runs(instance: dg.DagsterInstance, settings: Settings, graph: Graph, seen: RunsSeen) -> Findings:
-    """The last outcome of every step. A step that failed is a cause until it ends well, in whatever run."""
+    """The last outcome of every step. A step that failed is a cause until it ends well, in whatever run.
+
+    Steps of other people's, in runs of theirs or of theirs and ours, are left to them.
+    """
     ended = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE])
     runs = [record.dagster_run for record in instance.get_run_records(ended, limit=_RUNS)]
-    runs = [run for run in runs if run.tags.get(_HOME, str(settings.home)) == str(settings.home)]
+    runs = [run for run in runs if run.tags.get(HOME, str(settings.home)) == str(settings.home)]
     seen.steps = {run.run_id: seen.steps[run.run_id] for run in runs if run.run_id in seen.steps}
-    found, told = Findings(possible=frozenset(key_of("failed run", name) for name in graph.names)), set[str]()
+    possible = frozenset(key_of("failed run", name) for name in graph.names)
+    found, told = Findings(possible=possible), set[str]()
     for run in runs:
         if run.run_id not in seen.steps:
             seen.steps[run.run_id] = tuple(_steps(instance, run, graph.gates, settings))
         for step in seen.steps[run.run_id]:
-            by_hand = run.tags.get(COMMAND, "refresh") not in _BY_A_CLOCK or run.job_name in STEPS
-            if step.step in told or (by_hand and step.how != _WELL):
+            by_hand = run.tags.get(COMMAND, "refresh") not in _BY_A_CLOCK or run.job_name in graph.by_hand
+            name = _name(step.step)
+            theirs = key_of("failed run", name) not in possible or (name == _CHOSEN and not _holds_ours(run, graph))
+            if step.step in told or theirs or (by_hand and step.how != _WELL):
                 continue
             told.add(step.step)
-            name = _name(step.step)
             if step.how == _WELL:
                 found += Findings(well=frozenset({key_of("failed run", name)}))
                 continue
@@ -128,6 +133,10 @@ def _failed_runs(instance: dg.DagsterInstance, settings: Settings, graph: Graph,
             marks = marks_of((step.says,))
             found += Findings((Cause("failed run", name, title, (step.says,), owner, steps, marks, run.run_id),))
     return found
+
+
+def _holds_ours(run: dg.DagsterRun, graph: Graph) -> bool:
+    return run.asset_selection is None or not graph.assets.isdisjoint(run.asset_selection)
 
 
 def _name(step: str) -> str:
@@ -184,7 +193,7 @@ def _says(chain: Sequence[Any], settings: Settings) -> str:
         if error.cls_name in ours:
             return str(error.message).strip().split(": ", 1)[-1]
     for error in chain:
-        if says := storage_trouble(str(error.message), settings.home):
+        if says := storage_error(str(error.message), settings.home.root):
             return says
     kind = chain[min(1, len(chain) - 1)].cls_name if chain else "an error nobody wrote down"
     return f"{kind}; the log of the run says more"

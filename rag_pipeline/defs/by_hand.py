@@ -1,20 +1,22 @@
-"""What a person does to a channel, as jobs of the UI and of the command line: `roll_back`, `resume` after it, `anchor`."""
+"""What a person does to a channel, as jobs of the UI and of the command line: `roll_back`, `resume`, `anchor`."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
 from pydantic import Field
 
+from rag_pipeline.channels import hold
+from rag_pipeline.channels.pointer import PRODUCTION, Channel, release_in
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.channel import channel_metadata
+from rag_pipeline.defs.channel_shown import channel_metadata
 from rag_pipeline.defs.evaluation import evaluation_now, rival_now
+from rag_pipeline.defs.host.lineage import Lineage
+from rag_pipeline.defs.host.names import HOME, named, placed
 from rag_pipeline.defs.keys import channel_key
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.release import hold
-from rag_pipeline.release.accept import name_anchor
-from rag_pipeline.release.channels import PRODUCTION, Channel, release_in
 from rag_pipeline.release.going_back import roll_back
-from rag_pipeline.release.promote import desk_now
+from rag_pipeline.release.promote import inputs_now
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import release_before
 from rag_pipeline.settings import Settings
 
@@ -52,34 +54,34 @@ class AnchorConfig(dg.Config):
     channel: str = Field(default=PRODUCTION, description="The channel whose anchor it becomes, as gate.yaml names it.")
 
 
-def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg.JobDefinition]:
+def jobs_by_hand(
+    contracts: tuple[Contract, ...], settings: Settings, executor: dg.ExecutorDefinition, lineage: Lineage
+) -> list[dg.JobDefinition]:
     """The jobs no schedule runs."""
+    tags = {HOME: str(settings.home)}
 
     @dg.op(
-        name=STEPS[ROLL_BACK],
+        name=named(settings, STEPS[ROLL_BACK]),
         description="Measure the release to go back to, and point the channel at it, through its gate.",
     )
     def go_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         try:
-            desk = desk_now(settings, contracts, datetime.now(UTC))
+            inputs = inputs_now(settings, contracts, datetime.now(UTC))
             target = config.to or release_before(settings.home, config.channel)
-            work = evaluation_now(desk, settings, context.run.run_id, reuse_hours=desk.reuse_hours(target))
+            work = evaluation_now(inputs, settings, context.run.run_id, reuse_hours=inputs.reuse_hours(target))
             done = roll_back(
-                desk,
+                inputs,
                 work,
-                target,
+                PromotionRequest(target, by=config.by, why=config.why, channel=config.channel, override=config.override),
                 rival=rival_now(settings),
-                channel=config.channel,
-                by=config.by,
-                why=config.why,
-                override=config.override,
             )
         except PipelineError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         _tell(context, config.channel, done.channel, moved=done.moved)
 
     @dg.op(
-        name=STEPS[RESUME], description="Lift the hold on a channel; it stays where it is, and the next refresh may move it."
+        name=named(settings, STEPS[RESUME]),
+        description="Lift the hold on a channel; it stays where it is, and the next refresh may move it.",
     )
     def lift(context: dg.OpExecutionContext, config: ResumeConfig) -> None:
         by, why, run_id = config.by, config.why, context.run.run_id
@@ -90,45 +92,48 @@ def jobs_by_hand(contracts: tuple[Contract, ...], settings: Settings) -> list[dg
         _tell(context, config.channel, done, moved=False)
 
     @dg.op(
-        name=STEPS[ANCHOR],
+        name=named(settings, STEPS[ANCHOR]),
         description="Make a release the anchor of a channel: later ones are held against it. The channel stays where it is.",
     )
     def accept(context: dg.OpExecutionContext, config: AnchorConfig) -> None:
         try:
-            desk = desk_now(settings, contracts, datetime.now(UTC))
+            inputs = inputs_now(settings, contracts, datetime.now(UTC))
             target = config.release or release_in(settings.home, config.channel)
-            done = name_anchor(
-                settings.home,
-                desk.policy,
-                desk.golden_sets,
-                config.channel,
-                target,
-                by=config.by,
-                why=config.why,
-                run_id=context.run.run_id,
-                now=desk.now,
-            )
+            anchor, run_id = inputs.anchor(config.channel), context.run.run_id
+            done = anchor.name(target, by=config.by, why=config.why, run_id=run_id, now=inputs.now)
         except PipelineError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         _tell(context, config.channel, done, moved=False)
 
     def _tell(context: dg.OpExecutionContext, name: str, channel: Channel, *, moved: bool) -> None:
         told = channel_metadata(settings.home, name, channel, moved=moved)
-        context.log_event(dg.AssetMaterialization(asset_key=dg.AssetKey(channel_key(name)), metadata=told))
+        context.log_event(dg.AssetMaterialization(asset_key=placed(settings, channel_key(name)), metadata=told))
+        if moved:
+            lineage.moved(context, channel_key(name), channel.release)
 
     @dg.job(
-        name=ROLL_BACK, description="Production is bad: point it at the release before, and hold it there. Say by and why."
+        name=named(settings, ROLL_BACK),
+        description="Production is bad: point it at the release before, and hold it there. Say by and why.",
+        run_tags=tags,
+        executor_def=executor,
     )
     def roll_back_job() -> None:
         go_back()
 
-    @dg.job(name=RESUME, description="The reason for a rollback is gone: let refreshes move the channel again.")
+    @dg.job(
+        name=named(settings, RESUME),
+        description="The reason for a rollback is gone: let refreshes move the channel again.",
+        run_tags=tags,
+        executor_def=executor,
+    )
     def resume_job() -> None:
         lift()
 
     @dg.job(
-        name=ANCHOR,
+        name=named(settings, ANCHOR),
         description="Accept a release as it is: small losses are counted from there on. Say by and why.",
+        run_tags=tags,
+        executor_def=executor,
     )
     def anchor_job() -> None:
         accept()

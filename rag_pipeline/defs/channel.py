@@ -1,32 +1,29 @@
-"""One asset a channel, `index/production` first of all: the gate, and the only assets that move a channel."""
+"""One asset for each channel, first of all `index/production`: the gate, and the only assets that move a channel."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from rag_pipeline.alerts.verdicts import Word, note_verdict
+from rag_pipeline.channels.audit import channel_now, note_refusal
+from rag_pipeline.channels.audit_rows import refusal
+from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.frozen import not_frozen, not_frozen_spec
+from rag_pipeline.defs.channel_shown import ChannelShown, reasons_of
+from rag_pipeline.defs.frozen import not_frozen_spec
+from rag_pipeline.defs.host.names import COMMAND, LET_PASS
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
-from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, check, table
-from rag_pipeline.defs.reports import history
+from rag_pipeline.defs.standard import at, written_in
+from rag_pipeline.defs.ui_tables import WHEN_ALL_IS_WELL
 from rag_pipeline.errors import ChannelError, LakeError, PipelineError, PromotionRefused
+from rag_pipeline.gate.policy import FILE
 from rag_pipeline.index.candidate import read_candidate
-from rag_pipeline.release.alerts.verdicts import note_verdict
-from rag_pipeline.release.anchor import anchor_of
-from rag_pipeline.release.audit import channel_now, note_refusal
-from rag_pipeline.release.channels import PRODUCTION, Channel
-from rag_pipeline.release.promote import desk_now, promote
+from rag_pipeline.release.promote import inputs_now, promote
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.settings import Settings
-
-LET_PASS = "the_gate_let_it_pass"
-
-COMMAND = "rag/command"
-"""Tag of a run that a command started."""
 
 _ABOUT = """The release the channel `{name}` points at. This is the gate, and the only code that moves the channel.
 
@@ -70,6 +67,7 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
         description=_ABOUT.format(name=name),
         freshness_policy=nightly if name == PRODUCTION else None,
         automation_condition=WHEN_ALL_IS_WELL if automatic else None,
+        metadata=at(settings.home.channel(name)) | written_in(settings.evals / FILE),
         check_specs=[
             dg.AssetCheckSpec(
                 LET_PASS,
@@ -83,76 +81,47 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
         now, by, why = datetime.now(UTC), config.by, config.why
         if not config.override:
             by, why = by or _somebody(context.run.tags, settings), why or "refresh"
-        release = config.release or "the candidate"
+        shown, release = ChannelShown(settings, contracts, name), config.release or "the candidate"
         try:
             release = config.release or read_candidate(settings.home).release
-            done = promote(
-                desk_now(settings, contracts, now),
+            request = PromotionRequest(
                 release,
                 by=by,
                 why=why,
-                run_id=context.run.run_id,
+                channel=name,
                 named=bool(config.release),
                 override=config.override,
                 withdraw=config.withdraw,
-                channel=name,
             )
+            done = promote(inputs_now(settings, contracts, now), request, run_id=context.run.run_id)
         except PipelineError as error:
             held = channel_now(settings.home, name) if isinstance(error, PromotionRefused) and error.held else None
-            if held:  # a person chose this state, so it is a warning every night, and no failure
-                says, past = str(error), history(settings.home, name)
-                yield check(key, LET_PASS, passed=False, severity=dg.AssetCheckSeverity.WARN, says=says, history=past)
-                yield not_frozen(settings, name, contracts)
-                yield dg.MaterializeResult(
-                    metadata=channel_metadata(settings.home, name, held, moved=False),
-                    data_version=dg.DataVersion(held.fingerprint),
-                )
+            if held:
+                yield from shown.held(held, release, error)
                 return
-            reasons = error.reasons if isinstance(error, PromotionRefused) else (str(error),)
-            if not isinstance(error, PromotionRefused):
-                who = {"release": release, "by": by, "why": why, "run_id": context.run.run_id}
-                with suppress(LakeError):  # the audit table may be what is damaged
-                    note_refusal(settings.home, name, **who, now=now, reason=str(error))
-            if not isinstance(error, ChannelError):  # which is told as what it is
-                note_verdict(settings.home, name, release, "refused", reasons, run_id=context.run.run_id, now=now)
-            told = table(("reason",), [[reason] for reason in reasons])
-            so_far: dict[str, Any] = {}
-            with suppress(LakeError):
-                so_far["history"] = history(settings.home, name)
-            yield check(key, LET_PASS, passed=False, says=str(error), reasons=told, **so_far)
-            yield not_frozen(settings, name, contracts)
-            raise dg.Failure(str(error), metadata={"reasons": told}, allow_retries=False) from error
-        note_verdict(settings.home, name, release, "passed", (), run_id=context.run.run_id, now=now)
-        hold = done.channel.hold
-        yield check(key, LET_PASS, passed=True, says=f"{release} serves{f'; {hold.says(name)}' if hold else ''}")
-        yield not_frozen(settings, name, contracts)
-        yield dg.MaterializeResult(
-            metadata=channel_metadata(settings.home, name, done.channel, moved=done.moved),
-            data_version=dg.DataVersion(done.channel.fingerprint),
-        )
+            who = {"release": release, "by": by, "why": why, "run_id": context.run.run_id}
+            _note_refusal(settings, name, error, who, now)
+            yield from shown.refused(error, release)
+            raise dg.Failure(str(error), metadata={"reasons": reasons_of(error)}, allow_retries=False) from error
+        note_verdict(settings.home, name, Word(release, "passed"), run_id=context.run.run_id, now=now)
+        yield from shown.passed(done, release)
 
     return channel
 
 
-def channel_metadata(home: Path, name: str, channel: Channel, *, moved: bool) -> dict[str, Any]:
-    """Where a channel points and how it came there, as the UI shows it."""
-    return {
-        "release": channel.release,
-        "previous": channel.previous or "none",
-        "promoted": moved,
-        "sequence": channel.sequence,
-        "since": dg.MetadataValue.timestamp(channel.at),
-        "by": channel.by,
-        "why": channel.why,
-        "evidence": channel.evidence or "none: overridden",
-        "anchor": anchor.says if (anchor := anchor_of(home, name, channel)) else "none yet",
-        **({"held": channel.hold.says(name)} if channel.hold else {}),
-        "history": history(home, name),
-    }
+def _note_refusal(settings: Settings, name: str, error: PipelineError, who: Mapping[str, str], now: datetime) -> None:
+    """Write down for audit and alerts why a channel did not move: a refusal of the gate is in the audit already."""
+    if not isinstance(error, PromotionRefused):
+        with suppress(LakeError):  # the audit table may be what is damaged
+            note_refusal(settings.home, name, refusal(**who, now=now, reason=str(error)))
+    if not isinstance(error, ChannelError):  # which is told as what it is
+        reasons = error.reasons if isinstance(error, PromotionRefused) else (str(error),)
+        word = Word(who["release"], "refused", reasons)
+        note_verdict(settings.home, name, word, run_id=who["run_id"], now=now)
 
 
 def _somebody(tags: Mapping[str, str], settings: Settings) -> str:
-    """Who moves a channel, when nobody said: a schedule or a command acts for the settings' actor, the UI for a person."""
+    """Who moves a channel if nobody gave a name: a schedule or command acts for the settings' actor, the UI for somebody."""
     if COMMAND in tags or "dagster/schedule_name" in tags or "dagster/sensor_name" in tags:
         return settings.actor
     return "somebody in the Dagster UI"

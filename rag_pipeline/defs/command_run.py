@@ -1,29 +1,30 @@
-"""What a command's run has in common with those of the UI and the schedules: its place in the UI, its lock, its tags."""
+"""What a command's run shares with those of the UI and the schedules: its place in the UI, its lock, its tags."""
 
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from rag_pipeline.defs.at_work import at_work
-from rag_pipeline.defs.dead_runs import SENSOR, end_dead_runs
-from rag_pipeline.defs.run_tags import tag_outcome
+from rag_pipeline.defs.host.at_work import at_work
+from rag_pipeline.defs.host.dead_runs import SENSOR, end_dead_runs
+from rag_pipeline.defs.host.names import named
+from rag_pipeline.defs.host.run_tags import tag_outcome
+from rag_pipeline.settings import Settings
 
 _LOCATION, _MODULE = "rag_pipeline", "rag_pipeline.definitions"
-"""As in workspace.yaml and pyproject.toml."""
+"""The same names as in workspace.yaml and pyproject.toml."""
 
 
 @contextmanager
-def command_run(instance: dg.DagsterInstance, home: Path, job: str, command: str) -> Iterator[str]:
+def command_run(instance: dg.DagsterInstance, settings: Settings, job: str, command: str) -> Iterator[str]:
     """The id of the run that `execute_in_process` is to make next. The caller holds the refresh lock."""
-    run_id = str(uuid.uuid4())
-    origin = our_origin(instance)
-    end_dead_runs(instance, home, location=origin.code_location_origin.location_name, by=f"`rag {command}`")
+    run_id, home = str(uuid.uuid4()), settings.home
+    origin = our_origin(instance, named(settings, SENSOR))
+    end_dead_runs(instance, home, location=location_of_our_own(origin), by=f"`rag {command}`")
     # The UI's timeline leaves out runs without an origin, and `execute_in_process` has no argument for one.
     create = partial(instance.create_run_for_job, remote_job_origin=origin.get_job_origin(job))
     vars(instance)["create_run_for_job"] = create
@@ -32,11 +33,19 @@ def command_run(instance: dg.DagsterInstance, home: Path, job: str, command: str
         tag_outcome(instance, run_id, home)
 
 
-def our_origin(instance: dg.DagsterInstance) -> RemoteRepositoryOrigin:
+def our_origin(instance: dg.DagsterInstance, sensor: str = SENSOR) -> RemoteRepositoryOrigin:
     """The code location this pipeline was loaded as when the daemon last asked our sensor, or that of workspace.yaml."""
-    states = [state for state in instance.all_instigator_state() if state.instigator_name == SENSOR]
+    states = [state for state in instance.all_instigator_state() if state.instigator_name == sensor]
     if states:
         newest = max(states, key=lambda state: getattr(state.instigator_data, "last_tick_timestamp", None) or 0.0)
         return newest.origin.repository_origin
     loaded = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION)
     return RemoteRepositoryOrigin(loaded, "__repository__")
+
+
+def location_of_our_own(origin: RemoteRepositoryOrigin) -> str | None:
+    """The name of the code location, if nothing but this pipeline stands in it: then every run of it is ours."""
+    loaded = origin.code_location_origin
+    target = getattr(loaded, "loadable_target_origin", None)  # a server that was started elsewhere does not say
+    ours = loaded.location_name == _LOCATION or (target is not None and target.module_name == _MODULE)
+    return loaded.location_name if ours else None

@@ -3,32 +3,35 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
+from rag_pipeline.alerts.verdicts import Word, note_verdict, note_verdicts
+from rag_pipeline.channels import pointer as channels
+from rag_pipeline.channels.audit import channel_now
+from rag_pipeline.channels.hold import hold_on
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.frozen import report_frozen
+from rag_pipeline.defs.host.names import MEETS_POLICY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, golden_set
-from rag_pipeline.defs.present import WHEN_ALL_IS_WELL, Materialized, check
-from rag_pipeline.defs.reports import evidence_metadata, reasons_table, report_links, verdict_says
+from rag_pipeline.defs.reports import EVALUATED, evidence_metadata, policy_check, report_links
+from rag_pipeline.defs.standard import of_table, written_in
+from rag_pipeline.defs.ui_tables import WHEN_ALL_IS_WELL, Materialized
 from rag_pipeline.errors import ChannelError, PipelineError
-from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
+from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.remembered import evaluations_table
+from rag_pipeline.gate.enough import enough_for
+from rag_pipeline.gate.figures import figures_of
+from rag_pipeline.gate.policy import FILE
+from rag_pipeline.gate.verdict import Verdict
 from rag_pipeline.index.candidate import read_candidate
-from rag_pipeline.release import channels, promote
-from rag_pipeline.release.alerts.verdicts import note_verdict, note_verdicts
-from rag_pipeline.release.audit import channel_now
-from rag_pipeline.release.enough import enough_for
+from rag_pipeline.release import promote
 from rag_pipeline.release.forget import as_it_stands, forget_gone
-from rag_pipeline.release.hold import hold_on
-from rag_pipeline.release.promote import Desk, desk_now
-from rag_pipeline.release.report import not_evaluated, write_report
-from rag_pipeline.release.verdict import Verdict
+from rag_pipeline.release.promote import DecisionInputs, inputs_now
+from rag_pipeline.report import ReportRequest, not_evaluated, write_report
 from rag_pipeline.settings import Settings
-
-MEETS_POLICY = "candidate_meets_the_policy"
 
 
 class EvaluationConfig(dg.Config):
@@ -57,6 +60,7 @@ def evaluation_asset(
         kinds={"irmeasures"},
         code_version="1",
         automation_condition=WHEN_ALL_IS_WELL,
+        metadata=of_table(settings.home, evaluations_table(settings.home), EVALUATED) | written_in(settings.evals / FILE),
         check_specs=[
             dg.AssetCheckSpec(
                 meets_policy(name),
@@ -74,80 +78,90 @@ def evaluation_asset(
         **Re-run**: measures again unless young evidence on the very same inputs is there. The `report` is one HTML page
         that opens from disk.
         """
-        now, release = datetime.now(UTC), config.release or read_candidate(settings.home).release
+        release = config.release or read_candidate(settings.home).release
         forget_gone(settings.home)
         try:
-            desk = desk_now(settings, contracts, now)
-            reuse_hours = 0.0 if config.measure_again else desk.reuse_hours(release)
-            work = evaluation_now(desk, settings, context.run.run_id, reuse_hours=reuse_hours)
-            evidence = as_it_stands(settings.home, evaluate_release(work, release, rival_now(settings)))
+            inputs = inputs_now(settings, contracts, datetime.now(UTC))
+            evidence = _measured(inputs, settings, context.run.run_id, release, again=config.measure_again)
         except PipelineError as error:
-            path = write_report(settings.home, None, not_evaluated(release, str(error)), now=now, problem=str(error))
-            for name in names if not isinstance(error, ChannelError) else ():  # which is told as what it is
-                told = not_evaluated(release, str(error))
-                note_verdict(settings.home, name, release, told.outcome, told.reasons, run_id=context.run.run_id, now=now)
-            raise dg.Failure(str(error), metadata=report_links(path), allow_retries=False) from error
+            raise _not_measured(settings, names, release, context.run.run_id, error) from error
         asked = bool(config.release)  # what a person asks for, or holds back, is not judged by what was rolled back before
-        verdicts, damaged = {}, set()
-        for name in names:
-            try:
-                verdicts[name] = promote.judge(desk, release, name, named=asked or bool(hold_on(settings.home, name)))[0]
-            except ChannelError as error:  # of one of several: the others go on
-                verdicts[name] = not_evaluated(release, str(error))
-                damaged.add(name)
-        heard = {name: verdict for name, verdict in verdicts.items() if name not in damaged}
-        note_verdicts(settings.home, heard, run_id=context.run.run_id, now=now)
-        serving, shown = verdicts[channels.PRODUCTION], enough_for(evidence, desk.policy, channels.PRODUCTION)
+        verdicts = _verdicts(inputs, names, release, context.run.run_id, asked=asked)
+        serving, shown = verdicts[channels.PRODUCTION], enough_for(evidence, inputs.policy, channels.PRODUCTION)
         for says in [*(one.says for one in shown.values() if not one.are_enough), *map(str, serving.notes)]:
             context.log.info(says)
         if len(names) == 1 and not serving.passed:  # blocked: the channel's own step is not reached
             report_frozen(context.instance, settings, channels.PRODUCTION, contracts)
         return dg.MaterializeResult(
-            metadata=evidence_metadata(evidence, serving, report_of(desk, evidence, serving), shown),
+            metadata=evidence_metadata(evidence, serving, report_of(inputs, evidence, serving), shown),
             data_version=dg.DataVersion(evidence.seal),
-            check_results=[policy_check(EVALUATION, meets_policy(name), verdict) for name, verdict in verdicts.items()],
+            check_results=[
+                policy_check(EVALUATION, meets_policy(name), verdict, figures_of(evidence, inputs.policy, name))
+                for name, verdict in verdicts.items()
+            ],
         )
 
     return evaluation
 
 
-def report_of(desk: Desk, evidence: Evidence, verdict: Verdict) -> Path:
+def _measured(inputs: DecisionInputs, settings: Settings, run_id: str, release: str, *, again: bool) -> Evidence:
+    """Evidence on a release beside production: young evidence that is there, unless it is to be measured `again`."""
+    work = evaluation_now(inputs, settings, run_id, reuse_hours=0.0 if again else inputs.reuse_hours(release))
+    return as_it_stands(settings.home, evaluate_release(work, release, rival_now(settings)))
+
+
+def _not_measured(settings: Settings, names: Sequence[str], release: str, run_id: str, error: PipelineError) -> dg.Failure:
+    """The failure of the step, after report and alerts were given the reason."""
+    now, told = datetime.now(UTC), not_evaluated(release, str(error))
+    path = write_report(settings.home, ReportRequest(told, now=now, problem=str(error)))
+    for name in names if not isinstance(error, ChannelError) else ():  # which is told as what it is
+        note_verdict(settings.home, name, Word(release, told.outcome, told.reasons), run_id=run_id, now=now)
+    return dg.Failure(str(error), metadata=report_links(path), allow_retries=False)
+
+
+def _verdicts(inputs: DecisionInputs, names: Sequence[str], release: str, run_id: str, *, asked: bool) -> dict[str, Verdict]:
+    """The verdict of every channel, noted for the alerts."""
+    verdicts, damaged = {}, set()
+    for name in names:
+        try:
+            verdicts[name] = promote.judge(inputs, release, name, named=asked or bool(hold_on(inputs.home, name)))[0]
+        except ChannelError as error:  # of one of several: the others go on
+            verdicts[name] = not_evaluated(release, str(error))
+            damaged.add(name)
+    heard = {name: verdict for name, verdict in verdicts.items() if name not in damaged}
+    note_verdicts(inputs.home, heard, run_id=run_id, now=inputs.now)
+    return verdicts
+
+
+def report_of(inputs: DecisionInputs, evidence: Evidence, verdict: Verdict) -> Path:
     """Write the report of what was measured."""
-    return write_report(
-        desk.home,
-        evidence,
+    asked = ReportRequest(
         verdict,
-        now=desk.now,
-        contracts=desk.contracts,
-        golden_sets=desk.golden_sets,
-        policy=desk.policy,
+        now=inputs.now,
+        evidence=evidence,
+        contracts=inputs.contracts,
+        golden_sets=inputs.golden_sets,
+        policy=inputs.policy,
     )
+    return write_report(inputs.home, asked)
 
 
-def rival_now(settings: Settings) -> Rival | None:
+def rival_now(settings: Settings) -> ServingRelease | None:
     """What serves, to measure beside."""
     current = channel_now(settings.home, channels.PRODUCTION)
-    return Rival(current.release, current.fingerprint) if current else None
+    return ServingRelease(current.release, current.fingerprint) if current else None
 
 
-def evaluation_now(desk: Desk, settings: Settings, run_id: str, *, reuse_hours: float) -> Evaluation:
+def evaluation_now(inputs: DecisionInputs, settings: Settings, run_id: str, *, reuse_hours: float) -> Evaluation:
     """Everything to measure with, as of now."""
     return Evaluation(
         home=settings.home,
-        golden_sets=desk.golden_sets,
+        golden_sets=inputs.golden_sets,
         model=model_of(settings),
-        policies=desk.policy.fingerprints,
-        metrics={golden.name: desk.policy.metrics(golden.name) for golden in desk.golden_sets},
-        concurrencies=desk.policy.concurrencies,
+        policies=inputs.policy.fingerprints,
+        metrics={golden.name: inputs.policy.metrics(golden.name) for golden in inputs.golden_sets},
+        concurrencies=inputs.policy.concurrencies,
         run_id=run_id,
-        now=desk.now,
+        now=inputs.now,
         reuse_hours=reuse_hours,
     )
-
-
-def policy_check(asset: list[str], name: str, verdict: Verdict) -> dg.AssetCheckResult:
-    """A verdict as the check that shows it."""
-    told: dict[str, Any] = {"verdict": verdict.outcome, "reasons": reasons_table(verdict.reasons)}
-    if verdict.notes:
-        told["notes"] = reasons_table(verdict.notes)
-    return check(asset, name, verdict.passed, says=verdict_says(verdict), **told)

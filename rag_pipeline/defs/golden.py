@@ -1,14 +1,16 @@
 """Golden sets as assets, so that the graph shows what the evaluation rests on, and which judgments died."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALS_GROUP, documents, golden_set
-from rag_pipeline.defs.present import Materialized, check, table
-from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
-from rag_pipeline.evaluate.golden import read_golden_set
+from rag_pipeline.defs.standard import ROWS, at, written_in
+from rag_pipeline.defs.ui_tables import Materialized, check, table
+from rag_pipeline.golden.read import FILE, read_golden_set
+from rag_pipeline.golden.resolve import ResolvedSet, corpus_for, resolve
 from rag_pipeline.settings import Settings
 
 RESOLVE_CHECK = "every_judgment_resolves"
@@ -23,7 +25,7 @@ def golden_names(folder: Path) -> list[str]:
 
 def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings) -> dg.AssetsDefinition:
     """The asset of one golden set."""
-    sources = [contract.source for contract in contracts]
+    sources, folder = [contract.source for contract in contracts], settings.evals / name
 
     @dg.asset(
         key=golden_set(name),
@@ -33,8 +35,9 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
         kinds={"yaml"},
         description=(
             f"The golden set `{name}`: queries with judged answers.\n\n**Grain**: one query. **Origin**: "
-            f"`{settings.evals / name}`. **Re-run**: reads the files again and looks up every judged document."
+            f"`{folder}`. **Re-run**: reads the files again and looks up every judged document."
         ),
+        metadata=at(folder) | written_in(folder / FILE, folder / "queries.jsonl"),
         check_specs=[
             dg.AssetCheckSpec(
                 RESOLVE_CHECK,
@@ -44,49 +47,53 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
         ],
     )
     def golden() -> Materialized:
-        one = read_golden_set(settings.evals / name)
-        living = alive(one, corpus_for(settings.home, sources, (one,)))
+        one = read_golden_set(folder)
+        living = resolve(one, corpus_for(settings.home, sources, (one,)))
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(one.queries),
-                "queries": len(one.queries),
-                "probes": len(one.probes),
-                "judgments": living.judgments,
-                "resolved_percent": round(100 - living.unresolved_percent, 2),
-                "moved_quotes": living.moved,
-                "made_by": one.about.made_by,
-                "owner": one.about.owner,
-                "licence": one.about.licence,
-                "about": one.about.description,
-                "primary_metric": one.about.primary,
-                "examples": table(("query",), [[text] for text in list(one.queries.values())[:5]]),
-            },
+            metadata=_metadata(living),
             data_version=dg.DataVersion(one.fingerprint),
-            check_results=[
-                check(
-                    golden_set(name),
-                    RESOLVE_CHECK,
-                    not living.unresolved,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    says=_says(living),
-                    resolved_percent=round(100 - living.unresolved_percent, 2),
-                    unresolved=table(
-                        ("query", "document", "status", "quote", "owner"),
-                        [
-                            (gone.query, gone.document, gone.status, gone.quote, one.about.owner)
-                            for gone in living.unresolved
-                        ],
-                        empty="none",
-                    ),
-                )
-            ],
+            check_results=[_resolves(living)],
         )
 
     return golden
 
 
-def _says(living: Alive) -> str:
-    if not living.unresolved:
-        return ""
-    gone = len(living.unresolved)
-    return f"{gone} of {living.judgments} judgments cannot be met any more; {living.golden.about.owner} can judge again"
+def _metadata(living: ResolvedSet) -> dict[str, Any]:
+    one = living.golden
+    return {
+        ROWS: len(one.queries),
+        "queries": len(one.queries),
+        "probes": len(one.probes),
+        "judgments": living.judgments,
+        "resolved_percent": round(100 - living.unresolved_percent, 2),
+        "moved_quotes": living.moved,
+        "made_by": one.about.made_by,
+        "owner": one.about.owner,
+        "licence": one.about.licence,
+        "about": one.about.description,
+        "primary_metric": one.about.primary,
+        "examples": table(("query",), [[text] for text in list(one.queries.values())[:5]]),
+    }
+
+
+def _resolves(living: ResolvedSet) -> dg.AssetCheckResult:
+    owner, gone = living.golden.about.owner, len(living.unresolved)
+    says = f"All {living.judgments} judgments can be met; {living.moved} of their quotes were found elsewhere than noted"
+    if gone:
+        says = f"{gone} of {living.judgments} judgments cannot be met any more; {owner} can judge again"
+    return check(
+        golden_set(living.golden.name),
+        RESOLVE_CHECK,
+        not gone,
+        severity=dg.AssetCheckSeverity.WARN,
+        says=says,
+        metadata={
+            "judgments": living.judgments,
+            "judgments_that_are_gone": gone,
+            "resolved_percent": round(100 - living.unresolved_percent, 2),
+            "unresolved": table(
+                ("query", "document", "status", "quote", "owner"),
+                [(one.query, one.document, one.status, one.quote, owner) for one in living.unresolved],
+            ),
+        },
+    )

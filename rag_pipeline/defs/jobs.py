@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.defs.host.names import HOME, named, placed
 from rag_pipeline.defs.keys import KEPT_RELEASES, PRODUCTION_EVALUATION, channel_key, documents, quarantine
 from rag_pipeline.settings import Settings
 
@@ -17,31 +19,49 @@ if TYPE_CHECKING:  # Dagster does not export the type of what define_asset_job r
 NIGHTLY, WATCH, WEEKLY, FULL = "nightly_refresh", "watch_production", "weekly_collection", "full_refresh"
 
 
-def jobs(contracts: Sequence[Contract], manual: Sequence[str]) -> dict[str, UnresolvedAssetJobDefinition]:
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What is this pipeline's in a graph that may hold other people's assets too. `keys`: as Dagster has them."""
+
+    settings: Settings
+    keys: Collection[dg.AssetKey]
+    executor: dg.ExecutorDefinition
+
+    def these(self, *keys: Sequence[str]) -> dg.AssetSelection:
+        return dg.AssetSelection.assets(*(dg.AssetKey(placed(self.settings, key)) for key in keys))
+
+    def job(self, name: str, selection: dg.AssetSelection, says: str) -> UnresolvedAssetJobDefinition:
+        """A job whose runs are ours from the first moment, whoever starts them."""
+        tags = {HOME: str(self.settings.home)}
+        return dg.define_asset_job(
+            named(self.settings, name), selection, description=says, run_tags=tags, executor_def=self.executor
+        )
+
+
+def jobs(ours: Ours, contracts: Sequence[Contract], manual: Sequence[str]) -> dict[str, UnresolvedAssetJobDefinition]:
     """The jobs by name. `manual`: channels that only a person moves; a refresh stops at the verdict on them.
 
     A source whose contract promises it at another pace has a job of its own, of it and what follows from it. One that
     comes less often than nightly is left out of the nightly refresh; then there is a full refresh beside it.
     """
-    watched = dg.AssetSelection.assets(dg.AssetKey(PRODUCTION_EVALUATION))
-    collected = dg.AssetSelection.assets(dg.AssetKey(KEPT_RELEASES))
-    by_hand = dg.AssetSelection.assets(*(dg.AssetKey(channel_key(name)) for name in manual))
-    full = dg.AssetSelection.all() - watched - collected - by_hand
+    everything = dg.AssetSelection.assets(*ours.keys)
+    watched, collected = ours.these(PRODUCTION_EVALUATION), ours.these(KEPT_RELEASES)
+    full = everything - watched - collected - ours.these(*map(channel_key, manual))
     rare = [contract for contract in contracts if contract.comes_less_than_nightly]
-    nightly = full - dg.AssetSelection.assets(*(key for contract in rare for key in _assets(contract)))
-    defined = [
-        dg.define_asset_job(NIGHTLY, nightly, description="Read, chunk, embed, build, evaluate and, if it passes, promote."),
-        dg.define_asset_job(WATCH, watched, description="Measure the serving release again."),
-        dg.define_asset_job(WEEKLY, collected, description="Remove releases, vectors and table versions nobody needs."),
-    ]
+    nightly = full - ours.these(*(key for contract in rare for key in _assets(contract)))
+    defined = {
+        NIGHTLY: ours.job(NIGHTLY, nightly, "Read, chunk, embed, build, evaluate and, if it passes, promote."),
+        WATCH: ours.job(WATCH, watched, "Measure the serving release again."),
+        WEEKLY: ours.job(WEEKLY, collected, "Remove releases, vectors and table versions nobody needs."),
+    }
     if rare:
-        defined.append(dg.define_asset_job(FULL, full, description="The nightly refresh, of every source."))
+        defined[FULL] = ours.job(FULL, full, "The nightly refresh, of every source.")
     for contract in contracts:
         if contract.schedule:
-            selection = full & dg.AssetSelection.assets(*_assets(contract)).downstream()
+            name, selection = source_job(contract.source), full & ours.these(*_assets(contract)).downstream()
             says = f"Read {contract.source} at the pace its contract promises, and what follows from it."
-            defined.append(dg.define_asset_job(source_job(contract.source), selection, description=says))
-    return {job.name: job for job in defined}
+            defined[name] = ours.job(name, selection, says)
+    return defined
 
 
 def source_job(source: str) -> str:
@@ -68,5 +88,5 @@ def schedules(
     ]
 
 
-def _assets(contract: Contract) -> list[dg.AssetKey]:
-    return [dg.AssetKey(documents(contract.source)), dg.AssetKey(quarantine(contract.source))]
+def _assets(contract: Contract) -> list[list[str]]:
+    return [documents(contract.source), quarantine(contract.source)]

@@ -1,8 +1,8 @@
-"""A name Dagster can take for its own folder.
+"""A name that Dagster can take for its own folder.
 
-Dagster makes a URL of the folder it keeps its SQLite files in, so `%41` and `?` in its name lead elsewhere; and it looks its
-settings up by a pattern, so below `[2024]` it does not find them, and would run two refreshes at a time. Below such a folder
-it is given a link with a plain name that leads there.
+Dagster makes a URL of the folder it keeps its SQLite files in, so `%41` and `?` in its name lead elsewhere. It finds its
+settings by a pattern, so below `[2024]` it does not find them, and would run two refreshes at a time. Below such a folder
+it gets a link with a plain name that leads there.
 """
 
 import os

@@ -1,22 +1,29 @@
-"""`index/production_evaluation`: production watched on its own schedule, between promotions."""
+"""`index/production_evaluation`: watches production on its own schedule, between promotions."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from rag_pipeline.alerts.verdicts import note_watch
+from rag_pipeline.channels import pointer as channels
+from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.channel import channel_metadata
-from rag_pipeline.defs.evaluation import evaluation_now, policy_check, rival_now
+from rag_pipeline.defs.channel_shown import channel_metadata
+from rag_pipeline.defs.evaluation import evaluation_now, rival_now
+from rag_pipeline.defs.host.lineage import Lineage
+from rag_pipeline.defs.host.names import placed
 from rag_pipeline.defs.keys import INDEX_GROUP, PRODUCTION, PRODUCTION_EVALUATION
-from rag_pipeline.defs.present import check
-from rag_pipeline.defs.reports import evidence_metadata
+from rag_pipeline.defs.reports import EVALUATED, evidence_metadata, policy_check
+from rag_pipeline.defs.standard import of_table, written_in
+from rag_pipeline.defs.ui_tables import check
 from rag_pipeline.evaluate.evaluate import evaluate_release
-from rag_pipeline.release import channels, promote, watch
-from rag_pipeline.release.alerts.verdicts import note_watch
-from rag_pipeline.release.audit import channel_now
+from rag_pipeline.evaluate.remembered import evaluations_table
+from rag_pipeline.gate.figures import figures_of, numbers
+from rag_pipeline.gate.policy import FILE
+from rag_pipeline.release import promote, watch
 from rag_pipeline.release.forget import as_it_stands
-from rag_pipeline.release.promote import desk_now
+from rag_pipeline.release.promote import inputs_now
 from rag_pipeline.settings import Settings
 
 STILL_MEETS_POLICY = "production_meets_the_policy"
@@ -29,13 +36,16 @@ WATCHED: dict[watch.What, tuple[str, str]] = {
 """What production may suffer from without a release -> the check that tells, and what it holds."""
 
 
-def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.AssetsDefinition:
+def production_evaluation_asset(
+    contracts: tuple[Contract, ...], settings: Settings, lineage: Lineage
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=PRODUCTION_EVALUATION,
         deps=[PRODUCTION],
         group_name=INDEX_GROUP,
         owners=[settings.owner],
         kinds={"irmeasures"},
+        metadata=of_table(settings.home, evaluations_table(settings.home), EVALUATED) | written_in(settings.evals / FILE),
         check_specs=[
             dg.AssetCheckSpec(
                 STILL_MEETS_POLICY,
@@ -52,31 +62,39 @@ def production_evaluation_asset(contracts: tuple[Contract, ...], settings: Setti
         **Re-run**: always measures. With `watch: {rollback: true}` in gate.yaml it goes back to the release before, through
         the gate, when production got worse.
         """
-        desk, rival = desk_now(settings, contracts, datetime.now(UTC)), rival_now(settings)
+        inputs, rival = inputs_now(settings, contracts, datetime.now(UTC)), rival_now(settings)
         channel = channel_now(settings.home, channels.PRODUCTION)
         if rival is None or channel is None:
             raise dg.Failure("nothing is in production yet; run `rag refresh`, or materialize index/production")
-        work = evaluation_now(desk, settings, context.run.run_id, reuse_hours=0.0)
+        work = evaluation_now(inputs, settings, context.run.run_id, reuse_hours=0.0)
         evidence = as_it_stands(settings.home, evaluate_release(work, rival.release, rival))
-        verdict, _ = promote.judge(desk, rival.release)
-        rots = watch.rot(desk, channels.PRODUCTION, channel, evidence)
-        note_watch(settings.home, verdict, rots, run_id=context.run.run_id, now=desk.now)
+        verdict, _ = promote.judge(inputs, rival.release)
+        looks = watch.look(inputs, channels.PRODUCTION, channel, evidence)
+        rots, figures = watch.rot(looks), figures_of(evidence, inputs.policy, channels.PRODUCTION)
+        note_watch(settings.home, verdict, rots, run_id=context.run.run_id, now=inputs.now)
         yield dg.MaterializeResult(
             metadata=evidence_metadata(evidence, verdict),
             data_version=dg.DataVersion(evidence.seal),
-            check_results=[policy_check(PRODUCTION_EVALUATION, STILL_MEETS_POLICY, verdict), *_watched(rots)],
+            check_results=[
+                policy_check(PRODUCTION_EVALUATION, STILL_MEETS_POLICY, verdict, figures),
+                *_watched(looks),
+            ],
         )
-        if rots and desk.policy.channel(channels.PRODUCTION).watch.rollback:
-            back = watch.go_back(desk, work, channels.PRODUCTION, channel, rots, settings.actor)
+        if rots and inputs.policy.channel(channels.PRODUCTION).watch.rollback:
+            back = watch.go_back(inputs, work, channels.PRODUCTION, channel, rots, settings.actor)
             context.log.warning(back.says)
             if back.promotion:
                 told = channel_metadata(settings.home, channels.PRODUCTION, back.promotion.channel, moved=True)
-                context.log_event(dg.AssetMaterialization(asset_key=PRODUCTION, metadata=told))
+                context.log_event(dg.AssetMaterialization(asset_key=placed(settings, PRODUCTION), metadata=told))
+                lineage.moved(context, PRODUCTION, back.promotion.channel.release)
 
     return production_evaluation
 
 
-def _watched(rots: tuple[watch.Rot, ...]) -> Iterator[dg.AssetCheckResult]:
-    for what, (name, _) in WATCHED.items():
-        says = [one.says for one in rots if one.what == what]
-        yield check(PRODUCTION_EVALUATION, name, not says, says="; ".join(says))
+def _watched(looks: tuple[watch.Look, ...]) -> Iterator[dg.AssetCheckResult]:
+    for what, (name, holds) in WATCHED.items():
+        mine = [one for one in looks if one.what == what]
+        figures = [one.figure for one in mine if one.figure]
+        worse, well = [one.worse for one in mine if one.worse], [str(one) for one in figures]
+        says = "; ".join(worse or well) or f"Nothing to compare with. {holds}"
+        yield check(PRODUCTION_EVALUATION, name, not worse, says=says, metadata=numbers(figures))

@@ -7,21 +7,26 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from rag_pipeline.defs.present import plain_lines, table
-from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, Unresolved, average
+from rag_pipeline.channels.audit import all_rows, in_order
+from rag_pipeline.defs.standard import ROWS, at
+from rag_pipeline.defs.ui_tables import check, plain_lines, table
+from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, average
+from rag_pipeline.gate.demands import compared
+from rag_pipeline.gate.enough import Enough
+from rag_pipeline.gate.figures import Figure, numbers
+from rag_pipeline.gate.verdict import Reason, Verdict
+from rag_pipeline.golden.unresolved import Unresolved
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.lake import collected
-from rag_pipeline.release.audit import all_rows, in_order
-from rag_pipeline.release.demands import compared
-from rag_pipeline.release.enough import Enough
-from rag_pipeline.release.verdict import Reason, Verdict
 
 
-def manifest_metadata(manifest: Manifest) -> dict[str, Any]:
+def manifest_metadata(home: Home, manifest: Manifest) -> dict[str, Any]:
     return {
+        **at(home.release(manifest.id)),
         "release": manifest.id,
         "fingerprint": manifest.fingerprint,
-        "dagster/row_count": manifest.chunks,
+        ROWS: manifest.chunks,
         "chunks": manifest.chunks,
         "documents": manifest.documents,
         "size_mb": round(manifest.size_bytes / 1e6, 2),
@@ -36,7 +41,13 @@ def manifest_metadata(manifest: Manifest) -> dict[str, Any]:
                 for name, source in manifest.sources.items()
             ],
         ),
+        **({"cut_as_contracts_say": _cut(manifest)} if manifest.cut else {}),
     }
+
+
+def _cut(manifest: Manifest) -> dg.TableMetadataValue:
+    rows = [(source, cut.tokens, cut.min_tokens, cut.splitter) for source, cut in manifest.cut.items()]
+    return table(("source", "tokens at most", "joined below", "splitter"), rows)
 
 
 def _how(origin: Origin) -> str:
@@ -66,9 +77,10 @@ def evidence_metadata(
         if one.overlap_at_10 is not None
     }
     return {
+        ROWS: sum(one.queries * len(one.metrics) for one in evidence.golden_sets.values()),
         "verdict": verdict.outcome,
         "reasons": reasons_table(verdict.reasons),
-        "warnings": reasons_table(verdict.warnings, empty="none"),
+        "warnings": reasons_table(verdict.warnings, "none"),
         **({"notes": plain_lines("; ".join(map(str, verdict.notes)))} if verdict.notes else {}),
         **({"judged_queries": plain_lines("; ".join(one.says for one in enough.values()))} if enough else {}),
         **(report_links(report) if report else {}),
@@ -88,7 +100,6 @@ def evidence_metadata(
                 for name, one in evidence.golden_sets.items()
                 for gone in one.unresolved
             ],
-            empty="none",
         ),
         **{
             f"latency_{name}_ms" if one.concurrency == 1 else f"latency_{name}_ms_of_{one.concurrency}_users": value
@@ -105,22 +116,44 @@ def _is_lost(measured: SetEvidence, gone: Unresolved) -> bool:
     return gone.judgment in {one.judgment for one in measured.vanished}
 
 
+EVALUATED = {
+    "at": "When it was measured.",
+    "run_id": "The run that measured it.",
+    "release": "The release that was measured.",
+    "release_fingerprint": "Fingerprint of what the release holds and how it retrieves.",
+    "golden_set": "The golden set.",
+    "golden_fingerprint": "Fingerprint of its questions and judgments at the time.",
+    "query_id": "The question.",
+    "metric": "The measure, as ir-measures names it.",
+    "value": "Its value for this question.",
+    "retrieved": "The documents that were retrieved, best first.",
+}
+"""Columns of the table of evaluations."""
+
+
 def report_links(path: Path) -> dict[str, Any]:
     """The HTML report, as a link, and as a path for browsers that open no files from a page of the network."""
     return {"report": dg.MetadataValue.url(path.as_uri()), "report_path": dg.MetadataValue.path(path)}
 
 
-def reasons_table(reasons: Sequence[Reason], empty: str = "none: every demand is met") -> dg.MarkdownMetadataValue:
+def reasons_table(reasons: Sequence[Reason], empty: str = "none: every demand is met") -> dg.TableMetadataValue:
     rows = [(reason.outcome, reason.message, reason.line) for reason in reasons]
     return table(("outcome", "reason", "policy line"), rows, empty=empty)
 
 
-def verdict_says(verdict: Verdict) -> str:
-    reasons = "; ".join(str(reason) for reason in (*verdict.reasons, *verdict.notes))
-    return f"{verdict.release}: {verdict.outcome}. {reasons}".strip()
+def policy_check(asset: list[str], name: str, verdict: Verdict, figures: Sequence[Figure] = ()) -> dg.AssetCheckResult:
+    """A verdict as the check that shows it, with the figures it rests on. Where it passes, it says what was measured."""
+    told = [str(reason) for reason in (*verdict.reasons, *verdict.notes)]
+    told += [str(one) for one in figures if verdict.passed and one.limit is not None]
+    metadata: dict[str, Any] = {"verdict": verdict.outcome, "reasons": reasons_table(verdict.reasons)}
+    if verdict.notes:
+        metadata["notes"] = reasons_table(verdict.notes)
+    metadata |= {"reasons_against": len(verdict.reasons), **numbers(list(figures))}
+    says = f"{verdict.release}: {verdict.outcome}. {'; '.join(told)}".strip()
+    return check(asset, name, verdict.passed, says=says, metadata=metadata)
 
 
-def history(home: Path, channel: str) -> dg.MarkdownMetadataValue:
+def history(home: Home, channel: str) -> dg.TableMetadataValue:
     """The latest moves and refusals of a channel."""
     mine = all_rows(home).filter(pl.col("channel") == channel)
     rows = in_order(mine, newest_first=True).head(10).pipe(collected)
@@ -136,7 +169,7 @@ def history(home: Path, channel: str) -> dg.MarkdownMetadataValue:
     )
 
 
-def _metrics_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
+def _metrics_table(evidence: Evidence) -> dg.TableMetadataValue:
     rows: list[tuple[object, ...]] = []
     for name, one in evidence.golden_sets.items():
         before = one.production_metrics or {}
@@ -151,7 +184,7 @@ def _metrics_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
     return table(headers, rows)
 
 
-def _modes_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
+def _modes_table(evidence: Evidence) -> dg.TableMetadataValue:
     """What each way to retrieve would give; the release serves one of them."""
     rows = [
         (name, f"{mode} (serves)" if mode == evidence.mode else mode, metric, value)
@@ -163,7 +196,7 @@ def _modes_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
     return table(("golden set", "way to retrieve", "metric", "value"), rows)
 
 
-def _slices_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
+def _slices_table(evidence: Evidence) -> dg.TableMetadataValue:
     rows: list[tuple[object, ...]] = []
     for name, one in evidence.golden_sets.items():
         for slice_name in one.slices:
@@ -175,7 +208,7 @@ def _slices_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
     return table(headers, rows, empty="no slices defined")
 
 
-def _worst_table(evidence: Evidence) -> dg.MarkdownMetadataValue:
+def _worst_table(evidence: Evidence) -> dg.TableMetadataValue:
     rows = [
         (name, one.text, f"{one.difference:+.4f}", ", ".join(passage.document for passage in one.expected))
         for name, measured in evidence.golden_sets.items()

@@ -4,7 +4,8 @@ import dagster as dg
 
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CANDIDATE, INDEX_GROUP, KEPT_RELEASES
-from rag_pipeline.defs.present import Materialized, table
+from rag_pipeline.defs.standard import ROWS, at
+from rag_pipeline.defs.ui_tables import Materialized, table
 from rag_pipeline.release.retention import collect
 from rag_pipeline.settings import Settings
 
@@ -16,7 +17,14 @@ class CollectionConfig(dg.Config):
 
 
 def retention_asset(settings: Settings) -> dg.AssetsDefinition:
-    @dg.asset(key=KEPT_RELEASES, deps=[CANDIDATE], group_name=INDEX_GROUP, owners=[settings.owner], kinds={"chroma"})
+    @dg.asset(
+        key=KEPT_RELEASES,
+        deps=[CANDIDATE],
+        group_name=INDEX_GROUP,
+        owners=[settings.owner],
+        kinds={"chroma"},
+        metadata=at(settings.home.releases),
+    )
     def kept_releases(config: CollectionConfig) -> Materialized:
         """The releases that can be served or rolled back to; what none of them needs is removed.
 
@@ -32,16 +40,16 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
         )
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": len(done.kept),
+                ROWS: len(done.kept),
                 "dry_run": done.dry_run,
                 "kept": table(("release", "because"), [(one.manifest.id, ", ".join(one.because)) for one in done.kept]),
                 "removed": table(("release", "built"), [(one.id, f"{one.created_at:%Y-%m-%d}") for one in done.removed]),
                 "removed_mb": round(done.removed_bytes / 1e6, 1),
                 "removed_vectors": done.vectors,
                 "removed_table_files": done.table_files,
-                "leftovers": table(("directory",), [[name] for name in done.leftovers], empty="none"),
+                "leftovers": table(("directory",), [[name] for name in done.leftovers]),
                 "clock": done.clock_doubt or "as expected",
-                "told": done.told,
+                "summary": done.told,
             }
         )
 

@@ -1,13 +1,15 @@
-"""Checks on a source that only warn: of what the tables lost, of how much left, of the time, of what is hardly meant."""
+"""Checks on a source that only warn: what the tables lost, how much left, the time, and values that are probably wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.present import check
-from rag_pipeline.ingest.report import LoadReport, Losses, unread
+from rag_pipeline.defs.ui_tables import check
+from rag_pipeline.extraction.kinds import unread
+from rag_pipeline.ingest.report import LoadReport, Losses
 from rag_pipeline.ingest.state import SourceState
 
 LOST_CHECK = "tables_hold_what_was_stored"
@@ -47,53 +49,81 @@ def warning_specs(contract: Contract) -> Iterator[dg.AssetCheckSpec]:
         yield dg.AssetCheckSpec(name, asset=keys.documents(contract.source), description=says)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a check found: what is wrong, empty where nothing is; what to say where nothing is; and the numbers."""
+
+    wrong: str
+    well: str
+    numbers: Mapping[str, float]
+
+
 def warnings(contract: Contract, report: LoadReport, state: SourceState) -> Iterator[dg.AssetCheckResult]:
-    found = {
+    looked_at = {
         LOST_CHECK: _lost(report),
-        VOLUME_CHECK: report.unusual_drop,
+        VOLUME_CHECK: _volume(report),
         WORDS_CHECK: _words(contract, report.losses),
         KINDS_CHECK: _kinds(report.losses),
         TIME_CHECK: _time(report, state),
-        VALUES_CHECK: "; ".join(report.implausible),
+        VALUES_CHECK: _values(report),
     }
-    for name, says in found.items():
-        told = f"{says}. {contract.answers}" if says else ""
-        documents = keys.documents(contract.source)
-        yield check(documents, name, not says, severity=dg.AssetCheckSeverity.WARN, says=told)
+    documents, warn = keys.documents(contract.source), dg.AssetCheckSeverity.WARN
+    for name, found in looked_at.items():
+        says = f"{found.wrong}. {contract.answers}" if found.wrong else found.well
+        yield check(documents, name, not found.wrong, severity=warn, says=says, metadata=found.numbers)
 
 
-def _lost(report: LoadReport) -> str:
-    if not report.items_lost:
-        return ""
+def _lost(report: LoadReport) -> _Found:
     what = "could not be read again, because the source is held" if report.held else "were read again"
-    return (
+    wrong = (
         f"The tables did not hold what was stored of {report.items_lost} items, which {what}: a commit or rows of a table "
         "were lost, as a power cut can do, or a load was killed"
     )
+    well = f"Nothing of what earlier loads stored is missing: {report.documents:,} documents"
+    return _Found(wrong if report.items_lost else "", well, {"items_lost": report.items_lost})
 
 
-def _words(contract: Contract, losses: Losses) -> str:
-    if not losses.lossy:
-        return ""
+def _volume(report: LoadReport) -> _Found:
+    left, before = max(0, report.batch.before - report.documents), report.batch.before
+    percent, usual = 100 * left / before if before else 0.0, report.usual_drop_percent
+    well = f"{left:,} of {before:,} documents left ({percent:.1f} %); up to {usual:.1f} %, or 3 documents, is usual"
+    numbers = {"documents_that_left": left, "drop_percent": round(percent, 2), "usual_drop_percent": round(usual, 2)}
+    return _Found(report.unusual_drop, well, numbers)
+
+
+def _words(contract: Contract, losses: Losses) -> _Found:
+    limit = contract.text_lost_max_percent
     worst = "; ".join(f"{item}: {account.says}" for item, account in losses.examples[: min(3, losses.lossy)])
-    return (
-        f"{losses.lossy:,} of {losses.accounted:,} documents lack more than {contract.text_lost_max_percent:g} % of what "
+    wrong = (
+        f"{losses.lossy:,} of {losses.accounted:,} documents lack more than {limit:g} % of what "
         f"their files show (textLostMaxPercent), the worst first: {worst}"
     )
+    well = f"None of {losses.accounted:,} documents that were read twice lacks more than {limit:g} % of what its file shows"
+    numbers = {"documents_lacking": losses.lossy, "documents_read_twice": losses.accounted, "lacks_percent_limit": limit}
+    return _Found(wrong if losses.lossy else "", well, numbers)
 
 
-def _kinds(losses: Losses) -> str:
-    if not losses.new_suffixes:
-        return ""
-    new = {name: count for name, count in (losses.not_read or {}).items() if name in losses.new_suffixes}
-    return f"Files of kinds that are not read, which the load before did not see: {unread(new)}"
+def _kinds(losses: Losses) -> _Found:
+    not_read = losses.not_read or {}
+    new = {name: count for name, count in not_read.items() if name in losses.new_suffixes}
+    wrong = f"Files of kinds that are not read, which the load before did not see: {unread(new)}"
+    well = f"No new kind; as before, not read: {losses.unread}" if not_read else "Every file is of a kind that is read"
+    numbers = {"files_not_read": sum(not_read.values()), "new_kinds": len(new)}
+    return _Found(wrong if losses.new_suffixes else "", well, numbers)
 
 
-def _time(report: LoadReport, state: SourceState) -> str:
-    says = [report.clock_doubt] if report.clock_doubt else []
+def _time(report: LoadReport, state: SourceState) -> _Found:
+    wrong = [report.clock_doubt] if report.clock_doubt else []
     if state.from_the_future:
-        says.append(
+        wrong.append(
             f"{state.from_the_future} values of {state.age_column} were more than a day in the future when they were "
             "loaded, and do not count for the age of the source"
         )
-    return "; ".join(says)
+    ahead = f", and no value of {state.age_column} lies in the future" if state.age_column else ""
+    well = f"The clock said {report.at:%Y-%m-%d %H:%M} UTC, which fits the loads before{ahead}"
+    return _Found("; ".join(wrong), well, {"values_from_the_future": state.from_the_future})
+
+
+def _values(report: LoadReport) -> _Found:
+    well = f"No date of {report.documents:,} documents stands for none, or is of another century than the rest of its column"
+    return _Found("; ".join(report.implausible), well, {"implausible_columns": len(report.implausible)})

@@ -1,5 +1,7 @@
-"""Which runs keep later ones waiting, for `rag status`. Dagster takes longer to import than all of that command: it is
-imported only where there is such a run."""
+"""Which runs keep later ones waiting, for `rag status`.
+
+Importing Dagster takes longer than all of that command, so it is imported only if there is such a run.
+"""
 
 import logging
 import sqlite3
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rag_pipeline.defs.plain_home import plain_home
+from rag_pipeline.home import DAGSTER_CONFIG, Home
 from rag_pipeline.settings import Settings, dagster_home
 
 log = logging.getLogger("rag_pipeline")
@@ -22,12 +25,13 @@ def runs_now(settings: Settings) -> list[dict[str, Any]]:
         return []
     import dagster as dg
 
-    from rag_pipeline.defs.command_run import our_origin
-    from rag_pipeline.defs.dead_runs import unfinished
+    from rag_pipeline.defs.command_run import location_of_our_own, our_origin
+    from rag_pipeline.defs.host.dead_runs import SENSOR, unfinished
+    from rag_pipeline.defs.host.names import named
 
     try:
         with dg.DagsterInstance.from_config(str(plain_home(records))) as instance:
-            location = our_origin(instance).code_location_origin.location_name
+            location = location_of_our_own(our_origin(instance, named(settings, SENSOR)))
             waiting = instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
             return [_told(record, settings.home, location, waiting) for record in unfinished(instance)]
     except Exception as error:  # of any storage somebody configured; the rest of the status is worth showing
@@ -35,9 +39,9 @@ def runs_now(settings: Settings) -> list[dict[str, Any]]:
         return []
 
 
-def _told(record: Any, home: Path, location: str, waiting: int) -> dict[str, Any]:
-    from rag_pipeline.defs.at_work import process_of
-    from rag_pipeline.defs.dead_runs import is_dead
+def _told(record: Any, home: Home, location: str | None, waiting: int) -> dict[str, Any]:
+    from rag_pipeline.defs.host.at_work import process_of
+    from rag_pipeline.defs.host.dead_runs import is_dead
 
     run = record.dagster_run
     dead = is_dead(record, home, location, datetime.now(UTC))
@@ -75,7 +79,7 @@ def _started_by(tags: Mapping[str, str]) -> str:
 
 def _may_have_some(folder: Path) -> bool:
     """Whether there may be an unfinished run. Asks the default storage itself, and leaves any other to Dagster."""
-    config, records = folder / "dagster.yaml", folder / "history" / "runs.db"
+    config, records = folder / DAGSTER_CONFIG, folder / "history" / "runs.db"
     if config.exists() and "storage:" in config.read_text(encoding="utf-8", errors="replace"):
         return True
     if not records.exists():

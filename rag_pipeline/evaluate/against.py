@@ -1,23 +1,24 @@
-"""A release against an earlier one that is not asked again: scores by the lists that were kept of it, and today's judgments.
+"""A release against an earlier one that is not asked again: scores from the lists kept of that one, and today's judgments.
 
-On lists without documents the earlier one could not have, so that growth is not punished; on questions both were asked; with
-the judgments put back that it could meet and no source holds any more. Nothing is decided here.
+Documents that the earlier release could not have are taken out of the lists, so that growth is not punished. Only questions
+that both were asked count. Judgments that the earlier one could meet and no source holds any more are put back. Nothing is
+decided here.
 """
 
 import logging
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from rag_pipeline.evaluate.alive import Alive, Judgment, alive, corpus_for
 from rag_pipeline.evaluate.condensed import condensed
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import read_lists
 from rag_pipeline.evaluate.fallen import fallen
-from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.metrics_again import score_again
 from rag_pipeline.evaluate.retrieved import Retrieved, text_hash
-from rag_pipeline.evaluate.spans import is_span_metric
+from rag_pipeline.golden.read import GoldenSet
+from rag_pipeline.golden.resolve import Judgment, ResolvedSet, corpus_for, resolve
+from rag_pipeline.home import Home
+from rag_pipeline.metrics.spans import is_span_metric
 
 log = logging.getLogger("rag_pipeline")
 
@@ -45,31 +46,40 @@ class Against:
         return [mine - theirs for mine, theirs in zip(self.mine[metric], self.theirs[metric], strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """All that is needed of an earlier release to hold a later one against it."""
+
+    evidence: tuple[Evidence, ...]
+    """What it was accepted on, and what it was measured to give since: more questions, the same content. The first that
+    knows a question counts."""
+    documents: Container[str]
+    """Those it held."""
+
+
 def against(
-    home: Path,
+    home: Home,
     evidence: Evidence,
-    earlier: Sequence[Evidence],
-    known: Container[str],
+    earlier: Earlier,
     golden_sets: Iterable[GoldenSet],
     sources: Sequence[str],
     metrics: Mapping[str, Sequence[str]],
 ) -> dict[str, Against]:
     """golden set -> how the release does against an earlier one, for those sets both were measured on.
 
-    `earlier`: evidence on that release, the first that knows a question counts. `known`: the documents it held. `metrics`:
-    golden set -> those to take; metrics of passages cannot be, they need its texts.
+    `metrics`: golden set -> those to take; metrics of passages cannot be, they need its texts.
     """
     lists = read_lists(home, evidence) or {}
-    before = _lists(home, earlier)
+    before, known = _lists(home, earlier.evidence), earlier.documents
     judged = tuple(
         one for one in golden_sets if one.name in metrics and (one.name, "candidate") in lists and one.name in before
     )
     corpus = corpus_for(home, list(sources), judged)
     found = {}
     for golden in judged:
-        plain = alive(golden, corpus)
-        back = _could_meet(plain, earlier, known)
-        living = alive(golden, corpus, back) if back else plain
+        plain = resolve(golden, corpus)
+        back = _could_meet(plain, earlier)
+        living = resolve(golden, corpus, back) if back else plain
         mine, theirs = lists[golden.name, "candidate"].documents, _asked(golden, before[golden.name])
         queries = tuple(sorted(living.qrels.keys() & mine.keys() & theirs.keys() | _blind(living, mine, theirs)))
         names = [name for name in metrics[golden.name] if not is_span_metric(name)]
@@ -89,7 +99,7 @@ def against(
     return found
 
 
-def _lists(home: Path, earlier: Sequence[Evidence]) -> dict[str, list[Retrieved]]:
+def _lists(home: Home, earlier: Sequence[Evidence]) -> dict[str, list[Retrieved]]:
     """golden set -> what the earlier release retrieved, each time that it was asked."""
     found: dict[str, list[Retrieved]] = {}
     for evidence in earlier:
@@ -110,20 +120,20 @@ def _asked(golden: GoldenSet, found: Sequence[Retrieved]) -> dict[str, Sequence[
     return lists
 
 
-def _blind(living: Alive, mine: Ranked, theirs: Ranked) -> set[str]:
+def _blind(living: ResolvedSet, mine: Ranked, theirs: Ranked) -> set[str]:
     """Questions all of whose answers vanished, so that the release was not asked them: it finds no answer to them."""
     of_vanished = {one.query for one in living.vanished}
     return {query for query in of_vanished & living.qrels.keys() & theirs.keys() if query not in mine}
 
 
-def _could_meet(living: Alive, earlier: Sequence[Evidence], known: Container[str]) -> frozenset[Judgment]:
+def _could_meet(living: ResolvedSet, earlier: Earlier) -> frozenset[Judgment]:
     """What does not resolve any more and the earlier release could meet: it held the document; of a passage, its evidence on
     this very golden set did not miss it."""
-    of_set = [one.golden_sets[living.golden.name] for one in earlier if living.golden.name in one.golden_sets]
+    of_set = [one.golden_sets[living.golden.name] for one in earlier.evidence if living.golden.name in one.golden_sets]
     same = [one for one in of_set if one.fingerprint == living.golden.fingerprint][:1]
     missed = {gone.judgment for one in same for gone in one.unresolved}
     return frozenset(
         one.judgment
         for one in living.unresolved
-        if one.document in known and (not one.passage or (same and one.judgment not in missed))
+        if one.document in earlier.documents and (not one.passage or (same and one.judgment not in missed))
     )

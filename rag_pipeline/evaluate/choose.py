@@ -1,7 +1,8 @@
-"""How a release retrieves, where nobody has said: the way its golden sets find best.
+"""How a release retrieves, where no setting says: the way that the golden sets find best.
 
-The choice is made once for a model, a way to cut and the golden sets as they are, and kept in one small file; a change
-of any of them makes it anew. A release that retrieves another way has another fingerprint, so the gate judges the switch.
+This module chooses and builds nothing: the caller that builds (`defs/candidate.py`) hands in a release to be measured. The
+choice is made once for each model, way to cut and state of the golden sets, and kept in one small file; a change of any of
+them makes it anew. A release that retrieves another way has another fingerprint, so the gate judges the switch.
 """
 
 import logging
@@ -9,35 +10,31 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
 
 from rag_pipeline.corpus.model import Model
-from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.evidence import average
-from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import Measured
 from rag_pipeline.files import fingerprint, write_json
-from rag_pipeline.index.build import Built, Recipe, build_release, discard_release
-from rag_pipeline.index.manifest import RetrievalParameters
+from rag_pipeline.golden.read import GoldenSet
+from rag_pipeline.golden.resolve import ResolvedSet, corpus_for, resolve
+from rag_pipeline.home import Home
+from rag_pipeline.index.build import Recipe
+from rag_pipeline.index.manifest import Manifest, RetrievalParameters
+from rag_pipeline.records import Record
 
 log = logging.getLogger("rag_pipeline")
 
-FILE = "retrieval.json"
 _ENOUGH = 50
 """Living queries below which a difference between ways to retrieve is noise, and the release stays dense."""
 _WEIGHTS = (0.5, 0.3, 0.7)
 """Shares of meaning that are tried in the fusion."""
 
 
-class Choice(BaseModel):
+class Choice(Record):
     """What was chosen, from which figures."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     made_for: str
     """Fingerprint of model, way to cut, golden sets and lexical settings."""
@@ -46,6 +43,71 @@ class Choice(BaseModel):
     """way to retrieve -> mean over golden sets of their primary metric"""
     release: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The way that was found best, and the figures of every way that was tried."""
+
+    retrieval: RetrievalParameters
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Asks the golden sets that people judged how the release of a recipe retrieves best."""
+
+    home: Home
+    recipe: Recipe
+    """As it is without a choice."""
+    golden_sets: tuple[GoldenSet, ...]
+    model: Model
+
+    @property
+    def judged(self) -> tuple[GoldenSet, ...]:
+        """The golden sets that are asked: those whose judgments people made."""
+        return tuple(golden for golden in self.golden_sets if golden.about.made_by == "people")
+
+    @property
+    def made_for(self) -> str:
+        """What a choice is good for, as a fingerprint: it stands until one of these changes."""
+        return fingerprint(
+            self.recipe.model.fingerprint,
+            self.recipe.chunker,
+            self.recipe.retrieval.model_dump(mode="json"),
+            {golden.name: golden.judged_fingerprint for golden in self.judged},
+            *([{source: cut.chunker for source, cut in self.recipe.cut.items()}] if self.recipe.cut else []),
+        )
+
+    def standing(self) -> RetrievalParameters | None:
+        """The choice made before, if it still stands; None: a release must be measured."""
+        choice = _last(self.home)
+        return choice.retrieval if choice and choice.made_for == self.made_for else None
+
+    def best_retrieval(self, release: Manifest) -> Best | None:
+        """Measure every way to retrieve on a release of the recipe; None when too few living queries could tell them apart.
+
+        Raises `ReleaseError` when the release cannot be opened.
+        """
+        judged = self.judged
+        corpus = corpus_for(self.home, list(self.recipe.sources), judged)
+        living = [resolve(golden, corpus) for golden in judged]
+        if sum(len(one.qrels) for one in living) < _ENOUGH:
+            return None
+        with ExitStack() as stack:
+            bench = Bench.open(stack, self.home, release.id, self.model, all_modes=True)
+            measured = figures(bench, living, self.recipe.retrieval)
+        scores = {way: [_primary(one) for one in sets.values()] for way, sets in measured.items()}
+        values = {way: _mean([average(one) for one in sets]) for way, sets in scores.items()}
+        tried = ways(self.recipe.retrieval)
+        best = best_way(scores, tried)
+        log.info("golden sets choose %s: %s", best, ", ".join(f"{way} {value:.4f}" for way, value in values.items()))
+        return Best(tried[best], values)
+
+    def keep(self, best: Best, release: Manifest, now: datetime) -> None:
+        """Write the choice down, with the release that was built by it, for the nights to come."""
+        choice = Choice(made_for=self.made_for, retrieval=best.retrieval, figures=best.figures, release=release.id, at=now)
+        write_json(self.home.chosen_retrieval, choice.model_dump(mode="json"))
 
 
 def ways(asked: RetrievalParameters) -> dict[str, RetrievalParameters]:
@@ -59,7 +121,7 @@ def ways(asked: RetrievalParameters) -> dict[str, RetrievalParameters]:
     }
 
 
-def figures(bench: Bench, living: Sequence[Alive], asked: RetrievalParameters) -> dict[str, dict[str, Measured]]:
+def figures(bench: Bench, living: Sequence[ResolvedSet], asked: RetrievalParameters) -> dict[str, dict[str, Measured]]:
     """way to retrieve -> golden set -> what it gives; the lists are asked for once and fused for each weight."""
     found: dict[str, dict[str, Measured]] = {}
     for one in living:
@@ -88,7 +150,7 @@ def best_way(scores: Mapping[str, Sequence[Sequence[float]]], tried: Mapping[str
 
 
 def _standard_error(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:
-    """Of the difference between two ways' means of the sets' means, query by query."""
+    """The standard error of the difference between two ways' means of the sets' means, query by query."""
     variances = []
     for mine, theirs in zip(one, other, strict=True):
         differences = [a - b for a, b in zip(mine, theirs, strict=True)]
@@ -100,51 +162,14 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def build_as_golden_sets_say(
-    home: Path, recipe: Recipe, golden_sets: tuple[GoldenSet, ...], model: Model, *, run_id: str, now: datetime
-) -> Built:
-    """Build the release of `recipe`, retrieving as the golden sets find best. Raises as `build_release` does."""
-    judged = tuple(golden for golden in golden_sets if golden.about.made_by == "people")
-    made_for = fingerprint(
-        recipe.model.fingerprint,
-        recipe.chunker,
-        recipe.retrieval.model_dump(mode="json"),
-        {golden.name: golden.judged_fingerprint for golden in judged},
-    )
-    standing = _standing(home)
-    if standing and standing.made_for == made_for:
-        return build_release(home, replace(recipe, retrieval=standing.retrieval), run_id=run_id, now=now)
-    first = build_release(home, recipe, run_id=run_id, now=now)
-    corpus = corpus_for(home, list(recipe.sources), judged)
-    living = [alive(golden, corpus) for golden in judged]
-    if sum(len(one.qrels) for one in living) < _ENOUGH:
-        return first
-    with ExitStack() as stack:
-        bench = Bench.open(stack, home, first.manifest.id, model, all_modes=True)
-        measured = figures(bench, living, recipe.retrieval)
-    tried = ways(recipe.retrieval)
-    scores = {way: [_primary(one) for one in sets.values()] for way, sets in measured.items()}
-    values = {way: _mean([average(one) for one in sets]) for way, sets in scores.items()}
-    best = best_way(scores, tried)
-    retrieval = tried[best]
-    log.info("golden sets choose %s: %s", best, ", ".join(f"{way} {value:.4f}" for way, value in values.items()))
-    chosen = replace(recipe, retrieval=retrieval)
-    built = first if chosen == recipe else build_release(home, chosen, run_id=run_id, now=now)
-    choice = Choice(made_for=made_for, retrieval=retrieval, figures=values, release=built.manifest.id, at=now)
-    write_json(home / FILE, choice.model_dump(mode="json"))
-    if first.new and first.manifest.id != built.manifest.id:
-        discard_release(home, first.manifest)  # built to be measured; nothing points at it
-    return built
-
-
 def _primary(measured: Measured) -> list[float]:
     [values] = measured.per_query.values()
     return list(values.values())
 
 
-def _standing(home: Path) -> Choice | None:
+def _last(home: Home) -> Choice | None:
     """The last choice; None when there is none, or its file is damaged: then it is made again."""
     try:
-        return Choice.model_validate_json((home / FILE).read_bytes())
+        return Choice.model_validate_json(home.chosen_retrieval.read_bytes())
     except (FileNotFoundError, ValueError):
         return None

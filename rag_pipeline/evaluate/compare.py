@@ -1,6 +1,6 @@
 """The statistics of a comparison by pairs: is a release not worse than production, on the same queries?
 
-Everything here is a pure function of differences (release minus production, a query each) and seeded, so that the
+Everything here is a pure function of differences (release minus production, one for each query) and seeded, so that the
 same evidence gives the same verdict. Formulas and what they were measured to do: docs/evaluation.md.
 """
 
@@ -105,7 +105,7 @@ def _quantile(differences: bytes, share: float) -> float:
 
 
 def quantile(confidence: float) -> float:
-    """Of the standard normal distribution: 1.645 for .95."""
+    """The quantile of the standard normal distribution: 1.645 for .95."""
     return NormalDist().inv_cdf(confidence)
 
 

@@ -5,31 +5,31 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 
 from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError, ReleaseError
-from rag_pipeline.evaluate.alive import Alive, alive, corpus_for
 from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.condensed import condensed_scores, known_of
-from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence, Unresolved
+from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import heal_heads, keep, newest, read_lists
 from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
 from rag_pipeline.evaluate.fallen import fallen
-from rag_pipeline.evaluate.golden import GoldenSet, refuse_unquoted
 from rag_pipeline.evaluate.measure import Measured, latency
-from rag_pipeline.evaluate.metrics import PerQuery
 from rag_pipeline.evaluate.probed import probes_evidence
 from rag_pipeline.evaluate.remembered import evaluations_table, remember, remembered
 from rag_pipeline.evaluate.retrieved import Lists, Side, text_hash
 from rag_pipeline.evaluate.runtime import processor, runtime_of
 from rag_pipeline.evaluate.vanished import with_vanished
 from rag_pipeline.files import file_sha256
-from rag_pipeline.index.manifest import FILE as MANIFEST
+from rag_pipeline.golden.read import GoldenSet, refuse_unquoted
+from rag_pipeline.golden.resolve import ResolvedSet, corpus_for, resolve
+from rag_pipeline.golden.unresolved import Unresolved
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, own_model, refuse_other_model
-from rag_pipeline.memory import give_back
+from rag_pipeline.metrics.documents import PerQuery
+from rag_pipeline.process import release_memory
 
 log = logging.getLogger("rag_pipeline")
 
@@ -38,7 +38,7 @@ log = logging.getLogger("rag_pipeline")
 class Evaluation:
     """Who measures what: passed by the caller, so that this module has neither clock nor settings."""
 
-    home: Path
+    home: Home
     golden_sets: tuple[GoldenSet, ...]
     model: Model
     policies: dict[str, str]
@@ -52,7 +52,7 @@ class Evaluation:
     concurrencies: tuple[int, ...] = (1,)
     """How many users at a time latency is measured with."""
 
-    def says_the_same(self, earlier: Evidence, release_id: str, living: list[Alive], runtime: dict[str, str]) -> bool:
+    def says_the_same(self, earlier: Evidence, release_id: str, living: list[ResolvedSet], runtime: dict[str, str]) -> bool:
         """Whether measuring the release again, beside whatever serves, could tell nothing of it that `earlier` does not."""
         age_hours = (self.now - earlier.created_at).total_seconds() / 3600
         return (
@@ -75,14 +75,14 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class ServingRelease:
     """What serves now, by the channel's own word: its release directory may be damaged."""
 
     release: str
     fingerprint: str
 
 
-def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival | None) -> Evidence:
+def evaluate_release(evaluation: Evaluation, release_id: str, production: ServingRelease | None) -> Evidence:
     """Measure a release, and production beside it when that is another one; keep and return the evidence.
 
     Earlier evidence is returned instead when it was measured on the same inputs and is young enough to decide with.
@@ -96,9 +96,9 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
     evaluations_table(evaluation.home).heal()
     heal_heads(evaluation.home)
     production_id = production.release if production else None
-    manifest = read_manifest(evaluation.home / "releases" / release_id)
+    manifest = read_manifest(evaluation.home.release(release_id))
     corpus = corpus_for(evaluation.home, list(manifest.sources), evaluation.golden_sets)
-    living = [alive(golden, corpus) for golden in evaluation.golden_sets]
+    living = [resolve(golden, corpus) for golden in evaluation.golden_sets]
     lost = with_vanished(evaluation.home, living, corpus, release_id, production_id)
     earlier = newest(evaluation.home, manifest.fingerprint)
     lists = read_lists(evaluation.home, earlier) if earlier else None
@@ -117,17 +117,17 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Rival 
             return keep(evaluation.home, alone, {key: one for key, one in lists.items() if key[1] == "candidate"})
     living = lost
     mine = _candidate(evaluation, release_id, living)
-    give_back()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
+    release_memory()  # one graph in memory at a time: of a million chunks each takes two gigabytes and more
     theirs: _Side | None = None
     if production and production.release != release_id:
         same = production.fingerprint == manifest.fingerprint  # under another id: there is nothing to tell apart
         theirs = mine.side if same else _production(evaluation, production, [one.as_it_was for one in living])
-        give_back()
+        release_memory()
     known = _known(evaluation.home, release_id if theirs is mine.side else production_id, mine.side) if theirs else None
     evidence = Evidence(
         release=release_id,
         release_fingerprint=manifest.fingerprint,
-        manifest_sha256=file_sha256(evaluation.home / "releases" / release_id / MANIFEST),
+        manifest_sha256=file_sha256(evaluation.home.manifest(release_id)),
         model_fingerprint=manifest.model.fingerprint,
         mode=manifest.retrieval.mode,
         policies=evaluation.policies,
@@ -150,7 +150,7 @@ def _vanished(evidence: Evidence) -> dict[str, tuple[Unresolved, ...]]:
     return {name: tuple(one.vanished) for name, one in evidence.golden_sets.items()}
 
 
-def _lists(living: list[Alive], mine: "_Side", theirs: "_Side | None") -> Lists:
+def _lists(living: list[ResolvedSet], mine: "_Side", theirs: "_Side | None") -> Lists:
     """What both sides retrieved, as it is kept beside the evidence."""
     lists: Lists = {}
     for place, one in enumerate(living):
@@ -183,9 +183,9 @@ class _Mine:
     latency: list[LatencyEvidence]
 
 
-def _candidate(evaluation: Evaluation, release_id: str, living: list[Alive]) -> _Mine:
+def _candidate(evaluation: Evaluation, release_id: str, living: list[ResolvedSet]) -> _Mine:
     texts = [text for golden in evaluation.golden_sets for text in golden.queries.values()]
-    refuse_other_model(read_manifest(evaluation.home / "releases" / release_id), evaluation.model)  # vectors may be known
+    refuse_other_model(read_manifest(evaluation.home.release(release_id)), evaluation.model)  # vectors may be known
     with ExitStack() as stack:
         bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
         both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
@@ -194,10 +194,10 @@ def _candidate(evaluation: Evaluation, release_id: str, living: list[Alive]) -> 
     return _Mine(_Side([one for one, _ in both], bench.release, probes), [others for _, others in both], times)
 
 
-def _production(evaluation: Evaluation, production: Rival, living: list[Alive]) -> _Side | None:
+def _production(evaluation: Evaluation, production: ServingRelease, living: list[ResolvedSet]) -> _Side | None:
     """What production retrieves; the rankings it was last measured with where it cannot be asked any more."""
     try:
-        built_with = read_manifest(evaluation.home / "releases" / production.release)
+        built_with = read_manifest(evaluation.home.release(production.release))
         model = own_model(built_with, evaluation.model)
         with ExitStack() as stack:
             bench = Bench.open(stack, evaluation.home, production.release, model, all_modes=False)
@@ -210,8 +210,8 @@ def _production(evaluation: Evaluation, production: Rival, living: list[Alive]) 
         return _Side(last, None, [{} for _ in living]) if last else None
 
 
-def _known(home: Path, reference: str | None, mine: _Side) -> frozenset[str] | None:
-    """Which of the documents a release retrieves another one has; None when nobody knows, because that one is damaged."""
+def _known(home: Home, reference: str | None, mine: _Side) -> frozenset[str] | None:
+    """The documents among those retrieved that another release has; None when nobody knows, because that one is damaged."""
     try:
         return known_of(home, reference, [*(one.deep for one in mine.measured), *mine.probes]) if reference else None
     except ReleaseError as error:
@@ -220,7 +220,7 @@ def _known(home: Path, reference: str | None, mine: _Side) -> frozenset[str] | N
 
 
 def _set_evidence(
-    living: Alive, candidate: _Mine, theirs: _Side | None, known: frozenset[str] | None, place: int
+    living: ResolvedSet, candidate: _Mine, theirs: _Side | None, known: frozenset[str] | None, place: int
 ) -> SetEvidence:
     about, queries = living.golden.about, sorted(living.qrels)
     mine, other = candidate.side.measured[place], theirs.measured[place] if theirs else None

@@ -5,16 +5,12 @@ import math
 from operator import not_
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field
 
 from rag_pipeline.evaluate.seal import key_name, seal_of, seal_problem
-from rag_pipeline.files import fingerprint
+from rag_pipeline.golden.unresolved import Unresolved
+from rag_pipeline.records import Record
 from rag_pipeline.settings import seal_key
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
 
 JUDGED = "judged@10"
 """Share of the first ten that anybody judged: where it falls, other figures may fall for want of judgments."""
@@ -22,35 +18,8 @@ JUDGED = "judged@10"
 NO_SLICE = "(none)"
 """Value of a slice for a query whose metadata does not give one."""
 
-Status = Literal["stale", "dead"]
-"""What became of a judgment that cannot be met any more: its quote left the document, or the document is gone."""
 
-
-class Unresolved(_Frozen):
-    """A judgment no release can meet any more; it was taken out for both sides."""
-
-    query: str
-    document: str
-    status: Status
-    passage: str = ""
-    """Hash of the quote: which passage of its document it is, in a file that must not hold the document's words."""
-    quote: str = Field(default="", exclude=True)
-    """Not sealed: it lies in a file beside the evidence and goes with its document."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _passage_of_quote(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("quote") and not given.get("passage"):
-            return given | {"passage": fingerprint(given["quote"], length=16)}
-        return given
-
-    @property
-    def judgment(self) -> tuple[str, str, str, str]:
-        """Which judgment it is and what became of it, with its text or without."""
-        return self.query, self.document, self.status, self.passage
-
-
-class Passage(_Frozen):
+class Passage(Record):
     """One piece of text as a person compares it. `score` is None for an expected passage."""
 
     document: str
@@ -59,7 +28,7 @@ class Passage(_Frozen):
     score: float | None = None
 
 
-class Example(_Frozen):
+class Example(Record):
     """One query that lost, with what was expected, what production retrieved and what the candidate retrieves."""
 
     query: str
@@ -70,7 +39,7 @@ class Example(_Frozen):
     candidate: list[Passage]
 
 
-class ProbesEvidence(_Frozen):
+class ProbesEvidence(Record):
     """What unjudged questions tell of a release against production. Every list of losses follows `ids`."""
 
     ids: list[str]
@@ -83,7 +52,7 @@ class ProbesEvidence(_Frozen):
     problem: str = ""
 
 
-class SetEvidence(_Frozen):
+class SetEvidence(Record):
     """One golden set measured on one release. Every list of values follows `query_ids`."""
 
     fingerprint: str
@@ -96,7 +65,7 @@ class SetEvidence(_Frozen):
     """Quotes found elsewhere in their document, or spelt a little differently."""
     unresolved: list[Unresolved] = []
     vanished: list[Unresolved] = Field(default=[], exclude_if=not_)
-    """Of those, the ones production can meet still: lost with their documents, and counted as lost, not taken out."""
+    """The unresolved ones that production can still meet: lost with their documents, and counted as lost, not taken out."""
     unanswered: list[str] = []
     values: dict[str, list[float]]
     """metric -> value of each query, of the release as it serves"""
@@ -139,6 +108,11 @@ class SetEvidence(_Frozen):
     def unresolved_percent(self) -> float:
         return 100 * len(self.unresolved) / self.judgments if self.judgments else 100.0
 
+    def dead(self, *, and_vanished: bool) -> list[Unresolved]:
+        """Judgments that nothing can meet, with or without those that count as answers the release lost."""
+        counted = set() if and_vanished else {one.judgment for one in self.vanished}
+        return [one for one in self.unresolved if one.judgment not in counted]
+
     def members(self, slice_name: str) -> dict[str, list[int]]:
         """value of a slice -> places of its queries in `query_ids`, by value"""
         places: dict[str, list[int]] = {}
@@ -157,7 +131,7 @@ class SetEvidence(_Frozen):
         return [mine - theirs for mine, theirs in (pairs if places is None else [pairs[place] for place in places])]
 
 
-class LatencyEvidence(_Frozen):
+class LatencyEvidence(Record):
     """Milliseconds a query takes, embedding included, after a warm-up, `concurrency` at a time."""
 
     queries: int
@@ -168,14 +142,14 @@ class LatencyEvidence(_Frozen):
     p95_ms: float
 
 
-class Evidence(_Frozen):
+class Evidence(Record):
     """Everything the gate may look at. `seal` is the hash of the rest: a file edited by hand does not carry it."""
 
     format: Literal[4] = 4
     release: str
     release_fingerprint: str
     manifest_sha256: str
-    """Of the release's manifest, which holds the checksum of every other file: the bytes that were measured."""
+    """Checksum of the release's manifest, which holds the checksum of every other file: the bytes that were measured."""
     model_fingerprint: str
     mode: str = "dense"
     """How the release retrieves."""
@@ -207,7 +181,7 @@ class Evidence(_Frozen):
     seal: str = ""
 
     def sealed(self) -> "Evidence":
-        """With the seal that fits, made with the key that is set here, if one is."""
+        """The same evidence with the seal that fits, made with the key that is set here, if one is."""
         secret = seal_key()
         named = self.model_copy(update={"key": key_name(secret)})
         return named.model_copy(update={"seal": seal_of(named._content(), secret)})

@@ -1,7 +1,7 @@
-"""Where evidence lies: a folder a release's content, append-only, one file an evaluation and what belongs to it beside.
+"""Where evidence is kept: one folder for each release's content, append-only, one file for each evaluation.
 
-Evidence on one release forms a chain: each names the seal of the one before. A table outside the folder names its head, so
-that a file that is gone, put there, copied to a newer name or sealed anew is found.
+Evidence on one release forms a chain: each file names the seal of the one before. A table outside the folder names its
+head, so that a file that was removed, added, copied to a newer name or sealed anew is found.
 """
 
 import logging
@@ -20,7 +20,8 @@ import pyarrow as pa
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_texts import SUFFIX, keep_texts
 from rag_pipeline.evaluate.retrieved import Lists, checksum, packed, unpacked
-from rag_pipeline.files import exclusive, sync, write_json
+from rag_pipeline.files import sync, write_json
+from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, collected
 
 log = logging.getLogger("rag_pipeline")
@@ -44,9 +45,9 @@ _HEADS = pa.schema(
 _NONE = "there is no evidence on this release"
 
 
-def heads_table(home: Path) -> Table:
+def heads_table(home: Home) -> Table:
     """One row a kept evidence; the last of a fingerprint is the head of its chain."""
-    return Table(home / "lake" / "evidence", _HEADS)
+    return Table(home.evidence_heads, _HEADS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,15 @@ class Standing:
     problem: str = ""
 
 
-def keep(home: Path, evidence: Evidence, lists: Lists) -> Evidence:
+def keep(home: Home, evidence: Evidence, lists: Lists) -> Evidence:
     """Append evidence to what is known of its release and return it as it was kept; earlier evidence is never touched.
 
     Its name comes after those of all that is there, also when the clock was set back meanwhile: a failed evaluation
     must not lose to an older one that passed. The table is told first: killed in between, the release counts as not
     evaluated, and the next refresh measures it again.
     """
-    folder = home / "evidence" / evidence.release_fingerprint
-    with exclusive(home / "evidence", "keep", wait_s=60):
+    folder = home.evidence_on(evidence.release_fingerprint)
+    with home.exclusive("evidence", wait_s=60):
         head, names = _head(home, evidence.release_fingerprint), [path.name for path in _ours(folder)]
         data = packed(lists)
         kept = evidence.model_copy(
@@ -85,19 +86,19 @@ def keep(home: Path, evidence: Evidence, lists: Lists) -> Evidence:
     return kept
 
 
-def heal_heads(home: Path) -> None:
+def heal_heads(home: Home) -> None:
     """Go back from a lost commit of the table of evidence: what it told of is measured again, as nothing bears it out."""
     if heads_table(home).lost():
-        with exclusive(home / "evidence", "keep", wait_s=60):
+        with home.exclusive("evidence", wait_s=60):
             heads_table(home).heal()
 
 
-def standing(home: Path, release_fingerprint: str) -> Standing:
+def standing(home: Home, release_fingerprint: str) -> Standing:
     """The newest evidence on a release; it must be what the table of evidence says was kept last.
 
     Evidence of an older pipeline counts as none: it cannot be computed again, so the release is evaluated again.
     """
-    folder = home / "evidence" / release_fingerprint
+    folder = home.evidence_on(release_fingerprint)
     files, head = _ours(folder), _head(home, release_fingerprint)
     for name in strays(folder):
         log.warning("%s is no evidence and is ignored", folder / name)
@@ -115,18 +116,18 @@ def standing(home: Path, release_fingerprint: str) -> Standing:
     return Standing(found, _out_of_line(found, newest_file, files, head))
 
 
-def newest(home: Path, release_fingerprint: str) -> Evidence | None:
+def newest(home: Home, release_fingerprint: str) -> Evidence | None:
     """The latest evidence on a release; None when there is none, it is not what was kept last, or its seal does not hold."""
     found = standing(home, release_fingerprint)
     return found.evidence if found.evidence and found.evidence.intact and not found.problem else None
 
 
-def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evidence | None:
+def at_promotion(home: Home, release_fingerprint: str, seal: str | None) -> Evidence | None:
     """The evidence a release was promoted on, by its seal; None when it is not there or was changed since.
 
     None too for evidence of an older pipeline: what became of the release since is told from its next promotion on.
     """
-    folder = home / "evidence" / release_fingerprint
+    folder = home.evidence_on(release_fingerprint)
     for path in sorted(folder.glob(f"*-{seal[:8]}.json")) if seal and folder.is_dir() else ():
         try:
             found = Evidence.model_validate_json(path.read_bytes())
@@ -137,10 +138,10 @@ def at_promotion(home: Path, release_fingerprint: str, seal: str | None) -> Evid
     return None
 
 
-def read_lists(home: Path, evidence: Evidence) -> Lists | None:
+def read_lists(home: Home, evidence: Evidence) -> Lists | None:
     """What was retrieved, as it was when the evidence was sealed; None when the file is gone or holds other bytes."""
     try:
-        data = _lists_path(home / "evidence" / evidence.release_fingerprint / _name(evidence)).read_bytes()
+        data = _lists_path(home.evidence_on(evidence.release_fingerprint) / _name(evidence)).read_bytes()
     except OSError:
         return None
     return unpacked(data) if checksum(data) == evidence.lists else None
@@ -153,9 +154,9 @@ def strays(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not (_stamp(path.name) and path.is_file()))
 
 
-def all_strays(home: Path) -> list[str]:
+def all_strays(home: Home) -> list[str]:
     """The same of every folder, below `evidence/`."""
-    folders = sorted(path for path in (home / "evidence").glob("*") if path.is_dir())
+    folders = sorted(path for path in home.evidence.glob("*") if path.is_dir())
     return [f"{folder.name}/{name}" for folder in folders for name in strays(folder)]
 
 
@@ -172,7 +173,7 @@ def _out_of_line(found: Evidence, path: Path, files: list[Path], head: dict[str,
     return ""
 
 
-def _head(home: Path, release_fingerprint: str) -> dict[str, Any] | None:
+def _head(home: Home, release_fingerprint: str) -> dict[str, Any] | None:
     mine = heads_table(home).scan().filter(pl.col("release_fingerprint") == release_fingerprint)
     rows = mine.sort("sequence").tail(1).pipe(collected).to_dicts()
     return rows[0] if rows else None

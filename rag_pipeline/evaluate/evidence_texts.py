@@ -1,4 +1,4 @@
-"""Texts of documents that evidence quotes, in a file beside it: they are shown to people, decide nothing, and can go.
+"""Texts of documents that evidence quotes, in a file beside it: people see them, they decide nothing, and can be removed.
 
 The sealed file names documents and hashes of quotes only. So a document that is removed takes its words along without
 breaking a seal.
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rag_pipeline.evaluate.evidence import Evidence, Example
 from rag_pipeline.files import write_json
+from rag_pipeline.home import Home
 
 log = logging.getLogger("rag_pipeline")
 
@@ -26,7 +27,7 @@ class _Texts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seal: str
-    """Of the evidence it belongs to."""
+    """Seal of the evidence that it belongs to."""
     examples: dict[str, list[Example]]
     """golden set -> the queries that lost most"""
     quotes: dict[str, dict[str, str]]
@@ -51,7 +52,7 @@ def keep_texts(evidence_file: Path, evidence: Evidence) -> None:
         write_json(texts_path(evidence_file), texts.model_dump(mode="json"))
 
 
-def with_texts(home: Path, evidence: Evidence) -> Evidence:
+def with_texts(home: Home, evidence: Evidence) -> Evidence:
     """The evidence with what it quotes, as far as that is still there; as it is when it carries its texts already."""
     if any(one.examples for one in evidence.golden_sets.values()) or not (texts := _read(home, evidence)):
         return evidence
@@ -70,14 +71,14 @@ def with_texts(home: Path, evidence: Evidence) -> Evidence:
     return evidence.model_copy(update={"golden_sets": sets})
 
 
-def read_examples(home: Path, evidence: Evidence) -> dict[str, list[Example]]:
+def read_examples(home: Home, evidence: Evidence) -> dict[str, list[Example]]:
     """golden set -> the queries that lost most, with their passages; empty when they were removed or cannot be read."""
     texts = _read(home, evidence)
     return texts.examples if texts else {}
 
 
-def _read(home: Path, evidence: Evidence) -> _Texts | None:
-    folder = home / "evidence" / evidence.release_fingerprint
+def _read(home: Home, evidence: Evidence) -> _Texts | None:
+    folder = home.evidence_on(evidence.release_fingerprint)
     for path in sorted(folder.glob(f"*-{evidence.seal[:8]}{SUFFIX}")) if evidence.seal and folder.is_dir() else ():
         try:
             found = _Texts.model_validate_json(path.read_bytes())
@@ -89,13 +90,13 @@ def _read(home: Path, evidence: Evidence) -> _Texts | None:
     return None
 
 
-def forget_quotes(home: Path, document_ids: Collection[str]) -> int:
+def forget_quotes(home: Home, document_ids: Collection[str]) -> int:
     """Remove every passage of these documents from what evidence quotes, file by file; returns how many went.
 
     Also from evidence of older formats, which holds the passages itself: nothing is decided on it any more.
     """
     gone, count = frozenset(document_ids), 0
-    for path in sorted((home / "evidence").glob("*/[!.]*.json")) if gone else ():
+    for path in sorted(home.evidence.glob("*/[!.]*.json")) if gone else ():
         if not path.is_file() or not (path.name.endswith(SUFFIX) or _of_an_older_format(path)):
             continue
         try:

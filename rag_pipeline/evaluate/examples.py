@@ -1,10 +1,10 @@
-"""What a person looks at to see what got worse: the query, what was expected, what came before and what comes now."""
+"""What a person looks at to see what got worse: the query, what was expected, and the results before and now."""
 
 from collections.abc import Iterable
 
-from rag_pipeline.evaluate.alive import Alive
 from rag_pipeline.evaluate.evidence import Example, Passage
 from rag_pipeline.evaluate.measure import Measured
+from rag_pipeline.golden.resolve import ResolvedSet
 from rag_pipeline.index.retrieve import OpenRelease
 
 WORST = 10
@@ -19,7 +19,7 @@ def worst_queries(differences: dict[str, float]) -> list[str]:
 
 
 def examples(
-    living: Alive,
+    living: ResolvedSet,
     differences: dict[str, float],
     release: OpenRelease,
     mine: Measured,
@@ -42,7 +42,7 @@ def examples(
     ]
 
 
-def _expected(living: Alive, query: str) -> list[Passage]:
+def _expected(living: ResolvedSet, query: str) -> list[Passage]:
     quoted = [
         Passage(document=one.document, text=_short(one.quote), relevant=True)
         for one in living.references.get(query, ())
@@ -53,7 +53,7 @@ def _expected(living: Alive, query: str) -> list[Passage]:
     return (quoted or whole)[:_PASSAGES]
 
 
-def _passages(release: OpenRelease, measured: Measured, queries: list[str], living: Alive) -> dict[str, list[Passage]]:
+def _passages(release: OpenRelease, measured: Measured, queries: list[str], living: ResolvedSet) -> dict[str, list[Passage]]:
     """query id -> its first chunks, all looked up in one pass over the release's."""
     if not queries:
         return {}
@@ -77,7 +77,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _CHARACTERS else text[:_CHARACTERS].rsplit(" ", 1)[0] + " …"
 
 
-def unjudged(living: Alive, retrieved: dict[str, list[str]], depth: int = 10, most: int = 50) -> list[tuple[str, str]]:
+def unjudged(living: ResolvedSet, retrieved: dict[str, list[str]], depth: int = 10, most: int = 50) -> list[tuple[str, str]]:
     """(query id, document id) that come first among those nobody judged: the next to judge."""
     open_pairs = [
         (rank, query, document)

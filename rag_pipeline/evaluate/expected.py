@@ -1,16 +1,18 @@
 """What a change of lists costs where nobody judged: the expected loss by place. Values in, values out.
 
-Nobody knows which document answers a probe, but where right documents stand in production's lists is known from the judged
-questions. So a document that moved costs the chance that it was the right one, times what moving it costs. Documents that
-production could not have are taken out first.
+Nobody knows which document answers a probe, but the judged questions show at which places of production's lists right
+documents are. So a document that moved costs the chance that it was the right one, times what moving it costs. Documents
+that production could not have are taken out first.
 """
 
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from rag_pipeline.evaluate.condensed import condense
-from rag_pipeline.evaluate.spans import is_span_metric
+from rag_pipeline.metrics.definitions import METRICS
+from rag_pipeline.metrics.spans import is_span_metric
 
 PLACES = 10
 """Places of production's list that are looked at; a metric that looks less deep looks at fewer."""
@@ -40,7 +42,7 @@ class Chances:
 
 
 def chances(qrels: Mapping[str, Mapping[str, int]], lists: Mapping[str, Sequence[str]]) -> Chances:
-    """From where production's first right document stands, question by question, and `IMAGINED` questions beside."""
+    """The chances, from the places of production's first right documents, and `IMAGINED` questions beside."""
     found = [first_place(grades, lists.get(query, ())) for query, grades in qrels.items()]
     counted = (found.count(place) + IMAGINED * prior for place, prior in enumerate(PRIOR, start=1))
     return Chances(tuple(round(count / (len(found) + IMAGINED), 6) for count in counted))
@@ -56,13 +58,12 @@ def can_be_expected(metric: str) -> bool:
     return not is_span_metric(metric) and not metric.startswith("judged@")
 
 
+@cache
 def worth(metric: str, place: int) -> float:
     """What a question with one right document scores that stands at a place, by a metric of documents."""
     kind, _, depth = metric.partition("@")
-    if place > int(depth):
-        return 0.0
-    worths = {"nDCG": 1 / math.log2(place + 1), "MRR": 1 / place, "MAP": 1 / place, "precision": 1 / int(depth)}
-    return worths.get(kind, 1.0)  # recall and hits ask only whether it is there
+    documents = [*map(str, range(1, place)), "right"]
+    return METRICS[kind].value({"right": 1}, documents[: int(depth)], int(depth))
 
 
 def expected_loss(

@@ -10,17 +10,17 @@ from itertools import repeat
 import numpy as np
 
 from rag_pipeline.corpus.model import Encoder, Vectors
-from rag_pipeline.evaluate.alive import Alive
+from rag_pipeline.evaluate.chunk_spans import Places
 from rag_pipeline.evaluate.condensed import DEEP
 from rag_pipeline.evaluate.evidence import LatencyEvidence, average
-from rag_pipeline.evaluate.golden import Reference
-from rag_pipeline.evaluate.metrics import PerQuery, deepest, score
-from rag_pipeline.evaluate.places import Places
 from rag_pipeline.evaluate.retrieved import Retrieved
-from rag_pipeline.evaluate.spans import Span, is_span_metric, span_depth, span_score
-from rag_pipeline.index.fuse import Ranking, fuse
+from rag_pipeline.golden.read import Reference
+from rag_pipeline.golden.resolve import ResolvedSet
+from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.manifest import Mode, RetrievalParameters
 from rag_pipeline.index.retrieve import OpenRelease, Query
+from rag_pipeline.metrics.documents import PerQuery, deepest, score
+from rag_pipeline.metrics.spans import Span, is_span_metric, span_depth, span_score
 from rag_pipeline.progress import progress
 
 _QUERIES_AT_ONCE = 256
@@ -119,7 +119,7 @@ def rank(
 def evaluate_way(
     release: OpenRelease,
     places: Places,
-    living: Alive,
+    living: ResolvedSet,
     rankings: Rankings,
     way: RetrievalParameters,
     metrics: list[str],
@@ -168,7 +168,7 @@ def _documents(metrics: Sequence[str]) -> int:
 Spans = dict[str, list[Span]]
 
 
-def _spans(metrics: list[str], places: Places, living: Alive, rankings: dict[str, Ranking]) -> tuple[Spans, Spans]:
+def _spans(metrics: list[str], places: Places, living: ResolvedSet, rankings: dict[str, Ranking]) -> tuple[Spans, Spans]:
     """What each query retrieves and what it wants, as far as a metric of spans looks; a passage the release does not hold
     counts as not retrieved."""
     depths = [span_depth(name) for name in metrics if is_span_metric(name)]
@@ -178,7 +178,7 @@ def _spans(metrics: list[str], places: Places, living: Alive, rankings: dict[str
     return retrieved, {query: places.passages(wanted_of(living, query)) for query in living.qrels}
 
 
-def wanted_of(living: Alive, query: str) -> list[Reference]:
+def wanted_of(living: ResolvedSet, query: str) -> list[Reference]:
     """The quoted passages that answer a query."""
     return [one for one in living.references.get(query, ()) if one.grade > 0]
 

@@ -1,17 +1,17 @@
-"""What the probes of a golden set tell of a release against production: the expected loss of each, as evidence keeps it."""
+"""What the probes of a golden set show about a release against production: the expected loss of each."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from rag_pipeline.evaluate.alive import Alive
 from rag_pipeline.evaluate.evidence import NO_SLICE, ProbesEvidence
 from rag_pipeline.evaluate.expected import can_be_expected, chances, expected_loss
+from rag_pipeline.golden.resolve import ResolvedSet
 
 Lists = Mapping[str, Sequence[str]]
 """query or probe id -> documents, best first"""
 
 
 def probes_evidence(
-    living: Alive,
+    living: ResolvedSet,
     metrics: Iterable[str],
     judged: Lists,
     production: Lists,

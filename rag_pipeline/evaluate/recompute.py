@@ -1,32 +1,32 @@
 """Every figure of evidence, computed again from what was retrieved and from the golden sets and documents as they are now.
 
-What cannot be computed again without asking the indexes: the lists themselves, where quoted passages stand in a release's
-own texts, the figures of the ways it does not serve, and times. All of that is under the seal only.
+Some things cannot be computed again without asking the indexes: the lists themselves, where quoted passages are in a
+release's own texts, the figures of the ways it does not serve, and times. Only the seal protects those.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
 from rag_pipeline.errors import PipelineError, ReleaseError
-from rag_pipeline.evaluate.alive import Alive, Corpus, alive, corpus_for
 from rag_pipeline.evaluate.condensed import condensed_scores, known_of
 from rag_pipeline.evaluate.evidence import NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import read_lists
 from rag_pipeline.evaluate.examples import overlap
 from rag_pipeline.evaluate.fallen import fallen
-from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import span_scores, unanswered, wanted_of
-from rag_pipeline.evaluate.metrics import PerQuery
 from rag_pipeline.evaluate.metrics_again import score_again
 from rag_pipeline.evaluate.probed import probes_evidence
 from rag_pipeline.evaluate.retrieved import Lists, Retrieved, Side
-from rag_pipeline.evaluate.spans import is_span_metric
 from rag_pipeline.evaluate.vanished import met_by, put_back
+from rag_pipeline.golden.read import GoldenSet
+from rag_pipeline.golden.resolve import Corpus, ResolvedSet, corpus_for, resolve
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.metrics.documents import PerQuery
+from rag_pipeline.metrics.spans import is_span_metric
 
 log = logging.getLogger("rag_pipeline")
 
@@ -37,7 +37,7 @@ _SAME_MS = 0.02
 """Times are kept to a hundredth of a millisecond, their percentiles are taken before that."""
 
 
-def contradictions(home: Path, evidence: Evidence, golden_sets: Sequence[GoldenSet], manifest: Manifest) -> tuple[str, ...]:
+def contradictions(home: Home, evidence: Evidence, golden_sets: Sequence[GoldenSet], manifest: Manifest) -> tuple[str, ...]:
     """What the evidence says otherwise than its lists, the golden sets, the documents and the release's manifest give.
 
     Golden sets that changed since are left out: the gate refuses those by their fingerprint.
@@ -71,13 +71,13 @@ def contradictions(home: Path, evidence: Evidence, golden_sets: Sequence[GoldenS
 
 
 def _living(
-    home: Path, evidence: Evidence, said: SetEvidence, golden: GoldenSet, corpus: Corpus, manifest: Manifest
-) -> tuple[Alive, str]:
+    home: Home, evidence: Evidence, said: SetEvidence, golden: GoldenSet, corpus: Corpus, manifest: Manifest
+) -> tuple[ResolvedSet, str]:
     """The judgments that count, with those that vanished since production was built; and whether it says others.
 
     Where production is gone, or nothing is compared any more, its word is taken as far as these do not resolve.
     """
-    living, told = alive(golden, corpus), frozenset(one.judgment for one in said.vanished)
+    living, told = resolve(golden, corpus), frozenset(one.judgment for one in said.vanished)
     true = told & {one.judgment for one in living.unresolved}
     if evidence.compared_with not in (None, evidence.release):
         with suppress(ReleaseError):
@@ -87,9 +87,11 @@ def _living(
     return (put_back(home, golden, corpus, manifest.id, told) if told else living), ""
 
 
-def known_to_production(home: Path, evidence: Evidence, lists: Lists | None) -> tuple[frozenset[str] | None, str]:
-    """Which of the documents the release retrieves production has, by production's own chunks as they are now; None, and
-    why, where nobody can tell any more: then what was taken out of its lists cannot be checked."""
+def known_to_production(home: Home, evidence: Evidence, lists: Lists | None) -> tuple[frozenset[str] | None, str]:
+    """The retrieved documents that production has, by production's own chunks as they are now.
+
+    None, and why, where nobody can tell any more: then what was taken out of its lists cannot be checked.
+    """
     mine, theirs = ([one for (_, side), one in sorted((lists or {}).items()) if side == which] for which in _SIDES)
     asked = [found for one in mine for found in (one.documents, one.probes)]
     if not evidence.compared_with or not mine:
@@ -123,7 +125,7 @@ def _same_times(told: LatencyEvidence) -> bool:
 
 
 def _of_a_set(
-    said: SetEvidence, living: Alive, mine: Retrieved | None, theirs: Retrieved | None, known: frozenset[str] | None
+    said: SetEvidence, living: ResolvedSet, mine: Retrieved | None, theirs: Retrieved | None, known: frozenset[str] | None
 ) -> Iterator[str]:
     """What one golden set contradicts, the plainest first."""
     about, queries = living.golden.about, sorted(living.qrels)
@@ -169,7 +171,7 @@ def _values(whose: str, said: dict[str, list[float]], again: PerQuery) -> Iterat
                 break
 
 
-def _scores(metrics: list[str], living: Alive, kept: Retrieved) -> PerQuery:
+def _scores(metrics: list[str], living: ResolvedSet, kept: Retrieved) -> PerQuery:
     if kept.documents.keys() != living.qrels.keys():
         raise PipelineError("the lists are of other queries")
     if any(len(set(documents)) != len(documents) for documents in kept.documents.values()):

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.evaluate.alive import Alive
-from rag_pipeline.evaluate.golden import GoldenSet
 from rag_pipeline.evaluate.measure import Measured
-from rag_pipeline.evaluate.metrics import score
-from rag_pipeline.evaluate.spans import is_span_metric
+from rag_pipeline.golden.read import GoldenSet
+from rag_pipeline.golden.resolve import ResolvedSet
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.lake import Table, collected
+from rag_pipeline.metrics.documents import score
+from rag_pipeline.metrics.spans import is_span_metric
 
 EVALUATIONS = pa.schema(
     [
@@ -31,13 +31,13 @@ EVALUATIONS = pa.schema(
 )
 
 
-def evaluations_table(home: Path) -> Table:
+def evaluations_table(home: Home) -> Table:
     """One row a (evaluation, golden set, query, metric), for reports and for asking why."""
-    return Table(home / "lake" / "evaluations", EVALUATIONS)
+    return Table(home.evaluations, EVALUATIONS)
 
 
 def remember(
-    home: Path, candidate: Manifest, living: Sequence[Alive], mine: Sequence[Measured], *, run_id: str, now: datetime
+    home: Home, candidate: Manifest, living: Sequence[ResolvedSet], mine: Sequence[Measured], *, run_id: str, now: datetime
 ) -> None:
     """Append what a release was measured to give on each golden set."""
     rows = [
@@ -61,7 +61,7 @@ def remember(
 
 
 def remembered(
-    home: Path, release_fingerprint: str, living: Sequence[Alive], metrics: Callable[[GoldenSet], list[str]]
+    home: Home, release_fingerprint: str, living: Sequence[ResolvedSet], metrics: Callable[[GoldenSet], list[str]]
 ) -> list[Measured] | None:
     """What a release retrieved when it was last measured on these very golden sets; None when it never was.
 

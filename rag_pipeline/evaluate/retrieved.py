@@ -12,9 +12,9 @@ from typing import Any, Literal
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.evaluate.spans import Span
 from rag_pipeline.files import fingerprint
 from rag_pipeline.lake import rows_of
+from rag_pipeline.metrics.spans import Span
 
 Side = Literal["candidate", "production"]
 
@@ -98,7 +98,7 @@ def _texts(rows: pl.DataFrame) -> list[tuple[str, str | None]]:
 
 
 def text_hash(text: str) -> str:
-    """Of what a query asks, as a file keeps it."""
+    """Hash of what a query asks, as a file keeps it."""
     return fingerprint(text, length=16)
 
 

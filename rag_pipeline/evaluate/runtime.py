@@ -1,4 +1,4 @@
-"""What an evaluation ran on: versions of all that embeds, retrieves and scores, which no fingerprint covers."""
+"""What an evaluation ran on: versions of everything that embeds, retrieves and scores, which no fingerprint covers."""
 
 import platform
 from functools import cache

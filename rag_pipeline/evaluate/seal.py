@@ -1,7 +1,7 @@
 """Seals: a hash of what was written down, so that a change of it is found.
 
-Without a key anybody who may write to RAG_HOME can seal anew what they changed; with RAG_SEAL_KEY only who holds it can.
-This module owns the rule: whoever seals something asks here.
+Without a key, anybody who may write to RAG_HOME can seal anew what they changed. With RAG_SEAL_KEY, only somebody who has
+the key can. This module owns the rule: code that seals something asks here.
 """
 
 import hmac

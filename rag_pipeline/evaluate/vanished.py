@@ -1,30 +1,31 @@
 """Judgments that died with their document since another release was built: lost answers, not questions to leave out.
 
-Taken out on both sides, four vanished documents of 240 let the mean rise. So what production answers still and no source
-holds any more counts as it did: production scores what it scores, and a release built today finds nothing. That lasts until
-somebody accepts it: the owner takes the judgments out of the set, or a person promotes by override.
+If they were taken out on both sides, four vanished documents of 240 would let the mean rise. So an answer that production
+still gives and no source holds any more counts as before: production keeps its score, and a release built today finds
+nothing. That lasts until somebody accepts it: the owner takes the judgments out of the set, or a person promotes by
+override.
 """
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.evaluate.alive import Alive, Corpus, Judgment, alive
+from rag_pipeline.evaluate.chunk_spans import places_of
 from rag_pipeline.evaluate.condensed import known_documents
-from rag_pipeline.evaluate.evidence import Unresolved
-from rag_pipeline.evaluate.golden import GoldenSet
-from rag_pipeline.evaluate.places import places_of
-from rag_pipeline.evaluate.quotes import find
 from rag_pipeline.files import fingerprint
+from rag_pipeline.golden.quotes import find
+from rag_pipeline.golden.read import GoldenSet
+from rag_pipeline.golden.resolve import Corpus, Judgment, ResolvedSet, resolve
+from rag_pipeline.golden.unresolved import Unresolved
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
 
 log = logging.getLogger("rag_pipeline")
 
 
-def met_by(home: Path, release_id: str, golden: GoldenSet, judgments: Iterable[Unresolved]) -> frozenset[Judgment]:
-    """Which of these judgments a release can meet, by its own chunks: it holds the document, and the quote stands in it.
+def met_by(home: Home, release_id: str, golden: GoldenSet, judgments: Iterable[Unresolved]) -> frozenset[Judgment]:
+    """The judgments among these that a release can meet, by its own chunks: it holds the document, with the quote in it.
 
     Raises `ReleaseError` when nobody can tell, because it is gone or damaged.
     """
@@ -35,7 +36,7 @@ def met_by(home: Path, release_id: str, golden: GoldenSet, judgments: Iterable[U
     held = known_documents(home, release_id, whole)
     met = {one.judgment for one in asked if not one.passage and one.document in held}
     if quoted := {one.document for one in asked if one.passage}:
-        texts = places_of(home, read_manifest(home / "releases" / release_id), (), quoted).texts
+        texts = places_of(home, read_manifest(home.release(release_id)), (), quoted).texts
         for one in asked:
             quotes = [
                 found
@@ -48,8 +49,8 @@ def met_by(home: Path, release_id: str, golden: GoldenSet, judgments: Iterable[U
 
 
 def with_vanished(
-    home: Path, living: Sequence[Alive], corpus: Corpus, release_id: str, production: str | None
-) -> list[Alive]:
+    home: Home, living: Sequence[ResolvedSet], corpus: Corpus, release_id: str, production: str | None
+) -> list[ResolvedSet]:
     """Golden sets with the judgments put back that production can meet and the sources cannot.
 
     As they are where nothing is compared; where production is damaged too, since nobody knows then what it held.
@@ -59,7 +60,7 @@ def with_vanished(
     return [_of_a_set(home, one, corpus, release_id, str(production)) for one in living]
 
 
-def _of_a_set(home: Path, living: Alive, corpus: Corpus, release_id: str, production: str) -> Alive:
+def _of_a_set(home: Home, living: ResolvedSet, corpus: Corpus, release_id: str, production: str) -> ResolvedSet:
     try:
         back = met_by(home, production, living.golden, living.unresolved)
     except ReleaseError as error:
@@ -68,10 +69,10 @@ def _of_a_set(home: Path, living: Alive, corpus: Corpus, release_id: str, produc
     return put_back(home, living.golden, corpus, release_id, back) if back else living
 
 
-def put_back(home: Path, golden: GoldenSet, corpus: Corpus, release_id: str, back: Collection[Judgment]) -> Alive:
+def put_back(home: Home, golden: GoldenSet, corpus: Corpus, release_id: str, back: Collection[Judgment]) -> ResolvedSet:
     """The golden set with these judgments, and where the release is blind to them: it holds their document, but not the
     passage. Raises `ReleaseError` when it cannot be read."""
-    living = alive(golden, corpus, back)
+    living = resolve(golden, corpus, back)
     quotes = [one for one in living.vanished if one.passage]
     missed = {one.judgment for one in quotes} - met_by(home, release_id, golden, quotes)
     lost = {(query, document, passage) for query, document, _, passage in missed}

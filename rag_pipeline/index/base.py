@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.contents import contents, difference
 from rag_pipeline.index.manifest import IndexParameters, Manifest, ModelEntry, all_manifests, chroma_version, damaged_files
+from rag_pipeline.index.release_chunks import contents, difference
 from rag_pipeline.ingest.erase import Erased
 from rag_pipeline.lake import collected
 

@@ -17,17 +17,17 @@ from pathlib import Path
 import polars as pl
 
 from rag_pipeline.corpus.tables import chunks_table
+from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.files import exclusive, file_sha256, fingerprint, sync, write_json
-from rag_pipeline.index import chroma, lexical
+from rag_pipeline.files import file_sha256, fingerprint, sync, write_json
+from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, LEXICAL_FOLDER, MANIFEST_FILE, Home
+from rag_pipeline.index import lexical
 from rag_pipeline.index.base import Base, choose_base, holds_no_trace
 from rag_pipeline.index.canary import write_canary
-from rag_pipeline.index.contents import FILE as CHUNKS
-from rag_pipeline.index.contents import content_fingerprint, contents
 from rag_pipeline.index.fill import fill_by_difference, fill_whole
-from rag_pipeline.index.held_to import kept_contracts, write_contracts
+from rag_pipeline.index.kept_contracts import kept_contracts, write_contracts
 from rag_pipeline.index.manifest import (
-    FILE,
+    CutEntry,
     FileEntry,
     IndexParameters,
     Manifest,
@@ -44,11 +44,11 @@ from rag_pipeline.index.manifest import (
 )
 from rag_pipeline.index.prove import Expected, expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
+from rag_pipeline.index.release_chunks import content_fingerprint, contents
 from rag_pipeline.ingest.erase import Erased, erased
 from rag_pipeline.lake import collected, scan_file, written
-from rag_pipeline.memory import give_back
 from rag_pipeline.ours import HALF_RELEASE, STAGING, found, remove
-from rag_pipeline.room import storage_trouble
+from rag_pipeline.process import release_memory
 
 log = logging.getLogger("rag_pipeline")
 
@@ -65,22 +65,20 @@ class Recipe:
     sources: dict[str, SourceEntry]
     index: IndexParameters = IndexParameters()
     retrieval: RetrievalParameters = RetrievalParameters()
-    lexical: bool = True
-    """Whether it has a lexical index. Only releases of an older pipeline have none, and a twin of one is as it was."""
+    cut: dict[str, CutEntry] = field(default_factory=dict)
+    """How sources are cut whose contracts say it; the others by `chunker`."""
     contracts: dict[str, str] = field(default_factory=dict)
     """File name -> text of the contracts the sources were held to; kept with the release, no part of what it serves."""
 
     def fingerprint(self, chunks: pl.LazyFrame) -> str:
-        """Of the release of these chunks: (sorted ids with payload hashes, model, index and retrieval parameters)."""
-        asked = self.retrieval.model_dump() if self.lexical else {"mode": self.retrieval.mode}
-        parameters = [self.index.model_dump(), asked]
+        """Fingerprint of the release of these chunks: sorted ids with payload hashes, model, index, retrieval parameters."""
+        parameters = [self.index.model_dump(), self.retrieval.model_dump()]
         return fingerprint(content_fingerprint(chunks), self.model.fingerprint, parameters)
 
 
 def recipe_of(manifest: Manifest) -> Recipe:
     """What a kept release was made of, its contracts apart."""
-    has_words = manifest.lexical is not None
-    return Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval, has_words)
+    return Recipe(manifest.model, manifest.chunker, manifest.sources, manifest.index, manifest.retrieval, manifest.cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +91,13 @@ class Built:
     """Kept releases of this very content that were passed over, because their files are not what they were."""
 
 
-def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> Built:
+def build_release(home: Home, recipe: Recipe, *, run_id: str, now: datetime) -> Built:
     """The release of the chunks and vectors stored now; built only if no intact release has its fingerprint.
 
     Raises `ReleaseError` when a chunk has no vector, there is no chunk at all, or the proof fails.
     """
-    releases, stored = home / "releases", chunks_table(home).scan()
-    with exclusive(releases, "build", wait_s=3600), exclusive(home / "lake", "chunks", wait_s=600):
+    releases, stored = home.releases, chunks_table(home).scan()
+    with home.exclusive("releases", wait_s=3600), home.exclusive_table(home.chunks, wait_s=600):
         gone_for_good = erased(home)  # before the chunks are read: what is noted later is of the next release
         wanted = recipe.fingerprint(stored)
         damaged: list[str] = []
@@ -109,18 +107,18 @@ def build_release(home: Path, recipe: Recipe, *, run_id: str, now: datetime) -> 
                     return Built(manifest, new=False, damaged=tuple(damaged))
                 log.warning("%s is damaged (%s); its content is built again", manifest.id, ", ".join(files))
                 damaged.append(manifest.id)
-        manifest = _build(home, recipe, stored, wanted, run_id, now, gone_for_good)
+        manifest = _build(home, recipe, stored, _Order(wanted, run_id, now, gone_for_good))
         return Built(manifest, new=True, damaged=tuple(damaged))
 
 
-def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetime) -> Built:
+def rebuild_release(home: Home, manifest: Manifest, *, run_id: str, now: datetime) -> Built:
     """An intact twin of a damaged release: one that is kept, or one built whole from its own chunks and stored vectors.
 
     Raises `ReleaseError` when the release's own chunks are damaged too, or a vector is gone.
     """
-    releases = home / "releases"
+    releases = home.releases
     recipe = replace(recipe_of(manifest), contracts=kept_contracts(releases / manifest.id, manifest))
-    with exclusive(releases, "build", wait_s=3600):
+    with home.exclusive("releases", wait_s=3600):
         if twin := _intact(releases, manifest.fingerprint):
             return Built(twin, new=False, damaged=(manifest.id,))
         try:
@@ -129,64 +127,68 @@ def rebuild_release(home: Path, manifest: Manifest, *, run_id: str, now: datetim
             raise ReleaseError(f"{manifest.id} cannot be repaired: {error}") from error
         known = Erased(notes=manifest.origin.erased)  # it holds what was erased since, as the damaged one does
         why = Base(why_not=f"it repairs {manifest.id}")
-        rebuilt = _build(home, recipe, chunks, manifest.fingerprint, run_id, now, known, why)
+        rebuilt = _build(home, recipe, chunks, _Order(manifest.fingerprint, run_id, now, known, why))
         return Built(rebuilt, new=True, damaged=(manifest.id,))
 
 
-def discard_release(home: Path, manifest: Manifest) -> None:
+def discard_release(home: Home, manifest: Manifest) -> None:
     """Remove a release that was built to be measured and that nothing points at. Killed half way, the next build goes on."""
-    releases = home / "releases"
-    with exclusive(releases, "build", wait_s=3600):
+    releases = home.releases
+    with home.exclusive("releases", wait_s=3600):
         gone = releases / f"{STAGING}{manifest.id}"
         (releases / manifest.id).rename(gone)
         with suppress(OSError):
             remove(gone, HALF_RELEASE)
 
 
-def _build(
-    home: Path,
-    recipe: Recipe,
-    source: pl.LazyFrame,
-    wanted: str,
-    run_id: str,
-    now: datetime,
-    gone_for_good: Erased,
-    base: Base | None = None,
-) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a release is to be called, by whom it is built, and what it is to be built upon: the best base where none is
+    named."""
+
+    fingerprint: str
+    run_id: str
+    now: datetime
+    gone_for_good: Erased
+    base: Base | None = None
+
+
+def _build(home: Home, recipe: Recipe, source: pl.LazyFrame, order: _Order) -> Manifest:
     started = time.monotonic()
-    releases = home / "releases"
-    with _staging(releases, now, wanted) as staging:
-        written(source, staging / CHUNKS)
+    releases = home.releases
+    with _staging(releases, order.now, order.fingerprint) as staging:
+        written(source, staging / CHUNKS_FILE)
         write_contracts(staging, recipe.contracts)
-        chunks = scan_file(staging / CHUNKS)
+        chunks = scan_file(staging / CHUNKS_FILE)
         total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).pipe(collected).row(0)
         if not total:
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
-        base = base or choose_base(releases, recipe.model, recipe.index, chunks, gone_for_good)
+        base = order.base or choose_base(releases, recipe.model, recipe.index, chunks, order.gone_for_good)
         origin, probe = _fill(home, staging, recipe, chunks, base)
         write_canary(home, staging, chunks, recipe.model.fingerprint)
-        lexical.unlock(staging / lexical.FOLDER)
+        lexical.unlock(staging / LEXICAL_FOLDER)
         manifest = Manifest(
             id=staging.name.removeprefix(STAGING),
-            fingerprint=wanted,
+            fingerprint=order.fingerprint,
             sequence=next_sequence(releases),
-            created_at=now,
-            run_id=run_id,
+            created_at=order.now,
+            run_id=order.run_id,
             documents=documents,
             chunks=total,
             model=recipe.model,
             chunker=recipe.chunker,
+            cut=recipe.cut,
             index=recipe.index,
             retrieval=recipe.retrieval,
             sources=recipe.sources,
             chroma_version=chroma_version(),
-            lexical=lexical.entry_of(recipe.retrieval.language) if recipe.lexical else None,
+            lexical=lexical.entry_of(recipe.retrieval.language),
             build_seconds=round(time.monotonic() - started, 3),
-            origin=origin.model_copy(update={"compacted": True, "erased": gone_for_good.notes}),
+            origin=origin.model_copy(update={"compacted": True, "erased": order.gone_for_good.notes}),
             probe=probe,
             files={path.relative_to(staging).as_posix(): _sealed(path, staging) for path in _files(staging)},
         )
-        write_json(staging / FILE, manifest.model_dump(mode="json"))
+        write_json(staging / MANIFEST_FILE, manifest.model_dump(mode="json"))
         for path in [staging, *staging.rglob("*")]:
             if path.is_dir():
                 sync(path)
@@ -195,16 +197,16 @@ def _build(
     return manifest
 
 
-def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base: Base) -> tuple[Origin, Probe]:
-    """By difference where there is a base and the proof holds, whole otherwise."""
-    folder, why_whole = staging / chroma.FOLDER, base.why_not
+def _fill(home: Home, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base: Base) -> tuple[Origin, Probe]:
+    """Fills the index by difference where there is a base and the proof holds, whole otherwise."""
+    folder, why_whole = staging / CHROMA_FOLDER, base.why_not
     if base.manifest:
-        gone = contents(home / "releases" / base.manifest.id, base.manifest).filter(pl.col("chunk_id").is_in(base.removed))
+        gone = contents(home.release(base.manifest.id), base.manifest).filter(pl.col("chunk_id").is_in(base.removed))
         try:
             with ThreadPoolExecutor(1) as beside:  # Chroma writes with one core, the tables are read with the other
                 expected = beside.submit(expect, home, chunks, recipe.model, added=base.added, gone=gone)
-                fill_by_difference(home, home / "releases", folder, chunks, base)
-                _fill_words(home / "releases", staging, recipe, chunks, base)
+                fill_by_difference(home, home.releases, folder, chunks, base)
+                _fill_words(home.releases, staging, recipe, chunks, base)
                 probe = _prove(staging, recipe, chunks, expected.result())
             if probe.recall_at_10 is not None and probe.recall_at_10 < _RECALL:
                 raise ReleaseError(
@@ -217,35 +219,31 @@ def _fill(home: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base:
             what = str(error) if isinstance(error, ReleaseError) else type(error).__name__  # others' may quote a document
             why_whole = f"the difference to {base.manifest.id} did not hold: {what}"
             log.warning("building whole: %s", why_whole)
-            for part in (folder, staging / lexical.FOLDER):
+            for part in (folder, staging / LEXICAL_FOLDER):
                 shutil.rmtree(part, ignore_errors=True)
     fill_whole(home, folder, chunks, recipe.model.fingerprint, recipe.index)
-    _fill_words(home / "releases", staging, recipe, chunks, Base())
+    _fill_words(home.releases, staging, recipe, chunks, Base())
     return Origin(rebuilt_because=why_whole), _prove(staging, recipe, chunks, expect(home, chunks, recipe.model))
 
 
 def _fill_words(releases: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFrame, base: Base) -> None:
-    """The lexical index: by the same difference where the base has one that was made alike, whole otherwise."""
-    if not recipe.lexical:
-        return
-    folder, language = staging / lexical.FOLDER, recipe.retrieval.language
+    """The lexical index: by the same difference where that of the base was made alike, whole otherwise."""
+    folder, language = staging / LEXICAL_FOLDER, recipe.retrieval.language
     try:
         if base.manifest and base.manifest.lexical == lexical.entry_of(language):
-            source = releases / base.manifest.id / lexical.FOLDER
+            source = releases / base.manifest.id / LEXICAL_FOLDER
             lexical.fill_by_difference(source, folder, chunks, language, removed=base.removed, added=base.added)
         else:
             lexical.fill_whole(folder, chunks, language)
     except ValueError as error:  # tantivy knows no other
-        if says := storage_trouble(error, staging):
+        if says := storage_error(error, staging):
             raise ReleaseError(says) from error
         raise
 
 
 def _prove(staging: Path, recipe: Recipe, chunks: pl.LazyFrame, expected: Expected) -> Probe:
-    probe = prove(staging / chroma.FOLDER, expected)
-    if not recipe.lexical:
-        return probe
-    return prove_lexical(staging / lexical.FOLDER, recipe.retrieval.language, chunks, expected, probe)
+    probe = prove(staging / CHROMA_FOLDER, expected)
+    return prove_lexical(staging / LEXICAL_FOLDER, recipe.retrieval.language, chunks, expected, probe)
 
 
 def _intact(releases: Path, wanted: str) -> Manifest | None:
@@ -271,7 +269,7 @@ def _staging(releases: Path, now: datetime, wanted: str) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     finally:
-        give_back()
+        release_memory()
 
 
 def _files(folder: Path) -> list[Path]:

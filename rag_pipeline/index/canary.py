@@ -7,34 +7,33 @@ import polars as pl
 
 from rag_pipeline.corpus.canary import TEXTS, Canary, spread
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.contents import contents
+from rag_pipeline.home import CANARY_FILE, Home
 from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.index.vectors import few_with_vectors, matrix
 from rag_pipeline.lake import collected, scan_file
 
 log = logging.getLogger("rag_pipeline")
 
-FILE = "canary.parquet"
 
-
-def write_canary(home: Path, release: Path, chunks: pl.LazyFrame, model: str) -> None:
+def write_canary(home: Home, release: Path, chunks: pl.LazyFrame, model: str) -> None:
     """Choose from the shortest text to the longest, and write them with their stored vectors."""
-    _chosen(home, chunks, model).write_parquet(release / FILE, compression="zstd")
+    _chosen(home, chunks, model).write_parquet(release / CANARY_FILE, compression="zstd")
 
 
-def canary_of(home: Path, manifest: Manifest) -> Canary | None:
+def canary_of(home: Home, manifest: Manifest) -> Canary | None:
     """The canary of a kept release; of one that was built before there were any, chosen now from its chunks.
 
     None, with a line in the log, where such a release's chunks or vectors are gone, or the release was collected while it is
     open. Raises `ReleaseError` for a canary that is not the one the release was built with.
     """
-    release, entry = home / "releases" / manifest.id, manifest.files.get(FILE)
+    release, entry = home.release(manifest.id), manifest.files.get(CANARY_FILE)
     if entry and release.is_dir():
-        if not (release / FILE).is_file() or not entry.is_of(release / FILE):
+        if not (release / CANARY_FILE).is_file() or not entry.is_of(release / CANARY_FILE):
             raise ReleaseError(
-                f"the {FILE} of {manifest.id} is not the one it was built with; `rag verify {manifest.id} --repair`"
+                f"the {CANARY_FILE} of {manifest.id} is not the one it was built with; `rag verify {manifest.id} --repair`"
             )
-        rows = scan_file(release / FILE).pipe(collected)
+        rows = scan_file(release / CANARY_FILE).pipe(collected)
     else:
         try:
             rows = _chosen(home, contents(release, manifest), manifest.model.fingerprint)
@@ -44,7 +43,7 @@ def canary_of(home: Path, manifest: Manifest) -> Canary | None:
     return Canary(f"release {manifest.id}", rows["text"].to_list(), matrix(rows))
 
 
-def _chosen(home: Path, chunks: pl.LazyFrame, model: str) -> pl.DataFrame:
+def _chosen(home: Home, chunks: pl.LazyFrame, model: str) -> pl.DataFrame:
     by_length = chunks.select("chunk_id", length=pl.col("end") - pl.col("start")).sort("length", "chunk_id").pipe(collected)
     ids = by_length["chunk_id"].gather(spread(by_length.height, TEXTS))
     rows = chunks.filter(pl.col("chunk_id").is_in(ids.implode())).select("chunk_id", "text", "text_hash").pipe(collected)

@@ -1,8 +1,8 @@
-"""The one place that talks to Chroma, so that its traps are handled once.
+"""Opening Chroma's directories to write and to read, so that its traps are handled in one place.
 
-Chroma writes when a client merely opens a directory: to its SQLite file always (it records itself in
-`acquire_write`), to the vector files when they hold an unflushed tail. A release must stay byte for byte what was
-evaluated, so readers open a private copy, a *view*.
+Chroma writes when a client merely opens a directory: always to its SQLite file (it records itself in `acquire_write`),
+and to the vector files when they hold an unflushed tail. A release must stay byte for byte what was evaluated, so readers
+open a private copy, a *view*. `fill`, `prove` and `retrieve` use the collections that are opened here.
 """
 
 import math
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import CHROMA_FOLDER, Home
 from rag_pipeline.index.manifest import IndexParameters, Manifest
 from rag_pipeline.index.views import copy_files, intact_view
 
@@ -31,8 +32,7 @@ _LARGEST_TAIL = 1_000
 _FEWEST = 2
 """The least that Chroma takes for a `sync_threshold`: a single operation would never be flushed."""
 
-FOLDER = "chroma"
-_DATABASE = "chroma.sqlite3"
+DATABASE = "chroma.sqlite3"
 _WORDS = "embedding_fulltext_search"
 _GRAPH_FORMAT = 1
 
@@ -41,7 +41,7 @@ UPDATE embeddings_queue SET vector = NULL, encoding = NULL, metadata = NULL
 WHERE seq_id <= (SELECT min(seq_id) FROM max_seq_id)
 AND (SELECT count(*) FROM max_seq_id) = (SELECT count(*) FROM segments)
 """
-"""Of what every segment has taken over. A segment that never flushed is not among them, and still needs all."""
+"""Empties what every segment has taken over. A segment that never flushed is not among them, and still needs all."""
 
 
 def batch_rows(rows: int) -> int:
@@ -81,7 +81,7 @@ def compact(folder: Path) -> None:
     operation, whose number Chroma goes on from, with text and vector. After a whole build this gives up what the queue left
     empty, a quarter of what is copied and checksummed.
     """
-    database, compacted = folder / _DATABASE, folder / f"{_DATABASE}.compacted"
+    database, compacted = folder / DATABASE, folder / f"{DATABASE}.compacted"
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")  # of a staging directory: what is broken off is built again
         connection.execute("PRAGMA synchronous = OFF")  # sealing it makes it durable
@@ -92,7 +92,7 @@ def compact(folder: Path) -> None:
 
 
 def clear_unused_slots(folder: Path) -> None:
-    """Of a closed graph: its file begins with room for a hundred records, and what none fills is what memory held before.
+    """Clears a closed graph: its file begins with room for a hundred records, and unused room holds what memory held before.
 
     That was seen to be vectors of a release built in the same process.
     """
@@ -124,12 +124,12 @@ def editor(base: Path, folder: Path, operations: int) -> Iterator["Collection"]:
 
 
 @contextmanager
-def reader(home: Path, manifest: Manifest) -> Iterator["Collection"]:
+def reader(home: Home, manifest: Manifest) -> Iterator["Collection"]:
     """A release's collection, through a view of its own that goes when the block ends.
 
     Raises `ReleaseError` when the bytes are not the ones the manifest names: better no answer than a wrong one.
     """
-    with intact_view(home, manifest, FOLDER) as folder, client(folder) as opened:
+    with intact_view(home, manifest, CHROMA_FOLDER) as folder, client(folder) as opened:
         yield opened.get_collection(COLLECTION, embedding_function=None)
 
 

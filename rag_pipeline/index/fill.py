@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import CHROMA_FOLDER, Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.base import Base
 from rag_pipeline.index.manifest import IndexParameters
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _DELETE_IDS = 1_000
 
 
-def fill_whole(home: Path, folder: Path, chunks: pl.LazyFrame, model: str, parameters: IndexParameters) -> None:
+def fill_whole(home: Home, folder: Path, chunks: pl.LazyFrame, model: str, parameters: IndexParameters) -> None:
     """A new collection at `folder` that holds the chunks."""
     total = int(chunks.select(pl.len()).pipe(collected).item())
     with chroma.writer(folder, parameters, total) as collection:
@@ -31,14 +32,14 @@ def fill_whole(home: Path, folder: Path, chunks: pl.LazyFrame, model: str, param
     chroma.clear_unused_slots(folder)
 
 
-def fill_by_difference(home: Path, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
+def fill_by_difference(home: Home, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
     """A copy of the base's collection at `folder`, less what left, with what came; a changed payload is both.
 
     No text of what left stays in it. Its vectors do, in the dead slots of the graph.
     """
     if base.manifest is None:
         raise ReleaseError(f"there is no release to build upon: {base.why_not}")
-    source = releases / base.manifest.id / chroma.FOLDER
+    source = releases / base.manifest.id / CHROMA_FOLDER
     if not base.removed and not base.added:  # other ways to retrieve from the same records
         copy_files(source, folder)
         if not base.manifest.origin.compacted:

@@ -1,4 +1,4 @@
-"""The one place that talks to tantivy: a BM25 index of the very texts that are embedded, in a folder of its own.
+"""The one place that uses tantivy: a BM25 index of the same texts that are embedded, in a folder of its own.
 
 A question is never parsed: whatever a user types is cut into terms as the texts were, and any of them may match.
 """
@@ -33,8 +33,6 @@ from rag_pipeline.index.manifest import LexicalEntry
 from rag_pipeline.index.views import copy_files
 from rag_pipeline.lake import in_batches
 
-FOLDER = "lexical"
-
 NO_STEMMER = "none"
 
 _ANALYZER = 1
@@ -44,7 +42,7 @@ _LONGEST_TERM = 128
 """Bytes, UTF-8; what is longer is a key, a hash or an encoded picture."""
 
 _MOST_TERMS = 1_024
-"""Of a question; a book pasted into the search field shall not hold up everybody else."""
+"""The most terms of a question; a book pasted into the search field must not hold up everybody else."""
 
 _HEAP_BYTES = 64_000_000
 _ROWS_AT_ONCE = 5_000

@@ -4,24 +4,21 @@ import importlib.metadata
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from operator import not_
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from rag_pipeline.errors import ReleaseError, first_problem
 from rag_pipeline.files import known_sha256
+from rag_pipeline.home import MANIFEST_FILE
+from rag_pipeline.records import Record
 
 log = logging.getLogger("rag_pipeline")
 
-FILE = "manifest.json"
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelEntry(_Frozen):
+class ModelEntry(Record):
     name: str
     fingerprint: str
     dimensions: int
@@ -31,7 +28,7 @@ class ModelEntry(_Frozen):
     precision: str = "fp32"
 
 
-class IndexParameters(_Frozen):
+class IndexParameters(Record):
     """Every HNSW parameter, stated: Chroma's own defaults use l2 and a smaller graph."""
 
     space: Literal["cosine"] = "cosine"
@@ -42,12 +39,12 @@ class IndexParameters(_Frozen):
 
 Mode = Literal["dense", "lexical", "hybrid"]
 
-"""By meaning (vectors in Chroma), by words (BM25 in tantivy), or both lists fused."""
+"""How a release retrieves: by meaning (vectors in Chroma), by words (BM25 in tantivy), or both lists fused."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-class RetrievalParameters(_Frozen):
+class RetrievalParameters(Record):
     """How a release answers. Part of its fingerprint: what was evaluated with other ones is another release."""
 
     mode: Mode = "dense"
@@ -66,7 +63,16 @@ class RetrievalParameters(_Frozen):
     """How many of the first hits are ordered again."""
 
 
-class LexicalEntry(_Frozen):
+class CutEntry(Record):
+    """How one source was cut whose contract says it: tokens of the model, and the fingerprint of the chunker."""
+
+    chunker: str
+    tokens: int
+    min_tokens: int
+    splitter: str
+
+
+class LexicalEntry(Record):
     """What a lexical index was made with: only the like is built upon."""
 
     tantivy_version: str
@@ -75,7 +81,7 @@ class LexicalEntry(_Frozen):
     """Version of our own way of cutting texts into terms."""
 
 
-class SourceEntry(_Frozen):
+class SourceEntry(Record):
     """The state of one source that a release was built from."""
 
     documents: int
@@ -85,7 +91,7 @@ class SourceEntry(_Frozen):
     contract_version: str
 
 
-class FileEntry(_Frozen):
+class FileEntry(Record):
     sha256: str
     size_bytes: int
 
@@ -94,7 +100,7 @@ class FileEntry(_Frozen):
         return path.stat().st_size == self.size_bytes and known_sha256(path) == self.sha256
 
 
-class Probe(_Frozen):
+class Probe(Record):
     """What was proved after the build, on the closed files, as a reader opens them."""
 
     ids_expected: int
@@ -113,19 +119,19 @@ class Probe(_Frozen):
     """Records of the base that left, whose own vectors were asked for: none came back."""
     recall_at_10: float | None = None
     """Share of the ten truly nearest that the index finds, by exact search, over the sample."""
-    lexical_stored: int | None = None
-    """Live records of the lexical index; none in a release of an older pipeline, which has no such index."""
+    lexical_stored: int = 0
+    """Live records of the lexical index."""
     lexical_asked: int = 0
     """Records looked up in the lexical index by id and by every term of their text: all were found."""
 
     @property
     def holds(self) -> bool:
-        stored = {self.ids_stored} if self.lexical_stored is None else {self.ids_stored, self.lexical_stored}
+        stored = {self.ids_stored, self.lexical_stored}
         answered = self.self_retrieval_found + self.self_retrieval_alike + self.self_retrieval_missed
         return stored == {self.ids_expected} and answered == self.self_retrieval_asked
 
 
-class Origin(_Frozen):
+class Origin(Record):
     """How a release came to be: from a base by copy and difference, or whole from stored vectors, and then why."""
 
     base: str | None = None
@@ -141,7 +147,7 @@ class Origin(_Frozen):
     slot that is dead, and no release with another number is built upon."""
 
 
-class Manifest(_Frozen):
+class Manifest(Record):
     """Everything there is to know about a release without opening it."""
 
     format: Literal[1] = 1
@@ -155,12 +161,14 @@ class Manifest(_Frozen):
     chunks: int
     model: ModelEntry
     chunker: str
+    """Fingerprint of the way that sources are cut whose contract says nothing of it."""
+    cut: dict[str, CutEntry] = Field(default={}, exclude_if=not_)
+    """source -> how its contract has it cut"""
     index: IndexParameters
     retrieval: RetrievalParameters
     sources: dict[str, SourceEntry]
     chroma_version: str
-    lexical: LexicalEntry | None = None
-    """None: the release was built before there were lexical indexes, and can answer by meaning only."""
+    lexical: LexicalEntry
     build_seconds: float
     origin: Origin = Origin()
     probe: Probe
@@ -172,18 +180,18 @@ class Manifest(_Frozen):
 
 
 def chroma_version() -> str:
-    """Of the library installed: a release is built upon only by the version that built it."""
+    """The version of the installed library: only the version that built a release builds upon it."""
     return importlib.metadata.version("chromadb")
 
 
 def read_manifest(release: Path) -> Manifest:
     """The manifest of a release directory. Raises `ReleaseError` when there is none or it is not one."""
     try:
-        return Manifest.model_validate_json((release / FILE).read_bytes())
+        return Manifest.model_validate_json((release / MANIFEST_FILE).read_bytes())
     except FileNotFoundError as error:
-        raise ReleaseError(f"{release} is not a release: it has no {FILE}") from error
+        raise ReleaseError(f"{release} is not a release: it has no {MANIFEST_FILE}") from error
     except ValidationError as error:
-        raise ReleaseError(f"{release / FILE} is damaged: {first_problem(error)}") from error
+        raise ReleaseError(f"{release / MANIFEST_FILE} is damaged: {first_problem(error)}") from error
 
 
 def all_manifests(releases: Path) -> list[Manifest]:
@@ -214,7 +222,7 @@ def release_folders(releases: Path) -> list[Path]:
     """Folders that are releases or claim to be, also those whose manifest is damaged."""
     if not releases.is_dir():
         return []
-    return sorted(path for path in releases.iterdir() if (path / FILE).is_file() and not path.name.startswith("."))
+    return sorted(path for path in releases.iterdir() if (path / MANIFEST_FILE).is_file() and not path.name.startswith("."))
 
 
 def holds_nothing(path: Path) -> bool:
@@ -229,14 +237,14 @@ def foreign_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """Files in a release's folder that its manifest does not name: somebody else's."""
     files = (path for path in release.rglob("*") if not path.is_dir() or path.is_symlink())
     every = (path.relative_to(release).as_posix() for path in files if not holds_nothing(path))
-    return tuple(sorted(set(every) - manifest.files.keys() - {FILE}))
+    return tuple(sorted(set(every) - manifest.files.keys() - {MANIFEST_FILE}))
 
 
 def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name."""
     files = (path for path in release.rglob("*") if not path.is_dir() and not holds_nothing(path))
     found = {path.relative_to(release).as_posix(): path for path in files}
-    found.pop(FILE, None)
+    found.pop(MANIFEST_FILE, None)
     both = manifest.files.keys() & found.keys()
     with ThreadPoolExecutor(4) as threads:  # hashing leaves the interpreter free, and a promotion waits for it
         intact = dict(zip(both, threads.map(lambda name: manifest.files[name].is_of(found[name]), both), strict=True))

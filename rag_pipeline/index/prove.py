@@ -1,7 +1,7 @@
 """The proof after a build: on the closed files, opened again. Counting proves nothing.
 
-(6,000 records counted with 5,000 reachable was seen.) What is expected is read from the chunks and the vectors table,
-never from what was written; the two halves touch different files, so the first can run while the index is built.
+(We saw 6,000 records counted with 5,000 reachable.) What to expect is read from the chunks and the vectors table,
+never from what was written. The two halves touch different files, so the first can run while the index is built.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ import polars as pl
 from rag_pipeline.corpus.model import Vectors, usable
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import fingerprint
+from rag_pipeline.home import Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import ModelEntry, Probe
 from rag_pipeline.index.vectors import Spool, matrix, spooled
@@ -56,7 +57,7 @@ class Expected:
     """What an index must hold and find."""
 
     ids: pl.Series
-    """In ascending order."""
+    """The ids, in ascending order."""
     sample: pl.DataFrame
     """Records to look up, with their `vector`."""
     tenth: Vectors
@@ -68,7 +69,7 @@ class Expected:
 
 
 def expect(
-    home: Path,
+    home: Home,
     chunks: pl.LazyFrame,
     model: ModelEntry,
     *,

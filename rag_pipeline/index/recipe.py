@@ -6,11 +6,11 @@ from pathlib import Path
 import polars as pl
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.corpus.chunking import chunker_of
+from rag_pipeline.corpus.chunking import chunkers_of
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.index.build import Recipe
-from rag_pipeline.index.manifest import ModelEntry, RetrievalParameters, SourceEntry
+from rag_pipeline.index.manifest import CutEntry, ModelEntry, RetrievalParameters, SourceEntry
 from rag_pipeline.index.rerank import reranker_at
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.lake import collected
@@ -37,7 +37,7 @@ def recipe_now(
     settings: Settings, contracts: tuple[Contract, ...], now: datetime, retrieval: RetrievalParameters | None = None
 ) -> Recipe:
     """The recipe as of now; `retrieval` None: as the settings say. Reads tables and settings, changes nothing."""
-    model = model_of(settings)
+    model, chunkers = model_of(settings), chunkers_of(settings, contracts)
     held = collected(chunks_table(settings.home).scan().group_by("source").agg(pl.col("document_id").n_unique(), pl.len()))
     counts = {source: (documents, chunks) for source, documents, chunks in held.iter_rows()}
     return Recipe(
@@ -50,7 +50,16 @@ def recipe_now(
             backend=model.backend,
             precision=model.precision,
         ),
-        chunker=chunker_of(settings).fingerprint,
+        chunker=chunkers.default.fingerprint,
+        cut={
+            source: CutEntry(
+                chunker=chunker.fingerprint,
+                tokens=chunker.max_tokens,
+                min_tokens=chunker.min_tokens,
+                splitter=chunker.splitter,
+            )
+            for source, chunker in sorted(chunkers.own.items())
+        },
         sources={
             contract.source: SourceEntry(
                 documents=counts.get(contract.source, (0, 0))[0],  # of what is released, not of what a load told

@@ -7,13 +7,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from rag_pipeline.corpus.model import Model
+from rag_pipeline.corpus.model_folder import fingerprint_folder
 from rag_pipeline.errors import PipelineError, ReleaseError
+from rag_pipeline.files import fingerprint
 from rag_pipeline.index.manifest import Manifest
-from rag_pipeline.memory import importing
+from rag_pipeline.process import import_without_gc
 
 _BATCH = 16
 _DIGITS = 6
+
+_RUN_BY = {"backend": "torch", "precision": "float32"}
+"""As part of a re-ranker's fingerprint, which releases name it by, and two empty prompts beside it."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,8 @@ class Reranker:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all its files: other weights are another re-ranker."""
-        return Model(self.folder, query_prompt="", document_prompt="", device=self.device, batch=_BATCH).fingerprint
+        """Fingerprint of all its files: other weights are another re-ranker."""
+        return fingerprint(fingerprint_folder(self.folder), "", "", _RUN_BY)
 
     def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         """How well each text answers the question; the larger the better, comparable within one question only.
@@ -68,7 +72,7 @@ def reranker_of(manifest: Manifest, device: str = "cpu") -> Reranker:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path, device: str, _fingerprint: str) -> Any:
-    with importing("sentence_transformers"):
+    with import_without_gc("sentence_transformers"):
         from sentence_transformers import CrossEncoder
 
     return CrossEncoder(str(folder), device=device, local_files_only=True)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +11,13 @@ import numpy as np
 from rag_pipeline.corpus.canary import trusted
 from rag_pipeline.corpus.model import Encoder, Model, Vectors, same_machine
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import LEXICAL_FOLDER, Home
 from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.canary import canary_of
-from rag_pipeline.index.contents import Chunk, contents, look_up
-from rag_pipeline.index.fuse import Ranking, fuse
+from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.lexical import LexicalIndex
 from rag_pipeline.index.manifest import Manifest, Mode, read_manifest
+from rag_pipeline.index.release_chunks import Chunk, contents, look_up
 from rag_pipeline.index.rerank import reranker_of
 from rag_pipeline.index.views import intact_view
 
@@ -55,7 +55,7 @@ class OpenRelease:
     """A release open for reading."""
 
     manifest: Manifest
-    _home: Path
+    _home: Home
     _device: str
     _collection: Any
     _words: LexicalIndex | None
@@ -76,7 +76,7 @@ class OpenRelease:
         return self._hits(found[:k])
 
     def ranked(self, queries: Sequence[Query], depth: int, mode: Literal["dense", "lexical"]) -> list[Ranking]:
-        """For each query the best `depth` (chunk id, score), best first, equals by id; scores as those of a hit."""
+        """The best `depth` (chunk id, score) for each query, best first, equals by id; scores as those of a hit."""
         if mode == "lexical":
             words = self._lexical()
             return [words.search(query.text, depth) for query in queries]
@@ -109,7 +109,7 @@ class OpenRelease:
 
     def look_up(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
         """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged."""
-        return look_up(contents(self._home / "releases" / self.manifest.id, self.manifest), chunk_ids)
+        return look_up(contents(self._home.release(self.manifest.id), self.manifest), chunk_ids)
 
     def _first(self, query: Query, depth: int, mode: Mode) -> Ranking:
         """The ranking before any re-ranker."""
@@ -153,39 +153,29 @@ _DIGITS = 6
 
 @contextmanager
 def open_release(
-    home: Path, release_id: str, modes: Collection[Mode] | None = None, *, device: str = "cpu"
+    home: Home, release_id: str, modes: Collection[Mode] | None = None, *, device: str = "cpu"
 ) -> Iterator[OpenRelease]:
     """Open a release for reading in some modes; None: in the one it serves. `device`: torch device of a re-ranker.
 
-    Raises `ReleaseError` when there is no such release, its files are not the ones it was built with, or it has no lexical
-    index and a mode needs one.
+    Raises `ReleaseError` when there is no such release, its files are not the ones it was built with, or a mode needs its
+    lexical index, which another version of this pipeline made.
     """
-    folder = home / "releases" / release_id
+    folder = home.release(release_id)
     if not re.fullmatch(r"\w[\w-]*", release_id) or not folder.is_dir():  # neither a path nor a staging directory
-        raise ReleaseError(f"no release {release_id!r} below {home / 'releases'}; `rag releases` lists them")
+        raise ReleaseError(f"no release {release_id!r} below {home.releases}; `rag releases` lists them")
     manifest = read_manifest(folder)
     with ExitStack() as stack:
         words = None
         if set(modes or [manifest.retrieval.mode]) - {"dense"}:
-            if not manifest.lexical:
-                raise ReleaseError(
-                    f"release {manifest.id} has no lexical index: it was built before there was one and answers in dense "
-                    "mode only; `rag refresh` builds one that has"
-                )
             if manifest.lexical.analyzer != lexical.entry_of(manifest.lexical.language).analyzer:
                 raise ReleaseError(
                     f"the lexical index of {manifest.id} was made by another version of this pipeline and cannot be read by "
                     "this one; `rag refresh` builds one that can"
                 )
-            view = stack.enter_context(intact_view(home, manifest, lexical.FOLDER))
+            view = stack.enter_context(intact_view(home, manifest, LEXICAL_FOLDER))
             words = stack.enter_context(lexical.opened(view, manifest.lexical.language))
         collection = stack.enter_context(chroma.reader(home, manifest))  # the records themselves lie there
         yield OpenRelease(manifest, home, device, collection, words)
-
-
-def has_lexical(manifest: Manifest) -> bool:
-    """Whether a release can be opened in every mode; one of an older pipeline answers in dense mode only."""
-    return manifest.lexical is not None
 
 
 def own_model(manifest: Manifest, configured: Model) -> Model:
@@ -206,7 +196,7 @@ def own_model(manifest: Manifest, configured: Model) -> Model:
     )
 
 
-def encoder_for(home: Path, manifest: Manifest, model: Model) -> Encoder:
+def encoder_for(home: Home, manifest: Manifest, model: Model) -> Encoder:
     """The encoder for queries to a release, after it gave the vectors of the release's canary again.
 
     Raises as `refuse_other_model` does, and `PipelineError` when it gives other vectors: answers would be wrong.

@@ -20,6 +20,7 @@ from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.sound import other_vectors
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import Home
 from rag_pipeline.lake import collected, guarded, plain
 
 _READ_ROWS = 8_192
@@ -72,7 +73,7 @@ class Spool:
 
 
 @contextmanager
-def spooled(home: Path, model: str, hashes: pl.Series, width: int | None = None) -> Iterator[Spool]:
+def spooled(home: Home, model: str, hashes: pl.Series, width: int | None = None) -> Iterator[Spool]:
     """The vectors of the texts with these hashes, in one pass over the table.
 
     Raises `ReleaseError` when those of the model are not all of one length, or not `width` numbers long.
@@ -81,7 +82,7 @@ def spooled(home: Path, model: str, hashes: pl.Series, width: int | None = None)
 
     wanted = hashes.unique().sort()
     rows, count = np.full(len(wanted), -1, dtype=np.int64), 0
-    with tempfile.TemporaryFile(dir=home) as file:
+    with tempfile.TemporaryFile(dir=home.root) as file:
         for batch in vector_batches(home, model):
             lengths = pc.unique(pc.list_value_length(batch["vector"])).to_pylist()
             width = lengths[0] if width is None and lengths else width
@@ -100,7 +101,7 @@ def spooled(home: Path, model: str, hashes: pl.Series, width: int | None = None)
         yield Spool(wanted, rows, width or 0, file.fileno())
 
 
-def with_vectors(home: Path, chunks: pl.LazyFrame, model: str, rows: int) -> Iterator[tuple[pl.DataFrame, Vectors]]:
+def with_vectors(home: Home, chunks: pl.LazyFrame, model: str, rows: int) -> Iterator[tuple[pl.DataFrame, Vectors]]:
     """Chunks and the vectors of their texts, `rows` at a time. Raises `ReleaseError` when one has none."""
     hashes = chunks.select("text_hash").pipe(collected).to_series()
     with spooled(home, model, hashes) as spool:
@@ -110,7 +111,7 @@ def with_vectors(home: Path, chunks: pl.LazyFrame, model: str, rows: int) -> Ite
             yield frame, spool.of(frame["text_hash"])
 
 
-def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFrame:
+def few_with_vectors(home: Home, chunks: pl.DataFrame, model: str) -> pl.DataFrame:
     """A few chunks with the `vector` of their text, reading only files that hold one: what is new lies in the newest."""
     import pyarrow.compute as pc
 
@@ -128,7 +129,7 @@ def few_with_vectors(home: Path, chunks: pl.DataFrame, model: str) -> pl.DataFra
     return frame
 
 
-def vector_batches(home: Path, model: str) -> Iterator[pa.RecordBatch]:
+def vector_batches(home: Home, model: str) -> Iterator[pa.RecordBatch]:
     """Text hashes and vectors of a model, in no order, thousands at a time: Arrow reads lists thrice as fast as Polars."""
     for file in _files(home, model):
         yield from _batches(home, file)
@@ -145,7 +146,7 @@ def matrix(frame: pl.DataFrame) -> Any:
     return np.ascontiguousarray(flat, dtype=np.float32).reshape(frame.height, -1)
 
 
-def _files(home: Path, model: str) -> list[Any]:
+def _files(home: Home, model: str) -> list[Any]:
     """The files of the vectors table that hold vectors of a model."""
     import pyarrow.dataset as ds
     from pyarrow.fs import LocalFileSystem
@@ -154,7 +155,7 @@ def _files(home: Path, model: str) -> list[Any]:
     return [parquet.make_fragment(str(path), disk) for path in vectors_table(home).files(model=model)]
 
 
-def _batches(home: Path, file: Any) -> Iterator[pa.RecordBatch]:
+def _batches(home: Home, file: Any) -> Iterator[pa.RecordBatch]:
     """Text hashes and vectors of a file. Raises `ReleaseError` when one is not what was written."""
     table = vectors_table(home)
     with guarded(table.path, "read"):

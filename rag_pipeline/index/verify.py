@@ -5,27 +5,27 @@ from contextlib import closing
 from pathlib import Path
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index import chroma, lexical
+from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, LEXICAL_FOLDER, Home
+from rag_pipeline.index import chroma
 from rag_pipeline.index.build import recipe_of
-from rag_pipeline.index.contents import FILE as CHUNKS
-from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.index.prove import expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
+from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.index.views import view
 from rag_pipeline.lake import collected
 
 _SAMPLE = 2_000
 
 
-def verify_release(home: Path, release_id: str, *, with_vectors: bool = True) -> tuple[str, ...]:
+def verify_release(home: Home, release_id: str, *, with_vectors: bool = True) -> tuple[str, ...]:
     """Everything that does not hold of a release, in words; nothing when it is intact.
 
     Files against their checksums, the content against the release's fingerprint, ids both ways, texts, payloads and
     vectors of a sample, self-retrieval. The index is opened only if its files are the right ones: a torn file can take
     the process that opens it down. `with_vectors=False`: the vectors table is damaged itself, so it proves nothing.
     """
-    release = home / "releases" / release_id
+    release = home.release(release_id)
     try:
         manifest = read_manifest(release)
     except ReleaseError as error:
@@ -34,20 +34,22 @@ def verify_release(home: Path, release_id: str, *, with_vectors: bool = True) ->
         return (f"{release_id} holds the manifest of {manifest.id}",)
     damaged = damaged_files(release, manifest)
     found = [_says(release, manifest, name) for name in damaged]
-    if CHUNKS not in manifest.files or damaged:
-        return (*found, *(_lost_records(release, manifest) if CHUNKS in manifest.files and CHUNKS not in damaged else ()))
+    if CHUNKS_FILE not in manifest.files or damaged:
+        return (
+            *found,
+            *(_lost_records(release, manifest) if CHUNKS_FILE in manifest.files and CHUNKS_FILE not in damaged else ()),
+        )
     rows = contents(release, manifest)
     if recipe_of(manifest).fingerprint(rows) != manifest.fingerprint:
-        found.append(f"{CHUNKS} does not give the release's fingerprint")
+        found.append(f"{CHUNKS_FILE} does not give the release's fingerprint")
     if not with_vectors:
         return tuple(found)
     try:
         expected = expect(home, rows, manifest.model, size=_SAMPLE)
-        with view(release / chroma.FOLDER, home) as vectors:
+        with view(release / CHROMA_FOLDER, home) as vectors:
             probe = prove(vectors, expected)
-        if manifest.lexical:
-            with view(release / lexical.FOLDER, home) as words:
-                prove_lexical(words, manifest.lexical.language, rows, expected, probe)
+        with view(release / LEXICAL_FOLDER, home) as words:
+            prove_lexical(words, manifest.lexical.language, rows, expected, probe)
     except ReleaseError as error:
         found.append(str(error))
     return tuple(found)
@@ -65,13 +67,13 @@ def _says(release: Path, manifest: Manifest, name: str) -> str:
 
 
 def _lost_records(release: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Which records a damaged store lost or gained, read from its SQLite file alone, which cannot take us down."""
+    """The records that a damaged store lost or gained, read from its SQLite file alone, which cannot crash this process."""
     expected = set(contents(release, manifest).select("chunk_id").pipe(collected)["chunk_id"])
-    file = release / chroma.FOLDER / "chroma.sqlite3"
+    file = release / CHROMA_FOLDER / chroma.DATABASE
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as opened:
             stored = {row[0] for row in opened.execute("SELECT embedding_id FROM embeddings")}
     except sqlite3.Error as error:
-        return (f"{chroma.FOLDER}/chroma.sqlite3 cannot be read: {error}",)
+        return (f"{CHROMA_FOLDER}/{chroma.DATABASE} cannot be read: {error}",)
     told = (("gone from the store", expected - stored), ("in the store that do not belong there", stored - expected))
     return tuple(f"{len(ids)} records are {what} (first: {min(ids)})" for what, ids in told if ids)

@@ -17,19 +17,20 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, holds_nothing
 from rag_pipeline.ours import ALIVE, VIEW, VIEW_LOCK, found, remove
 
 
 @contextmanager
-def intact_view(home: Path, manifest: Manifest, folder: str) -> Iterator[Path]:
+def intact_view(home: Home, manifest: Manifest, folder: str) -> Iterator[Path]:
     """A view of one folder of a release, held against the manifest before anybody opens it.
 
     Raises `ReleaseError` when the bytes are not the ones the manifest names: better no answer than a wrong one.
     """
     with ExitStack() as stack:
         try:
-            copied = stack.enter_context(view(home / "releases" / manifest.id / folder, home))
+            copied = stack.enter_context(view(home.release(manifest.id) / folder, home))
         except FileNotFoundError as error:
             raise ReleaseError(f"release {manifest.id} was removed while it was being opened") from error
         if damaged := _damaged(copied, manifest, folder):
@@ -50,7 +51,7 @@ def _damaged(view: Path, manifest: Manifest, folder: str) -> list[str]:
 
 
 @contextmanager
-def view(folder: Path, home: Path) -> Iterator[Path]:
+def view(folder: Path, home: Home) -> Iterator[Path]:
     """A copy of `folder` to open, removed when the block ends, or by the next reader if this process dies.
 
     It lies below `home`; where that is full, or not ours to write to, in a folder of the system's temporary one that is
@@ -58,7 +59,7 @@ def view(folder: Path, home: Path) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         try:
-            target = _copied(folder, home / "views", stack)
+            target = _copied(folder, home.views, stack)
         except OSError as error:
             if error.errno not in _NO_PLACE:
                 raise

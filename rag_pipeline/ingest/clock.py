@@ -1,18 +1,18 @@
 """Whether the machine's clock can be believed, before anything is deleted because of its age.
 
 The last time that was believed is kept in one small file. A clock far ahead of it, or behind it, is not believed: what
-goes by age (retention, old versions of tables) then stands still at that time until the clock is right again, or a person
-says that it is. So a wrong clock that stays wrong does not come to be believed by being seen twice.
+is removed by age (retention, old versions of tables) then stays at that time until the clock is right again, or a person
+says that it is. So a wrong clock that stays wrong does not become believable by being seen twice.
 """
 
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from rag_pipeline.files import write_json
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.loads import loads_in_order
 from rag_pipeline.ingest.tables import source_tables
 
@@ -27,7 +27,6 @@ A_DAY = timedelta(days=1)
 LONGEST_PAUSE = timedelta(days=14)
 """A pipeline that was not run for longer is asked about: was it, or is the clock wrong?"""
 
-_FILE = "clock.json"
 _OFTEN = timedelta(hours=1)
 
 
@@ -36,7 +35,7 @@ class _Mark(BaseModel):
 
     believed: AwareDatetime
     by: str = ""
-    """Who said that the clock is right, when it was a person."""
+    """The person who said that the clock is right, if somebody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Clock:
         return max(self.says, self.believed)
 
 
-def clock_now(home: Path, now: datetime) -> Clock:
+def clock_now(home: Home, now: datetime) -> Clock:
     """The clock, held against the last time that was believed. Reads only."""
     last = _last(home)
     if last is None or last - A_DAY <= now <= last + LONGEST_PAUSE:
@@ -69,33 +68,33 @@ def clock_now(home: Path, now: datetime) -> Clock:
     )
 
 
-def look_at_clock(home: Path, now: datetime) -> Clock:
+def look_at_clock(home: Home, now: datetime) -> Clock:
     """The same, and a time that is believed is written down for whoever asks next."""
     clock, last = clock_now(home, now), _last(home)
     if clock.doubt:
         log.warning("%s", clock.doubt)
-    elif last is None or now > last + _OFTEN or not (home / _FILE).is_file():
+    elif last is None or now > last + _OFTEN or not home.clock.is_file():
         _write(home, _Mark(believed=max(now, last) if last else now))
     return clock
 
 
-def believe_clock(home: Path, now: datetime, *, by: str) -> None:
+def believe_clock(home: Home, now: datetime, *, by: str) -> None:
     """A person says that the clock is right."""
     _write(home, _Mark(believed=now, by=by))
 
 
-def _write(home: Path, mark: _Mark) -> None:
-    write_json(home / _FILE, mark.model_dump(mode="json"))
+def _write(home: Home, mark: _Mark) -> None:
+    write_json(home.clock, mark.model_dump(mode="json"))
 
 
-def _last(home: Path) -> datetime | None:
+def _last(home: Home) -> datetime | None:
     """The last time that was believed; without the file, of the last load of any source. None: there was no load yet."""
     try:
-        return _Mark.model_validate_json((home / _FILE).read_bytes()).believed
+        return _Mark.model_validate_json(home.clock.read_bytes()).believed
     except FileNotFoundError:
         pass
     except ValueError as error:
-        log.warning("%s is damaged, so the last loads say what time it was: %s", home / _FILE, error)
-    sources = sorted(path.name for path in (home / "lake" / "loads").glob("*") if path.is_dir())
+        log.warning("%s is damaged, so the last loads say what time it was: %s", home.clock, error)
+    sources = sorted(path.name for path in home.loads.glob("*") if path.is_dir())
     last = (loads_in_order(source_tables(home, source)).tail(1)["at"].to_list() for source in sources)
     return max((at for found in last for at in found), default=None)

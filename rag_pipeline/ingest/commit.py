@@ -1,6 +1,6 @@
 """Writing what was staged: documents in one atomic commit, then quarantine, then the listing that says what was read.
 
-In this order: a process killed in between reads the same items again, and finds that nothing is left to change.
+Because of this order, the next load after a killed process reads the same items again, and finds nothing left to change.
 """
 
 import json
@@ -11,9 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.ingest.connectors import Item
+from rag_pipeline.feeds.base import Item, as_text
 from rag_pipeline.ingest.erase import note_erased
-from rag_pipeline.ingest.rows import Stamp, as_text
+from rag_pipeline.ingest.rows import LoadContext
 from rag_pipeline.ingest.staged import Staged
 from rag_pipeline.ingest.stored import listing_now, write_listing
 from rag_pipeline.ingest.tables import DOCUMENTS, QUARANTINE, SourceTables
@@ -23,12 +23,12 @@ Changes = tuple[list[str], list[str], list[str]]
 """Document ids added, changed, removed."""
 
 
-def commit_documents(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> Changes:
+def commit_documents(context: LoadContext, tables: SourceTables, staged: Staged, touched: set[str]) -> Changes:
     """One atomic commit that makes the table hold the staged rows of the touched items, and the others as before."""
     before = tables.documents.scan().select("document_id", "row_hash", "item").pipe(collected)
     gone = before.filter(pl.col("item").is_in(list(touched)))["document_id"]
     removed = [document for document in gone if document not in staged.winners]
-    note_erased(tables, staged.expired_documents & set(removed), "retention", run_id=stamp.run_id, now=stamp.now)
+    note_erased(tables, staged.expired_documents & set(removed), "retention", run_id=context.run_id, now=context.now)
     hashes = dict(zip(before["document_id"], before["row_hash"], strict=True))
     added: list[str] = []
     changed: list[str] = []
@@ -47,7 +47,7 @@ def commit_documents(stamp: Stamp, tables: SourceTables, staged: Staged, touched
     first = next(batches, None)
     if first is not None or not tables.documents.exists:
         reader = pa.RecordBatchReader.from_batches(_MERGE, chain([first] if first is not None else [], batches))
-        tables.documents.merge(reader, "document_id", {"run_id": stamp.run_id, "contract": stamp.contract.version})
+        tables.documents.merge(reader, "document_id", {"run_id": context.run_id, "contract": context.contract.version})
     return added, changed, removed
 
 
@@ -60,7 +60,7 @@ def _operations(frame: pl.DataFrame, operation: str) -> list[pa.RecordBatch]:
     return rows.to_arrow().cast(_MERGE).to_batches()  # type: ignore[no-any-return]
 
 
-def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touched: set[str]) -> int:
+def commit_quarantine(context: LoadContext, tables: SourceTables, staged: Staged, touched: set[str]) -> int:
     """New refusals are added; open ones of a touched item that were not found again are resolved. None is deleted.
 
     Returns how many were opened or resolved.
@@ -75,14 +75,14 @@ def commit_quarantine(stamp: Stamp, tables: SourceTables, staged: Staged, touche
         (pl.col("status") == "open")
         & pl.col("item").is_in(list(touched))
         & ~pl.col("quarantine_id").is_in(seen_again["quarantine_id"].to_list())
-    ).with_columns(status=pl.lit("resolved"), resolved_at=pl.lit(stamp.latest).cast(old.schema["resolved_at"]))
+    ).with_columns(status=pl.lit("resolved"), resolved_at=pl.lit(context.latest).cast(old.schema["resolved_at"]))
     fresh = new.filter(~pl.col("quarantine_id").is_in(seen_again["quarantine_id"].to_list()))
     rows = pl.concat([part.select(QUARANTINE.names).cast(old.schema) for part in (fresh, reopened, resolved)])
     if rows.is_empty() and tables.quarantine.exists:
         return 0
     schema = QUARANTINE.append(pa.field(OP, pa.string()))
     source = rows.unique("quarantine_id").with_columns(pl.lit("upsert").alias(OP)).to_arrow().cast(schema)
-    tables.quarantine.merge(source.to_reader(), "quarantine_id", {"run_id": stamp.run_id})
+    tables.quarantine.merge(source.to_reader(), "quarantine_id", {"run_id": context.run_id})
     return rows.height
 
 
@@ -105,11 +105,17 @@ def commit_listing(tables: SourceTables, items: dict[str, Item], reader: str, st
 
 
 def rivals(contract: Contract, tables: SourceTables, staged: Staged, *, among: Set[str]) -> set[str]:
-    """Unread items that hold a document with the key, or the value of a unique column, of a row that was staged."""
+    """Unread items that hold a row with the key, or a document with a unique value, of a row that was staged."""
     stored = tables.documents.scan().filter(pl.col("item").is_in(list(among)))
     found = {
         item for document, item in stored.select("document_id", "item").pipe(collected).iter_rows() if staged.knows(document)
     }
+    waiting = tables.quarantine.scan().filter(
+        (pl.col("status") == "open") & (pl.col("kind") == "superseded") & pl.col("item").is_in(list(among))
+    )
+    for item, raw in waiting.select("item", "raw").pipe(collected).iter_rows():
+        if staged.knows(f"{contract.source}/{json.loads(raw)['key']}"):  # no document may stand for it, and it outranks
+            found.add(item)
     for column in contract.unique_columns:
         values = staged.uniques.get(column.name, {})
         held = stored.select("item", pl.col(column.role or "metadata").cast(pl.String)).pipe(collected)

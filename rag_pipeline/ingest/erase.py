@@ -1,17 +1,17 @@
-"""What has to be gone, and not only from what is served: documents past their retention, or that a person asked to erase.
+"""What has to be gone everywhere, not only from what serves: documents past their retention, or erased on request.
 
-Noted down before the documents are removed, as hashes, so that a process killed in between forgets nothing. A release is
-only built upon another as long as nothing was noted since (`index/base.py`); notes are never removed: their number tells.
+Their hashes are noted before the documents are removed, so that a killed process forgets nothing. A release is only built
+upon another as long as nothing was noted since (`index/base.py`). Notes are never removed: their number counts.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import ERASED, SourceTables, source_tables
 from rag_pipeline.lake import collected
 
@@ -49,9 +49,9 @@ class Erased:
     """Content hashes of versions of documents."""
 
 
-def erased(home: Path) -> Erased:
+def erased(home: Home) -> Erased:
     """What has to be gone by now, also of sources that are no more."""
-    folder = home / "lake" / "erased"
+    folder = home.erased
     sources = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     hashes = [source_tables(home, source).erased.scan().select("content_hash").pipe(collected) for source in sources]
     return Erased(sum(one.height for one in hashes), frozenset(value for one in hashes for value in one["content_hash"]))

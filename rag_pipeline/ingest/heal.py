@@ -1,6 +1,6 @@
 """A source's tables after a power cut: back to the version before a commit that was lost.
 
-What is missing then is found like any other loss: the listing is held against what the tables hold, item by item.
+What is missing then is found like any other loss: the listing is compared with what the tables hold, item by item.
 """
 
 from rag_pipeline.ingest.tables import LISTING, SourceTables

@@ -1,4 +1,4 @@
-"""The history of a source's loads: in which order they came, whatever the clock said, and what is usual for the source."""
+"""The history of a source's loads: their order, whatever the clock said, and what is usual for the source."""
 
 import json
 from datetime import datetime
@@ -57,27 +57,29 @@ def remember_load(contract: Contract, tables: SourceTables, run_id: str, report:
     tables.loads.append(pa.Table.from_pylist([row], LOADS))
 
 
-def unusual_drop(tables: SourceTables, before: int, after: int) -> str:
-    """What is unusual about a load that left fewer documents than there were; empty when nothing is.
+def usual_drop_percent(tables: SourceTables) -> float:
+    """How much of a source leaves with a load as a matter of course.
 
     Usual is what earlier loads lost: not the most that one of them did, which may have been an accident, but the second
-    most, of the last sixty; and never less than 5 % or 3 documents. What retention removes is no drop.
+    most, of the last sixty; and never less than 5 %. What retention removes is no drop.
     """
-    drop = before - after
-    if drop <= 0:
-        return ""
     history = loads_in_order(tables).filter(pl.col("outcome") != "held").tail(_LOOKED_AT + 1)
     purged = pl.col("purged").fill_null(0) if "purged" in history.columns else pl.lit(0)
     shares = history.select(
         share=100 * (pl.col("documents").shift(1) - purged - pl.col("documents")) / pl.col("documents").shift(1)
     )["share"]
     ordinary = shares.filter(shares.is_finite() & (shares > 0)).sort(descending=True).to_list()[1:2]
-    usual = max([_PERCENT, *ordinary])
-    if drop <= max(_DOCUMENTS, usual * before / 100):
+    return float(max([_PERCENT, *ordinary]))
+
+
+def unusual_drop(usual_percent: float, before: int, after: int) -> str:
+    """What is unusual about a load that left fewer documents than there were; empty when nothing is, or 3 left at most."""
+    drop = before - after
+    if drop <= max(_DOCUMENTS, usual_percent * before / 100):
         return ""
     return (
-        f"{drop} of {before} documents left with this load ({100 * drop / before:.1f} %), where up to {usual:.1f} % is "
-        "usual; look whether the export was read while it was still being written"
+        f"{drop} of {before} documents left with this load ({100 * drop / before:.1f} %), where up to {usual_percent:.1f} % "
+        "is usual; look whether the export was read while it was still being written"
     )
 
 

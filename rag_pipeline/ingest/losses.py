@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.ingest.connectors.account import Account
+from rag_pipeline.extraction.account import Account
 from rag_pipeline.ingest.loads import loads_in_order
 from rag_pipeline.ingest.report import Losses
 from rag_pipeline.ingest.stored import listing_now
@@ -19,7 +19,7 @@ _EXAMPLES = 20
 
 
 def losses_of(contract: Contract, tables: SourceTables, not_read: Mapping[str, int] | None) -> Losses:
-    """Before the load is remembered."""
+    """Sums up what is lost. Call it before the load is remembered."""
     known = listing_now(tables).filter(pl.col("account").is_not_null()).select("item", "account")
     accounts = [(item, Account.from_json(account)) for item, account in known.iter_rows()]
     total = Account()

@@ -1,16 +1,16 @@
-"""Dates that can be read and hardly be meant: told with examples, never refused. A contract that sets bounds has decided.
+"""Dates that are readable but probably wrong: reported with examples, never refused. Bounds in a contract decide.
 
-A year 1 or 9999, and the first days of calendars and clocks (1900, 1970), stand where there was no date; a year 1023 or 0023
-is 2023 mistyped.
+A year 1 or 9999, and the first days of calendars and clocks (1900, 1970), appear where there was no date; a year 1023 or
+0023 is a mistyped 2023.
 """
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
 from rag_pipeline.contracts.contract import Column, Contract
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.clock import A_DAY, Clock
 from rag_pipeline.ingest.quality import stored_values
 from rag_pipeline.ingest.tables import SourceTables, source_tables
@@ -44,7 +44,7 @@ _TOGETHER_YEARS, _AT_ONE, _LEAST = 40, 0.8, 5
 _EXAMPLES = 3
 
 
-def implausible_values(contract: Contract, home: Path, clock: Clock) -> tuple[str, ...]:
+def implausible_values(contract: Contract, home: Home, clock: Clock) -> tuple[str, ...]:
     """One sentence for each column and kind of date that is hardly meant, of the documents stored now.
 
     It names documents, and of values no more than the year. The column that the age of the source is told by is held

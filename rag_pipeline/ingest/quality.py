@@ -3,12 +3,12 @@
 import json
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
 from rag_pipeline.contracts.contract import Column, Contract, QualityRule
 from rag_pipeline.contracts.rules import VISIBLE
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import SourceTables, source_tables
 from rag_pipeline.lake import collected
 
@@ -29,7 +29,7 @@ class QualityResult:
         return f"{rule.name}: {rule.metric}{of} is {self.value:g} {rule.unit}; the contract says {rule.operator} {bound}"
 
 
-def measure_quality(contract: Contract, home: Path) -> tuple[QualityResult, ...]:
+def measure_quality(contract: Contract, home: Home) -> tuple[QualityResult, ...]:
     """Every quality rule of a contract: counts of rows, or percent of the rows (0-100)."""
     tables = source_tables(home, contract.source)
     rows = int(tables.documents.scan().select(pl.len()).pipe(collected).item())

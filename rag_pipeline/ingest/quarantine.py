@@ -5,16 +5,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.files import exclusive
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.commit import items_in_quarantine, unsettle
-from rag_pipeline.ingest.tables import QUARANTINES, source_tables
+from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import collected
 
 
@@ -42,7 +41,7 @@ class Refused:
         return "; ".join(f"{reason['column']} {reason['message']}".strip() for reason in self.reasons)
 
 
-def refused_rows(home: Path, sources: Sequence[str], *, resolved: bool = False) -> list[Refused]:
+def refused_rows(home: Home, sources: Sequence[str], *, resolved: bool = False) -> list[Refused]:
     """Open refusals of some sources, oldest first, without their values; with `resolved`, those that are settled too."""
     _may_look(home)
     rows: list[Refused] = []
@@ -54,7 +53,7 @@ def refused_rows(home: Path, sources: Sequence[str], *, resolved: bool = False) 
     return rows
 
 
-def refused_row(home: Path, sources: Sequence[str], wanted: str) -> Refused:
+def refused_row(home: Home, sources: Sequence[str], wanted: str) -> Refused:
     """One refused row with its values, by its id or the beginning of it.
 
     Raises `PipelineError` when there is none, or more than one.
@@ -70,18 +69,18 @@ def refused_row(home: Path, sources: Sequence[str], wanted: str) -> Refused:
     return found[0]
 
 
-def judge_again(contract: Contract, home: Path) -> int:
+def judge_again(contract: Contract, home: Home) -> int:
     """Have every item with an open refusal read again by the next load; returns how many items that are."""
     tables = source_tables(home, contract.source)
-    with exclusive(home / "lake", f"source-{contract.source}", wait_s=600):
+    with home.exclusive_source(contract.source, wait_s=600):
         names = items_in_quarantine(tables)
         unsettle(tables, names)
     return len(names)
 
 
-def _may_look(home: Path) -> None:
-    """To an account that may not look into it the quarantine would seem empty."""
-    folder = home / QUARANTINES
+def _may_look(home: Home) -> None:
+    """Raises for an account that may not look into it; otherwise the quarantine would seem empty."""
+    folder = home.quarantine
     if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
         raise PipelineError(f"{folder} holds rows as they were found: only the account that runs the pipeline may read it")
 

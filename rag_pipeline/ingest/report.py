@@ -1,11 +1,12 @@
-"""What a load of one source did, for people and for the checks. Never holds a raw value."""
+"""What a load of one source did, for people and for the checks. It never holds a raw value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from rag_pipeline.ingest.connectors.account import Account
+from rag_pipeline.extraction.account import Account
+from rag_pipeline.extraction.kinds import unread
 from rag_pipeline.ingest.quality import QualityResult
 
 Outcome = Literal["accepted", "unchanged", "held"]
@@ -22,8 +23,30 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What a batch makes of its source, in rows: what the limits of the contract are held against."""
+
+    before: int = 0
+    """Documents that were stored."""
+    after: int = 0
+    """Documents that are stored with the batch."""
+    refused: int = 0
+    """Rows in quarantine with the batch, without those that a later row supersedes."""
+
+    @property
+    def refused_percent(self) -> float:
+        rows = self.after + self.refused
+        return 100 * self.refused / rows if rows else 0.0
+
+    @property
+    def drop_percent(self) -> float:
+        """How much fewer documents there are; below zero where there are more."""
+        return 100 * (self.before - self.after) / self.before if self.before else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Losses:
-    """Of all documents that are stored now, whenever they were read."""
+    """What all documents that are stored now lack, whenever they were read."""
 
     total: Account = Account()
     accounted: int = 0
@@ -43,12 +66,6 @@ class Losses:
         return unread(self.not_read or {})
 
 
-def unread(by_suffix: Mapping[str, int]) -> str:
-    """How many files of which suffix, the most first."""
-    most_first = sorted(by_suffix.items(), key=lambda one: (-one[1], one[0]))
-    return ", ".join(f"{count:,} with {name}" for name, count in most_first)
-
-
 @dataclass(frozen=True, slots=True)
 class LoadReport:
     """One load of one source."""
@@ -65,6 +82,10 @@ class LoadReport:
     """Items that could not be asked for now (a page that answers 500): they stay as they were last read."""
     items_lost: int = 0
     """Items that were read again only because the tables do not hold any more what was stored of them."""
+    batch: Batch = Batch()
+    """What was held against the limits of the contract; where no batch was read, the source as it stands."""
+    usual_drop_percent: float = 0.0
+    """Up to where it is usual for the source that documents leave."""
     unusual_drop: str = ""
     """What is unusual about the number of documents that left, far below what would hold the source."""
     clock_doubt: str = ""

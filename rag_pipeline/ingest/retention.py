@@ -1,7 +1,7 @@
-"""Keeping data no longer than its contract allows: documents by their own date, refused rows since they were first seen.
+"""Keeping data no longer than its contract allows: documents by their own date, refused rows by when they were first seen.
 
-What is removed here is noted down as erased before it goes, so that no release built from then on holds its vectors or its
-words; it leaves the table's history and kept releases with the weekly collection.
+Before something is removed here it is noted as erased, so that no release built from then on holds its vectors or its
+words. The weekly collection removes it from the table's history and from kept releases.
 """
 
 import json
@@ -86,7 +86,7 @@ def _first_seen_now(tables: SourceTables, now: datetime, run_id: str) -> None:
 
 
 def _upsert(tables: SourceTables, rows: pl.DataFrame, run_id: str) -> None:
-    """Of the quarantine; also deletes, where the operation says so."""
+    """Writes rows of the quarantine; also deletes, where the operation says so."""
     source = rows.select(*QUARANTINE.names, OP).to_arrow().cast(QUARANTINE.append(pa.field(OP, pa.string())))
     tables.quarantine.merge(source.to_reader(), "quarantine_id", {"run_id": run_id})
 

@@ -6,10 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from rag_pipeline.contracts.contract import OWN, Contract
+from rag_pipeline.feeds.base import Row, as_text, join_key
 from rag_pipeline.files import fingerprint
-from rag_pipeline.ingest.connectors import Row
-from rag_pipeline.ingest.keys import join_key
-from rag_pipeline.ingest.privacy import Shield
+from rag_pipeline.privacy import PrivacyFilter
 
 ITEM, ROW, UNIQUES = f"{OWN}item", f"{OWN}row", f"{OWN}uniques"
 """Columns beside the contract's own: a row's place, and its values of unique columns as a JSON list."""
@@ -19,26 +18,26 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """Who writes: on every row, for lineage."""
+class LoadContext:
+    """What writes: it is on every row, for lineage."""
 
     contract: Contract
     run_id: str
     now: datetime
-    """The last time that could be believed: what is too old to be kept is told by it."""
+    """The last time that could be believed: it decides what is too old to be kept."""
     latest: datetime
     """What is later than this, and more than a day, comes from the future."""
-    shield: Shield
+    shield: PrivacyFilter
 
 
-def document_id_of(stamp: Stamp, row: dict[str, Any]) -> str:
+def document_id_of(context: LoadContext, row: dict[str, Any]) -> str:
     """Id of the document an accepted row is, or would be, with its key as it may be stored."""
-    kept = stamp.shield.protect({column.name: row[column.name] for column in stamp.contract.keys}).row
-    return f"{stamp.contract.source}/{join_key([str(kept[column.name]) for column in stamp.contract.keys])}"
+    kept = context.shield.protect({column.name: row[column.name] for column in context.contract.keys}).row
+    return f"{context.contract.source}/{join_key([str(kept[column.name]) for column in context.contract.keys])}"
 
 
-def document_of(stamp: Stamp, row: dict[str, Any]) -> dict[str, Any]:
-    contract = stamp.contract
+def document_of(context: LoadContext, row: dict[str, Any]) -> dict[str, Any]:
+    contract = context.contract
     by_role = {column.role: row[column.name] for column in contract.columns if column.role}
     key = join_key([str(row[column.name]) for column in contract.keys])
     modified_at = by_role.get("modified_at")
@@ -68,38 +67,24 @@ def document_of(stamp: Stamp, row: dict[str, Any]) -> dict[str, Any]:
         UNIQUES: json.dumps([as_text(row[column.name]) for column in contract.unique_columns]),
         "contract_id": contract.id,
         "contract_version": contract.version,
-        "run_id": stamp.run_id,
+        "run_id": context.run_id,
     }
 
 
-def refusal_of(stamp: Stamp, place: Place, kind: str, reasons: list[dict[str, str]], raw: Row) -> dict[str, Any]:
+def refusal_of(context: LoadContext, place: Place, kind: str, reasons: list[dict[str, str]], raw: Row) -> dict[str, Any]:
     text = json.dumps(raw, ensure_ascii=False, default=str, sort_keys=True)
     return {
-        "quarantine_id": fingerprint(stamp.contract.source, kind, place, reasons, text),
+        "quarantine_id": fingerprint(context.contract.source, kind, place, reasons, text),
         "item": place[0],
         "row": place[1],
         "status": "open",
         "kind": kind,
         "reasons": json.dumps(reasons, ensure_ascii=False),
         "raw": text,
-        "contract_id": stamp.contract.id,
-        "contract_version": stamp.contract.version,
-        "rules_fingerprint": stamp.contract.fingerprint,
-        "run_id": stamp.run_id,
-        "first_seen_at": stamp.latest,
+        "contract_id": context.contract.id,
+        "contract_version": context.contract.version,
+        "rules_fingerprint": context.contract.fingerprint,
+        "run_id": context.run_id,
+        "first_seen_at": context.latest,
         "resolved_at": None,
     }
-
-
-def as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, date):  # datetime too
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)

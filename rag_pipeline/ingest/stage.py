@@ -13,22 +13,19 @@ import pyarrow.parquet as pq
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.split import REASONS, Splitter
 from rag_pipeline.errors import ContractError, Unreadable
+from rag_pipeline.feeds.base import BrokenRow, Connector, Item, Row, as_text
 from rag_pipeline.files import private_file, private_folder
-from rag_pipeline.ingest.connectors import BrokenRow, Connector, Item, Row
-from rag_pipeline.ingest.privacy import Shield
 from rag_pipeline.ingest.retention import too_old
-from rag_pipeline.ingest.rows import ITEM, ROW, Place, Stamp, as_text, document_id_of, document_of, refusal_of
+from rag_pipeline.ingest.rows import ITEM, ROW, LoadContext, Place, document_id_of, document_of, refusal_of
 from rag_pipeline.ingest.staged import BATCH_ROWS, FILES, STAGED, Staged, settle, settle_uniques, superseded_row
 from rag_pipeline.ingest.tables import QUARANTINE
+from rag_pipeline.privacy import PrivacyFilter
 from rag_pipeline.progress import Advance
 
 _BATCH_CHARACTERS = 8_000_000
 
-_ONE_ROW_AN_ITEM = ("files", "web")
-"""Connectors whose items are one row each: a row that cannot be looked through is an item that cannot be read."""
 
-
-def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch: Path, advance: Advance) -> Staged:
+def stage(items: Mapping[str, Item], connector: Connector, context: LoadContext, scratch: Path, advance: Advance) -> Staged:
     """Read items (by the name they are stored under), split their rows, settle which row of a repeated key is kept.
 
     The kept row is the last by (modified_at, item, place in the item); the others go to quarantine as superseded, and so
@@ -37,65 +34,67 @@ def stage(items: Mapping[str, Item], connector: Connector, stamp: Stamp, scratch
     private_folder(scratch)
     good_rows, bad_rows = (private_file(scratch / name) for name in FILES)
     staged = Staged(good_rows, bad_rows)
-    splitter = Splitter(stamp.contract)
+    splitter = Splitter(context.contract)
     with pq.ParquetWriter(staged.documents, STAGED) as good, pq.ParquetWriter(staged.quarantine, QUARANTINE) as bad:
-        wanted = {column.found_as for column in stamp.contract.columns}
-        for rows in _row_batches(items, connector, staged, advance, wanted, stamp.shield):
+        wanted = {column.found_as for column in context.contract.columns}
+        for rows in _row_batches(items, connector, staged, advance, wanted, context.shield):
             staged.rows_in += len(rows)
             readable = [(place, row) for place, row in rows if not isinstance(row, _Unread)]
             refusals = [
-                refusal_of(stamp, place, row.kind, [row.reason], row.values)
+                refusal_of(context, place, row.kind, [row.reason], row.values)
                 for place, row in rows
                 if isinstance(row, _Unread)
             ]
             if readable:
-                split = splitter.split(_frame(readable, stamp.contract))
+                split = splitter.split(_frame(readable, context.contract))
                 by_place = dict(readable)
                 for row in split.refused.iter_rows(named=True):
                     place = (row[ITEM], row[ROW])
-                    refusals.append(refusal_of(stamp, place, "refused", row[REASONS], by_place[place]))
+                    refusals.append(refusal_of(context, place, "refused", row[REASONS], by_place[place]))
                 documents = []
                 for row in split.good.iter_rows(named=True):
                     place = (row[ITEM], row[ROW])
-                    if too_old(stamp.contract, row, stamp.now):
+                    if too_old(context.contract, row, context.now):
                         staged.expired += 1
                         with suppress(
                             ContractError, Unreadable
                         ):  # a key that would need a salt: no such document can be stored
-                            staged.expired_documents.add(document_id_of(stamp, row))
+                            staged.expired_documents.add(document_id_of(context, row))
                         continue
                     try:
-                        kept = stamp.shield.protect(row)
+                        kept = context.shield.protect(row)
                     except Unreadable as error:  # stored unscanned it may not be
                         unread = _Unread("refused", str(error), {})
-                        if stamp.contract.server.connector in _ONE_ROW_AN_ITEM:
+                        if context.contract.server.documents:  # the row is all there is of its item
                             unread = replace(unread, kind="unreadable")
                             staged.unreadable_items.add(place[0])
-                        refusals.append(refusal_of(stamp, place, unread.kind, [unread.reason], by_place[place]))
+                        refusals.append(refusal_of(context, place, unread.kind, [unread.reason], by_place[place]))
                         continue
                     staged.pii_found.update(kept.found)
                     if kept.reasons:
-                        refusals.append(refusal_of(stamp, place, "refused", kept.reasons, by_place[place]))
+                        refusals.append(refusal_of(context, place, "refused", kept.reasons, by_place[place]))
                     else:
-                        documents.append(document_of(stamp, kept.row))
+                        documents.append(document_of(context, kept.row))
                 staged.good += len(documents)
                 for document in documents:
-                    settle(staged, document, stamp.latest)
+                    settle(staged, document, context.latest)
                 good.write_table(pa.Table.from_pylist(documents, STAGED))
             staged.refused += len(refusals)
             bad.write_table(pa.Table.from_pylist(refusals, QUARANTINE))
         good.close()
-        settle_uniques(staged, stamp.contract)
+        settle_uniques(staged, context.contract)
         for frame in staged.superseded_rows():
             staged.superseded += frame.height
             bad.write_table(
-                pa.Table.from_pylist([superseded_row(stamp, staged, row) for row in frame.iter_rows(named=True)], QUARANTINE)
+                pa.Table.from_pylist(
+                    [superseded_row(context, staged, row) for row in frame.iter_rows(named=True)], QUARANTINE
+                )
             )
     staged.good -= staged.superseded
     told = staged.good + staged.refused + staged.superseded + staged.expired
     if staged.rows_in != told:
         says = f"{staged.rows_in} rows in, but {told} good, refused, superseded or expired"
-        raise RuntimeError(f"{stamp.contract.source}: a row was lost: {says}; nothing was stored")
+        raise RuntimeError(f"{context.contract.source}: a row was lost: {says}; nothing was stored")
     return staged
 
 
@@ -113,7 +112,12 @@ class _Unread:
 
 
 def _row_batches(
-    items: Mapping[str, Item], connector: Connector, staged: Staged, advance: Advance, wanted: set[str], shield: Shield
+    items: Mapping[str, Item],
+    connector: Connector,
+    staged: Staged,
+    advance: Advance,
+    wanted: set[str],
+    shield: PrivacyFilter,
 ) -> Iterator[list[tuple[Place, Row | _Unread]]]:
     """Rows with their place, in batches bounded by count and by size. A bad item becomes one row that says so."""
     batch: list[tuple[Place, Row | _Unread]] = []

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.extraction.account import Account
 from rag_pipeline.ingest.clock import A_DAY
-from rag_pipeline.ingest.connectors.account import Account
-from rag_pipeline.ingest.rows import UNIQUES, Stamp, refusal_of
+from rag_pipeline.ingest.rows import UNIQUES, LoadContext, refusal_of
 from rag_pipeline.ingest.tables import DOCUMENTS
 
 BATCH_ROWS = 1_000
@@ -107,7 +107,7 @@ def settle(staged: Staged, document: dict[str, Any], latest: datetime) -> None:
 
 
 def settle_uniques(staged: Staged, contract: Contract) -> None:
-    """Of the rows that stand for their documents, those that share a value of a unique column: the last one stays."""
+    """Keeps the last of the rows that share a value of a unique column, among those that stand for their documents."""
     for position, column in enumerate(contract.unique_columns):
         ranks = staged.uniques.setdefault(column.name, {})
         documents: dict[str, str] = {}
@@ -130,18 +130,18 @@ def settle_uniques(staged: Staged, contract: Contract) -> None:
                     staged.losers[lost[1], lost[2]] = (column.name, ranks[value])
 
 
-def superseded_row(stamp: Stamp, staged: Staged, row: dict[str, Any]) -> dict[str, Any]:
+def superseded_row(context: LoadContext, staged: Staged, row: dict[str, Any]) -> dict[str, Any]:
     place = (row["item"], row["row"])
     if place in staged.losers:
         column, (_, item, winner) = staged.losers[place]
         reason = {"rule": "unique", "column": column, "message": f"repeats the value of {item} row {winner}, which is kept"}
     else:
-        column = ", ".join(column.name for column in stamp.contract.keys)
+        column = ", ".join(column.name for column in context.contract.keys)
         rank = staged.winners.get(row["document_id"])
         says = f"repeats the key of {rank[1]} row {rank[2]}, which is kept" if rank else "repeats the key of another row"
         reason = {"rule": "unique", "column": column, "message": says}
     raw = {name: row[name] for name in ("key", "text", "title", "uri", "metadata")}
-    return refusal_of(stamp, place, "superseded", [reason], raw)
+    return refusal_of(context, place, "superseded", [reason], raw)
 
 
 def frames(path: Path) -> Iterator[pl.DataFrame]:

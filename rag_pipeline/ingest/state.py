@@ -1,13 +1,13 @@
-"""What is known of a source without reading it again: its version, its age against its promise, its last load."""
+"""What is known about a source without reading it again: its version, its age against its promise, its last load."""
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 
 from rag_pipeline.contracts.contract import Column, Contract
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.clock import A_DAY, SKEW
 from rag_pipeline.ingest.loads import clocks_of_runs, loads_in_order
 from rag_pipeline.ingest.quality import stored_values
@@ -38,7 +38,7 @@ class SourceState:
     lost: int = 0
     """Items whose rows the tables had lost at the last load, which was held, so that they were not read again."""
     age_column: str | None = None
-    """The column the age is told by; None: by the last load that was not held."""
+    """The column that decides the age; None: the last load that was not held decides it."""
     from_the_future: int = 0
     """Values of that column that were later than the clock when they were loaded: they do not count."""
 
@@ -84,7 +84,7 @@ def unknown_state(contract: Contract, why: str) -> SourceState:
     )
 
 
-def source_state(contract: Contract, home: Path, now: datetime) -> SourceState:
+def source_state(contract: Contract, home: Home, now: datetime) -> SourceState:
     """The state of one source.
 
     Its age counts from the newest value of the column the SLA names, or, when it names none, from the last load that

@@ -1,6 +1,6 @@
-"""What the tables hold of each item, held against what they held when the listing was made.
+"""What the tables hold of each item, compared with what they held when the listing was made.
 
-So what has to be read again is derived from what is stored, whatever became of it since: a commit that a power cut took,
+So the items to read again are derived from what is stored, whatever happened to it since: a commit that a power cut took,
 a row that somebody deleted, a table that is gone or was set back. The contents are compared and not the versions of the
 tables: an empty log file counts as a version, and the collection adds versions of its own.
 """
@@ -13,7 +13,7 @@ from rag_pipeline.ingest.tables import LISTING, SourceTables
 from rag_pipeline.lake import collected
 
 _DIGITS = 10
-"""Of each row's hash: forty bits, so that the sum over eight million rows of one item stays below sixty-three."""
+"""Hexadecimal digits of each row's hash: forty bits, so that the sum over eight million rows of one item stays below 63."""
 
 _HELD = ("documents", "documents_sum", "refusals", "refusals_sum")
 

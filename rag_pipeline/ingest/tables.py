@@ -1,10 +1,10 @@
-"""The tables ingest owns: documents, quarantine, listings and the history of loads, one set a source."""
+"""The tables that ingest owns: documents, quarantine, listings and the history of loads, one set for each source."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
+from rag_pipeline.home import Home
 from rag_pipeline.lake import Table
 
 _TIME = pa.timestamp("us", "UTC")
@@ -84,8 +84,6 @@ LOADS = pa.schema(
 )
 
 
-QUARANTINES = Path("lake", "quarantine")
-"""Below RAG_HOME. Rows stand there as they were found, private values and all: no other account may read them."""
 ERASED = pa.schema(
     [
         ("content_hash", pa.string()),  # of a document's version that may not be kept; empty: the document had left before
@@ -108,12 +106,11 @@ class SourceTables:
     """Append-only: what has to be gone, without a word of it (see erase.py)."""
 
 
-def source_tables(home: Path, source: str) -> SourceTables:
-    lake = home / "lake"
+def source_tables(home: Home, source: str) -> SourceTables:
     return SourceTables(
-        documents=Table(lake / "documents" / source, DOCUMENTS),
-        quarantine=Table(lake / "quarantine" / source, QUARANTINE),
-        listing=Table(lake / "listings" / source, LISTING),
-        loads=Table(lake / "loads" / source, LOADS),
-        erased=Table(lake / "erased" / source, ERASED, derived=False),
+        documents=Table(home.documents / source, DOCUMENTS),
+        quarantine=Table(home.quarantine / source, QUARANTINE),
+        listing=Table(home.listings / source, LISTING),
+        loads=Table(home.loads / source, LOADS),
+        erased=Table(home.erased / source, ERASED, derived=False),
     )

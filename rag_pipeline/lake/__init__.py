@@ -1,8 +1,8 @@
-"""The tables everything but the index lives in: Delta tables below `RAG_HOME/lake`, Arrow in and out.
+"""The tables in which everything but the index is stored: Delta tables below `RAG_HOME/lake`, Arrow in and out.
 
 One commit is one atomic change, durable before the call returns; a killed process or a power cut leaves the last commit.
-This package knows no table by name: each stage declares its own schemas. Whoever computes a frame over tables does it with
-`collected`, so that whatever breaks off there is told in one way.
+This package knows no table by name: each stage declares its own schemas. Code that computes a frame over tables uses
+`collected`, so that every failure there is reported in one way.
 """
 
 from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows

@@ -1,7 +1,7 @@
-"""The log of a Delta table as files: what a power cut or a bad disk does to it, told, and gone back from.
+"""The log of a Delta table as files: finding what a power cut or a bad disk did to it, and going back from there.
 
-delta-rs takes an empty log entry for a commit that changed nothing, so a table whose last entry was lost looks like its
-version before, without a word. Nothing here opens the table.
+delta-rs takes an empty log entry for a commit that changed nothing, so a table whose last entry was lost silently looks
+like its version before. Nothing here opens the table.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Notes of what was written, beside the table: size and checksum of every file of a commit, taken when it became durable.
 
-Parquet's own page checksums would do, but delta-rs writes none. Delta does not look into folders whose name begins with `_`.
-A note that is lost is no damage: what it was about is then looked at without it.
+Parquet's own page checksums would do, but delta-rs writes none. Delta does not look into folders whose name begins with
+`_`. A lost note is no damage: its files are then examined without it.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def sum_of(file: Path) -> Sum:
 
 
 def write_note(path: Path, version: int, note: Note) -> None:
-    """Not made durable: a note that a power cut takes is no damage, and would cost as much as the commit."""
+    """Writes a note without syncing it: losing one to a power cut is no damage, and syncing costs as much as the commit."""
     folder = path / FOLDER
     folder.mkdir(exist_ok=True)
     value: dict[str, Any] = {"log": _plain(note.log), "rows": note.rows}

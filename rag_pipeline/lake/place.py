@@ -1,8 +1,8 @@
-"""Where delta-rs works on a table: in its folder, or, below a folder whose name it cannot write, in a mirror of it.
+"""Where delta-rs works on a table: in its folder, or in a mirror, below a folder whose name delta-rs cannot write.
 
-delta-rs makes URLs of paths, and follows links to where they lead. Below a folder called `[2024]`, `a|b` or `%41` it breaks
-off, or works somewhere else. There it is given a folder with a plain name that holds links to the table's files; what it
-makes is carried home afterwards: the data first, the log last, each entry only where none is.
+delta-rs makes URLs of paths, and follows links to where they lead. Below a folder called `[2024]`, `a|b` or `%41` it
+fails, or works somewhere else. There it gets a folder with a plain name that holds links to the table's files. What it
+makes is carried home afterwards: the data first, the log last, each entry only where there is none.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Rows of a file of a table in the types the table is declared in, whoever wrote the file."""
+"""Rows of a table's file in the types that the table declares, whoever wrote the file."""
 
 import pyarrow as pa
 

@@ -5,27 +5,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from rag_pipeline.errors import LakeError
+from rag_pipeline.lake.data_files import data_files
 from rag_pipeline.lake.durable import make_durable, sync_checkpoint
+from rag_pipeline.lake.library_errors import HOW_TO_FIX, name_of
 from rag_pipeline.lake.log import Lost, entries, forget_aside, go_back, is_table, lost_commit
 from rag_pipeline.lake.notes import noted_files, tidy_notes
 from rag_pipeline.lake.place import read_place, write_place
+from rag_pipeline.lake.snapshot import DataFile, Snapshot, keep, kept, signature
 from rag_pipeline.lake.tidying import keep_for, log_files, unneeded_data, unneeded_log
-from rag_pipeline.lake.wall import MEND, guarded, in_batches, name_of, remember, scan_file
+from rag_pipeline.lake.wall import guarded, in_batches, remember, scan_file
 
 log = logging.getLogger("rag_pipeline")
 
 OP = "_op"
 """Column of a merge's source that says what to do with the row: `upsert` or `delete`."""
-
-DataFile = tuple[Path, dict[str, str | None], int | None]
-"""Where it lies, the values of the columns the table is partitioned by, and how many rows the log says it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,13 @@ class Table:
         """Number of the last commit, -1 when the table was never written."""
         if not self.exists:
             return -1
-        with self._opened() as delta:
-            return int(delta.version())
+        return self._snapshot().version
 
     def lost(self) -> Lost | None:
         """The commit that was lost, if one was: of a power cut, or of a bad disk."""
-        return lost_commit(self.path) if self.exists else None
+        if not self.exists or kept(self.path, signature(self.path)):
+            return None
+        return lost_commit(self.path)
 
     def heal(self) -> str | None:
         """Go back to the version before the last commit, if that was lost; what was lost, in words, or None.
@@ -72,10 +72,10 @@ class Table:
         if not self.exists:
             return pl.LazyFrame(schema=_polars_schema(self.schema))
         groups: dict[tuple[tuple[str, str | None], ...], list[Path]] = {}
-        with self._opened() as delta:
-            stored = pl.Schema(delta.schema())
-            for file, values, _ in self._files_of(delta):
-                groups.setdefault(tuple(values.items()), []).append(file)
+        snapshot = self._snapshot()
+        stored = snapshot.schema
+        for file, values, _ in snapshot.files:
+            groups.setdefault(tuple(values.items()), []).append(file)
         remember(self.path)
         parts = []
         for partition, files in groups.items():
@@ -91,8 +91,7 @@ class Table:
         return [file for file, values, _ in self.data_files() if partition.items() <= values.items()]
 
     def data_files(self) -> list[DataFile]:
-        with self._opened() as delta:
-            return self._files_of(delta)
+        return list(self._snapshot().files)
 
     def batches(self, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
         """A query's result in frames of at most `rows` rows, so that no stage holds the corpus."""
@@ -206,36 +205,27 @@ class Table:
                 yield place
             make_durable(self.path, since)
 
-    @contextmanager
-    def _opened(self) -> Iterator[DeltaTable]:
-        """The table as delta-rs sees it, to read what it knows of it. Raises `LakeError`."""
+    def _snapshot(self) -> Snapshot:
+        """The table as delta-rs sees it, read anew where its log changed. Raises `LakeError`."""
+        seen = signature(self.path)
+        if known := kept(self.path, seen):
+            return known
         self._raise_on_loss()
         with guarded(self.path, "read"), read_place(self.path) as place:
-            yield DeltaTable(place)
-
-    def _files_of(self, delta: DeltaTable) -> list[DataFile]:
-        if delta.protocol().reader_features:
-            raise LakeError(f"{name_of(self.path)} was changed by another program, in a way this one cannot read; {MEND}")
-        actions = pl.DataFrame(delta.get_add_actions(flatten=True)).to_dicts()
-        columns = delta.metadata().partition_columns
-        return [
-            (
-                self.path / unquote(one["path"]),
-                {name: one[f"partition.{name}"] for name in columns},
-                one.get("num_records"),
-            )
-            for one in actions
-        ]
+            delta = DeltaTable(place)
+            snapshot = Snapshot(int(delta.version()), pl.Schema(delta.schema()), tuple(data_files(delta, self.path)))
+        keep(self.path, seen, snapshot)
+        return snapshot
 
     def _raise_on_loss(self) -> None:
         if lost := self.lost():
             raise self._lost(lost)
 
     def _lost(self, lost: Lost) -> LakeError:
-        mends = "`rag refresh`, or `rag verify --repair`, goes back to the version before and derives the rest again"
+        fixes = "`rag refresh`, or `rag verify --repair`, goes back to the version before and derives the rest again"
         if not self._heals(lost):
-            mends = "nothing writes to it until `rag verify --repair` goes back to the version before and says what is lost"
-        return LakeError(f"{name_of(self.path)} lost a commit: {lost}; {mends}")
+            fixes = "nothing writes to it until `rag verify --repair` goes back to the version before and says what is lost"
+        return LakeError(f"{name_of(self.path)} lost a commit: {lost}; {fixes}")
 
     def _heals(self, lost: Lost) -> bool:
         return lost.version is None or (self.derived and lost.last)
@@ -245,7 +235,7 @@ class Table:
         for file, _, _ in self.data_files():
             known = notes.get(file.relative_to(self.path).as_posix())
             if known and not known.is_of(file):
-                raise LakeError(f"{name_of(self.path)} is not tidied: {file.name} is not what was written. {MEND}")
+                raise LakeError(f"{name_of(self.path)} is not tidied: {file.name} is not what was written. {HOW_TO_FIX}")
 
 
 def all_tables(lake: Path) -> list[Table]:

@@ -1,4 +1,4 @@
-"""Which files of a table only old versions need, found without Delta removing any: it would take a user's file too."""
+"""Which files of a table only old versions need. We find them ourselves: Delta would remove a user's file too."""
 
 import shutil
 from pathlib import Path

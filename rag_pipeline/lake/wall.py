@@ -1,23 +1,21 @@
-"""The wall around Delta, Polars and Arrow: whatever breaks off in them becomes one sentence with table, file and what to do.
+"""The wall around Delta, Polars and Arrow: every failure in them becomes one sentence with table, file and what to do.
 
-A frame over a table is lazy: what is wrong with the files shows when it is computed, somewhere else. So frames are computed
-by the functions of this module, and nowhere else.
+A frame over a table is lazy: a fault in the files shows when it is computed, somewhere else. So only the functions of
+this module compute frames.
 """
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from rag_pipeline.errors import LakeError, NoRoom, PipelineError
-from rag_pipeline.room import storage_trouble
-
-_PANIC = "PanicException"
-"""Of Rust, and no `Exception`: it would pass through Dagster too, and leave a run that never ends."""
+from rag_pipeline.disk_space import storage_error
+from rag_pipeline.errors import LakeError, NoSpace
+from rag_pipeline.home import LAKE
+from rag_pipeline.lake.damage import first_damage
+from rag_pipeline.lake.library_errors import HOW_TO_FIX, PANIC, is_of_a_library, name_of, one_line
 
 _scanned: dict[str, Path] = {}
 """How a frame's plan shows a file's folder -> the table, or file, that this process made frames of."""
@@ -79,38 +77,22 @@ def guarded(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not _of_a_library(error):
+        if not is_of_a_library(error):
             raise
         raise told(error, path, doing) from (error if isinstance(error, Exception) else None)
 
 
 def told(error: BaseException, path: Path, doing: str = "read") -> LakeError:
     """An error of a library about a table, or a Parquet file of a release, in our words."""
-    if says := storage_trouble(error, path):
-        return NoRoom(f"{name_of(path)} could not be {doing}: {says}")
+    if says := storage_error(error, path):
+        return NoSpace(f"{name_of(path)} could not be {doing}: {says}")
     if type(error).__name__ == "CommitFailedError":
         return LakeError(
             f"{name_of(path)} was changed by another process meanwhile; wait for that run to end, and try again"
         )
-    if where := _damage(path):
-        return LakeError(f"{name_of(path)} cannot be {doing}: {where}. {MEND}")
-    return LakeError(f"{name_of(path)} cannot be {doing} ({one_line(error)}), although its files are whole. {MEND}")
-
-
-MEND = "`rag verify` says what is damaged, `rag verify --repair` mends it"
-
-
-def name_of(path: Path) -> str:
-    """What to call a table, or a file, by: its path below RAG_HOME."""
-    parts = path.parts
-    known = [place for place, part in enumerate(parts) if part in ("lake", "releases")]
-    return f"the {'table' if path.suffix != '.parquet' else 'file'} {'/'.join(parts[known[-1] :] if known else parts[-2:])}"
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what a library says, with its kind."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+    if where := first_damage(path):
+        return LakeError(f"{name_of(path)} cannot be {doing}: {where}. {HOW_TO_FIX}")
+    return LakeError(f"{name_of(path)} cannot be {doing} ({one_line(error)}), although its files are whole. {HOW_TO_FIX}")
 
 
 @contextmanager
@@ -118,33 +100,16 @@ def _computing(frame: pl.LazyFrame, *more: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not _of_a_library(error):
+        if not is_of_a_library(error):
             raise
         paths = _behind(frame)
-        if not paths and not isinstance(error, OSError) and type(error).__name__ != _PANIC:
+        if not paths and not isinstance(error, OSError) and type(error).__name__ != PANIC:
             raise  # over no file: a mistake of ours
         for folder in (*paths, *more):
-            if says := storage_trouble(error, folder):
-                raise NoRoom(says) from (error if isinstance(error, Exception) else None)
-        damaged = next((path for path in paths if _damage(path)), None)
-        raise told(error, damaged or (*paths, *more, Path("lake"))[0]) from (error if isinstance(error, Exception) else None)
-
-
-_looking: ContextVar[bool] = ContextVar("looking", default=False)
-"""Whether an error is being explained: what breaks off meanwhile explains nothing."""
-
-
-def _damage(path: Path) -> str | None:
-    """What is wrong with a table or file, if anything is."""
-    from rag_pipeline.lake.examine import first_damage  # it uses this module
-
-    if _looking.get():
-        return None
-    token = _looking.set(True)
-    try:
-        return first_damage(path)
-    finally:
-        _looking.reset(token)
+            if says := storage_error(error, folder):
+                raise NoSpace(says) from (error if isinstance(error, Exception) else None)
+        damaged = next((path for path in paths if first_damage(path)), None)
+        raise told(error, damaged or (*paths, *more, Path(LAKE))[0]) from (error if isinstance(error, Exception) else None)
 
 
 def _behind(frame: pl.LazyFrame) -> list[Path]:
@@ -157,16 +122,3 @@ def _behind(frame: pl.LazyFrame) -> list[Path]:
         return []
     found = [path for name, path in _scanned.items() if f"{name}/" in plan or f"[{name}]" in plan or f"[{name}," in plan]
     return [path for path in found if not any(other in path.parents for other in found)]
-
-
-def _of_a_library(error: BaseException) -> bool:
-    if isinstance(error, PipelineError | KeyboardInterrupt | SystemExit | GeneratorExit):
-        return False
-    return type(error).__name__ == _PANIC or isinstance(error, _kinds())
-
-
-def _kinds() -> tuple[Any, ...]:
-    import pyarrow as pa
-    from deltalake.exceptions import DeltaError
-
-    return DeltaError, pl.exceptions.PolarsError, pa.ArrowException, OSError

@@ -1,6 +1,6 @@
-"""Quotes go with their document: what evidence and reports quote of a document that is not indexed any more is removed.
+"""Quotes go with their document: removes what evidence and reports quote of a document that is not indexed any more.
 
-What is gone is derived from what is stored, every time anew, so a run that was killed leaves nothing for ever.
+What is gone is derived from what is stored, every time anew, so a killed run never leaves a quote behind for good.
 """
 
 import json
@@ -14,8 +14,8 @@ import polars as pl
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_texts import SUFFIX, forget_quotes, with_texts
+from rag_pipeline.home import Home
 from rag_pipeline.lake import collected
-from rag_pipeline.release.report import report_path
 
 log = logging.getLogger("rag_pipeline")
 
@@ -23,7 +23,7 @@ _QUOTES_NOTHING = f'"format": {Evidence.model_fields["format"].default},'.encode
 """Evidence of this format and what it quotes are files of their own."""
 
 
-def forget_gone(home: Path) -> frozenset[str]:
+def forget_gone(home: Home) -> frozenset[str]:
     """Remove what is quoted of documents that have no chunk any more; returns the documents.
 
     A report that quotes one goes as a whole, and before the quotes do: `rag report` writes it again without them.
@@ -36,12 +36,12 @@ def forget_gone(home: Path) -> frozenset[str]:
     return gone
 
 
-def forget(home: Path, documents: Collection[str]) -> None:
+def forget(home: Home, documents: Collection[str]) -> None:
     """Remove what is quoted of some documents, whether they are stored or not."""
     _forget(home, _quotes(home), frozenset(documents))
 
 
-def as_it_stands(home: Path, evidence: Evidence) -> Evidence:
+def as_it_stands(home: Home, evidence: Evidence) -> Evidence:
     """Evidence just measured, with the passages that may be shown: production retrieves what was removed until it moves."""
     sets = {
         name: one.model_copy(
@@ -53,19 +53,19 @@ def as_it_stands(home: Path, evidence: Evidence) -> Evidence:
     return with_texts(home, evidence.model_copy(update={"golden_sets": sets}))
 
 
-def _forget(home: Path, quoted: dict[Path, frozenset[str]], gone: frozenset[str]) -> None:
+def _forget(home: Home, quoted: dict[Path, frozenset[str]], gone: frozenset[str]) -> None:
     touched = [path for path, documents in quoted.items() if documents & gone]
     for path in touched:
         if release := _release(path):
-            report_path(home, release).unlink(missing_ok=True)
+            home.report(release).unlink(missing_ok=True)
     if touched:
         count = forget_quotes(home, gone)
         log.info("removed %d quotes of documents that are gone from evidence, and the reports that show them", count)
 
 
-def _quotes(home: Path) -> dict[Path, frozenset[str]]:
+def _quotes(home: Home) -> dict[Path, frozenset[str]]:
     """File below the evidence -> the documents it quotes."""
-    files = sorted(path for path in (home / "evidence").glob("*/[!.]*.json") if path.is_file())
+    files = sorted(path for path in home.evidence.glob("*/[!.]*.json") if path.is_file())
     return {path: frozenset(_quoted(_read(path))) for path in files if path.name.endswith(SUFFIX) or _may_quote(path)}
 
 
@@ -81,7 +81,7 @@ def _read(path: Path) -> Any:
 
 
 def _release(path: Path) -> str:
-    """Of the evidence that a file holds, or that it lies beside."""
+    """The release of the evidence that a file holds, or that it belongs to."""
     content = _read(path.with_name(path.name.replace(SUFFIX, ".json")))
     return str(content.get("release", "")) if isinstance(content, dict) else ""
 

@@ -1,51 +1,40 @@
-"""A rollback that a person asks for: the release is measured as it is today, and goes through its gate."""
+"""A rollback that a person asks for: the release is measured as it is today, and passes through its gate."""
 
 import logging
+from dataclasses import replace
 
+from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
-from rag_pipeline.release.audit import channel_now
-from rag_pipeline.release.promote import Desk, Promotion, promote
+from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
+from rag_pipeline.release.promote import DecisionInputs, Promotion, promote
+from rag_pipeline.release.request import PromotionRequest
 
 log = logging.getLogger("rag_pipeline")
 
 
 def roll_back(
-    desk: Desk,
+    inputs: DecisionInputs,
     evaluation: Evaluation,
-    release_id: str,
+    request: PromotionRequest,
     *,
-    rival: Rival | None,
-    channel: str,
-    by: str,
-    why: str,
-    override: bool = False,
+    rival: ServingRelease | None,
 ) -> Promotion:
     """Point a channel back at a release and hold it there; `promote` says the rest, and what it raises.
 
     A release that cannot be measured is refused for want of evidence; why it cannot stands in the log.
     """
-    if not (by.strip() and why.strip()):
+    channel, release_id = request.channel, request.release
+    if not request.signed:
         raise PipelineError(f"{channel} was not rolled back: a rollback needs a name (by) and a reason (why)")
-    current = channel_now(desk.home, channel)
+    current = channel_now(inputs.home, channel)
     if current and current.release == release_id:
         raise PipelineError(
             f"{channel} points at {release_id} already, so there is nothing to go back from; without --to, `rag rollback` "
             "goes to the release before"
         )
-    if not override:
+    if not request.override:
         try:
             evaluate_release(evaluation, release_id, rival)
         except PipelineError as error:
             log.warning("%s cannot be measured: %s", release_id, error)
-    return promote(
-        desk,
-        release_id,
-        by=by,
-        why=why,
-        run_id=evaluation.run_id,
-        named=True,
-        override=override,
-        withdraw=True,
-        channel=channel,
-    )
+    return promote(inputs, replace(request, named=True, withdraw=True), run_id=evaluation.run_id)

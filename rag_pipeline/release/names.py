@@ -1,7 +1,7 @@
-"""Names that one file gives and another has to know, looked at before a run starts.
+"""Names that one file gives and another has to know, checked before a run starts.
 
-A golden set's `source` is a contract; what `gate.yaml` demands is demanded of golden sets, and of slices of their queries. A
-name that is none would be told hours later, by every document that is not found under it.
+A golden set's `source` is a contract. What `gate.yaml` demands is demanded of golden sets, and of slices of their
+queries. A wrong name would be noticed hours later, by every document that is not found under it.
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from rag_pipeline.contracts.read import SUFFIX
 from rag_pipeline.errors import GoldenSetError, did_you_mean
-from rag_pipeline.evaluate.golden import FILE, GoldenSet, golden_folders, read_about, read_golden_set
-from rag_pipeline.release import policy as gate
-from rag_pipeline.release.policy import Policy, SetPolicy, read_policy
+from rag_pipeline.gate import policy as gate
+from rag_pipeline.gate.policy import Policy, SetPolicy, read_policy
+from rag_pipeline.golden.read import FILE, GoldenSet, golden_folders, read_about, read_golden_set
 
 
 def check_names(evals: Path, contracts: Path) -> None:

@@ -1,14 +1,15 @@
-"""Contracts as they are against those the promoted release was built under: no promise is loosened in silence."""
+"""Contracts of today against those the promoted release was built under: no promise is loosened in silence."""
 
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag_pipeline.channels.pointer import read_channel
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.diff import Difference, compare_files
-from rag_pipeline.index.held_to import kept_contracts
+from rag_pipeline.home import Home
+from rag_pipeline.index.kept_contracts import kept_contracts
 from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.release.channels import read_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,14 @@ class Promises:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     comparable: bool = True
-    """False when the release keeps no contracts, because an older pipeline built it."""
+    """False when the release keeps no contract that is still what it was."""
 
     @property
     def announced(self) -> bool:
         return all(difference.announced for difference in self.changed.values())
 
 
-def compare_with_promoted(home: Path, contracts: tuple[Contract, ...], channel: str) -> Promises:
+def compare_with_promoted(home: Home, contracts: tuple[Contract, ...], channel: str) -> Promises:
     """Every contract against the one the release in a channel was built under.
 
     Raises `ReleaseError` when the release cannot be read, `ContractError` when a contract or its version cannot.
@@ -36,7 +37,7 @@ def compare_with_promoted(home: Path, contracts: tuple[Contract, ...], channel: 
     pointer = read_channel(home, channel)
     if pointer is None:
         return Promises(None, {})
-    release = home / "releases" / pointer.release
+    release = home.release(pointer.release)
     kept = kept_contracts(release, read_manifest(release))
     if not kept:
         return Promises(pointer.release, {}, comparable=False)

@@ -9,22 +9,21 @@ from pathlib import Path
 
 import polars as pl
 
-from rag_pipeline.corpus.model import EXPORTS
+from rag_pipeline.channels.audit import channel_now, settle
+from rag_pipeline.channels.health import known_channels
+from rag_pipeline.channels.pointer import channels_held
+from rag_pipeline.corpus.query_vectors import query_vectors_table
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.evaluate.query_vectors import query_vectors_table
-from rag_pipeline.files import exclusive
+from rag_pipeline.gate.anchor import anchor_of
+from rag_pipeline.home import Home, exporting
 from rag_pipeline.index.candidate import read_candidate
-from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests, foreign_files
+from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.lake import collected
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH, found, remove
-from rag_pipeline.release.anchor import anchor_of
-from rag_pipeline.release.audit import channel_now, settle
-from rag_pipeline.release.channels import channels_held
-from rag_pipeline.release.health import known_channels
-from rag_pipeline.release.sweeping import Swept, if_there_is_room, sweep_up, tidy_tables
+from rag_pipeline.release.sweeping import Swept, if_there_is_space, sweep_up, tidy_tables
 
 log = logging.getLogger("rag_pipeline")
 
@@ -65,7 +64,7 @@ class Collected:
 
     @property
     def told(self) -> dict[str, object]:
-        """As plain values."""
+        """The same as plain values."""
         return {
             "kept": {one.manifest.id: ", ".join(one.because) for one in self.kept},
             "removed": [manifest.id for manifest in self.removed],
@@ -81,7 +80,7 @@ class Collected:
         }
 
 
-def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
+def kept_releases(home: Home, keep: int) -> tuple[Kept, ...]:
     """Every release with the reasons to keep it, newest first.
 
     The newest `keep` stay, and whatever a channel points at or pointed at before, and the candidate. Raises
@@ -100,17 +99,17 @@ def kept_releases(home: Path, keep: int) -> tuple[Kept, ...]:
             because.setdefault(anchor.release, []).append(f"anchor of {name}")
     with suppress(ReleaseError):  # no refresh has come to one yet
         because.setdefault(read_candidate(home).release, []).append("candidate")
-    manifests = all_manifests(home / "releases")
+    manifests = all_manifests(home.releases)
     for manifest in manifests[:keep]:
         because.setdefault(manifest.id, []).append(f"one of the newest {keep}")
     for manifest in manifests:
-        if manifest.id not in because and (others := foreign_files(home / "releases" / manifest.id, manifest)):
+        if manifest.id not in because and (others := foreign_files(home.release(manifest.id), manifest)):
             because[manifest.id] = [f"it holds files that are not the pipeline's: {', '.join(others)}"]
     return tuple(Kept(manifest, tuple(because.get(manifest.id, ()))) for manifest in manifests)
 
 
 def collect(
-    home: Path, *, keep: int, days: int, model: str, dry_run: bool = False, now: datetime | None = None
+    home: Home, *, keep: int, days: int, model: str, dry_run: bool = False, now: datetime | None = None
 ) -> Collected:
     """Remove releases no reason keeps, vectors no kept release or stored chunk needs, and old versions of tables.
 
@@ -120,9 +119,9 @@ def collect(
     `model`: fingerprint of the configured model, whose vectors of the stored chunks stay. Killed at any moment, it
     leaves nothing half: a release goes by one rename, and the next collection removes what that left.
     """
-    releases = home / "releases"
+    releases = home.releases
     with ExitStack() as stack:
-        stack.enter_context(exclusive(releases, "build", wait_s=3600))
+        stack.enter_context(home.exclusive("releases", wait_s=3600))
         for name in known_channels(home) if not dry_run else ():
             settle(home, name)
         with channels_held(home):
@@ -137,8 +136,8 @@ def collect(
                 remove(path, HALF_RELEASE)
         gone = {*(manifest.id for manifest in removed), *(name.removeprefix(TRASH) for name in leftovers)}
         swept = sweep_up(home, gone, dry_run=dry_run)
-        stack.enter_context(exclusive(home / "lake", "chunks", wait_s=600))
-        stack.enter_context(exclusive(home / "lake", "vectors", wait_s=3600))
+        stack.enter_context(home.exclusive_table(home.chunks, wait_s=600))
+        stack.enter_context(home.exclusive_table(home.vectors, wait_s=3600))
         clock = clock_now(home, now or datetime.now(UTC))
         if clock.doubt:
             log.warning("%s", clock.doubt)
@@ -148,8 +147,8 @@ def collect(
         unreadable = {path.name for path in found(releases, RELEASE)} - {one.manifest.id for one in kept}
         used = {model, *(manifest.model.fingerprint for manifest in staying)}
         vectors, queries = partial(_collect_vectors, home, staying, model), partial(_collect_query_vectors, home, used)
-        gone_vectors = 0 if unreadable else if_there_is_room("lake/vectors", partial(vectors, dry_run=dry_run), 0)
-        gone_queries = 0 if unreadable else if_there_is_room("lake/query_vectors", partial(queries, dry_run=dry_run), 0)
+        gone_vectors = 0 if unreadable else if_there_is_space("lake/vectors", partial(vectors, dry_run=dry_run), 0)
+        gone_queries = 0 if unreadable else if_there_is_space("lake/query_vectors", partial(queries, dry_run=dry_run), 0)
         exports = () if unreadable else _collect_exports(home, used, dry_run=dry_run)
     return Collected(
         kept=tuple(one for one in kept if one.because),
@@ -169,12 +168,12 @@ def _leftovers(releases: Path, removed: tuple[Manifest, ...]) -> tuple[str, ...]
     return tuple(path.name for path in found(releases, HALF_RELEASE) if path.name not in just_now)
 
 
-def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run: bool) -> int:
+def _collect_vectors(home: Home, staying: list[Manifest], model: str, *, dry_run: bool) -> int:
     """Rows of the vectors table that neither a kept release nor the stored chunks need.
 
     None goes when a kept release cannot say what it needs: without its vectors it could not be repaired.
     """
-    releases, table = home / "releases", vectors_table(home)
+    releases, table = home.releases, vectors_table(home)
     needed = chunks_table(home).scan().select(pl.lit(model).alias("model"), "text_hash").unique().pipe(collected)
     try:
         for manifest in staying:  # one after the other: kept releases hold nearly the same texts
@@ -194,7 +193,7 @@ def _collect_vectors(home: Path, staying: list[Manifest], model: str, *, dry_run
     return table.remove(unneeded.unique().to_arrow(), ("model", "text_hash"))
 
 
-def _collect_query_vectors(home: Path, used: set[str], *, dry_run: bool) -> int:
+def _collect_query_vectors(home: Home, used: set[str], *, dry_run: bool) -> int:
     """Rows of models nobody uses; a question's vector is small and comes back with one forward pass."""
     table = query_vectors_table(home)
     unused = table.scan().filter(~pl.col("model").is_in(sorted(used))).select("model").pipe(collected)
@@ -204,12 +203,12 @@ def _collect_query_vectors(home: Path, used: set[str], *, dry_run: bool) -> int:
     return unused.height
 
 
-def _collect_exports(home: Path, used: set[str], *, dry_run: bool) -> tuple[str, ...]:
+def _collect_exports(home: Home, used: set[str], *, dry_run: bool) -> tuple[str, ...]:
     """Graphs of models nobody uses, and what a killed export left: nobody exports while this looks."""
-    if not (home / EXPORTS).is_dir():
+    if not home.models.is_dir():
         return ()
-    with exclusive(home / EXPORTS, "export", wait_s=3600):
-        folders = [path for path in found(home / EXPORTS, EXPORT, HALF_EXPORT) if path.name not in used]
+    with exporting(home.models, wait_s=3600):
+        folders = [path for path in found(home.models, EXPORT, HALF_EXPORT) if path.name not in used]
         for path in folders if not dry_run else ():
             going = path if HALF_EXPORT.made(path) else path.rename(path.with_name(f"{TRASH}{path.name}"))
             remove(going, HALF_EXPORT)

@@ -1,13 +1,12 @@
 """Which release a rollback goes back to, and whether this gate knows it already."""
 
-from pathlib import Path
-
+from rag_pipeline.channels.audit import moves, settle
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, read_manifest
-from rag_pipeline.release.audit import moves, settle
 
 
-def release_before(home: Path, name: str) -> str:
+def release_before(home: Home, name: str) -> str:
     """The last release a channel pointed at before the one it points at, if it is kept and was not rolled back itself.
 
     So a second rollback goes further back, and never forward to what the first one left. Raises `ReleaseError` when
@@ -26,7 +25,7 @@ def release_before(home: Path, name: str) -> str:
     )
 
 
-def promoted_before(home: Path, name: str, manifest: Manifest) -> bool:
+def promoted_before(home: Home, name: str, manifest: Manifest) -> bool:
     """Whether the gate of a channel once let a release pass, or a twin of it; an override does not count."""
     return any(
         row["action"] == "promoted" and (row["release"] == manifest.id or row["fingerprint"] == manifest.fingerprint)
@@ -34,9 +33,9 @@ def promoted_before(home: Path, name: str, manifest: Manifest) -> bool:
     )
 
 
-def _fingerprint(home: Path, release: str) -> str | None:
-    """Of a kept release; None when it is not kept, or its manifest cannot be read."""
+def _fingerprint(home: Home, release: str) -> str | None:
+    """The fingerprint of a kept release; None when it is not kept, or its manifest cannot be read."""
     try:
-        return read_manifest(home / "releases" / release).fingerprint
+        return read_manifest(home.release(release)).fingerprint
     except ReleaseError:
         return None

@@ -1,14 +1,14 @@
 """Answering from a channel, query after query, while releases are promoted, rolled back and collected."""
 
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rag_pipeline.channels.pointer import PRODUCTION, read_channel
 from rag_pipeline.corpus.model import Encoder, Model, Vectors
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import Home
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, encoder_for, open_release, own_model
-from rag_pipeline.release.channels import PRODUCTION, read_channel
 
 _TRIES = 5
 
@@ -20,7 +20,7 @@ class ChannelReader:
     with the first query after the channel moved. One small file is read a query.
     """
 
-    def __init__(self, home: Path, channel: str = PRODUCTION, *, device: str = "cpu") -> None:
+    def __init__(self, home: Home, channel: str = PRODUCTION, *, device: str = "cpu") -> None:
         self._home, self._channel, self._device = home, channel, device
         self._stack = ExitStack()
         self._open: OpenRelease | None = None

@@ -1,21 +1,20 @@
-"""The small things a collection removes: copies and scratch of processes that are no more, reports, old files of tables."""
+"""The small things a collection removes: copies and scratch of processes that ended, reports, old files of tables."""
 
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
-from rag_pipeline.errors import NoRoom, PipelineError
-from rag_pipeline.files import close_to_others, exclusive
+from rag_pipeline.disk_space import storage_error
+from rag_pipeline.errors import NoSpace, PipelineError
+from rag_pipeline.files import close_to_others
+from rag_pipeline.home import Home
 from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
-from rag_pipeline.ingest.tables import QUARANTINES
 from rag_pipeline.lake import all_tables
 from rag_pipeline.ours import REPORT, SCRATCH, found, remove, remove_files
-from rag_pipeline.room import storage_trouble
 
 log = logging.getLogger("rag_pipeline")
 
@@ -33,7 +32,7 @@ class Swept:
 
     @property
     def told(self) -> dict[str, object]:
-        """As plain values."""
+        """The same as plain values."""
         return {
             "views": list(self.views),
             "scratch": list(self.scratch),
@@ -42,52 +41,52 @@ class Swept:
         }
 
 
-def sweep_up(home: Path, releases: Iterable[str], *, dry_run: bool) -> Swept:
+def sweep_up(home: Home, releases: Iterable[str], *, dry_run: bool) -> Swept:
     """Remove what dead readers and dead loads left, and the reports of releases that went."""
     names = {f"{release}.html" for release in releases}
-    reports = [path for path in found(home / "reports", REPORT) if path.name in names]
+    reports = [path for path in found(home.reports, REPORT) if path.name in names]
     for path in reports if not dry_run else ():
         remove(path, REPORT)
     return Swept(
-        views=tuple(f"views/{name}" for name in sweep(home / "views", dry_run=dry_run)),
+        views=tuple(home.name_of(home.views / name) for name in sweep(home.views, dry_run=dry_run)),
         scratch=tuple(_scratch(home, dry_run=dry_run)),
-        reports=tuple(f"reports/{path.name}" for path in reports),
+        reports=tuple(home.name_of(path) for path in reports),
     )
 
 
-def _scratch(home: Path, *, dry_run: bool) -> list[str]:
+def _scratch(home: Home, *, dry_run: bool) -> list[str]:
     """Files of loads that were killed. One whose source is being loaded now is left alone."""
     gone: list[str] = []
-    for folder in found(home / "scratch", SCRATCH):
+    for folder in found(home.scratch, SCRATCH):
         with ExitStack() as stack:
             try:
-                stack.enter_context(exclusive(home / "lake", f"source-{folder.name}", wait_s=0))
+                stack.enter_context(home.exclusive_source(folder.name, wait_s=0))
             except PipelineError:
                 continue
-            gone += [f"scratch/{folder.name}/{name}" for name in FILES if (folder / name).is_file()]
+            gone += [home.name_of(folder / name) for name in FILES if (folder / name).is_file()]
             if not dry_run:
                 remove_files(folder, FILES)
     return gone
 
 
-def if_there_is_room(table: str, work: Callable[[], T], otherwise: T) -> T:
-    """On a full disk, what has to write before it can remove is left to the next collection: what else goes makes room."""
+def if_there_is_space(table: str, work: Callable[[], T], otherwise: T) -> T:
+    """Leaves work that must write before it can remove to the next collection if the disk is full: the rest makes room."""
     try:
         return work()
-    except (NoRoom, OSError) as error:
-        if not isinstance(error, NoRoom) and not storage_trouble(error):
+    except (NoSpace, OSError) as error:
+        if not isinstance(error, NoSpace) and not storage_error(error):
             raise
         log.warning("the table %s could not be written for want of room; the next collection sees to it", table)
         return otherwise
 
 
-def tidy_tables(home: Path, days: int, *, dry_run: bool) -> tuple[str, ...]:
+def tidy_tables(home: Home, days: int, *, dry_run: bool) -> tuple[str, ...]:
     """Files of tables that only versions older than `days` need, by table and name."""
     gone: list[str] = []
-    for table in all_tables(home / "lake"):
-        where = table.path.relative_to(home).as_posix()
-        tidied: list[str] = if_there_is_room(where, partial(table.tidy, days, dry_run=dry_run), [])
+    for table in all_tables(home.lake):
+        where = home.name_of(table.path)
+        tidied: list[str] = if_there_is_space(where, partial(table.tidy, days, dry_run=dry_run), [])
         gone += [f"{where}/{name}" for name in tidied]
-    if (home / QUARANTINES).is_dir() and not dry_run:  # what was joined is new
-        close_to_others(home / QUARANTINES)
+    if home.quarantine.is_dir() and not dry_run:  # what was joined is new
+        close_to_others(home.quarantine)
     return tuple(gone)

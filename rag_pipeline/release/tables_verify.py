@@ -1,7 +1,7 @@
-"""Whether the tables are what was written, and what is done about one that is not.
+"""Whether the tables are what was written, and what happens to one that is not.
 
-A table that is derived loses what is damaged, and the next refresh derives it again; of the others, and of the log of any,
-the last version that can be read is what stays.
+A derived table loses what is damaged, and the next refresh derives it again. Of the others, and of the log of any table,
+the last version that can be read stays.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,11 @@ import pyarrow as pa
 
 from rag_pipeline.corpus.sound import unsound_vectors
 from rag_pipeline.corpus.tables import VECTORS
-from rag_pipeline.files import exclusive
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.heal import read_again
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import Damage, Table, all_tables, drop, examine, readable_rows
 
-_OF_A_SOURCE = ("documents", "quarantine", "listings", "loads", "erased")
 _OF_VECTORS = ("vectors", "query_vectors")
 AUDIT = "audit"
 
@@ -36,26 +35,26 @@ class TableFound:
 
     @property
     def told(self) -> dict[str, object]:
-        """As plain values."""
+        """The same as plain values."""
         return {"intact": self.intact, "problems": [str(one) for one in self.problems], "lost": list(self.lost)}
 
 
-def lost_commits(home: Path) -> dict[str, str]:
+def lost_commits(home: Home) -> dict[str, str]:
     """Tables that lost a commit, by a power cut for example, and what it was; looked up in their logs alone."""
-    found = {table.path.relative_to(home / "lake").as_posix(): table.lost() for table in all_tables(home / "lake")}
+    found = {home.table_name(table.path): table.lost() for table in all_tables(home.lake)}
     return {name: str(lost) for name, lost in found.items() if lost}
 
 
-def verify_tables(home: Path) -> dict[str, TableFound]:
+def verify_tables(home: Home) -> dict[str, TableFound]:
     """Every table below `RAG_HOME/lake` by its name, read whole."""
     found = {}
-    for table in all_tables(home / "lake"):
-        name = table.path.relative_to(home / "lake").as_posix()
+    for table in all_tables(home.lake):
+        name = home.table_name(table.path)
         found[name] = TableFound(name, tuple(examine(table, _bad_vectors if name in _OF_VECTORS else None)))
     return found
 
 
-def repair_tables(home: Path, found: Mapping[str, TableFound]) -> dict[str, TableFound]:
+def repair_tables(home: Home, found: Mapping[str, TableFound]) -> dict[str, TableFound]:
     """Have the damaged ones of these tables be readable again; each that was, with what is lost by it.
 
     What is derived comes again with the next refresh. Looked at again under the table's lock first.
@@ -65,9 +64,9 @@ def repair_tables(home: Path, found: Mapping[str, TableFound]) -> dict[str, Tabl
         if one.intact:
             continue
         kind, _, source = name.partition("/")
-        with exclusive(home / "lake", f"source-{source}" if kind in _OF_A_SOURCE else kind, wait_s=600):
-            table = Table(home / "lake" / name, pa.schema([]))
-            lost = list(_repaired(table, name)) or [f"{one.problems[0]}; it lost its rows when the source was mended"]
+        with home.exclusive_table(home.lake / name, wait_s=600):
+            table = Table(home.lake / name, pa.schema([]))
+            lost = list(_repaired(table, name)) or [f"{one.problems[0]}; it lost its rows when the source was fixed"]
             if kind in ("documents", "quarantine", "listings"):
                 _read_again(home, source)
             repaired[name] = replace(one, lost=tuple(lost))
@@ -86,7 +85,7 @@ def _repaired(table: Table, name: str) -> Iterator[str]:
 
 
 _MOST = 100
-"""Rounds; each takes something out, so more are needed only if something breaks while it is mended."""
+"""Rounds; each takes something out, so more are needed only if something breaks during the repair."""
 
 _NEXT = {
     "documents": "the next refresh reads every item of the source again",
@@ -127,7 +126,7 @@ def _bad_vectors(batch: pa.RecordBatch) -> int:
     return int(unsound_vectors(batch).sum())
 
 
-def _read_again(home: Path, source: str) -> None:
+def _read_again(home: Home, source: str) -> None:
     """Have a source be read anew; its listing, which says what need not be, may be what is damaged."""
     tables = source_tables(home, source)
     while damaged := examine(tables.listing):

@@ -4,13 +4,13 @@ from typing import Any
 
 import polars as pl
 
+from rag_pipeline.channels.pointer import all_channels
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import PipelineError, ReleaseError
-from rag_pipeline.index.contents import contents
 from rag_pipeline.index.manifest import Manifest, all_manifests
+from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import collected
-from rag_pipeline.release.channels import all_channels
 from rag_pipeline.settings import Settings
 
 _SHOWN = ("chunk_id", "document_id", "source", "start", "end", "heading", "text_hash", "chunker", "text")
@@ -26,7 +26,7 @@ def trace_chunk(settings: Settings, chunk_id: str) -> dict[str, Any]:
     holding = _holding(settings, chunk_id)
     rows = chunks_table(home).scan().filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).pipe(collected).to_dicts()
     if not rows and holding:
-        newest = contents(home / "releases" / holding[0].id, holding[0])
+        newest = contents(home.release(holding[0].id), holding[0])
         rows = newest.filter(pl.col("chunk_id") == chunk_id).select(_SHOWN).pipe(collected).to_dicts()
     if not rows:
         raise PipelineError(
@@ -59,9 +59,9 @@ def trace_chunk(settings: Settings, chunk_id: str) -> dict[str, Any]:
 def _holding(settings: Settings, chunk_id: str) -> list[Manifest]:
     """Kept releases that hold a chunk, newest first."""
     found = []
-    for manifest in all_manifests(settings.home / "releases"):
+    for manifest in all_manifests(settings.home.releases):
         try:
-            rows = contents(settings.home / "releases" / manifest.id, manifest).filter(pl.col("chunk_id") == chunk_id)
+            rows = contents(settings.home.release(manifest.id), manifest).filter(pl.col("chunk_id") == chunk_id)
             if rows.select(pl.len()).pipe(collected).item():
                 found.append(manifest)
         except ReleaseError:
@@ -83,7 +83,7 @@ def _contract(
 
 def _models(settings: Settings, text_hash: str) -> list[dict[str, str]]:
     """Models that have a vector of this text, with the name a kept release knows them by."""
-    names = {one.model.fingerprint: one.model.name for one in all_manifests(settings.home / "releases")}
+    names = {one.model.fingerprint: one.model.name for one in all_manifests(settings.home.releases)}
     rows = (
         vectors_table(settings.home).scan().filter(pl.col("text_hash") == text_hash).select("model").unique().pipe(collected)
     )

@@ -1,16 +1,19 @@
-"""Production got worse without a release: sources went stale, queries slower, answers vanished."""
+"""Production got worse without a release: sources became stale, queries slower, answers vanished."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from rag_pipeline.channels.pointer import Channel
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.evaluate.evaluate import Evaluation, Rival, evaluate_release
+from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import at_promotion
+from rag_pipeline.gate.figures import Figure
 from rag_pipeline.ingest.state import source_state
-from rag_pipeline.release.channels import Channel
-from rag_pipeline.release.promote import Desk, Promotion, promote
+from rag_pipeline.release.promote import DecisionInputs, Promotion, promote
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import release_before
 
 log = logging.getLogger("rag_pipeline")
@@ -19,67 +22,79 @@ What = Literal["stale sources", "slower queries", "vanished answers"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rot:
+class Degradation:
     """One way in which production is worse than when it was promoted."""
 
     what: What
     says: str
 
 
-def rot(desk: Desk, name: str, channel: Channel, now: Evidence) -> tuple[Rot, ...]:
-    """What became of the release a channel serves since it was promoted. `now`: what it was just measured to give."""
-    watched = desk.policy.channel(name).watch
-    then = at_promotion(desk.home, channel.fingerprint, channel.evidence)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One thing that was looked at, beside what it may be, and what is worse about it if anything is."""
+
+    what: What
+    figure: Figure | None
+    """None where there is no number, as of a source that was never loaded."""
+    worse: str = ""
+
+
+def rot(looks: Iterable[Look]) -> tuple[Degradation, ...]:
+    """What became worse among what was looked at."""
+    return tuple(Degradation(one.what, one.worse) for one in looks if one.worse)
+
+
+def look(inputs: DecisionInputs, name: str, channel: Channel, now: Evidence) -> tuple[Look, ...]:
+    """The release a channel serves, against how it was when it was promoted. `now`: what it was just measured to give."""
+    watched = inputs.policy.channel(name).watch
+    then = at_promotion(inputs.home, channel.fingerprint, channel.evidence)
     if channel.evidence and not then:
         because = "is of an older pipeline, or sealed with another key"
         log.info("nothing is compared with the evidence %s was promoted on: it %s", channel.release, because)
     return (
-        *_stale(desk),
+        *_stale(inputs),
         *(_slower(then, now, watched.slower_factor) if then and watched.slower_factor else ()),
         *(_vanished(then, now, watched.vanished_max_percent) if then else ()),
     )
 
 
-def _stale(desk: Desk) -> list[Rot]:
-    states = [source_state(contract, desk.home, desk.now) for contract in desk.contracts]
-    return [
-        Rot(
-            "stale sources",
-            f"{state.source} {state.late_because}",
-        )
-        for state in states
-        if not state.within_sla
-    ]
+def _stale(inputs: DecisionInputs) -> Iterator[Look]:
+    for contract in inputs.contracts:
+        state = source_state(contract, inputs.home, inputs.now)
+        figure = None
+        if state.age_hours is not None:
+            figure = Figure(f"{state.source}/age_hours", state.age_hours, state.max_age_hours, at_most=True)
+        yield Look("stale sources", figure, "" if state.within_sla else f"{state.source} {state.late_because}")
 
 
-def _slower(then: Evidence, now: Evidence, factor: float) -> list[Rot]:
+def _slower(then: Evidence, now: Evidence, factor: float) -> Iterator[Look]:
     before = {one.concurrency: one.p95_ms for one in then.latency}
-    return [
-        Rot(
-            "slower queries",
-            f"latency p95 is {one.p95_ms:g} ms with {one.concurrency} at a time; it was {before[one.concurrency]:g} ms when "
-            f"promoted, and {factor:g} times that is allowed",
-        )
-        for one in now.latency
-        if one.concurrency in before and one.p95_ms > factor * before[one.concurrency]
-    ]
+    for one in now.latency:
+        if one.concurrency in before:
+            name = "latency_p95_ms" + (f"_of_{one.concurrency}_users" if one.concurrency > 1 else "")
+            figure = Figure(name, one.p95_ms, factor * before[one.concurrency], at_most=True)
+            says = (
+                f"latency p95 is {one.p95_ms:g} ms with {one.concurrency} at a time; it was {before[one.concurrency]:g} ms "
+                f"when promoted, and {factor:g} times that is allowed"
+            )
+            yield Look("slower queries", figure, "" if figure.holds else says)
 
 
-def _vanished(then: Evidence, now: Evidence, allowed_percent: float) -> list[Rot]:
+def _vanished(then: Evidence, now: Evidence, allowed_percent: float) -> Iterator[Look]:
     """Judgments that cannot be met any more, of golden sets that did not change, beyond those known at promotion."""
-    found = []
     for name, one in now.golden_sets.items():
         before = then.golden_sets.get(name)
-        if before is None or before.fingerprint != one.fingerprint:
+        if before is None or before.fingerprint != one.fingerprint or not one.judgments:
             continue  # a person edited the set since: what it asks for did not vanish from production
         known = {judgment.judgment for judgment in before.unresolved}
         gone = [judgment for judgment in one.unresolved if judgment.judgment not in known]
-        if one.judgments and 100 * len(gone) / one.judgments > allowed_percent:
+        share = 100 * len(gone) / one.judgments
+        figure = Figure(f"{name}/vanished answers percent", share, allowed_percent, at_most=True)
+        says = ""
+        if not figure.holds:
             first = f"{gone[0].document} ({gone[0].status}), query {gone[0].query}"
-            found.append(
-                Rot("vanished answers", f"{name}: {len(gone)} of {one.judgments} judged answers are gone, first {first}")
-            )
-    return found
+            says = f"{name}: {len(gone)} of {one.judgments} judged answers are gone, first {first}"
+        yield Look("vanished answers", figure, says)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,9 @@ class WentBack:
     says: str
 
 
-def go_back(desk: Desk, evaluation: Evaluation, name: str, channel: Channel, rots: tuple[Rot, ...], by: str) -> WentBack:
+def go_back(
+    inputs: DecisionInputs, evaluation: Evaluation, name: str, channel: Channel, rots: tuple[Degradation, ...], by: str
+) -> WentBack:
     """Point a channel at the release it served before, if that one passes the gate today. It is measured first.
 
     Sources that went stale are no reason to go back: an older release holds nothing newer, and with nothing else wrong
@@ -103,9 +120,10 @@ def go_back(desk: Desk, evaluation: Evaluation, name: str, channel: Channel, rot
         return WentBack(None, "production stays as it is: sources went stale, and no release before holds newer data")
     why = f"production got worse: {'; '.join(one.says for one in rots)}"
     try:
-        target = release_before(desk.home, name)
-        evaluate_release(evaluation, target, Rival(channel.release, channel.fingerprint))
-        done = promote(desk, target, by=by, why=why, run_id=evaluation.run_id, withdraw=True, leaving=channel, channel=name)
+        target = release_before(inputs.home, name)
+        evaluate_release(evaluation, target, ServingRelease(channel.release, channel.fingerprint))
+        request = PromotionRequest(target, by=by, why=why, channel=name, withdraw=True, leaving=channel)
+        done = promote(inputs, request, run_id=evaluation.run_id)
     except PipelineError as error:
         return WentBack(None, f"production stays as it is: {error}")
     return WentBack(done, f"went back to {target}")

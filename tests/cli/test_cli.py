@@ -1,53 +1,22 @@
 """`rag`, as people and scripts call it: real commands on a small pipeline."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rag_pipeline import cli
-from rag_pipeline.home import claim_home
-from tests.conftest import Workspace, files_contract
+from rag_pipeline.home_mark import claim_home
+from tests.conftest import Workspace
+from tests.support.command_line import PAGES, as_json, pipeline, rag, refreshed
 
-PAGES = {
-    "leave.md": "# Leave\n\nEvery employee has thirty days of paid holiday each year.\n",
-    "travel.md": "# Travel\n\nBook trains in second class. Flights need approval.\n",
-    "laptops.md": "# Laptops\n\nEncrypt the disk of every laptop. Report a stolen laptop at once.\n",
-}
-
-
-@pytest.fixture
-def pipeline(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
-    workspace.golden("questions", {"how many days of vacation": ["handbook/leave.md"]})
-    workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}, "not_worse": None}})
-    for name in ("home", "contracts", "evals"):
-        monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(workspace.settings, name)))
-    return workspace
-
-
-def rag(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """Run `rag WORDS` in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr("sys.argv", ["rag", *words])
-    code = 0
-    try:
-        cli.main()
-    except SystemExit as end:
-        code = int(end.code or 0)
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-def as_json(out: str) -> Any:
-    """stdout of a `--json` command is one object and nothing else."""
-    assert out.count("\n") == 1
-    return json.loads(out)
+__all__ = ["pipeline", "refreshed"]
 
 
 def test_a_whole_day_on_the_command_line(
     pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    code, _, err = rag(monkeypatch, capsys, "rollback")
+    assert code == 1
+    assert "there is no pipeline home" in err
     code, out, _ = rag(monkeypatch, capsys, "refresh", "--json")
     summary = as_json(out)
     assert code == 0
@@ -190,7 +159,7 @@ def test_a_contract_with_a_typo_stops_before_anything_is_touched(
     assert code == 1
     assert "did you mean 'logicalType'?" in err
     assert "handbook.odcs.yaml:" in err
-    assert not (pipeline.home / "lake").exists()
+    assert not pipeline.home.lake.exists()
 
 
 def test_square_brackets_in_names_are_shown_as_they_are(
@@ -206,15 +175,12 @@ def test_square_brackets_in_names_are_shown_as_they_are(
 
 
 def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
-    pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    pipeline: Workspace, refreshed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from rag_pipeline.release.audit import audit_table
-    from rag_pipeline.release.channels import serving
+    from rag_pipeline.channels.audit import audit_table
+    from rag_pipeline.channels.pointer import serving
 
-    code, _, err = rag(monkeypatch, capsys, "rollback")
-    assert code == 1
-    assert "there is no pipeline home" in err
-    first = as_json(rag(monkeypatch, capsys, "refresh", "--json")[1])["production"]
+    first = refreshed
     pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis only at night.\n"})
     second = as_json(rag(monkeypatch, capsys, "refresh", "--json")[1])["production"]
     assert second != first
@@ -250,7 +216,7 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
     assert rag(monkeypatch, capsys, "promote", first, "--override", "--by", "ana", "--reason", "known issue")[0] == 0
     assert serving(pipeline.home) == first
 
-    chroma = next((pipeline.home / "releases" / second).rglob("chroma.sqlite3"))
+    chroma = next(pipeline.home.release(second).rglob("chroma.sqlite3"))
     chroma.chmod(0o644)
     chroma.write_bytes(chroma.read_bytes() + b"x")
     code, _, err = rag(monkeypatch, capsys, "promote", second, "--override", "--by", "ana", "--reason", "please")

@@ -9,9 +9,9 @@ import pytest
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
-from tests.cli.test_cli import PAGES, as_json, pipeline, rag
 from tests.conftest import Workspace
-from tests.release.alerts.receivers import SECRET, Inbox, dead_address, web_receiver
+from tests.support.alert_receivers import SECRET, Inbox, dead_address, web_receiver
+from tests.support.command_line import PAGES, as_json, pipeline, rag
 
 __all__ = ["pipeline"]
 
@@ -40,7 +40,7 @@ def test_where_nobody_is_named_every_command_says_so(
     assert code == 0 and "alerts are off" in out
     code, out, _ = rag(monkeypatch, capsys, "status", "--json")
     assert as_json(out)["alerts"] == {"on": False, "receivers": [], "looked_at": None, "causes": [], "troubles": []}
-    assert not (pipeline.home / "alerts.json").exists()
+    assert not pipeline.home.alerts.exists()
 
 
 def test_a_trial_names_who_took_it_and_fails_unless_all_did(
@@ -77,5 +77,5 @@ def test_looking_by_hand_tells_what_is_new_and_status_shows_it_without_an_addres
     assert len(inbox.messages) == 1
     files = [path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
     assert not [text for text in (*shown, *files) if SECRET in text]
-    told = json.loads((pipeline.home / "alerts.json").read_text(encoding="utf-8"))
+    told = json.loads(pipeline.home.alerts.read_text(encoding="utf-8"))
     assert told["causes"]["held source: handbook"]["told"] == [1]

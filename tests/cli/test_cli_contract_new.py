@@ -12,9 +12,9 @@ import pytest
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
-from tests.cli.test_cli import PAGES, as_json
 from tests.cli.test_cli_upkeep import Line
 from tests.conftest import Workspace
+from tests.support.command_line import PAGES, as_json
 
 
 @pytest.fixture

@@ -1,16 +1,15 @@
 """`rag embed bench` on a corpus that is cut, with the real model."""
 
-from pathlib import Path
-
 import pytest
 
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.encoders import encoder_of
 from rag_pipeline.corpus.model import Encoder, Model
 from rag_pipeline.errors import PipelineError
-from tests.cli.test_cli import as_json, rag
+from rag_pipeline.home import Home
 from tests.conftest import Workspace, files_contract
-from tests.corpus.small import chunker, real_encoder, store_documents
+from tests.support.command_line import as_json, rag
+from tests.support.small_releases import chunker, real_encoder, store_documents
 
 TOPICS = ["vacation", "laptops", "travel", "expenses", "hiring", "security", "parking", "lunch", "training", "visitors"]
 PAGES = {
@@ -19,7 +18,7 @@ PAGES = {
 
 
 @pytest.fixture
-def home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Home:
     """Seventy pages, cut but not embedded, and a question about ten of them. OpenVINO's packages are missing."""
     workspace.contract("handbook", files_contract(workspace.pages({"one.md": "# One\n\nA page."})))
     workspace.golden("questions", {f"how does {topic} work at site 3": [f"handbook/{topic}3.md"] for topic in TOPICS})
@@ -40,7 +39,7 @@ def home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_was_measured_is_told_and_which_to_set(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = rag(monkeypatch, capsys, "embed", "bench", "--texts", "64", "--way", "openvino/int8", "--json")
     assert code == 0, err
@@ -54,7 +53,7 @@ def test_what_was_measured_is_told_and_which_to_set(
 
 
 def test_a_person_reads_one_line_a_way_and_what_to_export(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = rag(monkeypatch, capsys, "embed", "bench", "--texts", "64", "--way", "openvino/fp32")
     assert code == 0, err
@@ -65,7 +64,7 @@ def test_a_person_reads_one_line_a_way_and_what_to_export(
 
 
 def test_a_way_there_is_not_is_told_with_those_there_are(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, err = rag(monkeypatch, capsys, "embed", "bench", "--way", "torch/int8")
     assert code == 1

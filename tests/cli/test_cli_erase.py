@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from rag_pipeline.index.base import ERASED
-from tests.cli.test_cli import as_json, pipeline, rag
 from tests.conftest import Workspace
-from tests.corpus.small import NOW, bag_of_words, release_of
-from tests.faults.residue import Needles, residue
+from tests.support.command_line import as_json, pipeline, rag
+from tests.support.residue import Needles, residue
+from tests.support.small_releases import NOW, bag_of_words, release_of
 
 __all__ = ["pipeline"]
 
@@ -23,7 +23,7 @@ def test_what_left_its_source_is_gone_from_the_next_release_after_a_person_asked
     home = pipeline.home
     first = release_of(home, OTHERS | {"berta.md": SECRET}).manifest
     second = release_of(home, OTHERS, now=NOW + timedelta(days=1)).manifest
-    assert {one.how for one in residue(home / "releases" / second.id, NEEDLES)} == {"vector", "term"}
+    assert {one.how for one in residue(home.release(second.id), NEEDLES)} == {"vector", "term"}
     code, out, _ = rag(monkeypatch, capsys, "erase", "handbook/berta.md", "handbook/page0.md", "--json")
     told = as_json(out)
     assert code == 0
@@ -32,7 +32,7 @@ def test_what_left_its_source_is_gone_from_the_next_release_after_a_person_asked
     assert told["may_hold_erased"] == [second.id, first.id]
     third = release_of(home, OTHERS, now=NOW + timedelta(days=2)).manifest
     assert third.origin.rebuilt_because == ERASED
-    assert residue(home / "releases" / third.id, NEEDLES) == []
+    assert residue(home.release(third.id), NEEDLES) == []
     code, out, _ = rag(monkeypatch, capsys, "status", "--json")
     assert as_json(out)["may_hold_erased"] == [second.id, first.id]
     code, out, _ = rag(monkeypatch, capsys, "erase", "handbook/berta.md")
@@ -47,4 +47,4 @@ def test_what_is_no_documents_id_is_refused_before_anything_is_noted(
     code, out, err = rag(monkeypatch, capsys, "erase", "handbook/page.md", name)
     assert (code, out) == (1, "")
     assert "is not the id of a document" in err and "handbook" in err
-    assert not (pipeline.home / "lake" / "erased").exists()
+    assert not pipeline.home.erased.exists()

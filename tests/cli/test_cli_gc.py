@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, all_manifests
-from tests.cli.test_cli import PAGES, as_json, rag
 from tests.conftest import Workspace, files_contract
-from tests.corpus.small import NOW, release_of
-from tests.index.test_build import DIED_WITH_A_VIEW
 from tests.release.test_tidy import grow_older
+from tests.support.command_line import PAGES, as_json, rag
+from tests.support.index_pages import DIED_WITH_A_VIEW
+from tests.support.small_releases import NOW, release_of
 
 Patch = pytest.MonkeyPatch
 Capture = pytest.CaptureFixture[str]
@@ -25,9 +26,9 @@ A_MODEL = "0123456789abcdef" * 2
 
 
 @pytest.fixture(scope="module")
-def four_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def four_days(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home of four releases, a day apart, that nobody changes: to be copied."""
-    home = tmp_path_factory.mktemp("days")
+    home = Home(tmp_path_factory.mktemp("days"))
     for day in range(4):
         pages = {"stays.md": "# Stays\n\nthis page stays", "today.md": f"# Today\n\nnews of day {day}"}
         release_of(home, pages, now=NOW + timedelta(days=day))
@@ -36,12 +37,12 @@ def four_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(four_days: Path, workspace: Workspace, monkeypatch: Patch) -> Path:
+def home(four_days: Home, workspace: Workspace, monkeypatch: Patch) -> Home:
     workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
     for name in ("home", "contracts", "evals"):
         monkeypatch.setenv(f"RAG_{name.upper()}", str(getattr(workspace.settings, name)))
     monkeypatch.setenv("RAG_KEEP_RELEASES", "1")
-    shutil.copytree(four_days, workspace.home)
+    shutil.copytree(four_days.root, workspace.home.root)
     return workspace.home
 
 
@@ -51,43 +52,44 @@ def put(path: Path, text: str = "somebody's own") -> Path:
     return path
 
 
-def oldest_first(home: Path) -> list[Manifest]:
-    return all_manifests(home / "releases")[::-1]
+def oldest_first(home: Home) -> list[Manifest]:
+    return all_manifests(home.releases)[::-1]
 
 
-def everything(home: Path) -> set[str]:
+def everything(home: Home) -> set[str]:
     """Every file and link below a home, Dagster's own and locks apart."""
-    found = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_symlink() or not path.is_dir()}
+    every = (path for path in home.root.rglob("*") if path.is_symlink() or not path.is_dir())
+    found = {path.relative_to(home.root).as_posix() for path in every}
     return {name for name in found if not name.endswith(".lock")}
 
 
-def somebodys_own(home: Path, elsewhere: Path) -> set[str]:
+def somebodys_own(home: Home, elsewhere: Path) -> set[str]:
     """What a person may have put below a home, near whatever is removed from it."""
     first, second, *_ = oldest_first(home)
-    put(home / "models" / "my-model" / "config.json")
-    put(home / "models" / A_MODEL / "config.json")
-    put(home / "models" / ".staging-mine" / "config.json")
-    put(home / "views" / "notes.txt")
-    put(home / "views" / "a folder" / "notes.txt")
-    put(home / "views" / uuid.uuid4().hex / "notes.txt")
-    put(home / "releases" / ".my-notes" / "notes.txt")
-    put(home / "releases" / ".trash-mine" / "notes.txt")
-    put(home / "releases" / "my-notes" / "notes.txt")
-    shutil.copytree(home / "releases" / first.id, home / "releases" / "before-the-move")
-    put(home / "releases" / second.id / "chroma" / "notes.txt")
-    put(home / "scratch" / "handbook" / "mine.csv")
-    put(home / "scratch" / "My Folder" / "documents.parquet")
-    put(home / "reports" / "mine.html")
-    put(home / "lake" / "chunks" / "notes.txt")
-    put(home / "lake" / "chunks" / "source=handbook" / "mine.parquet")
-    put(home / "lake" / "chunks" / "part-00000-mine-c000.parquet")
-    put(home / "lake" / "chunks" / "_delta_log" / "notes.txt")
-    put(home / "lake" / "notes" / "notes.txt")
-    put(home / "evidence" / "notes.txt")
+    put(home.models / "my-model" / "config.json")
+    put(home.models / A_MODEL / "config.json")
+    put(home.models / ".staging-mine" / "config.json")
+    put(home.views / "notes.txt")
+    put(home.views / "a folder" / "notes.txt")
+    put(home.views / uuid.uuid4().hex / "notes.txt")
+    put(home.release(".my-notes") / "notes.txt")
+    put(home.release(".trash-mine") / "notes.txt")
+    put(home.release("my-notes") / "notes.txt")
+    shutil.copytree(home.release(first.id), home.release("before-the-move"))
+    put(home.release(second.id) / "chroma" / "notes.txt")
+    put(home.scratch / "handbook" / "mine.csv")
+    put(home.scratch / "My Folder" / "documents.parquet")
+    put(home.reports / "mine.html")
+    put(home.chunks / "notes.txt")
+    put(home.chunks / "source=handbook" / "mine.parquet")
+    put(home.chunks / "part-00000-mine-c000.parquet")
+    put(home.chunks / "_delta_log" / "notes.txt")
+    put(home.lake / "notes" / "notes.txt")
+    put(home.evidence / "notes.txt")
     put(elsewhere / "precious.txt")
-    (home / "releases" / ".trash-20260101-000000-deadbeef").symlink_to(elsewhere)
-    (home / "models" / f".staging-{A_MODEL}").symlink_to(elsewhere)
-    for path in home.rglob("*"):
+    home.release(".trash-20260101-000000-deadbeef").symlink_to(elsewhere)
+    (home.models / f".staging-{A_MODEL}").symlink_to(elsewhere)
+    for path in home.root.rglob("*"):
         if (path.is_file() and "mine" in path.name) or "notes" in path.name:
             os.utime(path, (0, 0))  # older than any version of a table
     kept = {"notes.txt", "mine.csv", "mine.html", "mine.parquet", "config.json", "part-00000-mine-c000.parquet"}
@@ -96,18 +98,18 @@ def somebodys_own(home: Path, elsewhere: Path) -> set[str]:
     return own | {"releases/.trash-20260101-000000-deadbeef", f"models/.staging-{A_MODEL}"}
 
 
-def left_by_the_killed(home: Path) -> None:
+def left_by_the_killed(home: Home) -> None:
     first, *_ = oldest_first(home)
-    put(home / "releases" / ".staging-20260101-000000-deadbee1" / "chroma" / "chroma.sqlite3")
-    put(home / "releases" / ".trash-20260101-000000-deadbee2-2" / "manifest.json")
-    put(home / "models" / f".staging-{'e' * 32}" / "graph.onnx")
-    put(home / "models" / ("f" * 32) / "export.json", "{}")
-    put(home / "models" / ("f" * 32) / "graph.onnx")
-    put(home / "scratch" / "handbook" / "documents.parquet")
-    put(home / "scratch" / "gone" / "quarantine.parquet")
-    put(home / "reports" / f"{first.id}.html")
-    put(home / "reports" / "20260101-000000-deadbee2-2.html")
-    view = home / "views" / uuid.uuid4().hex
+    put(home.release(".staging-20260101-000000-deadbee1") / "chroma" / "chroma.sqlite3")
+    put(home.release(".trash-20260101-000000-deadbee2-2") / "manifest.json")
+    put(home.models / f".staging-{'e' * 32}" / "graph.onnx")
+    put(home.models / ("f" * 32) / "export.json", "{}")
+    put(home.models / ("f" * 32) / "graph.onnx")
+    put(home.scratch / "handbook" / "documents.parquet")
+    put(home.scratch / "gone" / "quarantine.parquet")
+    put(home.report(first.id))
+    put(home.reports / "20260101-000000-deadbee2-2.html")
+    view = home.views / uuid.uuid4().hex
     subprocess.run([sys.executable, "-c", DIED_WITH_A_VIEW, str(view)], check=True)
     put(view / "chroma.sqlite3")
 
@@ -121,7 +123,7 @@ def named(told: dict[str, Any], before: set[str]) -> set[str]:
 
 
 def test_a_collection_leaves_everything_that_is_not_the_pipelines(
-    home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Capture
+    home: Home, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     own = somebodys_own(home, tmp_path / "elsewhere")
     left_by_the_killed(home)
@@ -134,7 +136,7 @@ def test_a_collection_leaves_everything_that_is_not_the_pipelines(
 
 
 def test_a_dry_run_names_every_file_that_a_collection_removes(
-    home: Path, tmp_path: Path, monkeypatch: Patch, capsys: Capture
+    home: Home, tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
     somebodys_own(home, tmp_path / "elsewhere")
     left_by_the_killed(home)
@@ -154,7 +156,7 @@ def test_a_dry_run_names_every_file_that_a_collection_removes(
     assert named(as_json(out), everything(home)) == set(), "nothing is left to be removed"
 
 
-def test_a_dry_run_changes_nothing_and_tells_people_each_name(home: Path, monkeypatch: Patch, capsys: Capture) -> None:
+def test_a_dry_run_changes_nothing_and_tells_people_each_name(home: Home, monkeypatch: Patch, capsys: Capture) -> None:
     left_by_the_killed(home)
     before = everything(home)
     code, out, err = rag(monkeypatch, capsys, "gc", "--dry-run")

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import pytest
 
 from rag_pipeline import cli
-from rag_pipeline.evaluate.golden import read_golden_set
+from rag_pipeline.golden.read import read_golden_set
 from tests.conftest import Workspace, files_contract
 
 TOPICS = {
@@ -277,7 +277,7 @@ def test_what_cannot_be_done_is_said_in_one_paragraph(rag: Rag, words: tuple[str
 
 @pytest.fixture(autouse=True)
 def _home_is_only_read(built: Workspace) -> Iterator[None]:
-    channel = built.home / "channels" / "production.json"
+    channel = built.home.channel("production")
     before = channel.read_bytes()
     yield
     assert channel.read_bytes() == before

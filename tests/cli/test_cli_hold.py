@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from rag_pipeline.channels.pointer import read_channel
 from rag_pipeline.files import write_json
-from rag_pipeline.release.channels import read_channel
-from tests.cli.test_cli import PAGES, as_json, pipeline, rag
 from tests.conftest import Workspace
+from tests.support.command_line import PAGES, as_json, pipeline, rag, refreshed
 
-__all__ = ["pipeline"]
+__all__ = ["pipeline", "refreshed"]
 
 Say = Callable[..., tuple[int, str, str]]
 
@@ -30,12 +30,12 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def file_of(pipeline: Workspace) -> Path:
-    return pipeline.home / "channels" / "production.json"
+    return pipeline.home.channel("production")
 
 
 @pytest.mark.slow
-def test_a_hold_is_told_everywhere_and_lifted_by_a_person(pipeline: Workspace, say: Say) -> None:
-    first = as_json(say("refresh", "--json")[1])["production"]
+def test_a_hold_is_told_everywhere_and_lifted_by_a_person(pipeline: Workspace, refreshed: str, say: Say) -> None:
+    first = refreshed
     pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis are free.\n"})
     assert say("refresh")[0] == 0
     code, _, err = say("rollback", "--override")
@@ -62,13 +62,13 @@ def test_a_hold_is_told_everywhere_and_lifted_by_a_person(pipeline: Workspace, s
     assert told["anchors"]["production"]["release"] == first and told["frozen"] == {}
 
     assert "say who lifts the hold and why" in say("resume", "--by", "ben")[2]
-    assert as_json(say("resume", "--by", "ben", "--reason", "mended", "--json")[1])["release"] == first
-    assert "is not held" in say("resume", "--by", "ben", "--reason", "mended")[2]
+    assert as_json(say("resume", "--by", "ben", "--reason", "fixed", "--json")[1])["release"] == first
+    assert "is not held" in say("resume", "--by", "ben", "--reason", "fixed")[2]
     assert as_json(say("refresh", "--json")[1])["promoted"] is True
 
 
-def test_a_channel_edited_by_hand_is_refused_shown_and_repaired(pipeline: Workspace, say: Say) -> None:
-    good = as_json(say("refresh", "--json")[1])["production"]
+def test_a_channel_edited_by_hand_is_refused_shown_and_repaired(pipeline: Workspace, refreshed: str, say: Say) -> None:
+    good = refreshed
     pipeline.golden("questions", {"how many days of vacation": ["handbook/leave.md"], "taxis": ["handbook/leave.md"]})
     pipeline.policy({"questions": {"floors": {"nDCG@10": 0.99}, "not_worse": None}})
     pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis are free.\n"})
@@ -94,8 +94,10 @@ def test_a_channel_edited_by_hand_is_refused_shown_and_repaired(pipeline: Worksp
 
 
 @pytest.mark.slow
-def test_repair_keeps_a_hold_and_takes_a_channel_without_an_audit_table_loudly(pipeline: Workspace, say: Say) -> None:
-    first = as_json(say("refresh", "--json")[1])["production"]
+def test_repair_keeps_a_hold_and_takes_a_channel_without_an_audit_table_loudly(
+    pipeline: Workspace, refreshed: str, say: Say
+) -> None:
+    first = refreshed
     pipeline.pages({"travel.md": PAGES["travel.md"] + "\nTaxis are free.\n"})
     say("refresh")
     say("rollback", "--by", "ana", "--reason", "wrong prices")
@@ -105,7 +107,7 @@ def test_repair_keeps_a_hold_and_takes_a_channel_without_an_audit_table_loudly(p
     assert code == 0
     says(out, f"{first}, as move 3 of the audit table has it")
     assert file_of(pipeline).read_bytes() == true
-    shutil.rmtree(pipeline.home / "lake" / "audit")
+    shutil.rmtree(pipeline.home.audit)
     code, out, err = say("refresh")
     assert code == 1
     says(out + err, "the audit table knows no move of production")

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from rag_pipeline.channels.audit import move_and_record
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.home import MARK, claim_home
-from rag_pipeline.release.audit import move_and_record
+from rag_pipeline.home import Home
+from rag_pipeline.home_mark import claim_home
 from rag_pipeline.settings import Settings
-from tests.cli.test_cli import PAGES, rag
+from tests.channels.test_channels import pointing
 from tests.conftest import Workspace, files_contract
-from tests.corpus.small import NOW, release_of
-from tests.release.test_channels import pointing
+from tests.support.command_line import PAGES, rag
+from tests.support.small_releases import NOW, release_of
 
 Patch = pytest.MonkeyPatch
 Capture = pytest.CaptureFixture[str]
@@ -33,7 +34,7 @@ LOOKING = [
     ("gc",),
     ("promote", "20260101-000000-00000000", "--by", "you", "--reason", "good"),
     ("rollback", "--by", "you", "--reason", "wrong prices"),
-    ("resume", "--by", "you", "--reason", "mended"),
+    ("resume", "--by", "you", "--reason", "fixed"),
     ("evaluate",),
     ("erase", "handbook/leave.md"),
 ]
@@ -55,7 +56,7 @@ def test_who_looks_into_a_home_that_is_not_there_is_told_so_and_makes_nothing(
 ) -> None:
     code, _, err = rag(monkeypatch, capsys, *words)
     assert "Traceback" not in err
-    assert not pipeline.home.exists()
+    assert not pipeline.home.root.exists()
     assert not (pipeline.root / "dagster").exists()
     assert (
         f"rag: there is no pipeline home at {pipeline.home}; `rag refresh` makes one, if RAG_HOME is what you meant" in err
@@ -69,14 +70,14 @@ def test_where_a_channels_file_is_lost_nobody_is_told_to_begin_anew(
     claim_home(pipeline.settings)
     first, moved = None, pointing("a")
     for name in ("a", "b"):
-        (pipeline.home / "releases" / name).mkdir(parents=True)
-        (pipeline.home / "releases" / name / "manifest.json").write_text("{}", encoding="utf-8")
+        pipeline.home.release(name).mkdir(parents=True)
+        pipeline.home.manifest(name).write_text("{}", encoding="utf-8")
         move_and_record(pipeline.home, "production", moved, expected=first)
         first, moved = moved, pointing("b", moved)
     assert f" since {NOW + timedelta(days=1):%Y-%m-%d %H:%M} UTC (" in " ".join(
         rag(monkeypatch, capsys, "status")[1].split()
     )
-    (pipeline.home / "channels" / "production.json").unlink()
+    pipeline.home.channel("production").unlink()
     _, out, _ = rag(monkeypatch, capsys, "status")
     assert "`rag verify --repair` restores it" in out.replace("\n", " ")
     assert "nothing serves yet" not in out
@@ -85,7 +86,7 @@ def test_where_a_channels_file_is_lost_nobody_is_told_to_begin_anew(
 
 def test_a_damaged_candidate_is_named_and_written_again(pipeline: Workspace, monkeypatch: Patch, capsys: Capture) -> None:
     claim_home(pipeline.settings)
-    (pipeline.home / "candidate.json").write_text("{")
+    pipeline.home.candidate.write_text("{")
     code, _, err = rag(monkeypatch, capsys, "evaluate")
     assert (code, err.count("\n")) == (1, 1)
     assert "candidate.json is damaged: " in err and "`rag refresh` writes it again" in err
@@ -97,16 +98,16 @@ def test_a_folder_with_other_things_in_it_is_no_home(
     pipeline: Workspace, monkeypatch: Patch, capsys: Capture, words: tuple[str, ...]
 ) -> None:
     for name in ("thesis.docx", "photos/holiday.jpg", "models/mine/config.json", "views/a.txt", "releases/x-y/a.txt"):
-        (pipeline.home / name).parent.mkdir(parents=True, exist_ok=True)
-        (pipeline.home / name).write_text("mine")
-    before = sorted(pipeline.home.rglob("*"))
+        (pipeline.home.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (pipeline.home.root / name).write_text("mine")
+    before = sorted(pipeline.home.root.rglob("*"))
     code, _, err = rag(monkeypatch, capsys, *words)
     assert code == 1
     assert err == (
         f"rag: RAG_HOME={pipeline.home} is not a pipeline's home: it holds models, photos, releases and 2 more and no "
-        f"{MARK}; name an empty folder, or a new one\n"
+        ".rag-home.json; name an empty folder, or a new one\n"
     )
-    assert sorted(pipeline.home.rglob("*")) == before
+    assert sorted(pipeline.home.root.rglob("*")) == before
 
 
 @pytest.mark.parametrize("there", ["nothing", "an empty folder", "what systems put there", "Dagster's own", "its contracts"])
@@ -114,17 +115,17 @@ def test_an_empty_folder_is_marked_before_anything_else_is_written(tmp_path: Pat
     settings = Settings(home=tmp_path / "home", contracts=tmp_path / "home" / "contracts")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     if there != "nothing":
-        settings.home.mkdir()
+        settings.home.root.mkdir()
     if there == "what systems put there":
-        (settings.home / "lost+found").mkdir()
-        (settings.home / ".DS_Store").touch()
+        (settings.home.root / "lost+found").mkdir()
+        (settings.home.root / ".DS_Store").touch()
     if there == "Dagster's own":
-        (settings.home / "dagster").mkdir()
-        (settings.home / "dagster" / "dagster.yaml").touch()
+        settings.home.dagster.mkdir()
+        (settings.home.dagster / "dagster.yaml").touch()
     if there == "its contracts":
         settings.contracts.mkdir()
-    assert prepare_dagster_home(settings) == settings.home / "dagster"
-    assert json.loads((settings.home / MARK).read_text())["format"] == 1
+    assert prepare_dagster_home(settings) == settings.home.dagster
+    assert json.loads(settings.home.mark.read_text())["format"] == 1
     claim_home(settings)
 
 
@@ -132,25 +133,25 @@ def test_dagsters_own_folder_may_have_another_name(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "state" / "of dagster"))
     (tmp_path / "home" / "state" / "of dagster").mkdir(parents=True)
     claim_home(Settings(home=tmp_path / "home"))
-    assert (tmp_path / "home" / MARK).is_file()
+    assert Home(tmp_path / "home").mark.is_file()
 
 
 @pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def old(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home as the pipeline made it before there were marks."""
-    home = tmp_path_factory.mktemp("old") / "home"
+    home = Home(tmp_path_factory.mktemp("old") / "home")
     release_of(home, {"a.md": "# A\n\nnumber one"})
-    (home / "dagster").mkdir()
+    home.dagster.mkdir()
     return home
 
 
 @pytest.mark.parametrize("lost", ["nothing", "lake", "releases"])
-def test_a_home_older_than_marks_is_known_by_what_is_in_it_and_marked(old: Path, tmp_path: Path, lost: str) -> None:
-    shutil.copytree(old, tmp_path / "home")
+def test_a_home_older_than_marks_is_known_by_what_is_in_it_and_marked(old: Home, tmp_path: Path, lost: str) -> None:
+    shutil.copytree(old.root, tmp_path / "home")
     shutil.rmtree(tmp_path / "home" / lost, ignore_errors=True)
     (tmp_path / "home" / "notes.txt").write_text("a note of the person on call")
     claim_home(Settings(home=tmp_path / "home"))
-    assert (tmp_path / "home" / MARK).is_file()
+    assert Home(tmp_path / "home").mark.is_file()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_a_home_older_than_marks_is_known_by_what_is_in_it_and_marked(old: Path,
     ],
 )
 def test_a_mark_of_another_pipeline_or_none_at_all_is_said(tmp_path: Path, mark: str, says: str) -> None:
-    (tmp_path / MARK).write_text(mark)
+    Home(tmp_path).mark.write_text(mark)
     with pytest.raises(PipelineError, match=says):
         claim_home(Settings(home=tmp_path))
 

@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.settings import PROJECT, Settings, load_settings
-from tests.cli.test_cli import PAGES, rag
+from rag_pipeline.settings import Settings, load_settings
 from tests.conftest import Workspace, files_contract
+from tests.support.command_line import PAGES, rag
 
 Patch = pytest.MonkeyPatch
 Capture = pytest.CaptureFixture[str]
@@ -86,13 +86,13 @@ def test_an_empty_variable_is_as_one_that_is_not_set(monkeypatch: Patch, field: 
     assert load_settings() == Settings()
 
 
-def test_an_empty_home_is_the_default_and_never_the_current_folder(pipeline: Workspace, monkeypatch: Patch) -> None:
+def test_an_empty_home_is_the_default(pipeline: Workspace, monkeypatch: Patch) -> None:
     monkeypatch.setenv("RAG_HOME", "")
     monkeypatch.setenv("DAGSTER_HOME", "")
     monkeypatch.chdir(pipeline.root)
     code = "from rag_pipeline.settings import *; s = load_settings(); print(s.home, dagster_home(s.home))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(PROJECT / ".rag"), str(PROJECT / ".rag" / "dagster")]
+    assert done.stdout.split() == [str(pipeline.root / ".rag"), str(pipeline.root / ".rag" / "dagster")]
     monkeypatch.setenv("RAG_HOME", "  ")
     with pytest.raises(PipelineError, match=r"RAG_HOME=.*the name of a folder is blank"):
         load_settings()
@@ -223,8 +223,8 @@ def test_a_policy_that_cannot_be_kept_is_refused_before_a_run_starts(
 
 
 def test_rows_nested_deep_are_refused_and_the_rest_is_read(tmp_path: Path) -> None:
-    from rag_pipeline.ingest.connectors import BrokenRow
-    from rag_pipeline.ingest.connectors.table import _jsonl
+    from rag_pipeline.connectors import BrokenRow
+    from rag_pipeline.connectors.table.connector import _jsonl
 
     for depth in (150, 900, 100_000):
         file = tmp_path / "rows.jsonl"

@@ -9,9 +9,9 @@ import pytest
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.tables import source_tables
-from tests.cli.test_cli import as_json, rag
 from tests.conftest import Workspace, column, table_contract
 from tests.release.test_tidy import grow_older, needed, on_disk
+from tests.support.command_line import as_json, rag
 
 Patch, Capture = pytest.MonkeyPatch, pytest.CaptureFixture[str]
 
@@ -77,7 +77,7 @@ def test_the_collection_removes_no_version_while_the_clock_is_not_believed(
     assert told["clock_doubt"] == ""
     assert told["table_files"] >= len(old)
     assert not on_disk(table) & old
-    marked = json.loads((workspace.home / "clock.json").read_text(encoding="utf-8"))
+    marked = json.loads(workspace.home.clock.read_text(encoding="utf-8"))
     assert marked["by"] == workspace.settings.actor
 
 
@@ -85,9 +85,10 @@ def test_a_clock_is_believed_in_a_home_only(workspace: Workspace, rows: Path, mo
     """Else the folder would hold a file and no mark, and the first refresh would take it for somebody else's."""
     code, _, err = rag(monkeypatch, capsys, "gc", "--clock-is-right")
     assert (code, "there is no pipeline home at" in err) == (1, True)
-    assert not workspace.home.exists()
+    assert not workspace.home.root.exists()
 
 
+@pytest.mark.slow
 def test_a_refresh_tells_an_export_that_was_cut_short(
     workspace: Workspace, rows: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:

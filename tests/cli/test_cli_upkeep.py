@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
-from rag_pipeline.home import claim_home
-from rag_pipeline.release.audit import audit_table, move_and_record
-from rag_pipeline.release.channels import Channel, read_channel
-from tests.cli.test_cli import PAGES, as_json, rag
+from rag_pipeline.channels.audit import audit_table, move_and_record
+from rag_pipeline.channels.pointer import Channel, read_channel
+from rag_pipeline.home import Home
+from rag_pipeline.home_mark import claim_home
 from tests.conftest import Workspace, files_contract
-from tests.corpus.small import NOW, release_of
+from tests.support.command_line import PAGES, as_json, rag
+from tests.support.small_releases import NOW, release_of
 
 QUESTIONS = {"how many days of vacation": ["handbook/leave.md"], "my laptop was stolen": ["handbook/laptops.md"]}
 
@@ -19,7 +20,7 @@ QUESTIONS = {"how many days of vacation": ["handbook/leave.md"], "my laptop was 
 class Line:
     """`rag WORDS` on one pipeline."""
 
-    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.home, self._monkeypatch, self._capsys = home, monkeypatch, capsys
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
@@ -42,7 +43,7 @@ class Line:
         return channel.release if channel else None
 
     def kept(self) -> set[str]:
-        return {path.name for path in (self.home / "releases").iterdir() if path.is_dir()}
+        return {path.name for path in self.home.releases.iterdir() if path.is_dir()}
 
 
 @pytest.fixture
@@ -178,13 +179,13 @@ def test_gc_tells_people_what_it_keeps_and_why_and_what_killed_runs_left(line: L
         action="overridden",
     )
     move_and_record(line.home, "production", target, expected=None)
-    (line.home / "releases" / ".staging-20260301-020000-deadbeef").mkdir()
+    line.home.release(".staging-20260301-020000-deadbeef").mkdir()
     code, out, err = line("gc", "--dry-run")
     assert code == 0, err
     assert "would remove 0 releases" in out
     assert ".staging-20260301-020000-deadbeef" in out
-    assert (line.home / "releases" / ".staging-20260301-020000-deadbeef").is_dir()
+    assert line.home.release(".staging-20260301-020000-deadbeef").is_dir()
     told = line.json("gc")
     assert told["leftovers"] == [".staging-20260301-020000-deadbeef"]
-    assert not (line.home / "releases" / ".staging-20260301-020000-deadbeef").exists()
+    assert not line.home.release(".staging-20260301-020000-deadbeef").exists()
     assert made[0].id in told["kept"], "production points at it"

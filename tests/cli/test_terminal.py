@@ -123,7 +123,7 @@ def test_no_command_hands_a_terminal_what_a_feed_says(
     hit = next(one for one in hits if one["title"] == ALL)  # --json is as it was
     assert "\\u202e" in said("trace", hit["chunk_id"])
     assert "[/etc/motd]" in said("status")
-    (next((hostile.home / "evidence").iterdir()) / "x[red]\x1b[2J.json").write_text("{}")
+    (next(hostile.home.evidence.iterdir()) / "x[red]\x1b[2J.json").write_text("{}")
     assert "x[red]\\x1b[2J" in said("verify")
     listed = said("quarantine", "list")
     assert "text" in listed
@@ -163,7 +163,7 @@ def test_nothing_else_prints() -> None:
 
 
 _PRINTS = (".print", "StreamHandler", "stderr.write", "basicConfig", "typer.echo", "typer.secho", "Console")
-_ON_STDOUT = {"cli/show.py", "defs/home.py", "release/alerts/sender.py"}
+_ON_STDOUT = {"cli/show.py", "defs/home.py", "alerts/sender.py"}
 """One JSON object, the folder that make asks for, the answer to the process that started it."""
 
 

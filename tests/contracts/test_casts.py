@@ -181,3 +181,18 @@ def test_no_text_makes_a_value_that_python_cannot_hold(logical_type: LogicalType
     value = read(logical_type, text, **options)  # does not raise
     if isinstance(value, datetime):
         value.astimezone(UTC).isoformat()
+
+
+@pytest.mark.parametrize("form", ["dd.MM.yyyy HH:mm XX", "dd.MM.yyyy HH:mm", "dd.MM.yyyy"])
+@pytest.mark.parametrize("text", ["31.02.2026 12:00 +0200", "next week", "", "2026/07/01", "12:00"])
+def test_a_value_that_does_not_fit_its_format_is_null_and_stops_nothing(form: str, text: str) -> None:
+    assert read("timestamp", text, format=form) is None
+    assert read("date", text, format=form) is None
+
+
+def test_the_format_of_the_contract_is_tried_before_iso() -> None:
+    """What both can read is read as the contract says: here as a day of another month, and in the zone that it names."""
+    swapped = {"format": "yyyy-dd-MM"}
+    assert read("date", "2026-03-01", **swapped) == date(2026, 1, 3)
+    assert read("timestamp", "2026-03-01", **swapped) == utc(2026, 1, 3)
+    assert read("timestamp", "2026-03-01", **swapped | BERLIN) == utc(2026, 1, 2, 23)

@@ -124,6 +124,16 @@ CHANGES: dict[str, tuple[Edit, str, str]] = {
         "loosened",
         "customProperties.quarantineMaxPercent",
     ),
+    "chunks of another size": (
+        lambda c: c["customProperties"].append({"property": "chunkTokens", "value": 120}),
+        "other",
+        "customProperties.chunkTokens",
+    ),
+    "another splitter": (
+        lambda c: c["customProperties"].append({"property": "chunkSplitter", "value": "text"}),
+        "other",
+        "customProperties.chunkSplitter",
+    ),
     "private data no longer masked": (
         lambda c: columns(c)[2]["customProperties"][0].update(value="allow"),
         "loosened",
@@ -155,6 +165,11 @@ CHANGES: dict[str, tuple[Edit, str, str]] = {
         "quality.known_teams",
     ),
     "an owner removed": (lambda c: c["team"].pop("members"), "loosened", "team"),
+    "made by another asset": (
+        lambda c: c["customProperties"].append({"property": "madeBy", "value": ["warehouse/articles"]}),
+        "other",
+        "customProperties.madeBy",
+    ),
     "another path": (lambda c: c["servers"][0].update(path="elsewhere"), "other", "servers"),
 }
 
@@ -196,6 +211,13 @@ def test_a_version_that_is_none_is_named(tmp_path: Path) -> None:
     found = compare(tmp_path, lambda c: c.pop("slaProperties"), "new")
     with pytest.raises(ContractError, match=r"write a contract's version as 1\.2\.3"):
         _ = found.announced
+
+
+def test_another_way_to_cut_is_said_with_what_it_costs_and_needs_no_version(tmp_path: Path) -> None:
+    found = compare(tmp_path, lambda c: c["customProperties"].append({"property": "chunkTokens", "value": 120}))
+    [change] = found.changes
+    assert change.message == "as the settings say became 120: all documents of the source are cut anew"
+    assert (found.needs, found.announced) == ("nothing", True)
 
 
 def test_the_bundled_contracts_do_not_differ_from_themselves() -> None:

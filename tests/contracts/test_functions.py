@@ -10,7 +10,7 @@ from rag_pipeline.contracts.functions import row_rule, source_of
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.errors import ContractError
 from tests.conftest import Workspace, column, table_contract
-from tests.ingest.test_load import Feed, limits, row
+from tests.support.feeds import Feed, limits, row
 
 GOOD = '''"""Rules of the shop."""
 

@@ -30,8 +30,9 @@ from pathlib import Path
 assert False, "this must not be reached: python -O takes asserts away"
 {loses}
 from rag_pipeline.contracts.read import read_contract
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
-print(load_source(read_contract(Path(sys.argv[1])), Path(sys.argv[2]), run_id="run", now=datetime.now(UTC)).outcome)
+print(load_source(read_contract(Path(sys.argv[1])), Home(Path(sys.argv[2])), run_id="run", now=datetime.now(UTC)).outcome)
 """
 
 
@@ -43,4 +44,4 @@ def test_a_row_that_is_lost_stops_the_load_however_python_is_started(workspace: 
     words = [sys.executable, "-O", "-c", code, str(contract), str(workspace.home)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert "RuntimeError: handbook: a row was lost" in done.stderr, done.stdout + done.stderr
-    assert not Path(workspace.home / "lake" / "documents" / "handbook" / "_delta_log").exists()
+    assert not Path(workspace.home.documents / "handbook" / "_delta_log").exists()

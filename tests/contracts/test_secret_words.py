@@ -1,10 +1,13 @@
 """One list of words that mean a secret: what a contract refuses, and what no message shows."""
 
+import re
+
 import pytest
 
 from rag_pipeline.contracts.read import read_contract
-from rag_pipeline.contracts.secret_words import means_a_secret, secret_in, without_secrets
 from rag_pipeline.errors import ContractError
+from rag_pipeline.settings import PROJECT
+from rag_pipeline.urls import hide_also, means_a_secret, secret_in, without_secrets
 from tests.conftest import Workspace, files_contract
 
 SECRET = "s3cr3t-Value"
@@ -107,7 +110,7 @@ def web(location: str, **more: object) -> dict[str, object]:
     [
         *(
             web(f"https://example.org/map.xml?{name}={SECRET}")
-            for name in ("access_token", "sig", "username", "X-Amz-Signature")
+            for name in ("access_token", "sig", "username", "uid", "X-Amz-Signature")
         ),
         web(f"https://example.org/map.xml?sv=2024-01-01&sig={SECRET}"),
         web("", pages=[f"https://example.org/a?token={SECRET}"]),
@@ -137,3 +140,19 @@ def test_a_contract_whose_address_holds_a_secret_is_refused_without_telling_it(
     with pytest.raises(ContractError, match="a contract holds no credentials, and this address holds one") as told:
         read_contract(path)
     assert SECRET not in str(told.value)
+
+
+def test_there_is_one_list_of_them() -> None:
+    """No other module of the library names such a word, or the schemes of buckets and websites, as a list of its own."""
+    words = re.compile(r"""["'](passwd|sslpassword|passfile|apikey|api_key|access_?token)["']""")
+    schemes = re.compile(r"""["']s3["'], ["']gs["'], ["']az["']|["']http["'], ["']https["']""")
+    texts = {path: path.read_text("utf-8") for path in (PROJECT / "rag_pipeline").rglob("*.py")}
+    assert [path.name for path, text in texts.items() if words.search(text) or schemes.search(text)] == ["urls.py"]
+
+
+def test_a_connectors_own_words_are_refused_in_its_addresses_and_hidden_in_messages() -> None:
+    url = "https://example.org/a?agent_name=ada"
+    assert secret_in(url) is None
+    assert secret_in(url, also=("agentName",)) == "agent_name"
+    hide_also(["agentName"])
+    assert without_secrets(url) == "https://example.org/a?agent_name=…"

@@ -1,13 +1,20 @@
+import functools
 import re
+from importlib.metadata import version
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag_pipeline.corpus.chunking import chunker_of, sections
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.corpus.chunking import Chunker, Chunkers, Span, chunker_of, chunkers_of, sections
+from rag_pipeline.errors import ContractError, PipelineError
+from rag_pipeline.files import file_sha256, fingerprint
 from rag_pipeline.settings import Settings
-from tests.corpus.small import chunker, real_model
+from tests.conftest import Workspace, files_contract
+from tests.support.small_releases import chunker, real_model
 
 SIZES = (12, 40)
 """Few, because a splitter is kept for each."""
@@ -35,8 +42,13 @@ def markdown(draw: st.DrawFn) -> str:
     return text
 
 
+@functools.cache
+def tokenizer() -> Any:
+    return real_model().tokenizer()
+
+
 def tokens(text: str) -> int:
-    return len(real_model().tokenizer().encode(text, add_special_tokens=False).ids)
+    return len(tokenizer().encode(text, add_special_tokens=False).ids)
 
 
 def cut(text: str, max_tokens: int = 40, min_tokens: int = 0) -> list[tuple[tuple[str, ...], str]]:
@@ -165,6 +177,82 @@ def test_a_prompt_takes_its_tokens_from_the_room_of_a_chunk() -> None:
     bare, prompted = chunker_of(Settings()), chunker_of(Settings(document_prompt="passage: "))
     assert bare.max_tokens == real_model().max_tokens - 2
     assert prompted.max_tokens == bare.max_tokens - tokens("passage: ")
+
+
+@functools.cache
+def text_chunker(max_tokens: int) -> Chunker:
+    return Chunker(real_model(), max_tokens, 0, "text")
+
+
+def as_text(text: str, max_tokens: int) -> list[Span]:
+    return list(text_chunker(max_tokens).spans(text))
+
+
+LINES = ["# not a heading\n", "a sentence. ", "\n\n", "naïve 🙂 ", "===\n", "| a | b |\n"]
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=30))
+@settings(max_examples=40, deadline=None)
+def test_text_is_cut_whole_in_order_and_no_line_of_it_is_a_heading(parts: list[str]) -> None:
+    text = "".join(parts)
+    spans = as_text(text, 12)
+    kept = {place for span in spans for place in range(span.start, span.end)}
+    assert {place for place, letter in enumerate(text) if not letter.isspace()} <= kept
+    assert all(one.end <= other.start for one, other in pairwise(spans))
+    assert all(tokens(text[span.start : span.end]) <= 12 and span.heading == () for span in spans)
+
+
+def test_markdown_is_cut_at_headings_and_text_is_not() -> None:
+    text = "# Leave\n\nThirty days.\n\n# Travel\n\nBook trains."
+    assert [text[span.start : span.end] for span in as_text(text, 40)] == [text]
+    assert [heading for heading, _ in cut(text, 40, 0)] == [("Leave",), ("Travel",)]
+
+
+def test_a_chunker_of_markdown_has_the_fingerprint_that_stored_chunks_know_it_by() -> None:
+    known = [version("semantic-text-splitter"), file_sha256(real_model().folder / "tokenizer.json"), real_model().max_tokens]
+    assert chunker(40, 5).fingerprint == fingerprint(1, *known, 40, 5, length=16)
+    assert Chunker(real_model(), 40, 5, "text").fingerprint != chunker(40, 5).fingerprint
+
+
+def chunkers(workspace: Workspace, settings: Settings | None = None, **custom: object) -> Chunkers:
+    """Those of a source whose contract says `custom`, beside one that says nothing."""
+    said = [{"property": name, "value": value} for name, value in custom.items()]
+    workspace.contract("handbook", files_contract("pages", customProperties=said))
+    workspace.contract("wiki", files_contract("pages", id="wiki"))
+    return chunkers_of(settings or Settings(), read_contracts(workspace.settings.contracts))
+
+
+def test_a_contract_says_how_its_source_is_cut_and_the_settings_say_it_of_the_others(workspace: Workspace) -> None:
+    def way(**custom: object) -> tuple[int, int, str]:
+        found = chunkers(workspace, **custom)
+        assert found.of("wiki") == found.default and found.default.fingerprint == chunker_of(Settings()).fingerprint
+        own = found.of("handbook")
+        return own.max_tokens, own.min_tokens, own.splitter
+
+    assert way() == (254, 24, "markdown")
+    assert way(chunkTokens=60, chunkMinTokens=10) == (60, 10, "markdown")
+    assert way(chunkTokens=60) == (60, 24, "markdown")
+    assert way(chunkMinTokens=0) == (254, 0, "markdown")
+    assert way(chunkSplitter="text") == (254, 0, "text")
+    assert way(chunkSplitter="text", chunkTokens=8) == (8, 0, "text")
+    assert chunkers(workspace).own == {}
+
+
+@pytest.mark.parametrize(
+    ("custom", "environment", "says"),
+    [
+        ({"chunkTokens": 255}, {}, r"chunkTokens 255 is more than the model reads \(254\).*Write 254 or less"),
+        ({"chunkTokens": 253}, {"document_prompt": "passage: "}, r"chunkTokens 253 is more than the model reads \(252\)"),
+        ({"chunkTokens": 20}, {}, r"RAG_CHUNK_MIN_TOKENS=24 is not less than chunkTokens 20.*a chunkMinTokens below 20"),
+        ({"chunkMinTokens": 254}, {}, r"chunkMinTokens 254 is not less than the 254 tokens of a chunk"),
+        ({"chunkMinTokens": 50}, {"chunk_tokens": 40}, r"chunkMinTokens 50 is not less than the 40 tokens of a chunk"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused_with_the_line_that_asks_for_it(
+    workspace: Workspace, custom: dict[str, object], environment: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ContractError, match=rf"handbook\.odcs\.yaml:\d+: customProperties\[0\]: {says}"):
+        chunkers(workspace, Settings(**environment), **custom)
 
 
 def test_the_chunker_is_another_one_when_it_cuts_another_way() -> None:

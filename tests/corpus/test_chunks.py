@@ -1,31 +1,32 @@
-from pathlib import Path
-
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.contracts.read import read_contracts
-from rag_pipeline.corpus import checks
+from rag_pipeline.corpus import checks, chunks
 from rag_pipeline.corpus.checks import chunks_outside_their_document, chunks_without_vector
+from rag_pipeline.corpus.chunking import Chunker
 from rag_pipeline.corpus.chunks import ChunkReport, update_chunks
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
+from rag_pipeline.ingest.tables import source_tables
 from tests.conftest import Workspace, files_contract
-from tests.corpus.small import NOW, chunker, store_documents
+from tests.support.small_releases import NOW, chunker, store_documents
 
 LONG = "\n\n".join(f"## Part {number}\n\n" + f"sentence {number} says something. " * 9 for number in range(3))
 
 
-def update(home: Path, *sources: str, size: int = 40) -> ChunkReport:
+def update(home: Home, *sources: str, size: int = 40) -> ChunkReport:
     return update_chunks(home, list(sources or ("handbook",)), chunker(size))
 
 
-def rows(home: Path, *columns: str) -> list[tuple[object, ...]]:
+def rows(home: Home, *columns: str) -> list[tuple[object, ...]]:
     return chunks_table(home).scan().select(columns or CHUNKS.names).collect().sort("chunk_id").rows()
 
 
-def ids(home: Path, document: str) -> set[str]:
+def ids(home: Home, document: str) -> set[str]:
     found = chunks_table(home).scan().filter(pl.col("document_id") == document).select("chunk_id").collect()
     return set(found["chunk_id"])
 
@@ -41,32 +42,58 @@ def test_chunks_of_real_files_are_spans_of_the_documents_that_were_loaded(worksp
     assert chunks_outside_their_document(workspace.home, ["handbook"]) == []
 
 
-def test_a_chunk_that_is_no_span_of_its_document_is_found(tmp_path: Path) -> None:
-    store_documents(tmp_path, "handbook", {"a": LONG})
-    update(tmp_path)
-    store_documents(tmp_path, "handbook", {"a": "x" + LONG})
-    broken = chunks_outside_their_document(tmp_path, ["handbook"])
-    assert {chunk for chunk, _ in broken} == ids(tmp_path, "handbook/a")
-    assert {chunk for chunk, _ in chunks_without_vector(tmp_path, "small")} == ids(tmp_path, "handbook/a")
+def test_two_sources_are_cut_differently_and_a_changed_way_to_cut_is_of_one_source_only(home: Home) -> None:
+    def night(**own: Chunker) -> ChunkReport:
+        return update_chunks(home, ["handbook", "wiki"], chunker(40), own)
+
+    def ways(source: str) -> set[str]:
+        held = chunks_table(home).scan().filter(pl.col("source") == source).select("chunker", "text").collect()
+        return set(held["chunker"])
+
+    for source in ("handbook", "wiki"):
+        store_documents(home, source, {"a": LONG, "b": LONG})
+    first = night(wiki=chunker(12))
+    assert first.cut_by_source == {"handbook": 2, "wiki": 2}
+    assert first.by_source["wiki"] > first.by_source["handbook"] > 0
+    assert (ways("handbook"), ways("wiki")) == ({chunker(40).fingerprint}, {chunker(12).fingerprint})
+    before = rows(home)
+    again = night(wiki=chunker(12))
+    assert (again.documents_cut, again.cut_by_source, again.data_version) == (0, {}, first.data_version)
+    assert rows(home) == before
+    changed = night(wiki=chunker(20))
+    assert changed.cut_by_source == {"wiki": 2}
+    assert [row for row in rows(home) if row[2] == "handbook"] == [row for row in before if row[2] == "handbook"]
+    back = night()
+    assert back.cut_by_source == {"wiki": 2} and ways("wiki") == ways("handbook")
+    assert update_chunks(home, ["handbook", "wiki"], chunker(40)).documents_cut == 0
+
+
+def test_a_chunk_that_is_no_span_of_its_document_is_found(home: Home) -> None:
+    store_documents(home, "handbook", {"a": LONG})
+    update(home)
+    store_documents(home, "handbook", {"a": "x" + LONG})
+    broken = chunks_outside_their_document(home, ["handbook"])
+    assert {chunk for chunk, _ in broken} == ids(home, "handbook/a")
+    assert {chunk for chunk, _ in chunks_without_vector(home, "small")} == ids(home, "handbook/a")
 
 
 @pytest.mark.parametrize("characters", [1, 300, 64_000_000])
 def test_every_chunk_is_looked_at_however_few_documents_are_read_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, characters: int
+    home: Home, monkeypatch: pytest.MonkeyPatch, characters: int
 ) -> None:
     monkeypatch.setattr(checks, "_CHARACTERS", characters)
     pages = {f"page{number}": f"# Page {number}\n\n{LONG}" for number in range(4)}
-    store_documents(tmp_path, "handbook", pages | {"empty": ""})
-    store_documents(tmp_path, "wiki", pages)
-    update(tmp_path, "handbook", "wiki")
-    assert chunks_outside_their_document(tmp_path, ["handbook", "wiki"]) == []
-    store_documents(tmp_path, "wiki", pages | {"page2": f"# Page\n\n{LONG}"})
-    store_documents(tmp_path, "handbook", {name: text for name, text in pages.items() if name != "page3"})
-    broken = chunks_outside_their_document(tmp_path, ["handbook", "wiki"])
+    store_documents(home, "handbook", pages | {"empty": ""})
+    store_documents(home, "wiki", pages)
+    update(home, "handbook", "wiki")
+    assert chunks_outside_their_document(home, ["handbook", "wiki"]) == []
+    store_documents(home, "wiki", pages | {"page2": f"# Page\n\n{LONG}"})
+    store_documents(home, "handbook", {name: text for name, text in pages.items() if name != "page3"})
+    broken = chunks_outside_their_document(home, ["handbook", "wiki"])
     assert {document for _, document in broken} == {"wiki/page2", "handbook/page3"}, "one edited, one gone"
-    assert {chunk for chunk, _ in broken} == ids(tmp_path, "wiki/page2") | ids(tmp_path, "handbook/page3")
-    gone = {chunk for chunk, _ in chunks_outside_their_document(tmp_path, ["handbook"])}
-    assert gone > ids(tmp_path, "wiki/page0"), "chunks of a source that is gone"
+    assert {chunk for chunk, _ in broken} == ids(home, "wiki/page2") | ids(home, "handbook/page3")
+    gone = {chunk for chunk, _ in chunks_outside_their_document(home, ["handbook"])}
+    assert gone > ids(home, "wiki/page0"), "chunks of a source that is gone"
 
 
 texts = st.lists(st.sampled_from(["# A\n\none", "# B\n\ntwo", "same", "same", "", "🙂 " * 60]), max_size=4).map("\n\n".join)
@@ -78,7 +105,7 @@ corpora = st.dictionaries(st.sampled_from(["a", "b", "it's", 'x"\\y']), texts, m
 def test_updating_night_by_night_ends_in_the_same_chunks_as_starting_from_nothing(
     history: list[tuple[dict[str, str], dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    nightly, fresh = tmp_path_factory.mktemp("nightly"), tmp_path_factory.mktemp("fresh")
+    nightly, fresh = Home(tmp_path_factory.mktemp("nightly")), Home(tmp_path_factory.mktemp("fresh"))
     for first, second in history:
         store_documents(nightly, "first", first)
         store_documents(nightly, "second", second)
@@ -90,110 +117,136 @@ def test_updating_night_by_night_ends_in_the_same_chunks_as_starting_from_nothin
     assert report.total == len(rows(nightly)) == len({row[0] for row in rows(nightly)})
 
 
-def test_only_the_document_that_was_edited_is_cut_again(tmp_path: Path) -> None:
-    store_documents(tmp_path, "handbook", {"a": LONG, "b": "# B\n\nstays", "c": "# C\n\nstays"})
-    first = update(tmp_path)
-    before = {name: ids(tmp_path, f"handbook/{name}") for name in "abc"}
+def test_only_the_document_that_was_edited_is_cut_again(home: Home) -> None:
+    store_documents(home, "handbook", {"a": LONG, "b": "# B\n\nstays", "c": "# C\n\nstays"})
+    first = update(home)
+    before = {name: ids(home, f"handbook/{name}") for name in "abc"}
     store_documents(
-        tmp_path, "handbook", {"a": LONG.replace("sentence 1", "phrase 1"), "b": "# B\n\nstays", "c": "# C\n\nstays"}
+        home, "handbook", {"a": LONG.replace("sentence 1", "phrase 1"), "b": "# B\n\nstays", "c": "# C\n\nstays"}
     )
-    second = update(tmp_path)
+    second = update(home)
     assert (second.documents, second.documents_cut) == (3, 1)
     assert second.added == second.removed > 0
     assert second.data_version != first.data_version
-    assert [ids(tmp_path, f"handbook/{name}") == before[name] for name in "abc"] == [False, True, True]
-    assert len(ids(tmp_path, "handbook/a") & before["a"]) == len(before["a"]) - second.removed
+    assert [ids(home, f"handbook/{name}") == before[name] for name in "abc"] == [False, True, True]
+    assert len(ids(home, "handbook/a") & before["a"]) == len(before["a"]) - second.removed
 
 
-def test_an_update_without_a_change_writes_nothing(tmp_path: Path) -> None:
-    store_documents(tmp_path, "handbook", {"a": LONG})
-    first = update(tmp_path)
-    version = chunks_table(tmp_path).version()
-    again = update(tmp_path)
-    assert chunks_table(tmp_path).version() == version
+def test_an_update_without_a_change_writes_nothing(home: Home) -> None:
+    store_documents(home, "handbook", {"a": LONG})
+    first = update(home)
+    version = chunks_table(home).version()
+    again = update(home)
+    assert chunks_table(home).version() == version
     assert (again.documents_cut, again.added, again.removed) == (0, 0, 0)
     assert again.data_version == first.data_version
 
 
-def test_equal_texts_in_one_document_are_different_chunks(tmp_path: Path) -> None:
+def test_equal_texts_in_one_document_are_different_chunks(home: Home) -> None:
     section = "## Same\n\n" + "word " * 30
-    store_documents(tmp_path, "handbook", {"a": "\n\n".join([section] * 3), "b": section})
-    report = update(tmp_path)
-    found = rows(tmp_path, "chunk_id", "text_hash")
+    store_documents(home, "handbook", {"a": "\n\n".join([section] * 3), "b": section})
+    report = update(home)
+    found = rows(home, "chunk_id", "text_hash")
     assert len({chunk for chunk, _ in found}) == 4
     assert len({text for _, text in found}) == 1
     assert report.duplicate_texts == 3
 
 
-def test_moving_a_paragraph_changes_payloads_and_no_id(tmp_path: Path) -> None:
+def test_moving_a_paragraph_changes_payloads_and_no_id(home: Home) -> None:
     parts = ["# One\n\nfirst", "# Two\n\nsecond", "# Three\n\nthird"]
-    store_documents(tmp_path, "handbook", {"a": "\n\n".join(parts)})
-    first = update(tmp_path)
-    before = dict(rows(tmp_path, "chunk_id", "payload_hash"))
-    store_documents(tmp_path, "handbook", {"a": "\n\n".join(reversed(parts))})
-    second = update(tmp_path)
-    after = dict(rows(tmp_path, "chunk_id", "payload_hash"))
+    store_documents(home, "handbook", {"a": "\n\n".join(parts)})
+    first = update(home)
+    before = dict(rows(home, "chunk_id", "payload_hash"))
+    store_documents(home, "handbook", {"a": "\n\n".join(reversed(parts))})
+    second = update(home)
+    after = dict(rows(home, "chunk_id", "payload_hash"))
     assert after.keys() == before.keys()
     assert sum(after[chunk] != before[chunk] for chunk in after) >= 2
     assert (second.added, second.removed) == (0, 0)
     assert second.data_version != first.data_version
 
 
-def test_a_source_that_is_gone_loses_its_chunks_and_no_other_does(tmp_path: Path) -> None:
-    store_documents(tmp_path, "first", {"a": "# A\n\none"})
-    store_documents(tmp_path, "second", {"a": "# A\n\none"})
-    update(tmp_path, "first", "second")
-    kept = ids(tmp_path, "second/a")
-    report = update(tmp_path, "second")
+def test_a_source_that_is_gone_loses_its_chunks_and_no_other_does(home: Home) -> None:
+    store_documents(home, "first", {"a": "# A\n\none"})
+    store_documents(home, "second", {"a": "# A\n\none"})
+    update(home, "first", "second")
+    kept = ids(home, "second/a")
+    report = update(home, "second")
     assert (report.total, report.removed) == (1, 1)
-    assert {row[0] for row in rows(tmp_path)} == kept
+    assert {row[0] for row in rows(home)} == kept
 
 
-def test_a_source_that_became_empty_leaves_an_empty_table(tmp_path: Path) -> None:
-    store_documents(tmp_path, "handbook", {"a": "# A\n\none"})
-    update(tmp_path)
-    store_documents(tmp_path, "handbook", {})
-    report = update(tmp_path)
-    assert (report.total, report.removed, rows(tmp_path)) == (0, 1, [])
+def test_a_source_that_became_empty_leaves_an_empty_table(home: Home) -> None:
+    store_documents(home, "handbook", {"a": "# A\n\none"})
+    update(home)
+    store_documents(home, "handbook", {})
+    report = update(home)
+    assert (report.total, report.removed, rows(home)) == (0, 1, [])
 
 
-def test_a_changed_chunker_cuts_every_document_again(tmp_path: Path) -> None:
-    store_documents(tmp_path, "handbook", {"a": LONG, "b": "# B\n\nstays"})
-    update(tmp_path)
-    report = update(tmp_path, size=12)
+def test_a_changed_chunker_cuts_every_document_again(home: Home) -> None:
+    store_documents(home, "handbook", {"a": LONG, "b": "# B\n\nstays"})
+    update(home)
+    report = update(home, size=12)
     assert report.documents_cut == 2
-    assert {row[0] for row in rows(tmp_path, "chunker", "chunk_id")} == {chunker(12).fingerprint}
-    assert chunks_outside_their_document(tmp_path, ["handbook"]) == []
+    assert {row[0] for row in rows(home, "chunker", "chunk_id")} == {chunker(12).fingerprint}
+    assert chunks_outside_their_document(home, ["handbook"]) == []
 
 
 @pytest.mark.parametrize("key", ["it's.md", "''", "a\\'b", "x' or '1'='1", "日本/ü.md"])
-def test_a_document_with_an_awkward_name_is_replaced_and_nothing_else_goes(tmp_path: Path, key: str) -> None:
-    store_documents(tmp_path, "handbook", {key: "old", "other": "# Other\n\nstays"})
-    update(tmp_path)
-    store_documents(tmp_path, "handbook", {key: "new", "other": "# Other\n\nstays"})
-    assert update(tmp_path).documents_cut == 1
-    found = {row[:2] for row in rows(tmp_path, "document_id", "text", "chunk_id")}
+def test_a_document_with_an_awkward_name_is_replaced_and_nothing_else_goes(home: Home, key: str) -> None:
+    store_documents(home, "handbook", {key: "old", "other": "# Other\n\nstays"})
+    update(home)
+    store_documents(home, "handbook", {key: "new", "other": "# Other\n\nstays"})
+    assert update(home).documents_cut == 1
+    found = {row[:2] for row in rows(home, "document_id", "text", "chunk_id")}
     assert found == {(f"handbook/{key}", "new"), ("handbook/other", "# Other\n\nstays")}
 
 
-def test_a_run_killed_between_two_commits_is_finished_by_the_next_one(tmp_path: Path) -> None:
-    store_documents(tmp_path, "handbook", {"a": LONG, "b": "# B\n\nstays"})
-    whole = update(tmp_path)
-    kept = chunks_table(tmp_path).scan().filter(pl.col("document_id") == "handbook/b").collect()
-    chunks_table(tmp_path).overwrite(kept)
-    again = update(tmp_path)
+def test_a_run_killed_between_two_commits_is_finished_by_the_next_one(home: Home) -> None:
+    store_documents(home, "handbook", {"a": LONG, "b": "# B\n\nstays"})
+    whole = update(home)
+    kept = chunks_table(home).scan().filter(pl.col("document_id") == "handbook/b").collect()
+    chunks_table(home).overwrite(kept)
+    again = update(home)
     assert again.documents_cut == 1
     assert again.data_version == whole.data_version
 
 
-def test_a_chunk_lost_from_the_table_is_noticed_and_cut_again(tmp_path: Path) -> None:
+def test_a_chunk_lost_from_the_table_is_noticed_and_cut_again(home: Home) -> None:
     text = "\n\n".join(f"# Part {number}\n\n" + f"words of part {number} " * 12 for number in range(4))
-    store_documents(tmp_path, "handbook", {"long.md": text, "other.md": "# Other\n\nstays"})
-    update_chunks(tmp_path, ["handbook"], chunker())
-    before = chunks_table(tmp_path).scan().collect().sort("chunk_id")
+    store_documents(home, "handbook", {"long.md": text, "other.md": "# Other\n\nstays"})
+    update_chunks(home, ["handbook"], chunker())
+    before = chunks_table(home).scan().collect().sort("chunk_id")
     long = before.filter(pl.col("document_id") == "handbook/long.md")
     assert long.height > 2
-    chunks_table(tmp_path).delete(f"chunk_id = '{long['chunk_id'][0]}'")
-    report = update_chunks(tmp_path, ["handbook"], chunker())
+    chunks_table(home).delete(f"chunk_id = '{long['chunk_id'][0]}'")
+    report = update_chunks(home, ["handbook"], chunker())
     assert (report.documents_cut, report.added, report.removed) == (1, 1, 0)
-    assert chunks_table(tmp_path).scan().collect().sort("chunk_id").equals(before)
+    assert chunks_table(home).scan().collect().sort("chunk_id").equals(before)
+
+
+def test_what_is_committed_in_between_is_kept(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of many documents is written in several commits, each of as many chunks as are held in memory at most."""
+    pages = {f"page{number}": f"# Page {number}\n\n{LONG}" for number in range(5)}
+    store_documents(home, "handbook", pages)
+    monkeypatch.setattr(chunks, "_COMMIT_CHUNKS", 3)
+    monkeypatch.setattr(chunks, "_READ_DOCUMENTS", 2)
+    report = update(home)
+    stored = source_tables(home, "handbook").documents.scan().with_columns(source=pl.lit("handbook")).collect()
+    wanted = [row for document in stored.iter_rows(named=True) for row in chunks.chunks_of(document, chunker())]
+    assert rows(home) == sorted(tuple(row[name] for name in CHUNKS.names) for row in wanted)
+    assert (report.total, report.documents, report.documents_cut) == (len(wanted), 5, 5)
+    assert set(stored["document_id"]) == {row[0] for row in rows(home, "document_id", "chunk_id")}
+    assert chunks_table(home).version() > 1, "in one commit nothing would be tested"
+
+
+def test_ids_of_chunks_are_what_they_were(home: Home) -> None:
+    """Evidence, traces and releases name chunks by them; the second of two equal texts is told apart by its place."""
+    store_documents(home, "handbook", {"a": "# One\n\nfirst\n\n# Two\n\nsecond\n\n# Two\n\nsecond\n"})
+    update(home)
+    assert rows(home, "chunk_id", "text") == [
+        ("09d2ff64fbf640871a0bb367f5de3cb3", "# One\n\nfirst"),
+        ("231cc578fd6edaac4e42aa9c9a9bb930", "# Two\n\nsecond"),
+        ("2a59e669343eea2da8c825068031eebb", "# Two\n\nsecond"),
+    ]

@@ -10,7 +10,7 @@ import pytest
 from rag_pipeline.corpus.model import Model, model_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import Settings
-from tests.corpus.small import real_model
+from tests.support.small_releases import real_model
 
 
 @pytest.fixture

@@ -6,14 +6,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from rag_pipeline.alerts.cause import Findings
+from rag_pipeline.channels.audit import audit_held, audit_table, record
+from rag_pipeline.channels.pointer import Channel, write_pointer
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts import Eyes, refreshes_due
+from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION, PRODUCTION_EVALUATION
 from rag_pipeline.files import write_json
-from rag_pipeline.release.alerts.cause import Findings
-from rag_pipeline.release.audit import audit_held, audit_table, record
-from rag_pipeline.release.channels import Channel, write_pointer
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.test_hold import said, start
 
@@ -33,7 +34,7 @@ def office(workspace: Workspace) -> Workspace:
 
 def look(office: Workspace) -> Findings:
     with dg.DagsterInstance.get() as instance:
-        return Eyes(office.settings, read_contracts(office.settings.contracts)).look(instance, NOW)
+        return Eyes(office.settings, read_contracts(office.settings.contracts), build).look(instance, NOW)
 
 
 def report(
@@ -120,7 +121,7 @@ def the_table(office: Workspace) -> None:
 @pytest.mark.parametrize("harm", [the_file, the_table])
 def test_a_damaged_channel_is_told_once_whatever_fails_for_it(office: Workspace, harm: Callable[[Workspace], None]) -> None:
     at = NOW.isoformat()
-    write_json(office.home / "candidate.json", {"release": RELEASE, "fingerprint": "f", "at": at, "run_id": "r"})
+    write_json(office.home.candidate, {"release": RELEASE, "fingerprint": "f", "at": at, "run_id": "r"})
     harm(office)
     for key in (EVALUATION, PRODUCTION, PRODUCTION_EVALUATION):
         assert not start(office, "", {}, dg.AssetKey(key)).success

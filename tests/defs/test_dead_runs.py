@@ -7,13 +7,12 @@ import dagster as dg
 import pytest
 
 from rag_pipeline.cli.show import says_of_run
-from rag_pipeline.defs.dead_runs import dead_runs_sensor, end_dead_runs
+from rag_pipeline.cli.summary import status_now
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.host.dead_runs import dead_runs_sensor, end_dead_runs
 from rag_pipeline.defs.run import load
-from rag_pipeline.files import exclusive
-from rag_pipeline.summary import status_now
 from tests.conftest import Workspace, files_contract
-from tests.defs.records import STARTED, kill, messages, record, status_of, worked_on
+from tests.support.run_records import STARTED, kill, messages, record, status_of, worked_on
 
 FAILED = dg.DagsterRunStatus.FAILURE
 
@@ -71,7 +70,7 @@ def test_a_run_whose_process_was_killed_is_failed_at_once(
         kill(process)
         assert end_dead_runs(instance, pages.home, location="rag_pipeline", by="a test") == [run]
     assert status_of(instance, run) == FAILED
-    assert not list((pages.home / "runs").iterdir())
+    assert not list(pages.home.runs.iterdir())
 
 
 OTHERS = {
@@ -94,9 +93,9 @@ def test_every_other_run_is_left_alone(pages: Workspace, instance: dg.DagsterIns
 
 def test_the_sensor_ends_dead_runs_where_no_command_comes(pages: Workspace, instance: dg.DagsterInstance) -> None:
     assert tick(instance, pages) == "no run is unfinished"
-    assert not (pages.home / ".refresh.lock").exists(), "a tick with nothing to do must touch nothing"
+    assert not (pages.home.root / ".refresh.lock").exists(), "a tick with nothing to do must touch nothing"
     dead = record(instance, pages.settings, tags={"rag/command": "refresh"})
-    with exclusive(pages.home, "refresh", wait_s=0):
+    with pages.home.exclusive("refresh", wait_s=0):
         assert tick(instance, pages) == "a run is at work"
         assert status_of(instance, dead) == STARTED
     assert tick(instance, pages) == f"marked failed: {dead}"

@@ -6,20 +6,23 @@ import dagster as dg
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.defs.source_checks import KINDS_CHECK, WORDS_CHECK, warnings
-from rag_pipeline.defs.sources import _documents_metadata
+from rag_pipeline.defs.source_metadata import documents_metadata
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.state import source_state
 from tests.conftest import Workspace, files_contract
-from tests.ingest.test_load import Feed
 from tests.ingest.test_losses import with_comment
+from tests.support.feeds import Feed
+
+Rows = list[tuple[object, ...]]
 
 
-def shown(feed: Feed, report: LoadReport) -> tuple[dict[str, dg.AssetCheckResult], dict[str, str]]:
+def shown(feed: Feed, report: LoadReport) -> tuple[dict[str, dg.AssetCheckResult], dict[str, Rows]]:
     contract = read_contract(feed.workspace.contract("handbook", feed.content))
     state = source_state(contract, feed.home, datetime(2026, 3, 9, tzinfo=UTC))
     checks = {str(one.check_name): one for one in warnings(contract, report, state)}
-    metadata = _documents_metadata(contract, report, state)
-    return checks, {name: value.value for name, value in metadata.items() if isinstance(value, dg.MarkdownMetadataValue)}
+    metadata = documents_metadata(contract, report, state)
+    tables = {name: value.records for name, value in metadata.items() if isinstance(value, dg.TableMetadataValue)}
+    return checks, {name: [tuple(row.data.values()) for row in rows] for name, rows in tables.items()}
 
 
 def test_a_document_that_lacks_words_and_a_kind_that_is_not_read_are_yellow_and_told(workspace: Workspace) -> None:
@@ -35,11 +38,16 @@ def test_a_document_that_lacks_words_and_a_kind_that_is_not_read_are_yellow_and_
         in str(checks[WORDS_CHECK].description)
     )
     assert "the load before did not see: 1 with .xyz" in str(checks[KINDS_CHECK].description)
-    assert "| words of comments | 7 | missing |" in told["left_out_of_documents"]
-    assert "| .xyz | 1 |" in told["files_of_kinds_not_read"]
+    assert ("words of comments", 7, "missing") in told["left_out_of_documents"]
+    assert told["files_of_kinds_not_read"] == [(".xyz", 1)]
 
     feed.write("owls.docx", with_comment("The owl hunts at night, and sleeps by day.", ""))
     checks, told = shown(feed, feed.load())
     assert checks[WORDS_CHECK].passed
     assert checks[KINDS_CHECK].passed, "it is told once"
-    assert told["left_out_of_documents"] == "_nothing of 9 words in 1 documents_"
+    assert told["left_out_of_documents"] == [("nothing of 9 words in 1 documents", None, None)]
+    assert (
+        checks[WORDS_CHECK].description
+        == "None of 1 documents that were read twice lacks more than 5 % of what its file shows"
+    )
+    assert checks[KINDS_CHECK].description == "No new kind; as before, not read: 1 with .xyz"

@@ -1,13 +1,14 @@
 """What comes from a feed is shown in the UI as text, whatever it looks like."""
 
+import math
 import re
 
 import pytest
 from markdown_it import MarkdownIt
 
 from rag_pipeline.contracts.read import read_contract
-from rag_pipeline.defs.present import check, plain, said, table
-from rag_pipeline.defs.sources import _column_schema
+from rag_pipeline.defs.source_specs import column_schema
+from rag_pipeline.defs.ui_tables import check, plain, said, table
 from tests.conftest import Workspace, column, files_contract
 
 HOSTILE = [
@@ -56,16 +57,32 @@ def test_names_of_the_project_look_as_they_are() -> None:
     assert plain("python_library/a-b.md") == "python_library/a-b.md"
 
 
-def test_a_table_keeps_its_columns_whatever_the_cells_hold() -> None:
-    found = table(("key", "why"), [(text, "x") for text in HOSTILE]).value
-    assert found is not None
-    parser = MarkdownIt("commonmark").enable("table")
-    rows = [token for token in parser.parse(found) if token.type == "tr_open"]
-    cells = [token for token in parser.parse(found) if token.type == "td_open"]
-    assert (len(rows), len(cells)) == (len(HOSTILE) + 1, 2 * len(HOSTILE))
+def test_a_table_shows_cells_as_the_values_they_are() -> None:
+    found = table(("key", "rows", "share"), [(text, 3, 0.123456) for text in HOSTILE])
+    shown = [tuple(record.data.values()) for record in found.records]
+    assert shown == [("".join(one if one.isprintable() else " " for one in text), 3, 0.1235) for text in HOSTILE]
+    assert [(column.name, column.type) for column in found.schema.columns] == [
+        ("key", "string"),
+        ("rows", "int"),
+        ("share", "float"),
+    ]
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "mail bob@evil.example, see www.evil.example", "`rag refresh` mends nDCG@10"])
+def test_a_long_table_says_how_many_rows_it_leaves_out_and_an_empty_one_that_there_are_none() -> None:
+    long = table(("key", "rows"), [(f"k{number}", number) for number in range(1_234)])
+    assert [record.data for record in long.records][19:] == [
+        {"key": "k19", "rows": 19},
+        {"key": "… and 1,214 more", "rows": None},
+    ]
+    empty = table(("outcome", "reason"), [], empty="none: every demand is met")
+    assert [record.data for record in empty.records] == [{"outcome": "none: every demand is met", "reason": None}]
+
+
+def test_a_number_that_is_none_is_shown_as_text_since_json_has_no_word_for_it() -> None:
+    assert table(("share",), [(math.nan,), (1.0,)]).records[0].data == {"share": "nan"}
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "mail bob@evil.example, see www.evil.example", "`rag refresh` fixes nDCG@10"])
 def test_what_a_check_says_is_shown_as_text_and_told_elsewhere_as_it_was(text: str) -> None:
     """The UI renders descriptions of checks as Markdown, pictures and all; the command line and alerts do not."""
     made = check(["handbook", "quarantine"], "no_row_is_refused", passed=False, says=f"1 row is refused: {text}")
@@ -86,7 +103,7 @@ def test_what_a_contract_says_of_a_column_is_shown_as_text(workspace: Workspace)
     columns = [column(f"c{number}", description=text) for number, text in enumerate(HOSTILE)]
     contract = files_contract("../feed")
     contract["schema"][0]["properties"] += columns
-    schema = _column_schema(read_contract(workspace.contract("handbook", contract)))
+    schema = column_schema(read_contract(workspace.contract("handbook", contract)))
     told = {one.name: one.description for one in schema.columns}
     assert told["path"] is None
     for number, text in enumerate(HOSTILE):

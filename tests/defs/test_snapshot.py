@@ -38,6 +38,8 @@ def describe(definitions: dg.Definitions) -> dict[str, Any]:
                 for check in sorted(node.check_keys, key=lambda check: check.name)
             },
             "freshness": str(spec.freshness_policy) if spec.freshness_policy else None,
+            "metadata": sorted(spec.metadata),
+            "code": [Path(one.file_path).name for one in spec.metadata["dagster/code_references"].code_references],
         }
     return {
         "assets": dict(sorted(assets.items())),
@@ -53,6 +55,7 @@ def describe(definitions: dg.Definitions) -> dict[str, Any]:
         "sensors": {
             sensor.name: [sensor.minimum_interval_seconds, sensor.default_status.value] for sensor in repository.sensor_defs
         },
+        "resources": sorted(repository.get_top_level_resources()),
     }
 
 

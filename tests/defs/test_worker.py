@@ -9,16 +9,16 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
-from rag_pipeline.defs.at_work import is_at_work
-from rag_pipeline.defs.dead_runs import end_dead_runs
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.host.at_work import is_at_work
+from rag_pipeline.defs.host.dead_runs import end_dead_runs
 from rag_pipeline.defs.jobs import NIGHTLY
 from rag_pipeline.defs.run import Ran, promote
-from rag_pipeline.files import exclusive
+from rag_pipeline.release.request import PromotionRequest
 from tests.conftest import Workspace
-from tests.defs.records import STARTED, messages, record, status_of
 from tests.pipeline.conftest import PAGES, handbook, run
+from tests.support.run_records import STARTED, messages, record, status_of
 
 __all__ = ["handbook", "run"]
 
@@ -58,7 +58,7 @@ def test_a_run_worker_waits_for_a_command_is_not_taken_for_dead_and_carries_tags
     run_id, work = launched(instance, handbook)
     dead = record(instance, handbook.settings, tags={"rag/command": "refresh"})
     worker = threading.Thread(target=work)
-    with exclusive(handbook.home, "refresh", wait_s=0):
+    with handbook.home.exclusive("refresh", wait_s=0):
         worker.start()
         until(lambda: "this waits for it" in messages(instance, run_id))
         assert is_at_work(handbook.home, run_id)
@@ -71,13 +71,13 @@ def test_a_run_worker_waits_for_a_command_is_not_taken_for_dead_and_carries_tags
     assert done.tags["rag/promoted"] == "production"
     assert done.tags["rag/verdict"] == "passed"
     assert done.tags["rag/home"] == str(handbook.home)
-    assert not list((handbook.home / "runs").iterdir())
+    assert not list(handbook.home.runs.iterdir())
 
 
 def test_a_run_that_was_ended_while_it_waited_does_nothing(handbook: Workspace, instance: dg.DagsterInstance) -> None:
     run_id, work = launched(instance, handbook)
     worker = threading.Thread(target=work)
-    with exclusive(handbook.home, "refresh", wait_s=0):
+    with handbook.home.exclusive("refresh", wait_s=0):
         worker.start()
         until(lambda: "this waits for it" in messages(instance, run_id))
         ended = instance.get_run_by_id(run_id)
@@ -86,7 +86,7 @@ def test_a_run_that_was_ended_while_it_waited_does_nothing(handbook: Workspace, 
     worker.join(timeout=60)
     assert status_of(instance, run_id) == dg.DagsterRunStatus.FAILURE
     assert "it did nothing" in str([entry.dagster_event for entry in instance.all_logs(run_id)])
-    assert not (handbook.home / "lake").exists()
+    assert not handbook.home.lake.exists()
 
 
 def test_the_runs_page_tells_a_good_night_from_one_that_was_held_or_refused(
@@ -114,5 +114,5 @@ def test_the_runs_page_tells_a_good_night_from_one_that_was_held_or_refused(
     assert found["release"] not in ("", first)
     assert found["verdict"] not in ("", "passed")
     assert "promoted" not in found
-    by_hand = promote(handbook.settings, found["release"], "production", by="me", why="try", override=False, withdraw=False)
+    by_hand = promote(handbook.settings, PromotionRequest(found["release"], by="me", why="try"))
     assert tags(by_hand) == {"refused": "production"}

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
+from rag_pipeline.connectors.placed import FORMATS
+from rag_pipeline.connectors.registry import server_properties
+from rag_pipeline.connectors.sql import DATABASES
 from rag_pipeline.contracts.contract import HOURS, LOGICAL_TYPES, PII_POLICIES, ROLES
 from rag_pipeline.contracts.entities import ENTITIES
-from rag_pipeline.contracts.page import COLUMN_PROPERTIES, CONTRACT_PROPERTIES, SERVER_PROPERTIES
+from rag_pipeline.contracts.page import COLUMN_PROPERTIES, CONTRACT_PROPERTIES
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.contracts.read_columns import OPTIONS
 from rag_pipeline.contracts.read_quality import METRICS
-from rag_pipeline.contracts.read_server import DATABASES, FORMATS
 from rag_pipeline.contracts.read_terms import DEFAULT_ENTITIES
 from rag_pipeline.contracts.rules import FORMATS as STRING_FORMATS
 from rag_pipeline.settings import PROJECT
@@ -37,7 +39,7 @@ def test_every_example_is_a_part_of_a_valid_contract(workspace: Workspace, examp
     [
         *CONTRACT_PROPERTIES,
         *COLUMN_PROPERTIES,
-        *SERVER_PROPERTIES,
+        *server_properties(),
         *ROLES,
         *LOGICAL_TYPES,
         *PII_POLICIES,
@@ -54,7 +56,7 @@ def test_every_name_the_code_knows_is_on_the_page(name: str) -> None:
 
 
 def test_every_custom_property_on_the_page_is_known() -> None:
-    known = {*CONTRACT_PROPERTIES, *COLUMN_PROPERTIES, *SERVER_PROPERTIES}
+    known = {*CONTRACT_PROPERTIES, *COLUMN_PROPERTIES, *server_properties()}
     assert set(re.findall(r"property: (\w+), value", PAGE)) - {"latency", "frequency", "retention"} <= known
 
 

@@ -7,11 +7,11 @@ import pytest
 import typer.main
 import yaml
 
+from rag_pipeline.alerts.cause import Kind
 from rag_pipeline.cli import app
 from rag_pipeline.contracts.read import read_contract
-from rag_pipeline.evaluate.golden import read_golden_sets
-from rag_pipeline.release.alerts.cause import Kind
-from rag_pipeline.release.policy import read_policy
+from rag_pipeline.gate.policy import read_policy
+from rag_pipeline.golden.read import read_golden_sets
 from rag_pipeline.settings import PROJECT, Settings
 from tests.conftest import Workspace
 

@@ -3,13 +3,19 @@
 import pytest
 
 from tests.conftest import Workspace
-from tests.corpus.small import release_of
-from tests.evaluate.desk import PAGES, Desk
+from tests.support.built_once import BuiltOnce
+from tests.support.evaluated_home import PAGES, Desk
+from tests.support.small_releases import release_of
 
 
 @pytest.fixture
-def desk(workspace: Workspace) -> Desk:
-    manifest = release_of(workspace.home, PAGES).manifest
-    judged = {"cats purr": ["handbook/cats.md"], "dogs bark": ["handbook/dogs.md"], "fish": ["handbook/fish.md"]}
-    workspace.golden("animals", judged, slices=["kind"])
-    return Desk(workspace, manifest.id)
+def desk(built_once: BuiltOnce, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    workspace = Workspace(built_once.empty("desk"))
+    monkeypatch.setenv("DAGSTER_HOME", str(workspace.root / "dagster"))
+
+    def released() -> str:
+        judged = {"cats purr": ["handbook/cats.md"], "dogs bark": ["handbook/dogs.md"], "fish": ["handbook/fish.md"]}
+        workspace.golden("animals", judged, slices=["kind"])
+        return release_of(workspace.home, PAGES).manifest.id
+
+    return Desk(workspace, built_once.state(workspace.root, "released", released))

@@ -13,7 +13,7 @@ from benchmarks.spans import PUBLISHED, Bench
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.settings import Settings
 from tests.conftest import SHARED
-from tests.evaluate.recursive import RecursiveSplitter
+from tests.support.recursive_splitter import RecursiveSplitter
 
 DATA = SHARED / "chunking-evaluation"
 

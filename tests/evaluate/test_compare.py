@@ -94,6 +94,7 @@ def test_the_interval_is_about_as_wide_as_theory_says_where_one_query_weighs_lit
 def test_no_query_tells_nothing() -> None:
     found = interval([])
     assert (found.queries, found.mean, found.lower, found.upper) == (0, 0.0, -math.inf, math.inf)
+    assert (found.sd, found.imagined) == (math.inf, 1.0), "the most a metric can lose"
     assert found.detectable == math.inf
 
 
@@ -240,3 +241,22 @@ def test_nothing_changed_is_no_loss() -> None:
 
 def test_a_quantile_of_the_normal_distribution() -> None:
     assert quantile(0.95) == pytest.approx(norm.ppf(0.95))
+
+
+def test_figures_of_two_comparisons_are_what_they_were() -> None:
+    """Other draws, another seed or another way to take a quantile would change verdicts on evidence that is kept."""
+    mixed = interval([-0.5, 0.0, 0.25, 0.0, 0.1, -0.1, 0.0, 0.0], typical=0.4)
+    assert (mixed.lower, mixed.upper) == pytest.approx((-0.2222222222222222, 0.1388888888888889), abs=1e-12)
+    sparse = interval([-1.0] * 4 + [0.0] * 176, confidence=0.9)
+    assert (sparse.lower, sparse.upper) == pytest.approx((-0.04419889502762431, -0.011049723756906077), abs=1e-12)
+    assert lost_by_chance([-0.1, -0.2, 0.3, -0.4, 0.05, -0.6]) == pytest.approx(0.15578442155784422, abs=1e-12)
+    assert lost_by_chance([-1.0] * 6 + [1.0] * 3 + [0.0] * 50) == pytest.approx(0.25547445255474455, abs=1e-12)
+
+
+def test_two_queries_have_a_scatter_and_one_has_none() -> None:
+    pair = interval([0.2, -0.2], typical=0.0)
+    assert pair.sd == pytest.approx(math.sqrt(0.08))
+    assert pair.detectable == pytest.approx((norm.ppf(0.95) + norm.ppf(0.8)) * pair.sd / math.sqrt(2), rel=1e-3)
+    assert interval([0.2]).sd == math.inf
+    by_hand = math.ceil(((norm.ppf(0.95) + norm.ppf(0.8)) * pair.sd / MARGIN) ** 2)
+    assert more_for_margin(pair, MARGIN) == pytest.approx(by_hand - 2, rel=0.02), "what two show of the scatter counts"

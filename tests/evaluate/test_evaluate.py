@@ -5,25 +5,24 @@ import pytest
 
 from rag_pipeline.errors import GoldenSetError, ReleaseError
 from rag_pipeline.evaluate.evaluate import evaluate_release
-from rag_pipeline.evaluate.evidence import Unresolved
-from rag_pipeline.evaluate.golden import read_golden_sets
 from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.files import file_sha256
-from rag_pipeline.index.manifest import FILE as MANIFEST
+from rag_pipeline.golden.read import read_golden_sets
+from rag_pipeline.golden.unresolved import Unresolved
 from rag_pipeline.index.manifest import MODES, read_manifest
 from rag_pipeline.index.recipe import retrieval_of
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.settings import Settings
-from tests.corpus.small import (
+from tests.index.test_rerank import save_cross_encoder
+from tests.support.evaluated_home import LATER, PAGES, WORSE, Desk
+from tests.support.small_releases import (
     NOW,
     SmallModel,
     bag_of_words,
     release_of,
     store_documents,
 )
-from tests.evaluate.desk import LATER, PAGES, WORSE, Desk
-from tests.index.test_modes import served_as
-from tests.index.test_rerank import save_cross_encoder
+from tests.support.zoo import served_as
 
 
 def test_evidence_names_everything_it_was_measured_with(desk: Desk) -> None:
@@ -33,7 +32,7 @@ def test_evidence_names_everything_it_was_measured_with(desk: Desk) -> None:
     assert (evidence.release, evidence.release_fingerprint) == (manifest.id, manifest.fingerprint)
     assert (evidence.model_fingerprint, evidence.policies, evidence.created_at) == ("small", {"production": "policy"}, NOW)
     assert (evidence.mode, evidence.run_id, evidence.approximate_recall) == ("dense", "run", manifest.probe.recall_at_10)
-    assert evidence.manifest_sha256 == file_sha256(desk.home / "releases" / manifest.id / MANIFEST)
+    assert evidence.manifest_sha256 == file_sha256(desk.home.manifest(manifest.id))
     assert evidence.compared_with is None
     measured = evidence.golden_sets["animals"]
     assert measured.fingerprint == golden.fingerprint
@@ -88,11 +87,11 @@ def test_documents_nobody_judged_are_listed_those_that_come_first_first(desk: De
 def test_a_release_of_another_model_is_not_measured(desk: Desk) -> None:
     with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
         desk.evaluate(model=SmallModel(fingerprint="other"))
-    assert not (desk.home / "evidence").exists()
+    assert not desk.home.evidence.exists()
 
 
 def test_nor_is_one_that_retrieves_by_words_although_no_question_needs_the_model(desk: Desk) -> None:
-    by_words = served_as(desk.home, read_manifest(desk.home / "releases" / desk.release), mode="lexical").id
+    by_words = served_as(desk.home, read_manifest(desk.home.release(desk.release)), mode="lexical").id
     desk.evaluate(by_words)  # the vectors of its questions are known from now on
     with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):
         desk.evaluate(by_words, model=SmallModel(fingerprint="other"))
@@ -101,7 +100,7 @@ def test_nor_is_one_that_retrieves_by_words_although_no_question_needs_the_model
 def test_metrics_of_passages_asked_of_a_set_without_any_are_refused(desk: Desk) -> None:
     with pytest.raises(GoldenSetError, match=r"animals, by gate\.yaml: span_recall@5 needs quoted passages"):
         desk.evaluate(metrics={"animals": ["span_recall@5"]})
-    assert not (desk.home / "evidence").exists()
+    assert not desk.home.evidence.exists()
 
 
 def test_latency_is_measured_with_as_many_users_as_policies_name(desk: Desk) -> None:

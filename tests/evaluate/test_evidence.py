@@ -9,13 +9,13 @@ from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence, SetEvidenc
 from rag_pipeline.evaluate.evidence_store import newest, standing
 from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.files import write_json
-from tests.corpus.small import (
+from tests.support.evaluated_home import LATER, PAGES, Desk
+from tests.support.small_releases import (
     NOW,
     CountingEncoder,
     SmallModel,
     store_documents,
 )
-from tests.evaluate.desk import LATER, PAGES, Desk
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def test_evidence_is_written_sealed_and_read_back_as_it_was(desk: Desk) -> None:
 
 def test_an_edited_evidence_file_is_not_intact(desk: Desk) -> None:
     evidence = desk.evaluate()
-    [file] = (desk.home / "evidence" / evidence.release_fingerprint).glob("*.json")
+    [file] = desk.home.evidence_on(evidence.release_fingerprint).glob("*.json")
     original = json.loads(file.read_text(encoding="utf-8"))
     animals = original["golden_sets"]["animals"]
     inner = {
@@ -82,7 +82,7 @@ def test_the_newest_evidence_on_a_release_is_found_and_earlier_files_are_kept(de
     first = desk.evaluate()
     desk.evaluate(now=LATER)
     last = desk.evaluate(now=NOW + timedelta(minutes=5))  # the clock was set back: written last all the same
-    folder = desk.home / "evidence" / first.release_fingerprint
+    folder = desk.home.evidence_on(first.release_fingerprint)
     assert newest(desk.home, first.release_fingerprint) == last
     assert len(list(folder.glob("*.json"))) == 3
     assert newest(desk.home, "another release") is None
@@ -144,7 +144,7 @@ def test_evidence_on_other_inputs_is_measured_again(desk: Desk) -> None:
         {"reuse_hours": 2, "production": second},
     ):
         assert desk.evaluate(**{"now": LATER, **changes}) != first, changes  # type: ignore[arg-type]
-    for file in (desk.home / "evidence" / first.release_fingerprint).glob("*.json"):
+    for file in desk.home.evidence_on(first.release_fingerprint).glob("*.json"):
         file.unlink()
     first = desk.evaluate()
     assert desk.evaluate(now=LATER, reuse_hours=2) == first
@@ -159,13 +159,13 @@ def test_evidence_on_other_inputs_is_measured_again(desk: Desk) -> None:
 def test_edited_evidence_is_not_reused(desk: Desk) -> None:
     first = desk.evaluate()
     assert desk.evaluate(now=LATER, reuse_hours=2) == first
-    [file] = (desk.home / "evidence" / first.release_fingerprint).glob("*.json")
+    [file] = desk.home.evidence_on(first.release_fingerprint).glob("*.json")
     forged = first.model_copy(update={"latency": [first.latency[0].model_copy(update={"p95_ms": 0.0})]})
     for edited in (forged, forged.sealed()):
         write_json(file, edited.model_dump(mode="json"))
         again = desk.evaluate(now=LATER, reuse_hours=2)
         assert again.intact and again.latency != forged.latency
-        file = max((desk.home / "evidence" / first.release_fingerprint).glob("*.json"))
+        file = max(desk.home.evidence_on(first.release_fingerprint).glob("*.json"))
 
 
 def test_what_came_later_leaves_the_seal_of_older_evidence_as_it_was() -> None:

@@ -8,7 +8,7 @@ from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.evaluate.evidence_texts import SUFFIX, forget_quotes, read_examples, with_texts
 from rag_pipeline.files import write_json
-from tests.evaluate.desk import LATER, PAGES, WORSE, Desk
+from tests.support.evaluated_home import LATER, PAGES, WORSE, Desk
 
 QUOTE = "cats purr softly"
 
@@ -26,7 +26,7 @@ def quoting(desk: Desk) -> None:
 
 
 def holding(desk: Desk, text: str) -> list[str]:
-    files = sorted(path for path in (desk.home / "evidence").rglob("*") if path.is_file())
+    files = sorted(path for path in desk.home.evidence.rglob("*") if path.is_file())
     return [path.name for path in files if text.encode() in path.read_bytes()]
 
 
@@ -82,7 +82,7 @@ def test_forgetting_reaches_quotes_of_judgments_that_died(desk: Desk) -> None:
 
 
 def test_forgetting_reaches_evidence_of_the_format_before_which_held_the_texts_itself(desk: Desk, tmp_path: Path) -> None:
-    folder = desk.home / "evidence" / "older"
+    folder = desk.home.evidence / "older"
     passage = {"document": "handbook/cats.md", "text": PAGES["cats.md"], "relevant": True, "score": 0.5}
     other = {"document": "handbook/noise.md", "text": WORSE["noise.md"], "relevant": False, "score": 0.5}
     shown = {"query": "q0", "text": "cats", "difference": -1, "expected": [passage], "production": [passage, other]}
@@ -99,7 +99,7 @@ def test_forgetting_reaches_evidence_of_the_format_before_which_held_the_texts_i
 
 def test_texts_that_were_removed_or_cut_short_break_nothing(desk: Desk) -> None:
     evidence = desk.evaluate(desk.second(), desk.release)
-    [side] = (desk.home / "evidence" / evidence.release_fingerprint).glob(f"*{SUFFIX}")
+    [side] = desk.home.evidence_on(evidence.release_fingerprint).glob(f"*{SUFFIX}")
     side.write_text("{", encoding="utf-8")
     assert read_examples(desk.home, stored(desk, evidence)) == {}
     assert forget_quotes(desk.home, ["handbook/cats.md"]) == 0

@@ -1,30 +1,30 @@
 import threading
-from pathlib import Path
 
 import pytest
 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.evaluate.measure import Rankings, evaluate_way, latency
-from rag_pipeline.index.fuse import fuse
+from rag_pipeline.home import Home
+from rag_pipeline.index.fusion import fuse
 from rag_pipeline.index.manifest import MODES, Manifest
 from rag_pipeline.index.retrieve import Query, open_release
-from tests.corpus.small import CountingEncoder, bag_of_words, release_of
-from tests.evaluate.sets import doc, golden, living, on_bench, quote, quoting
-from tests.evaluate.trec import CUT, THEIRS, assert_agrees
-from tests.index.test_modes import age, served_as
+from tests.support.golden_sets import doc, golden, living, on_bench, quote, quoting
+from tests.support.small_releases import CountingEncoder, bag_of_words, release_of
+from tests.support.trec_eval import CUT, THEIRS, assert_agrees
+from tests.support.zoo import served_as
 
 PAGES = {"cats.md": "# Cats\n\ncats purr softly", "dogs.md": "# Dogs\n\ndogs bark loudly", "fish.md": "# Fish\n\nfish swim"}
 METRICS = ["nDCG@10", "hit@1"]
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Manifest]:
     """A release nobody may change."""
-    home = tmp_path_factory.mktemp("zoo")
+    home = Home(tmp_path_factory.mktemp("zoo"))
     return home, release_of(home, PAGES).manifest
 
 
-Zoo = tuple[Path, Manifest]
+Zoo = tuple[Home, Manifest]
 
 
 def test_a_release_is_asked_every_living_query_and_scored(zoo: Zoo) -> None:
@@ -103,25 +103,17 @@ def test_a_release_that_retrieves_by_words_needs_no_model(zoo: Zoo) -> None:
         assert bench.measure(alive, METRICS).means["hit@1"] == 1.0
 
 
-def test_a_release_of_an_older_pipeline_is_measured_by_meaning_alone(tmp_path: Path) -> None:
-    old = age(tmp_path, release_of(tmp_path, PAGES).manifest)
-    alive = living(tmp_path, golden({"cats": {doc("cats"): 1}}))
-    with on_bench(tmp_path, old.id) as bench:
-        mine, modes = bench.measure_modes(alive, METRICS)
-    assert modes == {"dense": mine} and mine.means["hit@1"] == 1.0
-
-
-def test_figures_of_real_lists_agree_with_trec_eval_ties_and_silent_queries_included(tmp_path: Path) -> None:
+def test_figures_of_real_lists_agree_with_trec_eval_ties_and_silent_queries_included(home: Home) -> None:
     words = ["cats", "dogs", "fish", "birds", "bark"]
     twins = {f"p{number:02}.md": f"# Page\n\n{' '.join(words[number % 5 : number % 5 + 2])}" for number in range(30)}
-    manifest = release_of(tmp_path, twins).manifest
+    manifest = release_of(home, twins).manifest
     qrels = {
         query: {f"handbook/p{number:02}.md": number % 3 for number in range(place, 30, 4)}
         for place, query in enumerate(["cats", "dogs fish", "birds bark", "zebra", "page"])
     }
     names = [*THEIRS, f"judged@{CUT}"]
-    with on_bench(tmp_path, manifest.id) as bench:
-        _, modes = bench.measure_modes(living(tmp_path, golden(qrels)), names)
+    with on_bench(home, manifest.id) as bench:
+        _, modes = bench.measure_modes(living(home, golden(qrels)), names)
     assert modes["lexical"].unanswered == ["zebra"]
     for measured in modes.values():
         assert_agrees(measured.per_query, qrels, measured.retrieved)
@@ -129,15 +121,15 @@ def test_figures_of_real_lists_agree_with_trec_eval_ties_and_silent_queries_incl
     assert len(set(tied)) < len(tied)
 
 
-def test_metrics_of_spans_look_at_chunks_as_deep_as_they_say(tmp_path: Path) -> None:
+def test_metrics_of_spans_look_at_chunks_as_deep_as_they_say(home: Home) -> None:
     """One passage a page, and every page has the word asked for."""
     pages = {f"p{number:03}.md": f"# {words_of(number)}\n\nThe word is {words_of(3 * number)}." for number in range(120)}
-    manifest = served_as(tmp_path, release_of(tmp_path, pages).manifest, mode="lexical")
+    manifest = served_as(home, release_of(home, pages).manifest, mode="lexical")
     metrics = ["span_recall@100", "span_recall@120"]
     quotes = [quote(f"handbook/{name}", "The word is") for name in pages]
     one = quoting({"word": quotes}, metrics=metrics, primary=metrics[0])
-    with on_bench(tmp_path, manifest.id) as bench:
-        found = bench.measure(living(tmp_path, one), metrics).means
+    with on_bench(home, manifest.id) as bench:
+        found = bench.measure(living(home, one), metrics).means
     assert found == {"span_recall@100": pytest.approx(100 / 120), "span_recall@120": 1.0}
 
 
@@ -146,16 +138,16 @@ def words_of(number: int) -> str:
     return " ".join(f"w{number % divisor}d{divisor}" for divisor in (2, 3, 5, 7, 11))
 
 
-def test_metrics_of_spans_of_the_chunks_that_come_first(tmp_path: Path) -> None:
+def test_metrics_of_spans_of_the_chunks_that_come_first(home: Home) -> None:
     text = "# Cats\n\ncats purr softly at night when nobody is there to hear them"
-    manifest = release_of(tmp_path, {**PAGES, "cats.md": text}).manifest
+    manifest = release_of(home, {**PAGES, "cats.md": text}).manifest
     relevant, other = quote(doc("cats"), "purr softly"), quote(doc("dogs"), "bark loudly", grade=0)
     metrics = ["span_recall@1", "span_precision@1", "span_iou@1", "nDCG@10"]
     one = quoting({"cats purr": [relevant, other]}, metrics=metrics)
-    with on_bench(tmp_path, manifest.id) as bench:
-        measured = bench.measure(living(tmp_path, one), metrics)
+    with on_bench(home, manifest.id) as bench:
+        measured = bench.measure(living(home, one), metrics)
         [chunk_id, *_] = [name for name, _ in measured.chunks["cats purr"]]
-        alive = living(tmp_path, one)
+        alive = living(home, one)
         _, start, end = bench.places(alive, bench.rankings(alive, metrics)).span(chunk_id)
     assert measured.means["span_recall@1"] == 1.0, "what is judged not relevant is not wanted"
     assert measured.means["span_precision@1"] == pytest.approx(len("purr softly") / (end - start))

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.errors import GoldenSetError
-from rag_pipeline.evaluate.metrics import NAMES, score
 from rag_pipeline.evaluate.metrics_again import score_again
+from rag_pipeline.metrics.documents import NAMES, score
 
 DOCUMENTS = [f"d{number}" for number in range(12)]
 ALL = [f"{name}@{depth}" for name in NAMES for depth in (1, 3, 10)]

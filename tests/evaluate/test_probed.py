@@ -7,15 +7,15 @@ import pytest
 
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.evaluate.evidence_store import read_lists
-from rag_pipeline.evaluate.golden import read_golden_set, read_golden_sets
 from rag_pipeline.evaluate.recompute import contradictions
 from rag_pipeline.evaluate.retrieved import Retrieved, packed, unpacked
-from rag_pipeline.index.contents import FILE
+from rag_pipeline.golden.read import read_golden_set, read_golden_sets
+from rag_pipeline.home import CHUNKS_FILE
 from rag_pipeline.index.manifest import read_manifest
 from tests.conftest import Workspace
-from tests.corpus.small import release_of
-from tests.evaluate.desk import LATER, PAGES, Desk
-from tests.index.damage import flip_a_bit
+from tests.support.evaluated_home import LATER, PAGES, Desk
+from tests.support.release_damage import flip_a_bit
+from tests.support.small_releases import release_of
 
 ASKED = {"p1": "purr softly", "p2": "bark loudly", "p3": "swim"}
 
@@ -121,7 +121,7 @@ def test_an_unchanged_twin_and_new_pages_alone_cost_nothing(probed: Desk) -> Non
 def test_nothing_is_expected_where_production_is_damaged_and_it_says_so(probed: Desk) -> None:
     probed.evaluate()
     second = probed.second()
-    flip_a_bit(probed.home / "releases" / probed.release / FILE)
+    flip_a_bit(probed.home.release(probed.release) / CHUNKS_FILE)
     found = probed.evaluate(second, production=probed.release).golden_sets["animals"].probes
     assert found is not None and found.losses == {}
     assert found.problem.startswith("production is damaged: ")
@@ -130,7 +130,7 @@ def test_nothing_is_expected_where_production_is_damaged_and_it_says_so(probed: 
 def test_expected_losses_are_computed_again_and_an_edited_one_is_found(probed: Desk) -> None:
     second = swapped(probed)
     evidence = probed.evaluate(second, production=probed.release)
-    manifest = read_manifest(probed.home / "releases" / second)
+    manifest = read_manifest(probed.home.release(second))
     sets = read_golden_sets(probed.workspace.settings.evals)
     assert contradictions(probed.home, evidence, sets, manifest) == ()
     one = evidence.golden_sets["animals"]
@@ -141,7 +141,7 @@ def test_expected_losses_are_computed_again_and_an_edited_one_is_found(probed: D
             probed.home, evidence.model_copy(update={"golden_sets": {"animals": edited}}), sets, manifest
         )
         assert "what its probes are expected to lose is not what their lists" in says
-    file = next((probed.home / "evidence" / manifest.fingerprint).glob("*.parquet"))
+    file = next(probed.home.evidence_on(manifest.fingerprint).glob("*.parquet"))
     lists = unpacked(file.read_bytes())
     fewer = {key: Retrieved(kept.documents, kept.spans, kept.wanted) for key, kept in lists.items()}
     data = packed(fewer)

@@ -13,17 +13,19 @@ import pytest
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.model import Model
+from rag_pipeline.corpus.query_vectors import query_vectors_table
 from rag_pipeline.evaluate import bench
-from rag_pipeline.evaluate.evaluate import Rival, evaluate_release
+from rag_pipeline.evaluate.evaluate import ServingRelease, evaluate_release
 from rag_pipeline.evaluate.evidence import Passage
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.evaluate.evidence_texts import with_texts
-from rag_pipeline.evaluate.query_vectors import query_vectors_table
 from rag_pipeline.index.build import build_release
 from rag_pipeline.index.manifest import ModelEntry, read_manifest
 from rag_pipeline.index.retrieve import OpenRelease, open_release
 from rag_pipeline.settings import Settings
-from tests.corpus.small import (
+from tests.support.evaluated_home import LATER, PAGES, WORSE, Desk
+from tests.support.release_damage import flip_a_bit
+from tests.support.small_releases import (
     NOW,
     SmallModel,
     chunker,
@@ -32,9 +34,7 @@ from tests.corpus.small import (
     release_of,
     store_documents,
 )
-from tests.evaluate.desk import LATER, PAGES, WORSE, Desk
-from tests.index.damage import flip_a_bit
-from tests.index.test_modes import age, served_as
+from tests.support.zoo import served_as
 
 DEFAULT = Settings().model
 
@@ -112,7 +112,7 @@ def test_production_itself_is_compared_with_nothing(desk: Desk) -> None:
 
 
 def test_a_twin_of_production_differs_in_nothing(desk: Desk) -> None:
-    [file] = (desk.home / "releases" / desk.release).glob("chunks.parquet")
+    [file] = desk.home.release(desk.release).glob("chunks.parquet")
     flip_a_bit(file)
     twin = release_of(desk.home, PAGES, now=LATER).manifest
     assert twin.id != desk.release
@@ -173,7 +173,7 @@ def test_production_of_another_model_that_is_on_this_machine_is_asked_with_its_o
 def test_production_of_another_mode_is_measured_as_it_serves(desk: Desk, mode: str, other: str) -> None:
     """Of a page with other words only meaning gives any document at all."""
     desk.workspace.golden("animals", {"cats purr": ["handbook/cats.md"], "zebra": ["handbook/fish.md"]})
-    first = read_manifest(desk.home / "releases" / desk.release)
+    first = read_manifest(desk.home.release(desk.release))
     production, candidate = (served_as(desk.home, first, mode=one) for one in (other, mode))
     evidence = desk.evaluate(candidate.id, production.id)
     measured = evidence.golden_sets["animals"]
@@ -183,22 +183,11 @@ def test_production_of_another_mode_is_measured_as_it_serves(desk: Desk, mode: s
     assert measured.unanswered == (["q1"] if mode == "lexical" else [])
 
 
-def test_old_production_without_a_lexical_index_is_measured_beside_a_hybrid_candidate(desk: Desk) -> None:
-    old = age(desk.home, read_manifest(desk.home / "releases" / desk.release))
-    candidate = served_as(desk.home, release_of(desk.home, PAGES, now=LATER).manifest, mode="hybrid")
-    evidence = desk.evaluate(candidate.id, old.id)
-    measured = evidence.golden_sets["animals"]
-    assert (evidence.compared_with, evidence.mode, measured.production_metrics) == (old.id, "hybrid", measured.metrics)
-    alone = desk.evaluate(old.id, candidate.id)
-    assert tuple(alone.golden_sets["animals"].modes) == ("dense",)
-    assert alone.golden_sets["animals"].differences("nDCG@10") == [0.0, 0.0, 0.0]
-
-
 @pytest.mark.parametrize("name", ["chunks.parquet", "chroma/chroma.sqlite3", "manifest.json"])
 def test_production_that_is_damaged_is_compared_by_what_it_retrieved_when_it_was_measured(desk: Desk, name: str) -> None:
     before, candidate = desk.evaluate(), desk.second()
-    rival = Rival(desk.release, before.release_fingerprint)
-    flip_a_bit(desk.home / "releases" / desk.release / name, 0)
+    rival = ServingRelease(desk.release, before.release_fingerprint)
+    flip_a_bit(desk.home.release(desk.release) / name, 0)
     evidence = evaluate_release(desk.evaluation(), candidate, rival)
     measured = evidence.golden_sets["animals"]
     assert evidence.compared_with == desk.release
@@ -215,8 +204,8 @@ def test_remembered_lists_are_scored_by_metrics_asked_for_since_but_not_by_those
     (folder / "queries.jsonl").write_text(line + "\n", encoding="utf-8")
     before, candidate = desk.evaluate(), desk.second()
     store_documents(desk.home, "handbook", PAGES)
-    rival = Rival(desk.release, before.release_fingerprint)
-    flip_a_bit(desk.home / "releases" / desk.release / "chroma" / "chroma.sqlite3", 0)
+    rival = ServingRelease(desk.release, before.release_fingerprint)
+    flip_a_bit(desk.home.release(desk.release) / "chroma" / "chroma.sqlite3", 0)
     known = evaluate_release(desk.evaluation(metrics={"animals": ["hit@3"]}), candidate, rival)
     assert known.golden_sets["animals"].production_metrics is not None
     assert known.golden_sets["animals"].production_metrics["hit@3"] == 1.0

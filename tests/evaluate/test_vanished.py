@@ -1,22 +1,21 @@
 """What production answers still and no source holds any more is lost, on the candidate's side, and not left out."""
 
-from pathlib import Path
-
 import pytest
 
-from rag_pipeline.evaluate.alive import Corpus, alive
-from rag_pipeline.evaluate.evidence import SetEvidence, Unresolved
+from rag_pipeline.evaluate.evidence import SetEvidence
 from rag_pipeline.evaluate.evidence_store import read_lists
-from rag_pipeline.evaluate.golden import read_golden_sets
 from rag_pipeline.evaluate.recompute import contradictions
 from rag_pipeline.evaluate.vanished import met_by
-from rag_pipeline.index.contents import FILE
+from rag_pipeline.golden.read import read_golden_sets
+from rag_pipeline.golden.resolve import Corpus, resolve
+from rag_pipeline.golden.unresolved import Unresolved
+from rag_pipeline.home import CHUNKS_FILE, Home
 from rag_pipeline.index.manifest import read_manifest
 from tests.conftest import Workspace
-from tests.corpus.small import release_of
-from tests.evaluate.desk import LATER, PAGES, Desk
-from tests.evaluate.sets import doc, golden, quote, quoting
-from tests.index.damage import flip_a_bit
+from tests.support.evaluated_home import LATER, PAGES, Desk
+from tests.support.golden_sets import doc, golden, quote, quoting
+from tests.support.release_damage import flip_a_bit
+from tests.support.small_releases import release_of
 
 QUESTIONS = {"cats purr": ["handbook/cats.md"], "dogs bark": ["handbook/dogs.md"], "fish swim": ["handbook/fish.md"]}
 
@@ -40,7 +39,7 @@ def animals(desk: Desk, release: str, **changes: object) -> SetEvidence:
 
 def again(desk: Desk, release: str) -> tuple[str, ...]:
     """What the figures contradict when they are computed again."""
-    manifest = read_manifest(desk.home / "releases" / release)
+    manifest = read_manifest(desk.home.release(release))
     evidence = desk.evaluate(release, production=desk.release)
     assert read_lists(desk.home, evidence)
     return contradictions(desk.home, evidence, read_golden_sets(desk.workspace.settings.evals), manifest)
@@ -80,7 +79,7 @@ def test_taken_out_of_the_set_it_is_accepted(desk: Desk) -> None:
 def test_evidence_that_hides_what_vanished_or_makes_it_up_contradicts_itself(desk: Desk) -> None:
     release = without(desk, "dogs")
     evidence = desk.evaluate(release, production=desk.release)
-    manifest, sets = read_manifest(desk.home / "releases" / release), read_golden_sets(desk.workspace.settings.evals)
+    manifest, sets = read_manifest(desk.home.release(release)), read_golden_sets(desk.workspace.settings.evals)
     for vanished in ([], [Unresolved(query="q0", document="handbook/cats.md", status="dead")]):
         one = evidence.golden_sets["animals"].model_copy(update={"vanished": vanished})
         forged = evidence.model_copy(update={"golden_sets": {"animals": one}})
@@ -91,8 +90,8 @@ def test_evidence_that_hides_what_vanished_or_makes_it_up_contradicts_itself(des
 def test_of_a_production_that_is_damaged_nobody_knows_what_it_held(desk: Desk) -> None:
     release = without(desk, "dogs")
     evidence = desk.evaluate(release, production=desk.release)
-    flip_a_bit(desk.home / "releases" / desk.release / FILE)
-    manifest, sets = read_manifest(desk.home / "releases" / release), read_golden_sets(desk.workspace.settings.evals)
+    flip_a_bit(desk.home.release(desk.release) / CHUNKS_FILE)
+    manifest, sets = read_manifest(desk.home.release(release)), read_golden_sets(desk.workspace.settings.evals)
     assert contradictions(desk.home, evidence, sets, manifest) == (), "what was told then stands"
 
 
@@ -117,20 +116,20 @@ def test_a_passage_that_left_its_document_answers_no_more_although_the_document_
     assert again(desk, release) == ()
 
 
-def test_a_release_can_meet_what_it_holds(tmp_path: Path) -> None:
-    held = release_of(tmp_path, PAGES).manifest.id
+def test_a_release_can_meet_what_it_holds(home: Home) -> None:
+    held = release_of(home, PAGES).manifest.id
     one = quoting({"q": [quote(doc("dogs"), "dogs bark"), quote(doc("dogs"), "dogs meow"), quote(doc("birds"), "sing")]})
-    gone = alive(one, Corpus(set(), {})).unresolved
-    assert {judgment[3] for judgment in met_by(tmp_path, held, one, gone)} == {gone[0].passage}
+    gone = resolve(one, Corpus(set(), {})).unresolved
+    assert {judgment[3] for judgment in met_by(home, held, one, gone)} == {gone[0].passage}
     whole = golden({"q": {doc("dogs"): 1, doc("birds"): 1}})
-    gone = alive(whole, Corpus(set(), {})).unresolved
-    assert {judgment[1] for judgment in met_by(tmp_path, held, whole, gone)} == {doc("dogs")}
-    assert met_by(tmp_path, "nowhere", whole, ()) == frozenset(), "nothing asked, nothing read"
+    gone = resolve(whole, Corpus(set(), {})).unresolved
+    assert {judgment[1] for judgment in met_by(home, held, whole, gone)} == {doc("dogs")}
+    assert met_by(home, "nowhere", whole, ()) == frozenset(), "nothing asked, nothing read"
 
 
 def test_what_is_put_back_is_listed_and_counts() -> None:
     one = golden({"a": {"x": 1, "gone": 2}, "b": {"gone": 1, "x": 0}})
-    gone = alive(one, Corpus({"x"}, {})).unresolved
-    found = alive(one, Corpus({"x"}, {}), [gone[1].judgment])
+    gone = resolve(one, Corpus({"x"}, {})).unresolved
+    found = resolve(one, Corpus({"x"}, {}), [gone[1].judgment])
     assert found.qrels == {"a": {"x": 1}, "b": {"gone": 1, "x": 0}}
     assert (found.unresolved, found.vanished) == (gone, (gone[1],))

@@ -5,25 +5,25 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Workspace
-from tests.faults import ways
-from tests.faults.ways import Patch
-from tests.pipeline.conftest import ask, handbook, run
+from tests.pipeline.conftest import ask, begin, handbook, run
+from tests.support import gate_bypass
+from tests.support.gate_bypass import Patch
 
-__all__ = ["ask", "handbook", "run"]
+__all__ = ["ask", "begin", "handbook", "run"]
 
 
 @pytest.fixture
 def ready(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The candidate passed its evaluation and may be promoted at once."""
-    return ways.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
+    return gate_bypass.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
 
 
 @pytest.fixture
 def refused(workspace: Workspace, monkeypatch: Patch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The candidate failed its evaluation."""
-    return ways.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
+    return gate_bypass.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def tell_how_many(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield from ways.tell_how_many(request)
+    yield from gate_bypass.tell_how_many(request)

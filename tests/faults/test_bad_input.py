@@ -5,7 +5,6 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,29 +12,45 @@ import pytest
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.read import read_contract
-from rag_pipeline.defs.sources import BATCH_CHECK, REFUSED_CHECK, source_assets
+from rag_pipeline.defs.source_limits import BATCH_CHECK, REFUSED_CHECK
+from rag_pipeline.defs.sources import source_assets
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.rows import as_text
 from rag_pipeline.ingest.tables import SourceTables, source_tables
 from rag_pipeline.settings import load_secrets
 from tests.conftest import Workspace, files_contract
-from tests.faults import bad_documents, bad_places, bad_rows, bad_tables, bad_values
-from tests.faults.bad_ground import MARKER, Ground, Kind, Told
+from tests.support import bad_documents, bad_places, bad_rows, bad_tables, bad_values
+from tests.support.bad_input import MARKER, Ground, Kind, Told
+from tests.support.built_once import BuiltOnce, content_of
 
 FIRST = datetime(2026, 3, 1, 2, tzinfo=UTC)
 SUSPECT, HEALTHY = "suspect", "healthy"
 
-PARTS = (bad_documents.KINDS, bad_tables.KINDS, bad_values.KINDS, bad_rows.KINDS, bad_places.KINDS)
+PARTS = (bad_documents.KINDS, bad_tables.KINDS, bad_values.KINDS, bad_rows.KINDS, bad_rows.AT_ONCE, bad_places.KINDS)
 KINDS: dict[str, Kind] = {name: kind for part in PARTS for name, kind in part.items()}
-LESS_OFTEN = bad_documents.LESS_OFTEN | bad_tables.LESS_OFTEN | bad_values.LESS_OFTEN | bad_rows.LESS_OFTEN
+
+
+def one_a_rule(kinds: dict[str, Kind]) -> set[str]:
+    """The first kind of each rule that is broken: how a row is judged is shown for all in test_bad_rows_judged.py."""
+    first: dict[object, str] = {}
+    for name, kind in kinds.items():
+        first.setdefault(tuple((told.rule, told.kind, told.item) for told in kind.told), name)
+    return set(first.values())
+
+
+JUDGED = bad_values.KINDS | bad_rows.KEYS | bad_rows.TEXTS
+LESS_OFTEN = (
+    bad_documents.LESS_OFTEN | bad_tables.LESS_OFTEN | (JUDGED.keys() - one_a_rule(JUDGED) - bad_rows.AT_ONCE.keys())
+)
 """Each is much like another one, and runs with the slow tests only."""
 
 OFTEN = [pytest.param(name, marks=[pytest.mark.slow] if name in LESS_OFTEN else []) for name in KINDS]
 
 
 @pytest.fixture(scope="module")
-def healthy_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def healthy_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home in which the healthy source was loaded once: copying it is quicker than loading again."""
     workspace = Workspace(tmp_path_factory.mktemp("healthy"))
     Nights(workspace).load(HEALTHY, 1)
@@ -119,16 +134,20 @@ def skip_where_it_cannot_be(kind: Kind) -> None:
 
 @pytest.mark.parametrize("name", OFTEN)
 def test_bad_input_is_named_and_held_or_quarantined_and_the_next_good_night_makes_up_for_it(
-    name: str, workspace: Workspace, healthy_home: Path, caplog: pytest.LogCaptureFixture
+    name: str, built_once: BuiltOnce, healthy_home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
     kind = KINDS[name]
     skip_where_it_cannot_be(kind)
-    shutil.copytree(healthy_home, workspace.home)
+    workspace = Workspace(built_once.empty("bad-input"))
+    shutil.copytree(healthy_home.root, workspace.home.root)
     nights = Nights(workspace)
     with kind.ground(workspace.root) as ground, caplog.at_level("INFO"):
         prepare(ground, workspace)
         ground.good(1)
-        first = nights.load(SUSPECT, 1, ground.content)
+        contract = nights.contract(SUSPECT, 1, ground.content)
+        alike = name if name in bad_places.KINDS else content_of(workspace.root)
+        first = built_once.state(workspace.root, alike, lambda: nights.load(SUSPECT, 1))
+        assert nights.contracts[SUSPECT] is contract
         assert (first.outcome, first.open_refusals) == ("accepted", 0), first
         assert set(nights.texts(SUSPECT)) == ground.keys
 
@@ -155,8 +174,8 @@ def test_bad_input_is_named_and_held_or_quarantined_and_the_next_good_night_make
             assert MARKER not in told
 
         ground.good(3)
-        mended = nights.load(SUSPECT, 3, ground.content)
-        assert (mended.outcome, mended.open_refusals) == ("accepted", 0), mended
+        fixed = nights.load(SUSPECT, 3, ground.content)
+        assert (fixed.outcome, fixed.open_refusals) == ("accepted", 0), fixed
         assert set(nights.texts(SUSPECT)) == ground.keys
         assert len(nights.refused("resolved")) == len(kind.told)
 

@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.model import Model, model_of
 from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.defs.run import Ran, refresh
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import Home
 from rag_pipeline.index.build import build_release
 from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.index.retrieve import encoder_for, open_release
-from rag_pipeline.release.channels import serving
 from rag_pipeline.settings import Settings
 from tests.conftest import Workspace
-from tests.corpus.small import NOW, SmallModel, chunker, recipe, store_documents
 from tests.pipeline.conftest import PAGES, QUESTIONS
+from tests.support.small_releases import NOW, SmallModel, chunker, recipe, store_documents
 
 WEIGHTS = "model.safetensors"
 
@@ -85,7 +86,7 @@ CHANGES: dict[str, Callable[[Settings], Settings]] = {
 }
 
 
-def release_with(home: Path, model: Model) -> tuple[int, str]:
+def release_with(home: Home, model: Model) -> tuple[int, str]:
     """Embed what is stored with a model and build the release: texts embedded, release id."""
     embedded = update_embeddings(home, model, model.load).embedded
     entry = SmallModel(fingerprint=model.fingerprint, dimensions=model.dimensions)
@@ -163,7 +164,7 @@ def test_other_weights_under_the_same_name_embed_everything_again_and_the_old_re
     assert switched.assets["index/production"]["promoted"] is True
     assert serving(handbook.home) == new
 
-    fingerprints = {one.id: one.model.fingerprint for one in all_manifests(handbook.home / "releases")}
+    fingerprints = {one.id: one.model.fingerprint for one in all_manifests(handbook.home.releases)}
     assert fingerprints[old] != fingerprints[new]
     with open_release(handbook.home, old) as release:
         with pytest.raises(ReleaseError, match="vectors of different models cannot be compared"):

@@ -13,10 +13,10 @@ import pytest
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
 from tests.conftest import Workspace, files_contract
-from tests.faults.daemon import Night
-from tests.faults.lost import empty_last_commit
-from tests.faults.small_disk import fill, free
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
+from tests.support.dagster_daemon import Night
+from tests.support.lost_commits import empty_last_commit
+from tests.support.small_disk import fill, free
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -70,7 +70,7 @@ def test_a_home_that_went_through_everything_answers_right_and_says_so(night: Ni
     night.workspace.pages({"leave.md": PAGES["leave.md"] + "\nAsk early in summer.\n"})
     assert_refreshes(night)
     for table in ("documents/handbook", "listings/handbook", "loads/handbook", "chunks", "vectors"):
-        empty_last_commit(home / "lake" / table)
+        empty_last_commit(home.lake / table)
     told = night.tried("status", "--json")
     assert json.loads(told.stdout)["lost_commits"]
     assert_answers(night)

@@ -18,18 +18,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rag_pipeline.channels.audit import audit_table
+from rag_pipeline.channels.pointer import PRODUCTION, read_channel, serving
 from rag_pipeline.corpus.model import Vectors, model_of
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.run import refresh
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import all_manifests, damaged_files, read_manifest
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.release.audit import audit_table
-from rag_pipeline.release.channels import PRODUCTION, read_channel, serving
 from rag_pipeline.settings import Settings
 from tests.conftest import Workspace, files_contract
-from tests.faults.killer import LOG, Job, Point
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
+from tests.support.killed_refresh import LOG, Job, Point
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -106,7 +107,7 @@ class Scene:
     def settings(self, root: Path) -> Settings:
         return self.workspace.settings.model_copy(update={"home": root / "home"})
 
-    def answers(self, home: Path) -> list[Hits]:
+    def answers(self, home: Home) -> list[Hits]:
         release = serving(home)
         assert release is not None
         with open_release(home, release) as opened:
@@ -131,7 +132,7 @@ class Scene:
         ]
 
 
-def state_of(scene: Scene, home: Path) -> State:
+def state_of(scene: Scene, home: Home) -> State:
     channel = read_channel(home, PRODUCTION)
     assert channel is not None
     tables = source_tables(home, "handbook")
@@ -160,9 +161,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         (pages / GONE).unlink()
         encoder = model_of(workspace.settings).load()
         questions = encoder.queries([*QUESTIONS, "when does team two meet", "where can I leave my bicycle"])
-        channel = (workspace.home / "channels" / "production.json").read_bytes()
+        channel = workspace.home.channel("production").read_bytes()
         with subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.killer", "-"],
+            [sys.executable, "-m", "tests.support.killed_refresh", "-"],
             cwd=ROOT,
             env=workspace.environment,
             stdin=subprocess.PIPE,
@@ -176,7 +177,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
                 shutil.copytree(workspace.root / folder, undisturbed / folder)
             told = workspace.root / "points.json"
             subprocess.run(
-                [sys.executable, "-m", "tests.faults.killer", str(told)],
+                [sys.executable, "-m", "tests.support.killed_refresh", str(told)],
                 cwd=ROOT,
                 env=workspace.environment
                 | {"RAG_HOME": str(undisturbed / "home"), "DAGSTER_HOME": str(undisturbed / "dagster")},
@@ -184,7 +185,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
                 timeout=600,
             )
             scene.points = [Point(**point) for point in json.loads(told.read_text(encoding="utf-8"))]
-            scene.after = state_of(scene, undisturbed / "home")
+            scene.after = state_of(scene, Home(undisturbed / "home"))
             yield scene
             server.kill()
 
@@ -198,9 +199,9 @@ def test_the_undisturbed_refresh_builds_by_difference_and_passes_enough_points(
     assert {point.step for point in scene.points} == set(STAGES.values()), "a step is new, or was renamed"
     assert sum(steps.values()) >= FEWEST
     assert all(steps.values())
-    home = scene.workspace.root / "undisturbed" / "home"
+    home = Home(scene.workspace.root / "undisturbed" / "home")
     release = serving(home)
-    assert release and read_manifest(home / "releases" / release).origin.base
+    assert release and read_manifest(home.release(release)).origin.base
     assert scene.after.answers != scene.before.answers
     assert scene.after.fingerprint != scene.before.fingerprint
 
@@ -236,11 +237,11 @@ def test_a_refresh_killed_at_any_point_loses_nothing_and_the_next_one_needs_no_h
 
 def production_answers(scene: Scene, root: Path) -> None:
     """As before, or as the undisturbed release if the channel had moved."""
-    home = root / "home"
+    home = Home(root / "home")
     channel = read_channel(home, PRODUCTION)
     assert channel is not None, "nothing serves"
     if channel.sequence == 1:
-        assert (home / "channels" / "production.json").read_bytes() == scene.channel
+        assert home.channel("production").read_bytes() == scene.channel
         assert scene.answers(home) == scene.before.answers, "production answers otherwise than before"
     else:
         assert (channel.sequence, channel.fingerprint) == (2, scene.after.fingerprint)
@@ -249,7 +250,7 @@ def production_answers(scene: Scene, root: Path) -> None:
 
 def the_next_refresh_needs_no_help(scene: Scene, root: Path) -> None:
     """It comes to what the undisturbed one came to, embeds only what was not stored, and leaves nothing lying about."""
-    home = root / "home"
+    home = Home(root / "home")
     stored = vectors_table(home).scan().select("model", "text_hash").collect()
     ran = refresh(scene.settings(root))
     assert ran.success, f"{ran.errors} {ran.failed_checks}"
@@ -260,9 +261,12 @@ def the_next_refresh_needs_no_help(scene: Scene, root: Path) -> None:
     assert embedded == len(scene.after.texts - set(stored["text_hash"])), f"{embedded} texts were embedded"
     vectors = vectors_table(home).scan().select("model", "text_hash").collect()
     assert vectors.height == vectors.n_unique() == len(scene.after.texts), "a text was embedded twice"
-    for manifest in all_manifests(home / "releases"):
-        assert not damaged_files(home / "releases" / manifest.id, manifest), f"{manifest.id} is damaged"
-    left = [path.relative_to(home) for path in (*home.glob("releases/.*-*"), *home.glob("views/*"), *home.glob("scratch/*"))]
+    for manifest in all_manifests(home.releases):
+        assert not damaged_files(home.release(manifest.id), manifest), f"{manifest.id} is damaged"
+    left = [
+        path.relative_to(home.root)
+        for path in (*home.root.glob("releases/.*-*"), *home.root.glob("views/*"), *home.root.glob("scratch/*"))
+    ]
     assert not left, f"left lying about: {left}"
     channel = read_channel(home, PRODUCTION)
     moves = audit_table(home).scan().filter(pl.col("channel") == PRODUCTION).sort("sequence").collect()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.defs.run import Ran
-from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace
 from tests.pipeline.conftest import PAGES
 
@@ -30,7 +30,7 @@ MOMENTS = {
 
 def kill_when(handbook: Workspace, pattern: str) -> bool:
     """Start a refresh in a process of its own and kill it the moment a new file matches; False if it ended before."""
-    before = {path: path.stat().st_mtime_ns for path in handbook.home.glob(pattern)}
+    before = {path: path.stat().st_mtime_ns for path in handbook.home.root.glob(pattern)}
     process = subprocess.Popen(
         [sys.executable, "-c", REFRESH],
         env=handbook.environment,
@@ -39,7 +39,7 @@ def kill_when(handbook: Workspace, pattern: str) -> bool:
         start_new_session=True,
     )
     while process.poll() is None:
-        for path in handbook.home.glob(pattern):
+        for path in handbook.home.root.glob(pattern):
             try:
                 changed = before.get(path) != path.stat().st_mtime_ns
             except FileNotFoundError:
@@ -55,9 +55,9 @@ def kill_when(handbook: Workspace, pattern: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_refresh_killed_at_any_moment_loses_nothing(
-    handbook: Workspace, run: Callable[..., Ran], ask: Callable[[str], list[str]], moment: str
+    handbook: Workspace, begin: Callable[..., Ran], run: Callable[..., Ran], ask: Callable[[str], list[str]], moment: str
 ) -> None:
-    first = run()
+    first = begin()
     answer = ask("where do I keep my passwords")
     changed = {"travel.md": "# Travel\n\nBook trains in first class on Fridays, flights never.\n"}
     handbook.pages(changed)
@@ -68,7 +68,7 @@ def test_a_refresh_killed_at_any_moment_loses_nothing(
     assert again.success, again.errors
     assert again.assets["index/production"]["release"] != first.assets["index/production"]["release"]
     assert vectors_table(handbook.home).scan().collect().height == len(PAGES) + 1, "a text was embedded twice"
-    assert not list((handbook.home / "releases").glob(".staging-*"))
+    assert not list(handbook.home.releases.glob(".staging-*"))
 
 
 @pytest.mark.slow

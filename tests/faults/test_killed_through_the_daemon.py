@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from rag_pipeline.release.channels import serving
+from rag_pipeline.channels.pointer import serving
 from tests.conftest import Workspace
-from tests.faults.daemon import Night
+from tests.support.dagster_daemon import Night
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

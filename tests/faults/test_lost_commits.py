@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.run import Ran
 from rag_pipeline.errors import LakeError
 from rag_pipeline.ingest.loads import loads_in_order
 from rag_pipeline.ingest.tables import LISTING
-from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace, column, table_contract
-from tests.faults.lost import HARMS, drop_last_commit, empty_last_commit, remove_the_table
-from tests.ingest.test_load import Feed, limits, row
 from tests.ingest.test_retention import News, dated
+from tests.support.feeds import Feed, limits, row
+from tests.support.lost_commits import HARMS, drop_last_commit, empty_last_commit, remove_the_table
 
 Run = Callable[..., Ran]
 SLOW = pytest.mark.slow
@@ -58,7 +58,7 @@ def state(feed: Feed) -> tuple[Any, Any]:
 
 
 def path_of(feed: Feed, table: str) -> Path:
-    return feed.home / "lake" / table / "reviews"
+    return feed.home.lake / table / "reviews"
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -161,7 +161,7 @@ def test_retention_is_no_loss(workspace: Workspace) -> None:
     assert (news.load(7).purged, news.keys()) == (1, {"new"})
     report = news.load(8)
     assert (report.purged, report.items_lost, report.items_read) == (0, 0, 0)
-    drop_last_commit(workspace.home / "lake" / "documents" / "news")
+    drop_last_commit(workspace.home.documents / "news")
     assert (news.load(8).purged, news.keys()) == (1, {"new"}), "what a lost commit brought back is removed again"
     assert news.load(8).items_lost == 0
 
@@ -191,7 +191,7 @@ def test_a_refresh_after_a_lost_commit_says_so_and_serves_everything_again(handb
     handbook.pages(late)
     first = run().assets
     assert first["index/production"]["promoted"] is True
-    empty_last_commit(handbook.home / "lake" / "documents" / "handbook")
+    empty_last_commit(handbook.home.documents / "handbook")
     ran = run()
     assert ran.success
     found = ran.assets["handbook/documents"]
@@ -204,12 +204,12 @@ def test_a_refresh_after_a_lost_commit_says_so_and_serves_everything_again(handb
 
 
 @pytest.mark.slow
-def test_what_was_lost_while_the_source_is_held_is_not_released(handbook: Workspace, run: Run) -> None:
-    run()
+def test_what_was_lost_while_the_source_is_held_is_not_released(handbook: Workspace, begin: Run, run: Run) -> None:
+    begin()
     handbook.pages({"pets.md": "# Pets\n\nDogs may come to the office on Fridays.\n"})
     assert run().success
     serves = serving(handbook.home)
-    drop_last_commit(handbook.home / "lake" / "documents" / "handbook")
+    drop_last_commit(handbook.home.documents / "handbook")
     (handbook.root / "pages").rename(handbook.root / "away")
     refused = run()
     assert serving(handbook.home) == serves

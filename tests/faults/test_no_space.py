@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.home import Home
 from tests.conftest import Workspace, files_contract
-from tests.faults.small_disk import BALLAST
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
+from tests.support.small_disk import BALLAST
 
 ROOT = Path(__file__).resolve().parents[2]
 RAG = Path(sys.executable).with_name("rag")
@@ -86,7 +87,7 @@ class Disk:
         self.workspace, self._driver = workspace, driver
         self.folder = workspace.root / "disk"
         self.dagster_on_it, self.settled = True, False
-        self.home = self.folder / "home"
+        self.home = Home(self.folder / "home")
         self._edits = count(1)
 
     def ask(self, what: str, **told: Any) -> Any:
@@ -110,7 +111,7 @@ class Disk:
     def mount(self, how: str) -> None:
         assert self.execute("mount", "-o", f"remount,{how}", self.folder).code == 0
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         self.mount("rw")
         self.ask("free")
 
@@ -137,7 +138,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
     workspace.policy({"questions": FLOORS})
     (workspace.root / "disk").mkdir()
     with subprocess.Popen(
-        ["unshare", "-rm", sys.executable, "-m", "tests.faults.small_disk", str(workspace.root / "disk"), str(MEGABYTES)],
+        ["unshare", "-rm", sys.executable, "-m", "tests.support.small_disk", str(workspace.root / "disk"), str(MEGABYTES)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -152,14 +153,14 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
 def disk(pipeline: Disk) -> Iterator[Disk]:
     """The same after a refresh that succeeded, with a page edited since."""
     pipeline.dagster_on_it = True
-    pipeline.mend()
+    pipeline.fix()
     if not pipeline.settled:  # the first test here, or the one before failed
         first = pipeline.rag("refresh", "--json")
         assert first.code == 0, first.says
     pipeline.settled = False
     pipeline.edit()
     yield pipeline
-    pipeline.mend()
+    pipeline.fix()
 
 
 def refused_clearly(ended: Ended, *signs: str) -> None:
@@ -266,7 +267,7 @@ def test_where_only_dagster_has_no_room_the_refresh_says_so_and_production_answe
     disk: Disk, how: str, signs: tuple[str, ...]
 ) -> None:
     """RAG_HOME on a disk with room, DAGSTER_HOME on one without."""
-    own = {"DAGSTER_HOME": str(disk.home / "dagster"), "RAG_HOME": str(disk.workspace.root / "home")}
+    own = {"DAGSTER_HOME": str(disk.home.dagster), "RAG_HOME": str(disk.workspace.root / "home")}
     told = {"words": ["refresh", "--json"], "environment": disk.environment | own, "fill_at": ""}
     if (
         disk.ask("read", path="home/dagster/dagster.yaml") is None
@@ -284,7 +285,7 @@ def test_where_only_dagster_has_no_room_the_refresh_says_so_and_production_answe
     assert (disk.workspace.root / "home" / "channels" / "production.json").read_bytes() == channel
     asked = Ended(**disk.ask("rag", **{**told, "words": ["query", QUESTION, "--json"]}))
     assert asked.code == 0 and asked.summary["hits"]
-    disk.mend()
+    disk.fix()
     again = Ended(**disk.ask("rag", **told))
     assert again.code == 0, again.says
     assert (disk.workspace.root / "home" / "channels" / "production.json").read_bytes() != channel

@@ -11,19 +11,20 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs import run
-from rag_pipeline.defs.channel import LET_PASS, channel_asset
-from rag_pipeline.defs.evaluation import MEETS_POLICY
+from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.host.names import LET_PASS, MEETS_POLICY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, PRODUCTION
-from rag_pipeline.defs.present import check
-from rag_pipeline.release.channels import serving
+from rag_pipeline.defs.ui_tables import check
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.settings import load_settings
 from tests.conftest import Workspace
-from tests.faults import ways
-from tests.faults.ways import QUIET, Door, audit, candidate, channel_bytes, closed, demand, launch, opened, told, ui
+from tests.support import gate_bypass
+from tests.support.gate_bypass import QUIET, Door, audit, candidate, channel_bytes, closed, demand, launch, opened, told, ui
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,18 +32,18 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def ready(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The candidate passed its evaluation and may be promoted at once."""
-    return ways.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
+    return gate_bypass.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
 
 
 @pytest.fixture
 def refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The candidate failed its evaluation."""
-    return ways.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
+    return gate_bypass.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _tell(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield from ways.tell_how_many(request)
+    yield from gate_bypass.tell_how_many(request)
 
 
 def own_job(workspace: Workspace, selection: dg.AssetSelection) -> dg.JobDefinition:
@@ -142,7 +143,7 @@ def with_checks(**changed: Any) -> Door:
 
     def door(workspace: Workspace) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("rag_pipeline.defs.evaluation.check", degraded)
+            patch.setattr("rag_pipeline.defs.reports.check", degraded)
             run.refresh(workspace.settings)
 
     return door
@@ -186,9 +187,7 @@ EVALUATED: dict[str, Door] = {
     "two channels, so that no check may block": two_channels,
     "the evaluation pointed at the release that serves": evaluation_of_another,
     "an automation condition that does not look at checks": plain_eager,
-    "rag promote": lambda at: run.promote(
-        at.settings, candidate(at).release, "production", by="ada", why="now", override=False, withdraw=False
-    ),
+    "rag promote": lambda at: run.promote(at.settings, PromotionRequest(candidate(at).release, by="ada", why="now")),
 }
 """Doors that measure first, past the check that would block."""
 
@@ -213,7 +212,7 @@ def test_a_candidate_that_failed_its_evaluation_comes_through_no_door(refused: W
 
 @pytest.mark.parametrize("door", AFTERWARDS)
 def test_without_evidence_the_door_is_closed_and_with_it_the_same_door_opens(ready: Workspace, door: str) -> None:
-    evidence, aside = ready.home / "evidence" / candidate(ready).fingerprint, ready.root / "aside"
+    evidence, aside = ready.home.evidence / candidate(ready).fingerprint, ready.root / "aside"
     evidence.rename(aside)
     closed(ready, f"{door}, without evidence", AFTERWARDS[door], "there is no evidence on this release that counts")
     aside.rename(evidence)
@@ -255,7 +254,7 @@ def test_checks_cannot_be_left_out_because_the_assets_themselves_report_them(ref
         WITHOUT_CHECKS[way](refused)
     assert "does not support subsetting" in str(caught.value.__cause__ or caught.value)
     assert channel_bytes(refused) == before
-    ways.TRIED.append(way)
+    gate_bypass.TRIED.append(way)
 
 
 def test_a_failed_candidate_waits_for_no_person_either(refused: Workspace) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs import run
-from rag_pipeline.defs.channel import LET_PASS
+from rag_pipeline.defs.host.names import LET_PASS
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION
 from rag_pipeline.evaluate.evidence import LatencyEvidence
-from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace, files_contract
-from tests.faults import ways
-from tests.faults.ways import (
+from tests.pipeline.conftest import QUESTIONS
+from tests.support import gate_bypass
+from tests.support.gate_bypass import (
     Edit,
     Patch,
     audit,
@@ -30,7 +31,6 @@ from tests.faults.ways import (
     told,
     ui,
 )
-from tests.pipeline.conftest import QUESTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tell_how_many")]
 
@@ -92,7 +92,7 @@ def test_an_override_needs_a_name_and_a_reason(refused: Workspace, missing: str,
     assert channel_bytes(refused) == before
     assert told().checks[LET_PASS] is False
     assert "an override needs a name (by) and a reason (why)" in told().says
-    ways.TRIED.append(f"an override with {missing} {blank!r}")
+    gate_bypass.TRIED.append(f"an override with {missing} {blank!r}")
 
 
 def test_an_override_with_both_goes_through_and_the_audit_tells_who_why_and_against_what(refused: Workspace) -> None:
@@ -111,7 +111,7 @@ def test_an_override_with_both_goes_through_and_the_audit_tells_who_why_and_agai
 def test_not_even_an_override_promotes_a_release_that_is_not_the_one_that_was_built(
     refused: Workspace, monkeypatch: Patch
 ) -> None:
-    ways.one_byte_changed(refused, monkeypatch)
+    gate_bypass.one_byte_changed(refused, monkeypatch)
     reason = "differ from its manifest: chroma/chroma.sqlite3"
     closed(refused, "an override of damage", lambda at: ui(at, PRODUCTION, **MUST), reason)
 
@@ -122,6 +122,7 @@ from datetime import UTC, datetime
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.errors import PromotionRefused
 from rag_pipeline.release import promote
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.settings import load_settings
 settings, move = load_settings(), promote.move_and_record
 def together(*args, **kwargs):
@@ -129,9 +130,9 @@ def together(*args, **kwargs):
     sys.stdin.readline()
     move(*args, **kwargs)
 promote.move_and_record = together
-desk = promote.desk_now(settings, read_contracts(settings.contracts), datetime.now(UTC))
+desk = promote.inputs_now(settings, read_contracts(settings.contracts), datetime.now(UTC))
 try:
-    promote.promote(desk, sys.argv[1], by="racer", why="race", run_id="race")
+    promote.promote(desk, PromotionRequest(sys.argv[1], by="racer", why="race"), run_id="race")
     print("won")
 except PromotionRefused as refusal:
     print("lost", refusal)
@@ -146,7 +147,7 @@ def test_of_two_processes_that_both_decided_to_promote_exactly_one_does(ready: W
     racers = {
         release: subprocess.Popen(
             [sys.executable, "-c", RACER, release],
-            cwd=ways.ROOT,
+            cwd=gate_bypass.ROOT,
             env=ready.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -171,7 +172,7 @@ def test_of_two_processes_that_both_decided_to_promote_exactly_one_does(ready: W
     assert f"overtaken. channel production was moved to {winner} by racer in the meantime; decide again" in said[loser]
     assert serving(ready.home) == winner
     assert sorted((one["action"], one["release"]) for one in audit(ready)[1:]) == [("promoted", winner), ("refused", loser)]
-    ways.TRIED.append("two promotions at once")
+    gate_bypass.TRIED.append("two promotions at once")
 
 
 # Without its file the channel would count as one that was never set, and the candidate would be compared with nothing.
@@ -180,8 +181,8 @@ def test_a_lost_channel_file_does_not_pass_for_a_first_release_that_need_not_be_
     closed(
         refused, "floors lowered", lambda at: run.evaluate(at.settings, candidate(at).release), "worse", at_the_gate=False
     )
-    (refused.home / "channels" / "production.json").unlink()
+    refused.home.channel("production").unlink()
     run.refresh(refused.settings)
     told_of = [one["release"] for one in audit(refused)]
     assert serving(refused.home) != candidate(refused).release, f"promoted, and the audit table tells {told_of}"
-    ways.TRIED.append("the channel file removed")
+    gate_bypass.TRIED.append("the channel file removed")

@@ -8,17 +8,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from rag_pipeline.channels.pointer import read_channel, serving
 from rag_pipeline.defs import run
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import heads_table
 from rag_pipeline.evaluate.retrieved import Retrieved, checksum, packed, unpacked
 from rag_pipeline.files import write_json
+from rag_pipeline.home import MANIFEST_FILE
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.candidate import name_candidate
-from rag_pipeline.index.manifest import FILE, Manifest, read_manifest
-from rag_pipeline.release.channels import read_channel, serving
+from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.release.request import PromotionRequest
 from tests.conftest import Workspace, files_contract
-from tests.faults.ways import (
+from tests.pipeline.conftest import PAGES, QUESTIONS
+from tests.support.gate_bypass import (
     Edit,
     Patch,
     clock,
@@ -31,7 +34,6 @@ from tests.faults.ways import (
     promote,
     release,
 )
-from tests.pipeline.conftest import PAGES, QUESTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tell_how_many")]
 
@@ -139,7 +141,7 @@ def twin(workspace: Workspace) -> Manifest:
 
 def built_again(workspace: Workspace, manifest: Manifest) -> Manifest:
     """A twin is built of a damaged release only, so this one is for a moment."""
-    stray = workspace.home / "releases" / manifest.id / "stray"
+    stray = workspace.home.release(manifest.id) / "stray"
     stray.touch()
     built = rebuild_release(workspace.home, manifest, run_id="twin", now=datetime.now(UTC))
     stray.unlink()
@@ -154,19 +156,19 @@ def pointed_at_a_twin(workspace: Workspace, _: Patch) -> None:
 def replaced_by_a_twin(workspace: Workspace, _: Patch) -> None:
     """The twin's files take the place of the evaluated ones, under their id."""
     folder = release(workspace)
-    other = workspace.home / "releases" / twin(workspace).id
+    other = workspace.home.release(twin(workspace).id)
     shutil.rmtree(folder)
     other.rename(folder)
     manifest = read_manifest(folder)
-    write_json(folder / FILE, manifest.model_copy(update={"id": folder.name}).model_dump(mode="json"))
+    write_json(folder / MANIFEST_FILE, manifest.model_copy(update={"id": folder.name}).model_dump(mode="json"))
 
 
 def served_another(workspace: Workspace, _: Patch) -> None:
     """Between evaluation and promotion production moved to a twin of what it served."""
-    served = read_manifest(workspace.home / "releases" / str(serving(workspace.home)))
+    served = read_manifest(workspace.home.release(str(serving(workspace.home))))
     other = built_again(workspace, served).id
     by_ada: dict[str, Any] = {"by": "ada", "why": "repair", "override": True, "withdraw": False}
-    assert run.promote(workspace.settings, other, "production", **by_ada).success
+    assert run.promote(workspace.settings, PromotionRequest(other, **by_ada)).success
 
 
 EDITS: dict[str, tuple[Edit, str]] = {
@@ -248,7 +250,7 @@ def test_forged_evidence_does_not_help_a_candidate_that_failed(refused: Workspac
 def copied_elsewhere(workspace: Workspace, _: Patch) -> None:
     """A copy of the evaluated release under another name, whose files could then be others."""
     manifest = read_manifest(release(workspace))
-    shutil.copytree(release(workspace), workspace.home / "releases" / "copy")
+    shutil.copytree(release(workspace), workspace.home.release("copy"))
     name_candidate(workspace.home, manifest.model_copy(update={"id": "copy"}), run_id="copy", now=datetime.now(UTC))
 
 
@@ -259,8 +261,8 @@ BREAKAGES: dict[str, tuple[Edit, str]] = {
         lambda at, _: (at.root / "evals" / "questions" / "queries.jsonl").write_text("{", encoding="utf-8"),
         "queries.jsonl:1",
     ),
-    "the candidate forgotten": (lambda at, _: (at.home / "candidate.json").unlink(), "there is no candidate yet"),
-    "the candidate's manifest removed": (lambda at, _: (release(at) / FILE).unlink(), "it has no manifest.json"),
+    "the candidate forgotten": (lambda at, _: at.home.candidate.unlink(), "there is no candidate yet"),
+    "the candidate's manifest removed": (lambda at, _: (release(at) / MANIFEST_FILE).unlink(), "it has no manifest.json"),
     "the candidate pointed at a copy": (copied_elsewhere, "copy holds the manifest of"),
 }
 

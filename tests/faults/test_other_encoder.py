@@ -13,29 +13,39 @@ import polars as pl
 import pytest
 import torch
 
+from rag_pipeline.channels.audit import move_and_record
+from rag_pipeline.channels.pointer import Channel
 from rag_pipeline.cli import main
 from rag_pipeline.corpus.canary import LEAST_COSINE, nearness
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.encoders import encoder_of, torch_encoder
-from rag_pipeline.corpus.encoders.export import FILE, kept_graph
+from rag_pipeline.corpus.encoders.export import kept_graph
 from rag_pipeline.corpus.encoders.graph import TORCH, GraphEncoder
 from rag_pipeline.corpus.model import Encoder, Model, Vectors, _loaded, model_of
+from rag_pipeline.corpus.query_vectors import query_vectors_table
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import PipelineError, ReleaseError
-from rag_pipeline.evaluate.query_vectors import query_vectors_table
 from rag_pipeline.files import file_sha256, write_json
+from rag_pipeline.home import CANARY_FILE, EXPORT_FILE
 from rag_pipeline.index import canary
 from rag_pipeline.index.build import build_release, rebuild_release
 from rag_pipeline.index.manifest import Manifest, ModelEntry, read_manifest
 from rag_pipeline.index.retrieve import encoder_for
 from rag_pipeline.index.verify import verify_release
-from rag_pipeline.release.audit import move_and_record
-from rag_pipeline.release.channels import Channel
 from rag_pipeline.release.serving import ChannelReader
 from tests.conftest import Workspace
-from tests.corpus.small import NOW, CountingEncoder, SmallModel, bag_of_words, chunker, recipe, release_of, store_documents
-from tests.evaluate.desk import LATER, PAGES, Desk
+from tests.support.evaluated_home import LATER, PAGES, Desk
+from tests.support.small_releases import (
+    NOW,
+    CountingEncoder,
+    SmallModel,
+    bag_of_words,
+    chunker,
+    recipe,
+    release_of,
+    store_documents,
+)
 
 ASKED = "what do cats do"
 
@@ -67,12 +77,12 @@ def desk(workspace: Workspace) -> Desk:
 
 
 def manifest_of(desk: Desk) -> Manifest:
-    return read_manifest(desk.home / "releases" / desk.release)
+    return read_manifest(desk.home.release(desk.release))
 
 
 def test_a_release_keeps_a_canary_of_its_own_texts_with_the_vectors_of_its_index(desk: Desk) -> None:
     manifest = manifest_of(desk)
-    assert canary.FILE in manifest.files and verify_release(desk.home, desk.release) == ()
+    assert CANARY_FILE in manifest.files and verify_release(desk.home, desk.release) == ()
     found = canary.canary_of(desk.home, manifest)
     assert found is not None and sorted(found.texts) == sorted(PAGES.values())
     assert np.array_equal(found.vectors, np.stack([bag_of_words(text) for text in found.texts]))
@@ -85,7 +95,7 @@ def test_texts_of_every_length_are_chosen_and_the_same_ones_again(workspace: Wor
     assert found is not None and len(found.texts) == 5
     lengths = sorted(map(len, found.texts))
     assert lengths[0] < 20 and lengths[-1] > 140 and 60 < lengths[2] < 90
-    (workspace.home / "releases" / one.id / "stray").touch()
+    (workspace.home.release(one.id) / "stray").touch()
     twin = rebuild_release(workspace.home, one, run_id="r", now=NOW).manifest
     again = canary.canary_of(workspace.home, twin)
     assert again is not None and again.texts == found.texts
@@ -102,7 +112,7 @@ def test_an_encoder_that_gives_other_vectors_is_refused_wherever_it_meets_a_rele
         encoder_for(desk.home, manifest, Drifted())  # type: ignore[arg-type]
     with pytest.raises(PipelineError, match="does not give the vectors of release"):
         desk.evaluate(model=Drifted())
-    assert not list((desk.home / "evidence").glob("*/*.json")), "nothing is written down of it"
+    assert not list(desk.home.evidence.glob("*/*.json")), "nothing is written down of it"
 
 
 def test_a_reader_that_follows_a_channel_gets_no_other_encoder_either(desk: Desk) -> None:
@@ -128,10 +138,10 @@ def test_a_release_without_a_canary_gets_one_from_its_chunks_and_stored_vectors(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As releases were built before there were any."""
-    folder = desk.home / "releases" / desk.release
+    folder = desk.home.release(desk.release)
     manifest = manifest_of(desk)
-    (folder / canary.FILE).unlink()
-    older = manifest.model_copy(update={"files": {name: one for name, one in manifest.files.items() if name != canary.FILE}})
+    (folder / CANARY_FILE).unlink()
+    older = manifest.model_copy(update={"files": {name: one for name, one in manifest.files.items() if name != CANARY_FILE}})
     write_json(folder / "manifest.json", older.model_dump(mode="json"))
     with pytest.raises(PipelineError, match="does not give the vectors"):
         encoder_for(desk.home, older, Drifted())  # type: ignore[arg-type]
@@ -142,7 +152,7 @@ def test_a_release_without_a_canary_gets_one_from_its_chunks_and_stored_vectors(
 
 
 def test_a_canary_that_was_changed_is_damage(desk: Desk) -> None:
-    path = desk.home / "releases" / desk.release / canary.FILE
+    path = desk.home.release(desk.release) / CANARY_FILE
     path.chmod(0o644)
     pl.read_parquet(path).head(1).write_parquet(path)
     with pytest.raises(ReleaseError, match=r"canary\.parquet of .* is not the one it was built with"):
@@ -173,7 +183,7 @@ def test_stored_vectors_of_questions_that_are_not_the_models_are_named(desk: Des
         desk.evaluate(now=LATER)
     shutil.rmtree(table.path)
     again = desk.evaluate(now=LATER)
-    assert again.golden_sets["animals"].values == first.golden_sets["animals"].values, "what it says mends it"
+    assert again.golden_sets["animals"].values == first.golden_sets["animals"].values, "what it says fixes it"
 
 
 def test_after_an_upgrade_of_a_library_everything_is_measured_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,8 +238,8 @@ def replace_graph(model: Model) -> None:
     folder = model.exports / model.fingerprint
     ids = torch.ones((2, 5), dtype=torch.long)
     torch.jit.save(torch.jit.trace(Other().eval(), (ids, ids)), str(folder / TORCH))
-    told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    write_json(folder / FILE, told | {"files": {TORCH: file_sha256(folder / TORCH)}})
+    told = json.loads((folder / EXPORT_FILE).read_text(encoding="utf-8"))
+    write_json(folder / EXPORT_FILE, told | {"files": {TORCH: file_sha256(folder / TORCH)}})
     assert kept_graph(model) == folder, "everything that is looked at on disk is as it should be"
 
 

@@ -12,14 +12,15 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rag_pipeline.channels.audit import audit_table
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import Table, all_tables, collected
-from rag_pipeline.release.audit import audit_table
-from tests.cli.test_cli import as_json, rag
 from tests.conftest import Workspace, files_contract
-from tests.index.damage import cut_in_half, flip_a_bit
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
+from tests.support.command_line import as_json, rag
+from tests.support.release_damage import cut_in_half, flip_a_bit
 
 Rag = Callable[..., Any]
 
@@ -75,7 +76,7 @@ def last_entry(table: Table) -> Path:
     return max((table.path / "_delta_log").glob("*.json"))
 
 
-def content(home: Path) -> dict[str, Any]:
+def content(home: Home) -> dict[str, Any]:
     """What the tables say of the documents, and every text that has a vector."""
     documents = source_tables(home, "handbook").documents.scan().select("document_id", "text").pipe(collected)
     chunks = chunks_table(home).scan().select("chunk_id", "text_hash").pipe(collected)
@@ -106,10 +107,10 @@ def test_a_lost_commit_of_documents_is_told_and_read_again(line: Rag, workspace:
 
 def test_every_derived_table_that_lost_its_last_commit_heals_in_one_refresh(line: Rag, workspace: Workspace) -> None:
     before, healed = content(workspace.home), []
-    for table in all_tables(workspace.home / "lake"):
+    for table in all_tables(workspace.home.lake):
         if table.path.name != "audit":
             emptied(last_entry(table))
-            healed.append(table.path.relative_to(workspace.home).as_posix())
+            healed.append(table.path.relative_to(workspace.home.root).as_posix())
     found = line("verify", code=1)["tables"]
     assert {f"lake/{name}" for name, one in found.items() if not one["intact"]} == set(healed)
     again = line("refresh")
@@ -142,7 +143,7 @@ KINDS = ("documents/handbook", "quarantine/handbook", "listings/handbook", "load
 def test_every_damaged_file_is_found_named_mended_and_derived_again(line: Rag, workspace: Workspace, how: str) -> None:
     before, damaged = content(workspace.home), {}
     for name in KINDS:
-        table = Table(workspace.home / "lake" / name, None)
+        table = Table(workspace.home.lake / name, None)
         if files := table.files():
             damaged[name] = max(files, key=lambda file: file.stat().st_mtime_ns)
             DAMAGE[how](damaged[name])
@@ -151,8 +152,8 @@ def test_every_damaged_file_is_found_named_mended_and_derived_again(line: Rag, w
     assert {name for name, one in found.items() if not one["intact"]} == set(damaged)
     for name, file in damaged.items():
         assert file.name in str(found[name]["problems"])
-    mended = line("verify", "--repair")["tables"]
-    assert {name: mended[name]["lost"] for name in damaged if "lost" not in str(mended[name]["lost"])} == {}
+    fixed = line("verify", "--repair")["tables"]
+    assert {name: fixed[name]["lost"] for name in damaged if "lost" not in str(fixed[name]["lost"])} == {}
     assert line("refresh")["success"]
     assert content(workspace.home) == before
     assert all(one["intact"] for one in line("verify")["tables"].values())
@@ -184,7 +185,7 @@ def test_a_file_that_takes_polars_down_is_one_sentence(line: Rag, workspace: Wor
     workspace.pages({"new.md": "# New\n\nA page about the new car park behind the office.\n"})
     says = line("refresh", code=1)
     assert any(
-        f"the table lake/chunks cannot be read: {file.name} is empty" in error and "`rag verify --repair` mends it" in error
+        f"the table lake/chunks cannot be read: {file.name} is empty" in error and "`rag verify --repair` fixes it" in error
         for error in says["errors"]
     )
     assert "Traceback" not in says["stderr"]

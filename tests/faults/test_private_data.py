@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rag_pipeline.ingest.privacy.normal_form import normal_form
+from rag_pipeline.privacy.normal_form import normal_form
 from tests.conftest import Workspace, column, files_contract, table_contract
 
 COMMAND = "import sys; sys.argv = ['rag', *sys.argv[1:]]; from rag_pipeline.cli import main; main()"
@@ -224,8 +224,8 @@ def test_planted_private_data_is_found_in_the_quarantine_only(planted: Workspace
     assert "<EMAIL_ADDRESS" in answer or "<PHONE_NUMBER" in answer, "masked texts are served"
 
     found: dict[str, set[str]] = {}
-    quarantine, inside = planted.home / "lake" / "quarantine", set[str]()
-    for folder in (planted.home, Path(os.environ["DAGSTER_HOME"])):
+    quarantine, inside = planted.home.quarantine, set[str]()
+    for folder in (planted.home.root, Path(os.environ["DAGSTER_HOME"])):
         for path in folder.rglob("*"):
             if path.is_file():
                 held = set().union(*(leaks(text) for text in texts_of(path)))

@@ -11,13 +11,13 @@ import pytest
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
-from rag_pipeline.ingest.privacy.normal_form import normal_form
 from rag_pipeline.ingest.report import LoadReport
+from rag_pipeline.privacy.normal_form import normal_form
 from rag_pipeline.settings import Secrets
 from tests.conftest import Workspace, files_contract
 from tests.faults.test_private_data import PLANTED, SENTENCE, texts_of
-from tests.ingest.store import Answer, Bucket, new_bucket, set_credentials
-from tests.ingest.web_site import Reply, Site, html, moved, serve, sitemap_index, urlset
+from tests.support.object_store import Answer, Bucket, new_bucket, set_credentials
+from tests.support.web_site import Reply, Site, html, moved, serve, sitemap_index, urlset
 
 (JANE, JOE), (HOME, WORK) = PLANTED["EMAIL_ADDRESS"], PLANTED["PHONE_NUMBER"]
 VALUES = [JANE, JOE, HOME, WORK]
@@ -65,8 +65,8 @@ class Feed:
 
     def kept(self) -> set[str]:
         """What the quarantine holds; nothing else does."""
-        quarantine, inside = self.home / "lake" / "quarantine", set[str]()
-        for path in self.home.rglob("*"):
+        quarantine, inside = self.home.quarantine, set[str]()
+        for path in self.home.root.rglob("*"):
             if path.is_file():
                 held = set().union(*(leaks(text) for text in texts_of(path)))
                 if path.is_relative_to(quarantine):

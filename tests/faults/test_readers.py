@@ -4,8 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag_pipeline.errors import PromotionRefused, ReleaseError
-from rag_pipeline.index.build import build_release, recipe_of
-from rag_pipeline.index.manifest import RetrievalParameters, all_manifests, read_manifest
-from rag_pipeline.index.retrieve import OpenRelease, Query, open_release
-from rag_pipeline.release.audit import move_and_record
-from rag_pipeline.release.channels import read_channel
+from rag_pipeline.channels.audit import move_and_record
+from rag_pipeline.channels.pointer import read_channel
+from rag_pipeline.errors import PromotionRefused
+from rag_pipeline.home import Home
+from rag_pipeline.index.manifest import all_manifests, read_manifest
 from rag_pipeline.release.promote import promote
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.rollback import release_before
 from rag_pipeline.release.serving import ChannelReader
-from tests.conftest import Workspace, files_contract
-from tests.corpus.small import NOW, SMALL, bag_of_words, release_of
-from tests.index.damage import delete_records
-from tests.release.test_promote import FLOOR, Office
+from tests.support.office import Office
+from tests.support.readers import BY_FORCE, SUBJECTS, build, town
+from tests.support.small_releases import NOW, SMALL, bag_of_words
+
+__all__ = ["town"]
+
 
 ROOT = Path(__file__).parents[2]
 
-SUBJECTS = ("cats", "dogs", "birds", "fish", "horses", "bees", "ants", "frogs", "owls", "bears", "wolves", "mice")
+
 READERS, PROMOTIONS = 4, 20
-BY_FORCE = {"action": "overridden", "outcome": "regressed"}
-"""A move without evidence, as only a person can make it."""
-
-
-def pages(number: int) -> dict[str, str]:
-    """The pages of one release: every id is there in each release, every text carries the release's own marker."""
-    return {f"{subject}.md": f"# About {subject}\n\n{subject} here marker-{number}." for subject in SUBJECTS}
 
 
 READER = """
@@ -46,9 +40,10 @@ import json, sys
 from collections import Counter
 from pathlib import Path
 import numpy as np
+from rag_pipeline.home import Home
 from rag_pipeline.release.serving import ChannelReader
 
-home, vectors, stop, wanted = Path(sys.argv[1]), np.load(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+home, vectors, stop, wanted = Home(Path(sys.argv[1])), np.load(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 queries, markers, moved, last = 0, {}, 0, None
 with ChannelReader(home) as reader:
     print("ready", flush=True)
@@ -67,7 +62,7 @@ print(json.dumps({"queries": queries, "moved": moved, "markers": {name: sorted(o
 
 
 @contextmanager
-def readers(home: Path, stop: Path) -> Iterator[list[dict[str, Any]]]:
+def readers(home: Home, stop: Path) -> Iterator[list[dict[str, Any]]]:
     """Reader processes that query without pause; the list holds what each has to tell once the block has ended."""
     np.save(stop.with_name("vectors.npy"), np.stack([bag_of_words(f"about {subject} here") for subject in SUBJECTS]))
     words = [sys.executable, "-c", READER, str(home), str(stop.with_name("vectors.npy")), str(stop), str(len(SUBJECTS))]
@@ -85,22 +80,6 @@ def readers(home: Path, stop: Path) -> Iterator[list[dict[str, Any]]]:
         for reader in running:
             out, err = reader.communicate(timeout=120)
             told.append(json.loads(out) if reader.returncode == 0 else {"died": err[-2000:]})
-
-
-@pytest.fixture
-def town(workspace: Workspace) -> Office:
-    """An office whose first release has the marker of number 0."""
-    workspace.contract("handbook", files_contract(workspace.pages(pages(0))))
-    judged = {f"about {subject}": [f"handbook/{subject}.md"] for subject in SUBJECTS}
-    workspace.golden("animals", judged)
-    workspace.policy({"animals": FLOOR}, sources_within_sla=False)
-    return Office(workspace, build(workspace.home, 0))
-
-
-def build(home: Path, number: int) -> str:
-    built = release_of(home, pages(number), now=NOW + timedelta(minutes=number))
-    assert built.new
-    return built.manifest.id
 
 
 @pytest.mark.slow
@@ -123,7 +102,9 @@ def test_readers_never_notice_promotions_rollbacks_and_collections(
                 target = build(town.home, number)
                 markers[target] = f"marker-{number}"
             town.evaluate(target, now)
-            done = promote(town.desk(now), target, by="tests", why="x", run_id="r", named=True, withdraw=rollback)
+            done = promote(
+                town.inputs(now), PromotionRequest(target, by="tests", why="x", named=True, withdraw=rollback), run_id="r"
+            )
             assert done.moved
             gone = collect(town.home, keep=1, days=30, model=SMALL.fingerprint)
             collected += len(gone.removed)
@@ -141,8 +122,8 @@ def test_readers_never_notice_promotions_rollbacks_and_collections(
         assert one["queries"] > 0
     assert min(len(one) for one in seen) >= 3, "a reader stayed where it was"
     assert collected >= 5
-    assert len(all_manifests(town.home / "releases")) <= 3
-    assert not list((town.home / "views").glob("*")), "a view was left behind"
+    assert len(all_manifests(town.home.releases)) <= 3
+    assert not list(town.home.views.glob("*")), "a view was left behind"
 
 
 @pytest.mark.slow
@@ -157,7 +138,7 @@ def test_readers_never_notice_a_channel_that_moves_as_fast_as_it_can_with_a_coll
         for number, release in enumerate(made[1:], start=1):
             before = read_channel(town.home, "production")
             assert before is not None
-            fingerprint = read_manifest(town.home / "releases" / release).fingerprint
+            fingerprint = read_manifest(town.home.release(release)).fingerprint
             moved = {"release": release, "fingerprint": fingerprint, "previous": before.release, **BY_FORCE}
             target = before.model_copy(update={**moved, "sequence": before.sequence + 1})
             move_and_record(town.home, "production", target, expected=before)
@@ -171,7 +152,7 @@ def test_readers_never_notice_a_channel_that_moves_as_fast_as_it_can_with_a_coll
     for one in told:
         assert one["markers"] == {release: markers[release] for release in one["markers"]}
         assert len(one["markers"]) >= 3
-    assert {one.id for one in all_manifests(town.home / "releases")} == set(made[-2:])
+    assert {one.id for one in all_manifests(town.home.releases)} == set(made[-2:])
 
 
 def test_a_reader_answers_from_a_collected_release_until_the_channel_moves_and_moves_over_with_the_next_query(
@@ -182,7 +163,7 @@ def test_a_reader_answers_from_a_collected_release_until_the_channel_moves_and_m
     with ChannelReader(town.home) as reader:
         before = reader.search(query, 3)
         assert before[0] == town.first
-        collected_under_the_reader = town.home / "releases" / town.first
+        collected_under_the_reader = town.home.release(town.first)
         collected_under_the_reader.rename(collected_under_the_reader.with_name(".trash-it"))
         collect(town.home, keep=1, days=30, model=SMALL.fingerprint)
         assert not collected_under_the_reader.exists()
@@ -192,7 +173,7 @@ def test_a_reader_answers_from_a_collected_release_until_the_channel_moves_and_m
         town.evaluate(second)
         with pytest.raises(PromotionRefused, match="nobody can tell whether a source shrank"):
             town.promote(second)
-        promote(town.desk(), second, by="tests", why="what served is gone", run_id="run", override=True)
+        promote(town.inputs(), PromotionRequest(second, by="tests", why="what served is gone", override=True), run_id="run")
         release, hits = reader.search(query, 3)
         assert release == second
         assert hits[0].document_id == "handbook/cats.md"
@@ -208,89 +189,8 @@ def test_a_reader_that_holds_a_release_open_is_not_disturbed_by_its_collection(t
         for number in (1, 2):
             town.serve(build(town.home, number))
             collect(town.home, keep=1, days=30, model=SMALL.fingerprint)
-        assert not (town.home / "releases" / town.first).exists(), "production pointed elsewhere twice since"
+        assert not town.home.release(town.first).exists(), "production pointed elsewhere twice since"
         assert held.search(query, 4) == before
         release, hits = reader.search(query, 4)
         assert release != town.first
         assert all("marker-2" in hit.text for hit in hits)
-
-
-def test_a_channel_that_points_at_nothing_says_so_and_can_be_opened_once_it_points(town: Office) -> None:
-    with (
-        pytest.raises(ReleaseError, match=r"channel production of .* points at nothing yet; run `rag refresh`"),
-        ChannelReader(town.home),
-    ):
-        pass
-    with pytest.raises(ReleaseError, match="channel staging of"), ChannelReader(town.home, "staging"):
-        pass
-    town.serve(town.first)
-    with ChannelReader(town.home) as reader:
-        assert reader.search(bag_of_words("about cats here"), 1)[0] == town.first
-
-
-def test_a_reader_whose_next_release_is_damaged_says_so_and_goes_on_when_the_channel_is_mended(town: Office) -> None:
-    query = bag_of_words("about bees here")
-    town.serve(town.first)
-    with ChannelReader(town.home) as reader:
-        second = build(town.home, 1)
-        town.serve(second)
-        delete_records(town.home / "releases" / second, 1)
-        with pytest.raises(ReleaseError, match=f"release {second} is damaged"):
-            reader.search(query, 3)
-        third = build(town.home, 2)
-        town.evaluate(third)
-        promote(town.desk(), third, by="t", why="x", run_id="r", override=True)
-        release, hits = reader.search(query, 3)
-        assert release == third
-        assert all("marker-2" in hit.text for hit in hits)
-
-
-def test_a_release_that_is_collected_while_a_reader_opens_it_sends_the_reader_to_the_next_one(
-    town: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The channel is read, moves on, and what it named is collected before the reader has opened it."""
-    town.serve(town.first)
-    second, third = build(town.home, 1), build(town.home, 2)
-    opened: list[str] = []
-
-    def others_are_faster(home: Path, release: str, *, device: str) -> AbstractContextManager[OpenRelease]:
-        opened.append(release)
-        if release == town.first:
-            for following in (second, third):
-                town.serve(following)
-            collect(town.home, keep=1, days=30, model=SMALL.fingerprint)
-            assert not (town.home / "releases" / town.first).exists()
-        return open_release(home, release, device=device)
-
-    monkeypatch.setattr("rag_pipeline.release.serving.open_release", others_are_faster)
-    with ChannelReader(town.home) as reader:
-        release, hits = reader.search(bag_of_words("about cats here"), 3)
-    assert opened == [town.first, third]
-    assert release == third
-    assert all("marker-2" in hit.text for hit in hits)
-
-
-def test_closing_a_reader_leaves_no_view_behind(town: Office) -> None:
-    town.serve(town.first)
-    with ChannelReader(town.home) as reader:
-        reader.search(bag_of_words("about cats here"), 1)
-        assert list((town.home / "views").iterdir())
-    assert not list((town.home / "views").iterdir())
-
-
-def test_a_reader_follows_a_channel_to_a_release_that_answers_by_words(town: Office) -> None:
-    question = "about cats here"
-    query = Query(question, bag_of_words(question))
-    town.serve(town.first)
-    with ChannelReader(town.home) as reader:
-        assert reader.search(query, 3)[0] == town.first
-        recipe = recipe_of(read_manifest(town.home / "releases" / town.first))
-        by_words = replace(recipe, retrieval=RetrievalParameters(mode="lexical"))
-        second = build_release(town.home, by_words, run_id="test", now=NOW + timedelta(days=3)).manifest
-        before = read_channel(town.home, "production")
-        assert before is not None
-        moved = {"release": second.id, "fingerprint": second.fingerprint, "previous": town.first, **BY_FORCE}
-        move_and_record(town.home, "production", before.model_copy(update=moved | {"sequence": 2}), expected=before)
-        release, hits = reader.search(query, 3)
-        assert (release, hits[0].document_id) == (second.id, "handbook/cats.md")
-        assert reader.search(Query(question), 3) == (release, hits), "words need no vector"

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,11 +9,12 @@ import pytest
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.run import Ran, collect, refresh
+from rag_pipeline.home import Home
 from rag_pipeline.index.base import ERASED
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import Manifest, read_manifest
 from tests.conftest import Workspace, column, files_contract, table_contract
-from tests.faults.residue import Found, Needles, residue, told
+from tests.support.residue import Found, Needles, residue, told
 
 NEVER_HELD = [{"property": "volumeMaxDropPercent", "value": 100}, {"property": "quarantineMaxPercent", "value": 100}]
 NOW = datetime.now(UTC)
@@ -72,10 +72,10 @@ class Nights:
         self.workspace.contract("news", table_contract(news, "jsonl", at, slaProperties=[kept], customProperties=NEVER_HELD))
         ran = refresh(self.workspace.settings)
         assert ran.success, (ran.errors, ran.failed_checks)
-        return ran, read_manifest(self.home / "releases" / read_candidate(self.home).release)
+        return ran, read_manifest(self.home.release(read_candidate(self.home).release))
 
 
-def needles_of(home: Path, numbers: range) -> Needles:
+def needles_of(home: Home, numbers: range) -> Needles:
     """What is planted under some numbers, with the vectors as they are stored now."""
     wanted = chunks_table(home).scan().filter(pl.col("text").str.contains_any([word(number) for number in numbers]))
     vectors = vectors_table(home).scan().join(wanted.select("text_hash"), on="text_hash", how="semi").collect()["vector"]
@@ -83,8 +83,8 @@ def needles_of(home: Path, numbers: range) -> Needles:
     return Needles([secret(n) for n in numbers], [word(n) for n in numbers], np.array(vectors.to_list()))
 
 
-def found_in(home: Path, manifest: Manifest, needles: Needles, *hows: str) -> list[Found]:
-    return [one for one in residue(home / "releases" / manifest.id, needles) if not hows or one.how in hows]
+def found_in(home: Home, manifest: Manifest, needles: Needles, *hows: str) -> list[Found]:
+    return [one for one in residue(home.release(manifest.id), needles) if not hows or one.how in hows]
 
 
 @pytest.mark.slow
@@ -103,10 +103,10 @@ def test_fifty_documents_that_leave_over_three_nights_are_gone(workspace: Worksp
     ran, second = nights.refresh()
     assert second.origin.base == first.id and second.origin.removed == len(went.texts)
     assert found_in(home, second, went, "text", "postings") == []
-    quoting = [*home.glob("evidence/*/*"), *home.glob("reports/*")]
+    quoting = [*home.root.glob("evidence/*/*"), *home.root.glob("reports/*")]
     assert any(b"vjrk" in path.read_bytes() for path in quoting if path.is_file()), "what was edited is shown to people"
     deleted = Needles(went.texts[: len(DELETED)], went.words[: len(DELETED)])
-    assert residue(home / "evidence", deleted) == residue(home / "reports", deleted) == []
+    assert residue(home.evidence, deleted) == residue(home.reports, deleted) == []
 
     nights.kept_days = 10
     ran, third = nights.refresh()
@@ -118,13 +118,13 @@ def test_fifty_documents_that_leave_over_three_nights_are_gone(workspace: Worksp
     _, fourth = nights.refresh()
     assert fourth.origin.base == third.id, "only the night of the retention builds whole"
     assert found_in(home, fourth, expired) == found_in(home, fourth, went) == []
-    assert residue(home / "evidence", expired) == residue(home / "reports", expired) == []
+    assert residue(home.evidence, expired) == residue(home.reports, expired) == []
 
     nights.pages["newer.md"] = "# Newer\n\nAnother page.\n"
     nights.refresh()
     for _ in range(2):  # the first makes versions without their vectors, the second removes the versions before
         collect(workspace.settings.model_copy(update={"keep_releases": 1, "keep_days": 0}), dry_run=False)
-    everything = [*residue(home, expired), *residue(home, went), *residue(workspace.root / "dagster", went)]
+    everything = [*residue(home.root, expired), *residue(home.root, went), *residue(workspace.root / "dagster", went)]
     assert told(one for one in everything if not _quote_of_an_edited_page(one, went)) == {}
 
 

@@ -1,4 +1,4 @@
-"""Silent loss: what production's release lost behind our back is named, never answered from, and mended from the cache."""
+"""Silent loss: what production's release lost behind our back is named, never answered from, and fixed from the cache."""
 
 import shutil
 from collections.abc import Callable
@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.channels.pointer import read_channel, serving
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.defs.run import Ran
-from rag_pipeline.index.contents import FILE as CHUNKS
-from rag_pipeline.index.manifest import FILE, read_manifest
+from rag_pipeline.home import CHUNKS_FILE, MANIFEST_FILE
+from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.retrieve import Hit, encoder_for
 from rag_pipeline.index.verify import verify_release
-from rag_pipeline.release.channels import read_channel, serving
 from rag_pipeline.release.serving import ChannelReader
-from tests.cli.test_cli import as_json, rag
 from tests.conftest import Workspace
-from tests.index.damage import SQLITE, cut_in_half, delete_records, flip_a_bit, overwrite_a_vector, vectors_file
 from tests.pipeline.conftest import PAGES, QUESTIONS
+from tests.support.command_line import as_json, rag
+from tests.support.release_damage import SQLITE, cut_in_half, delete_records, flip_a_bit, overwrite_a_vector, vectors_file
 
 Run = Callable[..., Ran]
 CHECK = "releases_in_use_are_intact"
@@ -53,7 +53,7 @@ class Line:
     def production(self) -> Path:
         release = serving(self.workspace.home)
         assert release is not None
-        return self.workspace.home / "releases" / release
+        return self.workspace.home.release(release)
 
 
 @pytest.fixture
@@ -80,9 +80,11 @@ LOSSES = {
     "a truncated file": Loss(lambda release: cut_in_half(vectors_file(release)), "bytes instead of", "data_level0.bin"),
     "a deleted file": Loss(lambda release: (release / SQLITE).unlink(), f"{SQLITE} is missing", SQLITE),
     "chunks damaged": Loss(
-        lambda release: flip_a_bit(release / CHUNKS, 500), f"{CHUNKS} has other bytes", CHUNKS, answers=True
+        lambda release: flip_a_bit(release / CHUNKS_FILE, 500), f"{CHUNKS_FILE} has other bytes", CHUNKS_FILE, answers=True
     ),
-    "manifest damaged": Loss(lambda release: (release / FILE).write_bytes(b'{"id"'), f"{FILE} is damaged", FILE),
+    "manifest damaged": Loss(
+        lambda release: (release / MANIFEST_FILE).write_bytes(b'{"id"'), f"{MANIFEST_FILE} is damaged", MANIFEST_FILE
+    ),
 }
 
 OFTEN = [
@@ -99,10 +101,10 @@ def complaint(ran: Ran) -> str:
 
 @pytest.mark.parametrize("what", OFTEN)
 def test_a_loss_is_named_not_answered_from_and_mended_by_the_next_refresh_without_embedding(
-    line: Line, run: Run, what: str
+    line: Line, begin: Run, run: Run, what: str
 ) -> None:
     loss = LOSSES[what]
-    assert run().success
+    assert begin().success
     before, release = line.answers(), line.production()
     fingerprint = read_manifest(release).fingerprint
     code, told = line.verify()
@@ -143,8 +145,8 @@ def test_a_loss_is_named_not_answered_from_and_mended_by_the_next_refresh_withou
 
 
 @pytest.mark.slow
-def test_a_release_directory_that_vanished_is_named_and_built_again(line: Line, run: Run) -> None:
-    run()
+def test_a_release_directory_that_vanished_is_named_and_built_again(line: Line, begin: Run, run: Run) -> None:
+    begin()
     older = line.production()
     line.workspace.pages({"travel.md": PAGES["travel.md"] + "\nTaxis only at night.\n"})
     run()
@@ -165,8 +167,10 @@ def test_a_release_directory_that_vanished_is_named_and_built_again(line: Line, 
 
 
 @pytest.mark.slow
-def test_a_damaged_release_is_repaired_from_its_own_chunks_when_the_sources_have_changed(line: Line, run: Run) -> None:
-    run()
+def test_a_damaged_release_is_repaired_from_its_own_chunks_when_the_sources_have_changed(
+    line: Line, begin: Run, run: Run
+) -> None:
+    begin()
     release, before = line.production(), line.answers()
     line.workspace.pages({"travel.md": PAGES["travel.md"] + "\nTaxis only at night.\n"})
     line.monkeypatch.setenv("RAG_PROMOTION", "manual")
@@ -196,17 +200,17 @@ def test_a_damaged_release_is_repaired_from_its_own_chunks_when_the_sources_have
     assert complaint(after) == ""
     assert after.assets["index/candidate"]["release"] == newer, "the next refresh is about what the sources say now"
 
-    for path in (twin / SQLITE, twin / CHUNKS):
+    for path in (twin / SQLITE, twin / CHUNKS_FILE):
         flip_a_bit(path, 500)
     code, out, err = line("verify", twin.name, "--repair")
     assert (code, out) == (1, "")
-    assert f"{twin.name} cannot be repaired: its {CHUNKS} is not the one it was built from" in err
+    assert f"{twin.name} cannot be repaired: its {CHUNKS_FILE} is not the one it was built from" in err
     assert "Traceback" not in err
     assert line.production() == twin, "production stays as it was"
 
 
-def test_repairing_what_is_intact_does_nothing(line: Line, run: Run) -> None:
-    run()
+def test_repairing_what_is_intact_does_nothing(line: Line, begin: Run) -> None:
+    begin()
     release = line.production()
     code, told = line.verify("--repair")
     assert (code, told["repaired"]) == (0, {})
@@ -216,8 +220,8 @@ def test_repairing_what_is_intact_does_nothing(line: Line, run: Run) -> None:
     assert "intact" in out
 
 
-def test_a_release_that_was_repaired_is_not_repaired_again_and_again(line: Line, run: Run) -> None:
-    run()
+def test_a_release_that_was_repaired_is_not_repaired_again_and_again(line: Line, begin: Run) -> None:
+    begin()
     release = line.production()
     delete_records(release, 1)
     assert line.verify("--repair")[0] == 0
@@ -225,5 +229,5 @@ def test_a_release_that_was_repaired_is_not_repaired_again_and_again(line: Line,
     code, told = line.verify("--repair")
     assert line.production() == twin
     assert code == 0, told
-    folders = [path.name for path in (line.workspace.home / "releases").iterdir() if (path / FILE).is_file()]
+    folders = [path.name for path in line.workspace.home.releases.iterdir() if (path / MANIFEST_FILE).is_file()]
     assert len(folders) <= 2, f"a twin was built for a release that has one: {folders}"

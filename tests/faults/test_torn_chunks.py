@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.corpus.tables import chunks_table
-from rag_pipeline.index.contents import FILE as CHUNKS
-from tests.corpus.small import NOW, release_of
-from tests.index.damage import writable
+from rag_pipeline.home import CHUNKS_FILE, Home
+from tests.support.release_damage import writable
+from tests.support.small_releases import NOW, release_of
 
 pytestmark = pytest.mark.slow
 
@@ -29,11 +29,11 @@ done = collect(home, keep=9, days=30, model="small", dry_run=True)
 assert done.vectors == 0, f"{done.vectors} vectors would go"
 """,
     "tracing": """
-found = trace_chunk(Settings(home=home, contracts=home, evals=home), chunk)
+found = trace_chunk(Settings(home=home, contracts=home.root, evals=home.root), chunk)
 assert newest in [one["release"] for one in found["releases"]], found["releases"]
 """,
     "building": """
-base = choose_base(home / "releases", recipe().model, IndexParameters(), chunks_table(home).scan())
+base = choose_base(home.releases, recipe().model, IndexParameters(), chunks_table(home).scan())
 assert base.manifest is None or base.manifest.id == newest, base
 """,
     "repairing": """
@@ -51,15 +51,16 @@ import sys
 from pathlib import Path
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import Home
 from rag_pipeline.index.base import choose_base
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.manifest import IndexParameters, read_manifest
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.trace import trace_chunk
 from rag_pipeline.settings import Settings
-from tests.corpus.small import NOW, recipe
-home, name, newest, chunk = Path(sys.argv[1]), *sys.argv[2:5]
-release = home / "releases" / name
+from tests.support.small_releases import NOW, recipe
+home, name, newest, chunk = Home(Path(sys.argv[1])), *sys.argv[2:5]
+release = home.release(name)
 file = release / "chunks.parquet"
 whole = file.read_bytes()
 for place in range(240):
@@ -76,11 +77,11 @@ print("all is well", flush=True)
 
 
 @pytest.mark.parametrize("what", READERS)
-def test_torn_chunks_of_a_kept_release_are_never_read(tmp_path: Path, what: str) -> None:
-    torn = release_of(tmp_path, PAGES).manifest
-    newest = release_of(tmp_path, {**PAGES, "new.md": "# New\n\nnewer"}, now=NOW + timedelta(days=1)).manifest
-    chunk = chunks_table(tmp_path).scan().collect()["chunk_id"].sort()[0]
-    writable(tmp_path / "releases" / torn.id / CHUNKS)
+def test_torn_chunks_of_a_kept_release_are_never_read(home: Home, tmp_path: Path, what: str) -> None:
+    torn = release_of(home, PAGES).manifest
+    newest = release_of(home, {**PAGES, "new.md": "# New\n\nnewer"}, now=NOW + timedelta(days=1)).manifest
+    chunk = chunks_table(home).scan().collect()["chunk_id"].sort()[0]
+    writable(tmp_path / "releases" / torn.id / CHUNKS_FILE)
     script = SCRIPT.replace("READER", READERS[what].strip().replace("\n", "\n    "))
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path), torn.id, newest.id, chunk],

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.release.channels import serving
+from rag_pipeline.channels.pointer import serving
 from tests.conftest import Workspace, files_contract
-from tests.faults.accounts import NOBODY, as_nobody, needs_two_accounts
 from tests.pipeline.conftest import FLOORS, QUESTIONS
+from tests.support.unix_accounts import NOBODY, as_nobody, needs_two_accounts
 
 RAG = "import sys; from rag_pipeline.cli import main; sys.argv = ['rag', *sys.argv[1:]]; main()"
 SECRET = "Ask anna.schmidt@example.com for the second key."
@@ -78,10 +78,10 @@ def test_another_account_may_ask_and_look(served: Workspace, temporary: Path) ->
 
 
 def test_no_other_account_may_read_what_was_refused(served: Workspace, temporary: Path) -> None:
-    tables = served.home / "lake" / "quarantine"
+    tables = served.home.quarantine
     seen = [path for path in tables.rglob("*") if path.is_file()]
     assert any(path.suffix == ".parquet" for path in seen)
-    for path in (tables, *tables.rglob("*"), served.home / "scratch"):
+    for path in (tables, *tables.rglob("*"), served.home.scratch):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     done = as_nobody("-c", RAG, "quarantine", "list", environment=environment(served, temporary))
     assert done.returncode != 0
@@ -94,10 +94,11 @@ def test_small_files_have_the_mode_the_umask_gives_and_scratch_has_its_own(tmp_p
 import os, sys
 from pathlib import Path
 from rag_pipeline.files import private_file, private_folder, write_json
+from rag_pipeline.home import Home
 os.umask(int(sys.argv[2]))
-home = Path(sys.argv[1])
-write_json(home / "channels" / "production.json", {})
-private_file(private_folder(home / "scratch") / "rows.parquet").write_bytes(b"private")
+home = Home(Path(sys.argv[1]))
+write_json(home.channel("production"), {})
+private_file(private_folder(home.scratch) / "rows.parquet").write_bytes(b"private")
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path), str(umask)], check=True)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
@@ -143,10 +144,11 @@ def test_what_a_killed_reader_left_elsewhere_goes_with_the_next_one(served: Work
     code = f"""
 import os
 from pathlib import Path
+from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.views import intact_view
-home = Path({str(served.home)!r})
-with intact_view(home, read_manifest(home / "releases" / {serving(served.home)!r}), "lexical") as view:
+home = Home(Path({str(served.home)!r}))
+with intact_view(home, read_manifest(home.release({serving(served.home)!r})), "lexical") as view:
     os._exit(9)
 """
     assert as_nobody("-c", code, environment=environment(served, temporary)).returncode == 9

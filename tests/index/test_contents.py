@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import fingerprint_lines
-from rag_pipeline.index.contents import FILE, content_fingerprint, contents, difference
-from tests.corpus.small import build, store_vectors, unit_vectors
+from rag_pipeline.home import CHUNKS_FILE, Home
+from rag_pipeline.index.release_chunks import content_fingerprint, contents, difference
+from tests.support.small_releases import build, store_vectors, unit_vectors
 
 CONTENTS = st.dictionaries(st.text("abcdef", min_size=1, max_size=2), st.sampled_from(["p", "q", "r"]), max_size=20)
 """chunk id -> payload hash"""
@@ -58,24 +59,24 @@ def test_the_fingerprint_of_contents_is_the_one_releases_were_named_by_before(co
     assert content_fingerprint(rows(content)) == fingerprint_lines(lines)
 
 
-def test_a_release_keeps_the_very_rows_it_was_built_from(tmp_path: Path) -> None:
-    store_vectors(tmp_path, unit_vectors(30))
-    stored = chunks_table(tmp_path).scan().collect().sort("chunk_id")
-    manifest = build(tmp_path).manifest
-    store_vectors(tmp_path, unit_vectors(5))
+def test_a_release_keeps_the_very_rows_it_was_built_from(home: Home, tmp_path: Path) -> None:
+    store_vectors(home, unit_vectors(30))
+    stored = chunks_table(home).scan().collect().sort("chunk_id")
+    manifest = build(home).manifest
+    store_vectors(home, unit_vectors(5))
     assert contents(tmp_path / "releases" / manifest.id, manifest).collect().sort("chunk_id").equals(stored)
-    assert FILE in manifest.files
+    assert CHUNKS_FILE in manifest.files
 
 
-def test_a_release_without_its_chunks_says_what_cannot_be_done_with_it(tmp_path: Path) -> None:
-    store_vectors(tmp_path, unit_vectors(3))
-    manifest = build(tmp_path).manifest
+def test_a_release_without_its_chunks_says_what_cannot_be_done_with_it(home: Home, tmp_path: Path) -> None:
+    store_vectors(home, unit_vectors(3))
+    manifest = build(home).manifest
     release = tmp_path / "releases" / manifest.id
     with pytest.raises(ReleaseError, match=r"does not have chunks\.parquet, so it can be neither built upon nor repair"):
         contents(release, manifest.model_copy(update={"files": {}}))
-    (release / FILE).unlink()
+    (release / CHUNKS_FILE).unlink()
     with pytest.raises(ReleaseError, match=r"does not have chunks\.parquet"):
         contents(release, manifest)
-    (release / FILE).write_bytes(b"PAR1")
+    (release / CHUNKS_FILE).write_bytes(b"PAR1")
     with pytest.raises(ReleaseError, match=r"its chunks\.parquet is not the one it was built from"):
         contents(release, manifest)

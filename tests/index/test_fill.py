@@ -16,16 +16,16 @@ from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import CHUNKS_FILE, Home
 from rag_pipeline.index import build as build_module
 from rag_pipeline.index import chroma, fill
 from rag_pipeline.index.base import Base
 from rag_pipeline.index.build import rebuild_release
-from rag_pipeline.index.contents import FILE as CHUNKS
 from rag_pipeline.index.manifest import Manifest, damaged_files
 from rag_pipeline.index.verify import verify_release
 from rag_pipeline.ingest.tables import DOCUMENTS, source_tables
-from tests.corpus.small import NOW, SMALL, build, chunker, document
-from tests.index.held import NUMBERS, assert_same_records, bytes_of, damage, hold, release, served, whole
+from tests.support.numbered_chunks import NUMBERS, assert_same_records, bytes_of, damage, hold, release, served, whole
+from tests.support.small_releases import NOW, SMALL, build, chunker, document
 
 EVERY = range(100)
 
@@ -38,7 +38,7 @@ PAGES: Pages = {
 }
 
 
-def release_of_pages(home: Path, pages: Pages, *, night: int = 0) -> Manifest:
+def release_of_pages(home: Home, pages: Pages, *, night: int = 0) -> Manifest:
     """The release of pages with metadata: cut, embedded, built."""
     rows = [document("handbook", key, text, metadata=json.dumps(metadata)) for key, (text, metadata) in pages.items()]
     source_tables(home, "handbook").documents.overwrite(pa.Table.from_pylist(rows, DOCUMENTS))
@@ -47,17 +47,17 @@ def release_of_pages(home: Path, pages: Pages, *, night: int = 0) -> Manifest:
     return build(home, now=NOW + timedelta(days=night)).manifest
 
 
-def test_a_release_by_difference_serves_what_one_built_whole_serves(tmp_path: Path) -> None:
+def test_a_release_by_difference_serves_what_one_built_whole_serves(home: Home, tmp_path: Path) -> None:
     """Removed, added and moved records at once; and it says what was done."""
-    first = release(tmp_path / "nights", EVERY)
+    first = release(Home(tmp_path / "nights"), EVERY)
     wanted, moved = range(5, 120), range(50, 54)
-    second = release(tmp_path / "nights", wanted, moved=moved, night=1)
-    fresh = release(tmp_path / "nothing", wanted, moved=moved, night=1)
-    assert whole(tmp_path, fresh) and not whole(tmp_path, second)
+    second = release(Home(tmp_path / "nights"), wanted, moved=moved, night=1)
+    fresh = release(Home(tmp_path / "nothing"), wanted, moved=moved, night=1)
+    assert whole(home, fresh) and not whole(home, second)
     origin = second.origin
     assert (origin.base, origin.removed, origin.added, origin.dead_slots) == (first.id, 5 + 4, 20 + 4, 5 + 4)
     assert second.fingerprint == fresh.fingerprint
-    assert_same_records(served(tmp_path / "nights", second), served(tmp_path / "nothing", fresh))
+    assert_same_records(served(Home(tmp_path / "nights"), second), served(Home(tmp_path / "nothing"), fresh))
     assert second.probe.model_dump(exclude={"deleted_asked"}) == fresh.probe.model_dump(exclude={"deleted_asked"})
     assert (second.probe.deleted_asked, second.probe.recall_at_10) == (9, 1.0)
 
@@ -75,13 +75,13 @@ def test_a_release_by_difference_serves_what_one_built_whole_serves(tmp_path: Pa
     ids=["only deletes", "only adds", "one delete", "one add", "one delete of five", "one add to a release of one"],
 )
 def test_differences_of_every_shape_are_complete_on_disk(
-    tmp_path: Path, before: range, after: range, removed: int, added: int
+    home: Home, before: range, after: range, removed: int, added: int
 ) -> None:
-    first = release(tmp_path, before)
-    second = release(tmp_path, after, night=1)
+    first = release(home, before)
+    second = release(home, after, night=1)
     assert (second.origin.base, second.origin.removed, second.origin.added) == (first.id, removed, added)
-    with chroma.reader(tmp_path, second) as collection:
-        ids = hold(tmp_path, after)
+    with chroma.reader(home, second) as collection:
+        ids = hold(home, after)
         assert sorted(collection.get(include=[])["ids"]) == ids
         asked = NUMBERS[list(after)]
         found = collection.query(query_embeddings=asked, n_results=1, include=[])["ids"]
@@ -91,45 +91,45 @@ def test_differences_of_every_shape_are_complete_on_disk(
         assert set(back) <= set(ids), "a deleted record came back"
 
 
-def test_the_base_stays_as_it_is_byte_for_byte(tmp_path: Path) -> None:
-    first = release(tmp_path, EVERY)
-    before = bytes_of(tmp_path, first)
-    second = release(tmp_path, range(3, 110), moved=[50], night=1)
+def test_the_base_stays_as_it_is_byte_for_byte(home: Home, tmp_path: Path) -> None:
+    first = release(home, EVERY)
+    before = bytes_of(home, first)
+    second = release(home, range(3, 110), moved=[50], night=1)
     assert second.origin.base == first.id
-    assert bytes_of(tmp_path, first) == before
+    assert bytes_of(home, first) == before
     assert damaged_files(tmp_path / "releases" / second.id, second) == ()
 
 
-def test_a_release_by_difference_needs_its_base_no_more(tmp_path: Path) -> None:
-    first = release(tmp_path, EVERY)
-    second = release(tmp_path, range(3, 110), night=1)
+def test_a_release_by_difference_needs_its_base_no_more(home: Home, tmp_path: Path) -> None:
+    first = release(home, EVERY)
+    second = release(home, range(3, 110), night=1)
     shutil.rmtree(tmp_path / "releases" / first.id)
-    assert verify_release(tmp_path, second.id) == ()
-    assert len(served(tmp_path, second)) == 107
+    assert verify_release(home, second.id) == ()
+    assert len(served(home, second)) == 107
 
 
-def test_a_changed_payload_is_served_with_none_of_the_old_keys_and_nothing_is_embedded(tmp_path: Path) -> None:
-    release_of_pages(tmp_path, PAGES)
-    texts = vectors_table(tmp_path).scan().collect().height
+def test_a_changed_payload_is_served_with_none_of_the_old_keys_and_nothing_is_embedded(home: Home) -> None:
+    release_of_pages(home, PAGES)
+    texts = vectors_table(home).scan().collect().height
     text = PAGES["page03.md"][0]
-    second = release_of_pages(tmp_path, PAGES | {"page03.md": (text, {"stars": 5, "draft": True})}, night=1)
+    second = release_of_pages(home, PAGES | {"page03.md": (text, {"stars": 5, "draft": True})}, night=1)
     assert (second.origin.removed, second.origin.added, second.origin.dead_slots) == (1, 1, 1)
-    [payload] = [one for _, one, _ in served(tmp_path, second).values() if one["document_id"] == "handbook/page03.md"]
+    [payload] = [one for _, one, _ in served(home, second).values() if one["document_id"] == "handbook/page03.md"]
     assert (payload["stars"], payload["draft"]) == (5, True)
     assert "team" not in payload, "Chroma merges the metadata of an upsert; a difference must not"
-    with chroma.reader(tmp_path, second) as collection:
+    with chroma.reader(home, second) as collection:
         assert len(collection.get(where={"team": "ops"}, include=[])["ids"]) == len(PAGES) - 1
         assert collection.get(where={"stars": 3}, include=[])["ids"] == []
-    assert vectors_table(tmp_path).scan().collect().height == texts
+    assert vectors_table(home).scan().collect().height == texts
 
 
-def test_a_moved_paragraph_keeps_its_id_and_is_served_from_where_it_stands_now(tmp_path: Path) -> None:
+def test_a_moved_paragraph_keeps_its_id_and_is_served_from_where_it_stands_now(home: Home) -> None:
     sections = ["# Leave\n\nThirty days of paid holiday a year.", "# Travel\n\nTrains in second class, never by plane."]
     pages = PAGES | {"both.md": ("\n\n".join(sections), {})}
-    first = release_of_pages(tmp_path, pages)
-    second = release_of_pages(tmp_path, pages | {"both.md": ("\n\n".join(reversed(sections)), {})}, night=1)
+    first = release_of_pages(home, pages)
+    second = release_of_pages(home, pages | {"both.md": ("\n\n".join(reversed(sections)), {})}, night=1)
     assert (second.origin.base, second.origin.removed, second.origin.added) == (first.id, 2, 2)
-    before, after = served(tmp_path, first), served(tmp_path, second)
+    before, after = served(home, first), served(home, second)
     assert before.keys() == after.keys()
     changed = [chunk for chunk in after if before[chunk][1] != after[chunk][1]]
     assert sorted(after[chunk][0] for chunk in changed) == sorted(sections)
@@ -140,11 +140,11 @@ def test_a_moved_paragraph_keeps_its_id_and_is_served_from_where_it_stands_now(t
         assert "\n\n".join(reversed(sections))[payload["start"] : payload["end"]] == text
 
 
-def test_more_deletes_than_chroma_takes_at_a_time_are_all_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_deletes_than_chroma_takes_at_a_time_are_all_made(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill, "_DELETE_IDS", 4)
-    release(tmp_path, EVERY)
-    second = release(tmp_path, range(10, 100), night=1)
-    assert (second.origin.removed, len(served(tmp_path, second))) == (10, 90)
+    release(home, EVERY)
+    second = release(home, range(10, 100), night=1)
+    assert (second.origin.removed, len(served(home, second))) == (10, 90)
 
 
 @given(nights=st.lists(st.sets(st.integers(0, 59), min_size=1, max_size=6), min_size=2, max_size=5))
@@ -153,7 +153,7 @@ def test_more_deletes_than_chroma_takes_at_a_time_are_all_made(tmp_path: Path, m
 def test_whatever_comes_and_goes_night_by_night_every_release_serves_what_is_wanted(
     tmp_path_factory: pytest.TempPathFactory, nights: list[set[int]]
 ) -> None:
-    home, places = tmp_path_factory.mktemp("nights"), set(range(40))
+    home, places = Home(tmp_path_factory.mktemp("nights")), set(range(40))
     for night, come_and_go in enumerate([set(), *nights]):
         places ^= come_and_go
         ids = hold(home, sorted(places))
@@ -164,14 +164,14 @@ def test_whatever_comes_and_goes_night_by_night_every_release_serves_what_is_wan
         np.testing.assert_allclose([records[name][2] for name in ids], NUMBERS[sorted(places)], atol=1e-6)
 
 
-Fill = Callable[[Path, Path, Path, pl.LazyFrame, Base], None]
+Fill = Callable[[Home, Path, Path, pl.LazyFrame, Base], None]
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, harm: Callable[..., object]) -> None:
     """Have every difference made as ever, and then harmed before it is proved."""
     as_ever: Fill = build_module.fill_by_difference
 
-    def harmed(home: Path, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
+    def harmed(home: Home, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
         as_ever(home, releases, folder, chunks, base)
         with chroma.client(folder) as opened:
             harm(opened.get_collection(chroma.COLLECTION, embedding_function=None), base)
@@ -202,75 +202,75 @@ HARMS: dict[str, tuple[Callable[..., object], str]] = {
 
 @pytest.mark.parametrize("what", HARMS)
 def test_a_difference_whose_proof_fails_is_built_whole_instead_and_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     harm, says = HARMS[what]
-    first = release(tmp_path, EVERY)
+    first = release(home, EVERY)
     with monkeypatch.context() as patch:
         broken(patch, harm)
-        second = release(tmp_path, range(3, 110), night=1)
-    assert whole(tmp_path, second)
+        second = release(home, range(3, 110), night=1)
+    assert whole(home, second)
     assert second.origin.rebuilt_because.startswith(f"the difference to {first.id} did not hold: ")
     assert says in second.origin.rebuilt_because
     assert (second.origin.added, second.origin.removed, second.origin.dead_slots) == (0, 0, 0)
     assert second.probe.holds
-    fresh = release(tmp_path / "nothing", range(3, 110))
-    assert_same_records(served(tmp_path, second), served(tmp_path / "nothing", fresh))
-    assert verify_release(tmp_path, second.id) == ()
+    fresh = release(Home(tmp_path / "nothing"), range(3, 110))
+    assert_same_records(served(home, second), served(Home(tmp_path / "nothing"), fresh))
+    assert verify_release(home, second.id) == ()
 
 
 def test_a_difference_that_finds_too_few_of_the_nearest_is_built_whole_instead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build_module, "_RECALL", 1.01)
-    first = release(tmp_path, EVERY)
-    second = release(tmp_path, range(3, 110), night=1)
+    first = release(home, EVERY)
+    second = release(home, range(3, 110), night=1)
     assert second.origin.rebuilt_because == (
         f"the difference to {first.id} did not hold: recall@10 against exact search is 1.000, at least 1.01 is wanted"
     )
 
 
-def test_a_new_chunk_without_a_vector_refuses_the_difference_and_the_whole_build_alike(tmp_path: Path) -> None:
-    first = release(tmp_path, EVERY)
-    hold(tmp_path, range(3, 110))
-    stored = vectors_table(tmp_path).scan().collect()
+def test_a_new_chunk_without_a_vector_refuses_the_difference_and_the_whole_build_alike(home: Home, tmp_path: Path) -> None:
+    first = release(home, EVERY)
+    hold(home, range(3, 110))
+    stored = vectors_table(home).scan().collect()
     newest = pl.col("vector") == pl.lit(NUMBERS[105].tolist(), pl.List(pl.Float32))
-    vectors_table(tmp_path).overwrite(stored.filter(~newest))
+    vectors_table(home).overwrite(stored.filter(~newest))
     with pytest.raises(ReleaseError, match="1 chunks have no vector"):
-        build(tmp_path, now=NOW + timedelta(days=1))
+        build(home, now=NOW + timedelta(days=1))
     assert sorted(path.name for path in (tmp_path / "releases").iterdir() if path.is_dir()) == [first.id]
 
 
-def test_a_damaged_release_is_rebuilt_as_an_intact_twin_with_another_name(tmp_path: Path) -> None:
-    release(tmp_path, EVERY)
-    torn = release(tmp_path, range(3, 110), night=1)
-    before = served(tmp_path, torn)
-    damage(tmp_path, torn, "chroma/chroma.sqlite3")
-    hold(tmp_path, range(150, 160))
-    stored = vectors_table(tmp_path).version()
-    twin = rebuild_release(tmp_path, torn, run_id="repair", now=NOW + timedelta(days=1)).manifest
+def test_a_damaged_release_is_rebuilt_as_an_intact_twin_with_another_name(home: Home, tmp_path: Path) -> None:
+    release(home, EVERY)
+    torn = release(home, range(3, 110), night=1)
+    before = served(home, torn)
+    damage(home, torn, "chroma/chroma.sqlite3")
+    hold(home, range(150, 160))
+    stored = vectors_table(home).version()
+    twin = rebuild_release(home, torn, run_id="repair", now=NOW + timedelta(days=1)).manifest
     assert twin.id == f"{torn.id}-2"
     assert (twin.fingerprint, twin.chunks, twin.sources) == (torn.fingerprint, torn.chunks, torn.sources)
     assert (twin.origin.base, twin.origin.rebuilt_because) == (None, f"it repairs {torn.id}")
-    assert_same_records(served(tmp_path, twin), before)
-    assert verify_release(tmp_path, twin.id) == ()
+    assert_same_records(served(home, twin), before)
+    assert verify_release(home, twin.id) == ()
     assert damaged_files(tmp_path / "releases" / torn.id, torn) == ("chroma/chroma.sqlite3",), "left for a person to look at"
-    assert vectors_table(tmp_path).version() == stored
+    assert vectors_table(home).version() == stored
 
 
 @pytest.mark.parametrize("content", [b"rot", None])
-def test_a_release_whose_chunks_are_damaged_too_cannot_be_rebuilt(tmp_path: Path, content: bytes | None) -> None:
-    torn, other = release(tmp_path, range(10)), release(tmp_path, range(11), night=1)
-    another = (tmp_path / "releases" / other.id / CHUNKS).read_bytes()
-    damage(tmp_path, torn, CHUNKS, another if content is None else content)
+def test_a_release_whose_chunks_are_damaged_too_cannot_be_rebuilt(home: Home, tmp_path: Path, content: bytes | None) -> None:
+    torn, other = release(home, range(10)), release(home, range(11), night=1)
+    another = (tmp_path / "releases" / other.id / CHUNKS_FILE).read_bytes()
+    damage(home, torn, CHUNKS_FILE, another if content is None else content)
     with pytest.raises(ReleaseError, match=f"{torn.id} cannot be repaired: its chunks.parquet is not the one it was built"):
-        rebuild_release(tmp_path, torn, run_id="repair", now=NOW)
+        rebuild_release(home, torn, run_id="repair", now=NOW)
 
 
-def test_a_rebuild_without_the_vectors_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    torn = release(tmp_path, range(10))
+def test_a_rebuild_without_the_vectors_is_refused_and_leaves_nothing_behind(home: Home, tmp_path: Path) -> None:
+    torn = release(home, range(10))
     (tmp_path / "releases" / torn.id / "stray").touch()
-    vectors_table(tmp_path).overwrite(vectors_table(tmp_path).scan().collect().head(0))
+    vectors_table(home).overwrite(vectors_table(home).scan().collect().head(0))
     with pytest.raises(ReleaseError, match="10 chunks have no vector"):
-        rebuild_release(tmp_path, torn, run_id="repair", now=NOW + timedelta(days=1))
+        rebuild_release(home, torn, run_id="repair", now=NOW + timedelta(days=1))
     assert sorted(path.name for path in (tmp_path / "releases").iterdir() if path.is_dir()) == [torn.id]

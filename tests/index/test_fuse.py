@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag_pipeline.index.fuse import Ranking, fuse
+from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.manifest import RetrievalParameters
 
 rankings = st.lists(st.sampled_from("abcdefghijklmnop"), unique=True, max_size=12).map(

@@ -14,39 +14,40 @@ import pytest
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import CHROMA_FOLDER, Home
 from rag_pipeline.index import chroma
-from rag_pipeline.index.contents import contents
 from rag_pipeline.index.fill import fill_whole
 from rag_pipeline.index.manifest import IndexParameters, Manifest
 from rag_pipeline.index.prove import Expected, expect, prove
+from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.index.views import view
-from tests.corpus.small import SMALL, build, entry, release_of, store_vectors, unit_vectors
-from tests.index.held import NUMBERS, hold
+from tests.support.numbered_chunks import NUMBERS, hold
+from tests.support.small_releases import SMALL, build, entry, release_of, store_vectors, unit_vectors
 
 EIGHT = entry(replace(SMALL, dimensions=8))
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Manifest]:
     """A release of forty chunks nobody may change."""
-    home = tmp_path_factory.mktemp("built")
+    home = Home(tmp_path_factory.mktemp("built"))
     hold(home, range(40))
     return home, build(home).manifest
 
 
 @contextmanager
-def copy_of(built: tuple[Path, Manifest], harm: Callable[[Any], object] = lambda _: None) -> Iterator[Path]:
+def copy_of(built: tuple[Home, Manifest], harm: Callable[[Any], object] = lambda _: None) -> Iterator[Path]:
     """A copy of a release's index to prove, after something was done to its collection."""
     home, manifest = built
-    with view(home / "releases" / manifest.id / chroma.FOLDER, home) as folder:
+    with view(home.release(manifest.id) / CHROMA_FOLDER, home) as folder:
         with chroma.client(folder) as opened:
             harm(opened.get_collection(chroma.COLLECTION, embedding_function=None))
         yield folder
 
 
-def expected(built: tuple[Path, Manifest]) -> Expected:
+def expected(built: tuple[Home, Manifest]) -> Expected:
     home, manifest = built
-    return expect(home, contents(home / "releases" / manifest.id, manifest), manifest.model)
+    return expect(home, contents(home.release(manifest.id), manifest), manifest.model)
 
 
 HARMS: dict[str, tuple[Callable[[Any], object], str]] = {
@@ -76,23 +77,23 @@ HARMS: dict[str, tuple[Callable[[Any], object], str]] = {
 
 
 @pytest.mark.parametrize("what", HARMS)
-def test_an_index_that_is_wrong_in_one_record_is_refused(built: tuple[Path, Manifest], what: str) -> None:
+def test_an_index_that_is_wrong_in_one_record_is_refused(built: tuple[Home, Manifest], what: str) -> None:
     harm, says = HARMS[what]
     with copy_of(built, harm) as folder, pytest.raises(ReleaseError, match=says):
         prove(folder, expected(built))
 
 
-def test_an_index_that_was_left_alone_is_proved_again_with_the_same_figures(built: tuple[Path, Manifest]) -> None:
+def test_an_index_that_was_left_alone_is_proved_again_with_the_same_figures(built: tuple[Home, Manifest]) -> None:
     with copy_of(built) as folder:
         probe = prove(folder, expected(built))
-    assert probe == built[1].probe.model_copy(update={"lexical_stored": None, "lexical_asked": 0})
+    assert probe == built[1].probe.model_copy(update={"lexical_stored": 0, "lexical_asked": 0})
     assert (probe.vectors_checked, probe.records_compared, probe.recall_at_10) == (40, 40, 1.0)
 
 
-def test_a_deleted_record_that_queries_still_answer_with_is_refused(built: tuple[Path, Manifest]) -> None:
+def test_a_deleted_record_that_queries_still_answer_with_is_refused(built: tuple[Home, Manifest]) -> None:
     """Gone from the store, as `get` and `count` tell it, but not from the graph."""
     home, manifest = built
-    rows, left = contents(home / "releases" / manifest.id, manifest), pl.col("chunk_id") == "c00007"
+    rows, left = contents(home.release(manifest.id), manifest), pl.col("chunk_id") == "c00007"
     with copy_of(built) as folder:
         with closing(sqlite3.connect(folder / "chroma.sqlite3")) as store:
             number = "(SELECT id FROM embeddings WHERE embedding_id = 'c00007')"
@@ -104,45 +105,45 @@ def test_a_deleted_record_that_queries_still_answer_with_is_refused(built: tuple
             prove(folder, forgotten)
 
 
-def test_deleted_records_that_stay_away_are_counted(built: tuple[Path, Manifest]) -> None:
+def test_deleted_records_that_stay_away_are_counted(built: tuple[Home, Manifest]) -> None:
     home, manifest = built
-    rows = contents(home / "releases" / manifest.id, manifest)
+    rows = contents(home.release(manifest.id), manifest)
     left = pl.col("chunk_id").is_in(["c00007", "c00031"])
     with copy_of(built, lambda found: found.delete(ids=["c00007", "c00031"])) as folder:
         probe = prove(folder, expect(home, rows.filter(~left), manifest.model, gone=rows.filter(left)))
     assert (probe.ids_stored, probe.deleted_asked, probe.recall_at_10) == (38, 2, 1.0)
 
 
-def test_records_that_are_stored_but_that_queries_do_not_reach_are_refused(tmp_path: Path) -> None:
+def test_records_that_are_stored_but_that_queries_do_not_reach_are_refused(home: Home, tmp_path: Path) -> None:
     """A graph far too thin: every record is there with its text, payload and vector, and many are never found."""
-    store_vectors(tmp_path, unit_vectors(1000, dimensions=32))
-    chunks, thin = chunks_table(tmp_path).scan(), IndexParameters(max_neighbors=2, ef_construction=2, ef_search=10)
-    fill_whole(tmp_path, tmp_path / "index", chunks, "small", thin)
+    store_vectors(home, unit_vectors(1000, dimensions=32))
+    chunks, thin = chunks_table(home).scan(), IndexParameters(max_neighbors=2, ef_construction=2, ef_search=10)
+    fill_whole(home, tmp_path / "index", chunks, "small", thin)
     with pytest.raises(ReleaseError, match=r"\d+ of 200 records cannot be found by their own vector"):
-        prove(tmp_path / "index", expect(tmp_path, chunks, entry(replace(SMALL, dimensions=32))))
+        prove(tmp_path / "index", expect(home, chunks, entry(replace(SMALL, dimensions=32))))
 
 
-def test_a_crowd_of_near_duplicates_is_answered_by_its_likes_and_told_of(tmp_path: Path) -> None:
+def test_a_crowd_of_near_duplicates_is_answered_by_its_likes_and_told_of(home: Home, tmp_path: Path) -> None:
     """A thin graph again, but everything in it says nearly the same: a reader is served as well by one as by the other."""
     crowd = unit_vectors(1, dimensions=32) + 0.2 * unit_vectors(1000, dimensions=32, seed=3)
-    store_vectors(tmp_path, (crowd / np.linalg.norm(crowd, axis=1, keepdims=True)).astype(np.float32))
-    chunks, thin = chunks_table(tmp_path).scan(), IndexParameters(max_neighbors=4, ef_construction=6, ef_search=20)
-    fill_whole(tmp_path, tmp_path / "index", chunks, "small", thin)
-    probe = prove(tmp_path / "index", expect(tmp_path, chunks, entry(replace(SMALL, dimensions=32))))
+    store_vectors(home, (crowd / np.linalg.norm(crowd, axis=1, keepdims=True)).astype(np.float32))
+    chunks, thin = chunks_table(home).scan(), IndexParameters(max_neighbors=4, ef_construction=6, ef_search=20)
+    fill_whole(home, tmp_path / "index", chunks, "small", thin)
+    probe = prove(tmp_path / "index", expect(home, chunks, entry(replace(SMALL, dimensions=32))))
     assert probe.self_retrieval_alike > 0
     assert probe.self_retrieval_found + probe.self_retrieval_alike == probe.self_retrieval_asked == 200
-    assert probe.holds
+    assert probe.model_copy(update={"lexical_stored": 1000}).holds
 
 
-def test_an_index_of_other_vectors_than_the_tables_hold_is_refused(tmp_path: Path) -> None:
-    store_vectors(tmp_path, unit_vectors(20))
-    manifest = build(tmp_path).manifest
-    store_vectors(tmp_path, unit_vectors(20, seed=8))
+def test_an_index_of_other_vectors_than_the_tables_hold_is_refused(home: Home, tmp_path: Path) -> None:
+    store_vectors(home, unit_vectors(20))
+    manifest = build(home).manifest
+    store_vectors(home, unit_vectors(20, seed=8))
     with (
-        copy_of((tmp_path, manifest)) as folder,
+        copy_of((home, manifest)) as folder,
         pytest.raises(ReleaseError, match="20 of 20 records compared have another vector"),
     ):
-        prove(folder, expected((tmp_path, manifest)))
+        prove(folder, expected((home, manifest)))
 
 
 BAD_VECTORS: dict[str, tuple[list[float], str]] = {
@@ -155,7 +156,7 @@ BAD_VECTORS: dict[str, tuple[list[float], str]] = {
 }
 
 
-def spoil(home: Path, place: int, vector: list[float]) -> None:
+def spoil(home: Home, place: int, vector: list[float]) -> None:
     """Put another vector into the vectors table for the text of one chunk."""
     table = vectors_table(home)
     stored = table.scan().collect()
@@ -167,36 +168,36 @@ def spoil(home: Path, place: int, vector: list[float]) -> None:
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
 @pytest.mark.parametrize("what", BAD_VECTORS)
-def test_a_vector_no_index_may_hold_is_refused_in_the_sample(tmp_path: Path, what: str) -> None:
+def test_a_vector_no_index_may_hold_is_refused_in_the_sample(home: Home, what: str) -> None:
     vector, says = BAD_VECTORS[what]
-    hold(tmp_path, range(40))
-    spoil(tmp_path, 4, vector)
+    hold(home, range(40))
+    spoil(home, 4, vector)
     with pytest.raises(ReleaseError, match=says):
-        expect(tmp_path, chunks_table(tmp_path).scan(), EIGHT)
+        expect(home, chunks_table(home).scan(), EIGHT)
 
 
 @pytest.mark.parametrize("what", BAD_VECTORS)
-def test_a_vector_no_index_may_hold_is_refused_outside_the_sample_too(tmp_path: Path, what: str) -> None:
+def test_a_vector_no_index_may_hold_is_refused_outside_the_sample_too(home: Home, what: str) -> None:
     vector, says = BAD_VECTORS[what]
-    hold(tmp_path, range(40))
-    spoil(tmp_path, 4, vector)
+    hold(home, range(40))
+    spoil(home, 4, vector)
     with pytest.raises(ReleaseError, match=says):
-        expect(tmp_path, chunks_table(tmp_path).scan(), EIGHT, size=2)
+        expect(home, chunks_table(home).scan(), EIGHT, size=2)
 
 
-def test_a_vector_that_is_missing_is_refused_outside_the_sample_too(tmp_path: Path) -> None:
-    hold(tmp_path, range(40))
-    vectors_table(tmp_path).overwrite(vectors_table(tmp_path).scan().collect()[:37])
+def test_a_vector_that_is_missing_is_refused_outside_the_sample_too(home: Home) -> None:
+    hold(home, range(40))
+    vectors_table(home).overwrite(vectors_table(home).scan().collect()[:37])
     with pytest.raises(ReleaseError, match="3 chunks have no vector"):
-        expect(tmp_path, chunks_table(tmp_path).scan(), EIGHT, size=2)
+        expect(home, chunks_table(home).scan(), EIGHT, size=2)
 
 
-def test_vectors_of_another_model_are_not_looked_at(tmp_path: Path) -> None:
-    store_vectors(tmp_path, unit_vectors(12, dimensions=16), model="other")
-    others = vectors_table(tmp_path).scan().collect()
-    store_vectors(tmp_path, unit_vectors(12))
-    vectors_table(tmp_path).append(others)
-    assert expect(tmp_path, chunks_table(tmp_path).scan(), EIGHT).vectors == 12
+def test_vectors_of_another_model_are_not_looked_at(home: Home) -> None:
+    store_vectors(home, unit_vectors(12, dimensions=16), model="other")
+    others = vectors_table(home).scan().collect()
+    store_vectors(home, unit_vectors(12))
+    vectors_table(home).append(others)
+    assert expect(home, chunks_table(home).scan(), EIGHT).vectors == 12
 
 
 def nearest_ten(vectors: Vectors, query: Vectors) -> Vectors:
@@ -205,22 +206,22 @@ def nearest_ten(vectors: Vectors, query: Vectors) -> Vectors:
 
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 200])
-def test_the_tenth_nearest_is_that_of_exact_search_and_the_last_where_there_are_fewer(tmp_path: Path, count: int) -> None:
+def test_the_tenth_nearest_is_that_of_exact_search_and_the_last_where_there_are_fewer(home: Home, count: int) -> None:
     vectors = NUMBERS[:count]
-    ids = hold(tmp_path, range(count))
-    found = expect(tmp_path, chunks_table(tmp_path).scan(), EIGHT)
+    ids = hold(home, range(count))
+    found = expect(home, chunks_table(home).scan(), EIGHT)
     place = {name: number for number, name in enumerate(ids)}
     exact = [nearest_ten(vectors, vectors[place[name]])[-1] for name in found.sample["chunk_id"]]
     assert found.vectors == count
     np.testing.assert_allclose(found.tenth, exact, atol=1e-6)
-    assert build(tmp_path).manifest.probe.recall_at_10 == 1.0
+    assert build(home).manifest.probe.recall_at_10 == 1.0
 
 
-def test_equal_texts_in_many_documents_count_each_and_tie_for_the_tenth_place(tmp_path: Path) -> None:
+def test_equal_texts_in_many_documents_count_each_and_tie_for_the_tenth_place(home: Home) -> None:
     pages = {f"copy{number:02}.md": "# Twice\n\nSaid again and again." for number in range(14)}
     pages |= {f"own{number}.md": f"# Own {number}\n\nSaid once by {number}." for number in range(3)}
-    manifest = release_of(tmp_path, pages).manifest
-    found = expect(tmp_path, chunks_table(tmp_path).scan(), manifest.model)
+    manifest = release_of(home, pages).manifest
+    found = expect(home, chunks_table(home).scan(), manifest.model)
     copies = found.sample["vector"].to_list().count(found.sample["vector"].mode().to_list()[0])
     assert (found.vectors, copies) == (17, 14)
     assert sum(np.isclose(found.tenth, 1.0, atol=1e-6)) == 14, "of fourteen equals the tenth is as near as the first"
@@ -228,12 +229,12 @@ def test_equal_texts_in_many_documents_count_each_and_tie_for_the_tenth_place(tm
     assert manifest.probe.self_retrieval_found == 17, "one of ten equals that came back stands for the one asked for"
 
 
-def test_recall_is_the_share_of_the_truly_nearest_ten_that_a_poor_index_finds(tmp_path: Path) -> None:
+def test_recall_is_the_share_of_the_truly_nearest_ten_that_a_poor_index_finds(home: Home, tmp_path: Path) -> None:
     vectors = unit_vectors(1000, dimensions=32)
-    store_vectors(tmp_path, vectors)
-    chunks, poor = chunks_table(tmp_path).scan(), IndexParameters(max_neighbors=8, ef_search=10)
-    fill_whole(tmp_path, tmp_path / "index", chunks, "small", poor)
-    wanted = expect(tmp_path, chunks, entry(replace(SMALL, dimensions=32)), size=40)
+    store_vectors(home, vectors)
+    chunks, poor = chunks_table(home).scan(), IndexParameters(max_neighbors=8, ef_search=10)
+    fill_whole(home, tmp_path / "index", chunks, "small", poor)
+    wanted = expect(home, chunks, entry(replace(SMALL, dimensions=32)), size=40)
     recall = prove(tmp_path / "index", wanted).recall_at_10
     hits = 0
     with chroma.client(tmp_path / "index") as opened:
@@ -247,11 +248,11 @@ def test_recall_is_the_share_of_the_truly_nearest_ten_that_a_poor_index_finds(tm
     assert recall is not None and 0.8 < recall < 1.0, "an index this poor must miss some, or nothing was tested"
 
 
-def test_half_the_sample_is_of_new_records_and_a_quarter_as_many_deleted_ones_are_asked_for(tmp_path: Path) -> None:
-    ids = hold(tmp_path, range(120))
-    rows = chunks_table(tmp_path).scan()
+def test_half_the_sample_is_of_new_records_and_a_quarter_as_many_deleted_ones_are_asked_for(home: Home) -> None:
+    ids = hold(home, range(120))
+    rows = chunks_table(home).scan()
     new, gone = ids[100:], pl.col("chunk_id").is_in(ids[:30])
-    found = expect(tmp_path, rows.filter(~gone), EIGHT, added=new, gone=rows.filter(gone), size=20)
+    found = expect(home, rows.filter(~gone), EIGHT, added=new, gone=rows.filter(gone), size=20)
     sampled = set(found.sample["chunk_id"])
     assert len(sampled & set(new)) >= 10
     assert len(sampled) <= 20 and sampled <= set(ids[30:])

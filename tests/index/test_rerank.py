@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import PipelineError, ReleaseError
+from rag_pipeline.home import Home
 from rag_pipeline.index.build import build_release, recipe_of
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.recipe import retrieval_of
 from rag_pipeline.index.rerank import reranker_at
 from rag_pipeline.index.retrieve import OpenRelease, Query, open_release
 from rag_pipeline.settings import Settings
-from tests.corpus.small import NOW, bag_of_words, real_model, release_of
-from tests.index.damage import flip_a_bit
+from tests.support.release_damage import flip_a_bit
+from tests.support.small_releases import NOW, bag_of_words, real_model, release_of
 
 PAGES = {f"page{number}.md": f"# Page {number}\n\n{'very ' * number}long page about cats {number}" for number in range(8)}
 
@@ -43,11 +44,23 @@ def save_cross_encoder(folder: Path, labels: int = 1) -> Path:
     return folder
 
 
+def test_a_re_ranker_has_the_fingerprint_that_releases_know_it_by(tmp_path: Path) -> None:
+    """Written down when the first releases were built; with another one they could not answer."""
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    (tmp_path / "model.bin").write_text("weights", encoding="utf-8")
+    (tmp_path / "README.md").write_text("# Read me", encoding="utf-8")
+    assert reranker_at(str(tmp_path)).fingerprint == "1f79f7c91df351f43d4c6c8177add585"
+    (tmp_path / "README.md").write_text("# Read me again", encoding="utf-8")
+    assert reranker_at(str(tmp_path)).fingerprint == "1f79f7c91df351f43d4c6c8177add585"
+    (tmp_path / "model.bin").write_text("other weights", encoding="utf-8")
+    assert reranker_at(str(tmp_path)).fingerprint != "1f79f7c91df351f43d4c6c8177add585"
+
+
 @pytest.fixture(scope="module")
-def reranked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest, Path]:
+def reranked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Manifest, Path]:
     """Home, a release with a re-ranker, the re-ranker's folder."""
     folder = save_cross_encoder(tmp_path_factory.mktemp("models") / "cross")
-    home = tmp_path_factory.mktemp("home")
+    home = Home(tmp_path_factory.mktemp("home"))
     plain = release_of(home, PAGES).manifest
     retrieval = retrieval_of(Settings(home=home, reranker=str(folder), rerank_depth=DEPTH))
     recipe = replace(recipe_of(plain), retrieval=retrieval)
@@ -55,7 +68,7 @@ def reranked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest, 
 
 
 @pytest.fixture
-def opened(reranked: tuple[Path, Manifest, Path]) -> Iterator[OpenRelease]:
+def opened(reranked: tuple[Home, Manifest, Path]) -> Iterator[OpenRelease]:
     home, manifest, _ = reranked
     with open_release(home, manifest.id, ["hybrid"]) as release:
         yield release
@@ -65,7 +78,7 @@ def ask(text: str) -> Query:
     return Query(text, bag_of_words(text))
 
 
-def test_the_release_names_its_reranker_and_was_built_by_difference(reranked: tuple[Path, Manifest, Path]) -> None:
+def test_the_release_names_its_reranker_and_was_built_by_difference(reranked: tuple[Home, Manifest, Path]) -> None:
     _, manifest, folder = reranked
     said = manifest.retrieval
     assert (said.reranker, said.reranker_fingerprint) == (str(folder), reranker_at(str(folder)).fingerprint)
@@ -104,7 +117,7 @@ def test_a_bare_vector_cannot_be_reranked(opened: OpenRelease) -> None:
 
 def test_a_changed_weight_file_is_refused_and_so_is_one_that_is_gone(tmp_path: Path) -> None:
     folder = save_cross_encoder(tmp_path / "cross")
-    home = tmp_path / "home"
+    home = Home(tmp_path / "home")
     recipe = recipe_of(release_of(home, PAGES).manifest)
     settings = Settings(home=home, reranker=str(folder))
     manifest = build_release(home, replace(recipe, retrieval=retrieval_of(settings)), run_id="test", now=NOW).manifest

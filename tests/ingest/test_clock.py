@@ -16,8 +16,8 @@ from rag_pipeline.ingest.retention import EMPTIED
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
 from tests.conftest import Workspace, column, table_contract
-from tests.ingest.test_load import limits
 from tests.ingest.test_retention import DAY_ZERO, News, dated
+from tests.support.feeds import limits
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -193,7 +193,7 @@ def test_a_pause_is_believed_and_a_leap_is_not(nights: Nights, passed: timedelta
 
 def test_without_its_file_the_last_loads_say_what_time_it_was(nights: Nights) -> None:
     nights.load(NOW)
-    file = nights.workspace.home / "clock.json"
+    file = nights.workspace.home.clock
     for spoil in (file.unlink, lambda: file.write_text("{")):
         spoil()
         assert clock_now(nights.workspace.home, NOW + YEAR).believed == NOW

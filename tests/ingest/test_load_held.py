@@ -9,7 +9,7 @@ from rag_pipeline.ingest.state import source_state
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.settings import Secrets
 from tests.conftest import Workspace, column, files_contract, table_contract
-from tests.ingest.test_load import NOW, Feed, row
+from tests.support.feeds import NOW, Feed, row
 
 
 def test_a_source_that_hashes_is_held_without_a_salt_and_the_others_go_on(workspace: Workspace) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from rag_pipeline.ingest.report import LoadReport
 from tests.conftest import SHARED, Workspace, table_contract
-from tests.ingest.test_load import Feed, row
+from tests.support.feeds import Feed, row
 
 CUT = SHARED.parent / "cases" / "cut-export" / "exp.odcs.yaml"
 

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.contracts.contract import Server
+from rag_pipeline.connectors import ReadContext, look_at
+from rag_pipeline.connectors.files import FilesServer
+from rag_pipeline.connectors.files.connector import Files
 from rag_pipeline.contracts.read import read_contract
+from rag_pipeline.drafting.looked_at import how_much, why_nothing
 from rag_pipeline.errors import ContractError
-from rag_pipeline.ingest.connectors.files import Files
-from rag_pipeline.ingest.draft.sample import look_at
-from rag_pipeline.ingest.draft.seen import how_much, why_nothing
-from rag_pipeline.settings import NO_SECRETS
 from tests.conftest import Workspace, files_contract
-from tests.ingest.test_load import Feed
+from tests.support.feeds import Feed
 
 
 def with_comment(text: str, comment: str) -> bytes:
@@ -119,7 +118,7 @@ def test_patterns_say_which_files_belong_to_the_source(
     for name in ("a.md", "drafts/b.md", "drafts/deep/c.md", "e.tmp.md", "f.xyz"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
-    files = Files(Server("files", "documents", tmp_path, include=include, exclude=exclude))
+    files = Files(FilesServer(tmp_path, include=include, exclude=exclude))
     assert [item.key for item in files.items(lambda key: None)] == listed
     assert files.not_read() == not_read
 
@@ -144,12 +143,12 @@ def test_a_contract_takes_one_pattern_or_several_and_none_that_leads_out(workspa
 
 def test_a_draft_says_what_is_not_read_and_what_texts_lack(feed: Feed) -> None:
     feed.write("a.xyz", b"x")
-    server = Server("files", "documents", feed.folder)
-    says = how_much(look_at(server, "handbook", NO_SECRETS), server, "documents")
+    server = FilesServer(feed.folder)
+    says = how_much(look_at(server, ReadContext("handbook")), server, "documents")
     assert says.startswith("3 documents (all that are there), whose texts lack 7 words of comments (of ")
     assert says.endswith("; files of kinds that are not read: 1 with .xyz")
     nothing = replace(server, include=("*.xyz",))
-    problem = why_nothing(look_at(nothing, "handbook", NO_SECRETS), nothing, "feed")
+    problem = why_nothing(look_at(nothing, ReadContext("handbook")), nothing, "feed")
     assert str(problem) == "feed: only files of kinds that are not read are there: 1 with .xyz"
 
 
@@ -157,6 +156,6 @@ def test_of_a_folder_with_six_kinds_every_file_is_listed_or_counted() -> None:
     folder = Path(__file__).parents[3] / "shared" / "cases" / "other-kinds"
     if not folder.is_dir():
         pytest.skip("the shared cases are not here")
-    files = Files(Server("files", "documents", folder))
+    files = Files(FilesServer(folder))
     assert [item.key for item in files.items(lambda key: None)] == ["F.MD", "a.md", "b.pptx", "d.odt", "e.adoc"]
     assert files.not_read() == {".doc": 1}

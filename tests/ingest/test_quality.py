@@ -7,7 +7,7 @@ import pytest
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.quality import QualityResult
 from tests.conftest import Workspace, column, table_contract
-from tests.ingest.test_load import Feed, limits, row
+from tests.support.feeds import Feed, limits, row
 
 ROWS = [
     row("1", colour="red", size="10", title="One", sold=True, day="2026-01-01"),

@@ -1,16 +1,16 @@
 """Looking into the quarantine and judging again: in the library, and as people type it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.home import Home
 from rag_pipeline.ingest.quarantine import judge_again, refused_row, refused_rows
-from tests.cli.test_cli import as_json, rag
 from tests.conftest import Workspace, column, table_contract
-from tests.ingest.test_load import Feed, limits, row
+from tests.support.command_line import as_json, rag
+from tests.support.feeds import Feed, limits, row
 
 SECRET = "s3cr3t-v4lue"
 
@@ -47,8 +47,8 @@ def test_settled_refusals_are_listed_when_asked_for(reviews: Feed) -> None:
     assert {one.status for one in refused_rows(reviews.home, ["reviews"], resolved=True)} == {"resolved"}
 
 
-def test_a_source_that_was_never_loaded_has_no_refusals(tmp_path: Path) -> None:
-    assert refused_rows(tmp_path, ["never"]) == []
+def test_a_source_that_was_never_loaded_has_no_refusals(home: Home) -> None:
+    assert refused_rows(home, ["never"]) == []
 
 
 def test_one_row_is_shown_with_its_values_by_the_beginning_of_its_id(reviews: Feed) -> None:

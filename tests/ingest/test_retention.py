@@ -13,7 +13,7 @@ from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.retention import EMPTIED
 from rag_pipeline.ingest.tables import source_tables
 from tests.conftest import Workspace, column, table_contract
-from tests.ingest.test_load import limits
+from tests.support.feeds import limits
 
 DAY_ZERO = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.lake import OP, Table, all_tables, collected, examine, scan_file, written
-from tests.lake.names import UGLY
+from tests.support.folder_names import UGLY
 
 ROWS = pa.schema([("key", pa.string()), ("kind", pa.string()), ("number", pa.int64())])
 

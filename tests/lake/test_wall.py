@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 from rag_pipeline import files
+from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import LakeError
 from rag_pipeline.lake import OP, Table, collected, drop, examine, scan_file
 from rag_pipeline.lake import notes as noting
-from rag_pipeline.room import storage_trouble
 from rag_pipeline.settings import PROJECT
-from tests.index.damage import cut_in_half, flip_a_bit
+from tests.support.release_damage import cut_in_half, flip_a_bit
 
 ROWS = pa.schema([("key", pa.string()), ("kind", pa.string()), ("number", pa.int64())])
 
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence_wherever_the_frame_is_comput
         says = str(told.value)
         assert says.startswith("the table lake/things cannot be read: ")
         assert first.name in says
-        assert says.endswith("`rag verify` says what is damaged, `rag verify --repair` mends it")
+        assert says.endswith("`rag verify` says what is damaged, `rag verify --repair` fixes it")
         assert "\n" not in says
 
 
@@ -247,7 +247,7 @@ def test_a_full_disk_is_told_as_a_full_disk(table: Table, monkeypatch: pytest.Mo
     monkeypatch.setattr("rag_pipeline.lake.durable.sync", full)
     with pytest.raises(LakeError, match="the table lake/things could not be written: no space left on device") as told:
         table.append(rows(6))
-    assert storage_trouble(told.value)
+    assert storage_error(told.value)
 
 
 def test_a_release_s_file_that_cannot_be_read_is_one_sentence_too(tmp_path: Path) -> None:

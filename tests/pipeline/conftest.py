@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.run import Ran, refresh
 from rag_pipeline.index.retrieve import encoder_for, open_release
-from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace, files_contract
+from tests.support.built_once import BuiltOnce, content_of
+
+Run = Callable[..., Ran]
+Ask = Callable[[str], list[str]]
 
 PAGES = {
     "leave.md": "# Leave\n\nEvery employee has thirty days of paid holiday each year. Ask your manager two weeks ahead.\n",
@@ -32,8 +36,10 @@ FLOORS = {"floors": {"nDCG@10": 0.6}, "not_worse": None, "dead_judgments_max_per
 
 
 @pytest.fixture
-def handbook(workspace: Workspace) -> Workspace:
+def handbook(built_once: BuiltOnce, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """One source of six pages, one golden set of six questions, a policy with a floor."""
+    workspace = Workspace(built_once.empty("handbook"))
+    monkeypatch.setenv("DAGSTER_HOME", str(workspace.root / "dagster"))
     workspace.contract("handbook", files_contract(workspace.pages(PAGES), **LENIENT))
     workspace.golden("questions", QUESTIONS)
     workspace.policy({"questions": FLOORS})
@@ -52,6 +58,21 @@ LENIENT = {
 def run(handbook: Workspace) -> Callable[..., Ran]:
     """Refresh the handbook as `rag refresh` does."""
     return lambda **how: refresh(handbook.settings, **how)
+
+
+@pytest.fixture
+def begin(handbook: Workspace, built_once: BuiltOnce) -> Callable[[], Ran]:
+    """The first refresh of the handbook, where nothing but its files can make a difference.
+
+    What a test before began with, byte for byte, is not refreshed a second time: its result is put back.
+    """
+
+    def first_refresh() -> Ran:
+        made = {path.name for path in handbook.root.iterdir()} & {"home", "dagster"}
+        assert not made, f"this is not the first refresh: {made}"
+        return built_once.state(handbook.root, content_of(handbook.root), lambda: refresh(handbook.settings))
+
+    return first_refresh
 
 
 @pytest.fixture

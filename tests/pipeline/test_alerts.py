@@ -13,13 +13,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.run import Ran, evaluate, refresh
-from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES
-from tests.release.alerts.receivers import SECRET, Inbox, dead_address, web_receiver
+from tests.support.alert_receivers import SECRET, Inbox, dead_address, web_receiver
 
 Run = Callable[..., Ran]
 Tick = Callable[[], str]
@@ -59,9 +59,9 @@ def edit(handbook: Workspace, words: str) -> None:
 
 
 def test_a_refusal_is_told_once_until_its_reason_changes_and_its_end_is_told(
-    handbook: Workspace, run: Run, inbox: Inbox, tick: Tick
+    handbook: Workspace, begin: Run, run: Run, inbox: Inbox, tick: Tick
 ) -> None:
-    assert run().success
+    assert begin().success
     first = serving(handbook.home)
     assert tick() == "nothing new to tell; 0 things are wrong now"
 
@@ -108,14 +108,14 @@ def test_a_refusal_is_told_once_until_its_reason_changes_and_its_end_is_told(
 
 
 def run_of(handbook: Workspace) -> str:
-    return str(json.loads((handbook.home / "verdicts/production.json").read_text(encoding="utf-8"))["run_id"])
+    return str(json.loads(handbook.home.verdict("production").read_text(encoding="utf-8"))["run_id"])
 
 
 @pytest.mark.slow
 def test_a_held_source_is_told_once_and_once_more_when_it_blocks_promotion(
-    handbook: Workspace, run: Run, inbox: Inbox, tick: Tick
+    handbook: Workspace, begin: Run, run: Run, inbox: Inbox, tick: Tick
 ) -> None:
-    assert run().success
+    assert begin().success
     (handbook.root / "pages").rename(handbook.root / "gone")
     assert run().success
     tick()
@@ -196,10 +196,10 @@ def test_of_a_strangers_error_a_message_holds_the_kind_only(
 
 @pytest.mark.slow
 def test_a_failed_check_of_severity_error_is_told_with_its_owner(
-    handbook: Workspace, run: Run, inbox: Inbox, tick: Tick
+    handbook: Workspace, begin: Run, run: Run, inbox: Inbox, tick: Tick
 ) -> None:
-    assert run().success
-    release = handbook.home / "releases" / str(serving(handbook.home)) / "chunks.parquet"
+    assert begin().success
+    release = handbook.home.release(str(serving(handbook.home))) / "chunks.parquet"
     release.chmod(0o644)
     release.write_bytes(release.read_bytes()[:-1])
     run()
@@ -216,7 +216,7 @@ def test_a_killed_run_is_told_once_and_its_end_when_a_later_one_gets_through(
 ) -> None:
     code = "import sys; sys.argv = ['rag', 'refresh']; from rag_pipeline.cli import main; main()"
     killed = subprocess.Popen([sys.executable, "-c", code], env=handbook.environment, stderr=subprocess.DEVNULL)
-    while not (handbook.home / "lake/chunks/_delta_log").is_dir():
+    while not (handbook.home.root / "lake/chunks/_delta_log").is_dir():
         assert killed.poll() is None
         time.sleep(0.1)
     killed.send_signal(signal.SIGKILL)

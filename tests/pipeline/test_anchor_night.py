@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from rag_pipeline.channels.audit import moves
+from rag_pipeline.channels.pointer import read_channel
+from rag_pipeline.cli.summary import summarize
 from rag_pipeline.defs.frozen import NOT_FROZEN
 from rag_pipeline.defs.run import Ran
 from rag_pipeline.files import write_json
-from rag_pipeline.release.audit import moves
-from rag_pipeline.release.channels import read_channel
-from rag_pipeline.summary import summarize
 from tests.conftest import Workspace
 from tests.pipeline.conftest import PAGES
 from tests.pipeline.test_hold import GATE, said, start
@@ -25,7 +25,7 @@ def test_a_night_below_the_anchor_is_refused_frozen_and_accepted_by_a_person(han
     handbook.policy({"questions": {"not_worse": GENEROUS, "dead_judgments_max_percent": 50}})
     first = run().assets["index/production"]
     assert first["anchor"].startswith(f"{first['release']}, accepted ")
-    word = handbook.home / "verdicts" / "production.json"
+    word = handbook.home.verdict("production")
     long_ago = (datetime.now(UTC) - timedelta(hours=60)).isoformat()
     write_json(word, json.loads(word.read_bytes()) | {"passed_at": long_ago})
 

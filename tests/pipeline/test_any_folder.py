@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from rag_pipeline.contracts.connect import connect
 from rag_pipeline.contracts.read import read_contracts
-from rag_pipeline.ingest.connectors import connect
 from rag_pipeline.settings import NO_SECRETS, Settings
 from tests.conftest import Workspace, files_contract, table_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
@@ -62,14 +62,15 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 def test_a_first_night_below_a_folder_with_an_ugly_name(ugly: Workspace, tmp_path: Path) -> None:
     first = rag(ugly, "refresh")
     assert (first["success"], first["promoted"]) == (True, True)
     assert rag(ugly, "query", "may I fly to a customer")["hits"][0]["document_id"] == "handbook/travel.md"
     everything_intact(ugly)
     assert [path.name for path in tmp_path.iterdir()] == [UGLY], "nothing was written beside it"
-    assert (ugly.home / "dagster" / "dagster.yaml").is_file()
-    assert (ugly.home / "dagster" / "history" / "runs.db").is_file(), "Dagster's state lies where it was to lie"
+    assert (ugly.home.dagster / "dagster.yaml").is_file()
+    assert (ugly.home.dagster / "history" / "runs.db").is_file(), "Dagster's state lies where it was to lie"
 
 
 @pytest.mark.slow

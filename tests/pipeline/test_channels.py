@@ -4,11 +4,12 @@ import dagster as dg
 import pytest
 import yaml
 
+from rag_pipeline.channels.audit import audit_table
+from rag_pipeline.channels.pointer import read_channel, serving
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import promote, refresh
 from rag_pipeline.index.manifest import all_manifests
-from rag_pipeline.release.audit import audit_table
-from rag_pipeline.release.channels import read_channel, serving
+from rag_pipeline.release.request import PromotionRequest
 from tests.conftest import Workspace
 from tests.pipeline.conftest import FLOORS, PAGES
 
@@ -57,16 +58,16 @@ def test_promoting_from_one_channel_to_the_next_moves_a_pointer_and_no_data(stag
     release = points_at(staged, "staging")
     assert release == ran.assets["index/candidate"]["release"]
     assert serving(staged.home) is None, "a manual channel is moved by a person only"
-    before = {file: file.stat().st_mtime_ns for file in (staged.home / "releases").rglob("*") if file.is_file()}
+    before = {file: file.stat().st_mtime_ns for file in staged.home.releases.rglob("*") if file.is_file()}
     assert release is not None
-    moved = promote(staged.settings, release, "production", by="ana", why="staged for a day", override=False, withdraw=False)
+    moved = promote(staged.settings, PromotionRequest(release, by="ana", why="staged for a day"))
     assert moved.success, moved.errors
     assert serving(staged.home) == release
-    after = {file: file.stat().st_mtime_ns for file in (staged.home / "releases").rglob("*") if file.is_file()}
+    after = {file: file.stat().st_mtime_ns for file in staged.home.releases.rglob("*") if file.is_file()}
     assert {file: time for file, time in after.items() if not file.name.endswith(".lock")} == {
         file: time for file, time in before.items() if not file.name.endswith(".lock")
     }
-    assert len(all_manifests(staged.home / "releases")) == 1
+    assert len(all_manifests(staged.home.releases)) == 1
     told = audit_table(staged.home).scan().sort("channel").select("channel", "by", "why", "sequence").collect().rows()
     assert told == [("production", "ana", "staged for a day", 1), ("staging", "nightly", "refresh", 1)]
 
@@ -80,15 +81,15 @@ def test_a_policy_changed_for_one_channel_makes_evidence_stale_for_that_one_alon
     from datetime import UTC, datetime
 
     from rag_pipeline.contracts.read import read_contracts
-    from rag_pipeline.release.promote import desk_now, judge
+    from rag_pipeline.release.promote import inputs_now, judge
 
     release = refresh(staged.settings, promote=False).assets["index/candidate"]["release"]
     path = staged.root / "evals" / "gate.yaml"
     policy = yaml.safe_load(path.read_text(encoding="utf-8"))
     policy["channels"]["staging"]["evidence_max_age_hours"] = 1.0
     path.write_text(yaml.safe_dump(policy, sort_keys=False), encoding="utf-8")
-    desk = desk_now(staged.settings, read_contracts(staged.settings.contracts), datetime.now(UTC))
-    assert judge(desk, release, "production")[0].passed
-    verdict, _ = judge(desk, release, "staging")
+    inputs = inputs_now(staged.settings, read_contracts(staged.settings.contracts), datetime.now(UTC))
+    assert judge(inputs, release, "production")[0].passed
+    verdict, _ = judge(inputs, release, "staging")
     assert not verdict.passed
     assert "the policy has changed" in str(verdict.reasons[0])

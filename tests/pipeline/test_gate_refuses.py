@@ -15,10 +15,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.defs.run import Ran, refresh
-from rag_pipeline.release.channels import serving
 from rag_pipeline.settings import Settings
 from tests.conftest import SHARED, Workspace, files_contract
 

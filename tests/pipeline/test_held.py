@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import Ran
-from rag_pipeline.release.channels import serving
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import LENIENT, PAGES
 
@@ -26,6 +26,7 @@ def failed(ran: Ran) -> dict[str, str]:
     return {f"{check.asset} {check.check}": check.description for check in ran.failed_checks}
 
 
+@pytest.mark.slow
 def test_a_held_source_serves_on_blocks_promotion_past_its_sla_and_recovers_by_itself(
     handbook: Workspace, run: Run, ask: Ask
 ) -> None:

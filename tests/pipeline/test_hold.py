@@ -9,11 +9,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from rag_pipeline.channels.audit import moves
+from rag_pipeline.channels.pointer import Channel, read_channel
 from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import Ran, refresh
-from rag_pipeline.release.audit import moves
-from rag_pipeline.release.channels import Channel, read_channel
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
 
@@ -121,7 +121,7 @@ def test_after_a_rollback_nothing_automatic_moves_production_until_a_person_lift
     assert alone.success, "the asset alone, as the UI materializes it"
     assert production(handbook) == held
 
-    wanted = {"index__production": {"config": {"release": third, "by": "ben", "why": "mended"}}}
+    wanted = {"index__production": {"config": {"release": third, "by": "ben", "why": "fixed"}}}
     assert start(handbook, "", wanted, GATE).success
     assert (production(handbook).release, production(handbook).hold) == (third, None), "a person named it"
     assert [row["action"] for row in moves(handbook.home, "production")] == ["promoted"] * 4
@@ -132,18 +132,18 @@ def test_once_the_hold_is_lifted_refreshes_go_on_but_not_to_what_was_rolled_back
 ) -> None:
     first, _ = two
     assert start(handbook, "roll_back", {"move_back": {"config": ANA}}).success
-    assert start(handbook, "resume", {"lift_hold": {"config": {"by": "ben", "why": "mended"}}}).success
+    assert start(handbook, "resume", {"lift_hold": {"config": {"by": "ben", "why": "fixed"}}}).success
     lifted = production(handbook)
     assert (lifted.release, lifted.hold, lifted.action, len(lifted.withdrawn)) == (first, None, "resumed", 1)
-    again = start(handbook, "resume", {"lift_hold": {"config": {"by": "ben", "why": "mended"}}})
+    again = start(handbook, "resume", {"lift_hold": {"config": {"by": "ben", "why": "fixed"}}})
     assert "production is not held; there is nothing to lift" in said(again)
     same = run()
     assert not same.success
     assert any("rolled back by ana" in one.description for one in same.failed_checks)
     edit(handbook, "travel.md", "Taxis are not free.")
-    mended = run()
-    assert mended.success, mended.failed_checks
-    assert production(handbook).release == mended.assets["index/candidate"]["release"]
+    fixed = run()
+    assert fixed.success, fixed.failed_checks
+    assert production(handbook).release == fixed.assets["index/candidate"]["release"]
 
 
 def test_a_rollback_is_not_compared_with_what_it_goes_back_from_but_floors_hold(
@@ -195,7 +195,7 @@ def test_a_channel_that_cannot_be_believed_holds_up_no_other(handbook: Workspace
     demands = {"golden_sets": {"questions": FLOORS}}
     policy = handbook.root / "evals" / "gate.yaml"
     policy.write_text(json.dumps({"channels": {"production": demands, "staging": demands}}), encoding="utf-8")
-    (handbook.home / "channels" / "staging.json").write_text("{", encoding="utf-8")
+    handbook.home.channel("staging").write_text("{", encoding="utf-8")
     edit(handbook, "leave.md", "Ask early.")
     night = run()
     assert not night.success

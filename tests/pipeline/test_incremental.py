@@ -18,8 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.tables import vectors_table
 from tests.conftest import Workspace
-from tests.corpus.small import real_encoder
-from tests.pipeline.nights import (
+from tests.support.pipeline_nights import (
     DEAD,
     DIFFERENCE,
     QUESTIONS,
@@ -32,6 +31,7 @@ from tests.pipeline.nights import (
     night,
     refreshed,
 )
+from tests.support.small_releases import real_encoder
 
 PLACES = st.integers(0, 99)
 """Which page, row or paragraph: counted round and round."""

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.channels.audit import audit_table
+from rag_pipeline.channels.pointer import read_channel, serving
+from rag_pipeline.cli.summary import summarize
 from rag_pipeline.defs.run import Ran, refresh
-from rag_pipeline.evaluate.growing.made_probes import make_probes
-from rag_pipeline.release.audit import audit_table
-from rag_pipeline.release.channels import read_channel, serving
-from rag_pipeline.summary import summarize
+from rag_pipeline.golden.made_probes import Asked, Draw, make_probes
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import LENIENT
 
@@ -78,7 +78,7 @@ def test_probes_let_ten_questions_pass_what_cannot_matter_and_nothing_else(
     )
     assert hint in against(alone)
 
-    made = make_probes(house.settings.evals, "questions", house.home, ["house"], count=200)
+    made = make_probes(house.settings.evals, "questions", Asked(house.home, ["house"]), Draw(200))
     assert len(made.probes) == 200 and set(made.made_from) >= {"title", "heading"}
     told = night()
     assert told["promoted"], told["errors"]

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
+from rag_pipeline.channels.audit import audit_table
+from rag_pipeline.channels.pointer import read_channel, serving
 from rag_pipeline.defs.graph import build
-from rag_pipeline.defs.present import said
 from rag_pipeline.defs.run import Ran
-from rag_pipeline.release.audit import audit_table
-from rag_pipeline.release.channels import read_channel, serving
+from rag_pipeline.defs.ui_tables import said
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES
+from tests.support.built_once import BuiltOnce
 
 Run = Callable[..., Ran]
 
@@ -42,14 +43,18 @@ def told(workspace: Workspace) -> dict[str, object]:
 
 
 @pytest.fixture
-def two(handbook: Workspace, run: Run) -> tuple[str, str]:
+def two(handbook: Workspace, run: Run, built_once: BuiltOnce) -> tuple[str, str]:
     """Two releases, promoted one after the other. How fast queries are is nothing to rely on beside other tests."""
-    handbook.policy({"questions": FLOORS}, watch={"rollback": True, "slower_factor": None})
-    first = run().assets["index/production"]["release"]
-    handbook.pages({"travel.md": PAGES["travel.md"].replace("second class", "first class on Fridays")})
-    second = run().assets["index/production"]["release"]
-    assert first != second == serving(handbook.home)
-    return str(first), str(second)
+
+    def promoted() -> tuple[str, str]:
+        handbook.policy({"questions": FLOORS}, watch={"rollback": True, "slower_factor": None})
+        first = run().assets["index/production"]["release"]
+        handbook.pages({"travel.md": PAGES["travel.md"].replace("second class", "first class on Fridays")})
+        second = run().assets["index/production"]["release"]
+        assert first != second == serving(handbook.home)
+        return str(first), str(second)
+
+    return built_once.state(handbook.root, "watched", promoted)
 
 
 def answer_vanishes(handbook: Workspace, run: Run) -> None:

@@ -1,6 +1,6 @@
 """What tests of this folder share: the office, for real promotions, and a decision of the gate to take apart."""
 
-from tests.release.cases import case, policy
-from tests.release.test_promote import office
+from tests.support.gate_cases import case, policy
+from tests.support.office import office
 
 __all__ = ["case", "office", "policy"]

@@ -6,7 +6,7 @@ import pytest
 
 from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.errors import GoldenSetError
-from rag_pipeline.evaluate.growing.hygiene import check_set
+from rag_pipeline.golden.hygiene import check_set
 from rag_pipeline.release.names import check_names
 from tests.conftest import Workspace, files_contract
 

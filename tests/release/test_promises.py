@@ -13,26 +13,31 @@ from rag_pipeline.cli import app
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.index.build import build_release, rebuild_release
-from rag_pipeline.index.held_to import kept_contracts
+from rag_pipeline.index.kept_contracts import kept_contracts
 from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.release.promises import Promises, compare_with_promoted
-from tests.corpus.small import DIMENSIONS, NOW, SmallModel, recipe
-from tests.release.test_promote import Office
+from tests.support.built_once import BuiltOnce
+from tests.support.office import Office
+from tests.support.small_releases import DIMENSIONS, NOW, SmallModel, recipe
 
 
 @pytest.fixture
-def promoted(office: Office) -> Office:
+def promoted(office: Office, built_once: BuiltOnce) -> Office:
     """The office, with a release in production that keeps its contracts."""
+    built_once.state(office.workspace.root, "promoted with its contracts", lambda: promote_with_contracts(office))
+    return office
+
+
+def promote_with_contracts(office: Office) -> None:
     contracts = read_contracts(office.workspace.settings.contracts)
     texts = {contract.file.name: contract.text for contract in contracts}
     with_contracts = replace(recipe(replace(SmallModel(), dimensions=DIMENSIONS)), contracts=texts)
-    for folder in (office.home / "releases").iterdir():
+    for folder in office.home.releases.iterdir():
         if folder.is_dir():  # one without contracts lies there already, and has the same fingerprint
-            folder.rename(office.home / f"old-{folder.name}")
+            folder.rename(office.home.root / f"old-{folder.name}")
     assert vectors_table(office.home).exists
     release = build_release(office.home, with_contracts, run_id="run", now=NOW).manifest.id
     office.serve(release)
-    return office
 
 
 def edit(office: Office, **changes: Any) -> Path:
@@ -46,14 +51,14 @@ def compared(office: Office) -> Promises:
 
 
 def serving(office: Office) -> Manifest:
-    return read_manifest(office.home / "releases" / str(compared(office).release))
+    return read_manifest(office.home.release(str(compared(office).release)))
 
 
 def test_before_anything_is_promoted_there_is_nothing_to_compare_with(office: Office) -> None:
     assert compared(office) == Promises(None, {})
 
 
-def test_a_release_of_an_older_pipeline_keeps_no_contracts_and_says_so(office: Office) -> None:
+def test_a_release_without_an_intact_contract_cannot_be_compared_and_says_so(office: Office) -> None:
     office.serve(office.first)
     found = compared(office)
     assert (found.release, found.comparable, found.announced) == (office.first, False, True)
@@ -88,7 +93,7 @@ def test_a_source_that_came_or_left_is_named(promoted: Office) -> None:
 
 def test_an_edited_contract_inside_a_release_is_damage_and_is_not_compared_with(promoted: Office) -> None:
     manifest = serving(promoted)
-    release = promoted.home / "releases" / manifest.id
+    release = promoted.home.release(manifest.id)
     kept = release / "contracts" / "handbook.odcs.yaml"
     kept.chmod(0o644)
     kept.write_text(kept.read_text("utf-8").replace("value: 48", "value: 480"), "utf-8")
@@ -98,13 +103,13 @@ def test_an_edited_contract_inside_a_release_is_damage_and_is_not_compared_with(
 
 def test_a_twin_keeps_the_contracts_of_the_release_it_repairs(promoted: Office) -> None:
     manifest = serving(promoted)
-    before = kept_contracts(promoted.home / "releases" / manifest.id, manifest)
-    store = promoted.home / "releases" / manifest.id / "chroma" / "chroma.sqlite3"
+    before = kept_contracts(promoted.home.release(manifest.id), manifest)
+    store = promoted.home.release(manifest.id) / "chroma" / "chroma.sqlite3"
     store.chmod(0o644)
     store.write_bytes(store.read_bytes()[:-1])
     twin = rebuild_release(promoted.home, manifest, run_id="run", now=NOW).manifest
     assert twin.id != manifest.id
-    assert before and kept_contracts(promoted.home / "releases" / twin.id, twin) == before
+    assert before and kept_contracts(promoted.home.release(twin.id), twin) == before
 
 
 def test_the_command_exits_with_1_until_the_change_is_announced(promoted: Office, monkeypatch: pytest.MonkeyPatch) -> None:

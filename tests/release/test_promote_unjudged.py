@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from rag_pipeline.index.contents import FILE
-from rag_pipeline.release.channels import serving
+from rag_pipeline.channels.pointer import serving
+from rag_pipeline.home import CHUNKS_FILE
 from rag_pipeline.release.promote import judge
-from tests.corpus.small import NOW, release_of
-from tests.index.damage import flip_a_bit
-from tests.release.test_evidence_chain import forged, told_the_table
-from tests.release.test_promote import PAGES, Office
+from tests.support.built_once import BuiltOnce
+from tests.support.forged_evidence import forged, told_the_table
+from tests.support.office import PAGES, Office
+from tests.support.release_damage import flip_a_bit
+from tests.support.small_releases import NOW, release_of
 
 LATER = NOW + timedelta(hours=2)
 PROBES = 60
@@ -21,8 +22,13 @@ HOLLOW = dict.fromkeys(list(MORE)[:6], "# Gone\n\nnothing")
 
 
 @pytest.fixture
-def probed(office: Office) -> Office:
+def probed(office: Office, built_once: BuiltOnce) -> Office:
     """Two judged questions, held against production, and sixty probes; a release of thirty-two pages serves."""
+    built_once.state(office.workspace.root, "promoted with probes", lambda: promote_with_probes(office))
+    return office
+
+
+def promote_with_probes(office: Office) -> None:
     evals = office.workspace.settings.evals
     office.workspace.policy({"animals": {"probes": {"least": PROBES, "margin": 0.06}, "not_worse": {"guard_margin": None}}})
     rows = [{"_id": f"p{number}", "text": f"word{number % 30} page {number}"} for number in range(PROBES)]
@@ -30,7 +36,6 @@ def probed(office: Office) -> Office:
     first = release_of(office.home, PAGES | MORE, now=NOW).manifest.id
     office.evaluate(first)
     office.promote(first)
-    return office
 
 
 def test_it_passes_with_a_note_that_the_audit_keeps(probed: Office) -> None:
@@ -64,9 +69,9 @@ def test_where_productions_documents_cannot_be_read_any_more_the_probes_count_fo
     assert serves
     grown = release_of(probed.home, PAGES | MORE | {"new.md": "# New\n\nnothing of it"}, now=LATER).manifest.id
     probed.evaluate(grown)
-    assert judge(probed.desk(), grown)[0].passed
-    flip_a_bit(probed.home / "releases" / serves / FILE)
-    verdict, _ = judge(probed.desk(), grown)
+    assert judge(probed.inputs(), grown)[0].passed
+    flip_a_bit(probed.home.release(serves) / CHUNKS_FILE)
+    verdict, _ = judge(probed.inputs(), grown)
     assert (verdict.outcome, verdict.notes) == ("inconclusive", ())
     assert (
         "its 60 probes cannot tell either: its chunks.parquet is not the one it was built from"

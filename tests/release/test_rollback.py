@@ -5,17 +5,19 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from rag_pipeline.channels.audit import move_and_record
+from rag_pipeline.channels.hold import resume
+from rag_pipeline.channels.pointer import Channel, read_channel
 from rag_pipeline.errors import PromotionRefused, ReleaseError
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.release.audit import move_and_record
-from rag_pipeline.release.channels import Channel, read_channel
-from rag_pipeline.release.hold import resume
 from rag_pipeline.release.promote import Promotion, promote
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import release_before
-from tests.corpus.small import NOW, release_of
-from tests.index.damage import delete_records
-from tests.release.test_promote import PAGES, Office
+from tests.support.built_once import BuiltOnce
+from tests.support.office import PAGES, Office
+from tests.support.release_damage import delete_records
+from tests.support.small_releases import NOW, release_of
 
 
 def at(hour: int) -> datetime:
@@ -32,7 +34,9 @@ def roll_back(office: Office, hour: int, to: str | None = None) -> Promotion:
     """As `rag rollback` does."""
     target = to or release_before(office.home, "production")
     office.evaluate(target, at(hour))
-    return promote(office.desk(at(hour)), target, by="ana", why="wrong", run_id="r", named=True, withdraw=True)
+    return promote(
+        office.inputs(at(hour)), PromotionRequest(target, by="ana", why="wrong", named=True, withdraw=True), run_id="r"
+    )
 
 
 def serving(office: Office) -> str:
@@ -42,12 +46,16 @@ def serving(office: Office) -> str:
 
 
 @pytest.fixture
-def three(office: Office) -> list[str]:
+def three(office: Office, built_once: BuiltOnce) -> list[str]:
     """Three releases, promoted one after another."""
-    made = [office.first, another(office, 1), another(office, 2)]
-    for hour, release in enumerate(made):
-        office.serve(release, at(hour))
-    return made
+
+    def serve() -> tuple[str, str, str]:
+        made = (office.first, another(office, 1), another(office, 2))
+        for hour, release in enumerate(made):
+            office.serve(release, at(hour))
+        return made
+
+    return list(built_once.state(office.workspace.root, "served three times", serve))
 
 
 def test_there_is_nothing_before_the_first_release(office: Office) -> None:
@@ -68,7 +76,7 @@ def test_a_second_rollback_goes_further_back_and_never_forward_to_the_bad_one(of
         release_before(office.home, "production")
     channel = read_channel(office.home, "production")
     assert channel is not None
-    assert set(channel.withdrawn) == {read_manifest(office.home / "releases" / one).fingerprint for one in (second, third)}
+    assert set(channel.withdrawn) == {read_manifest(office.home.release(one)).fingerprint for one in (second, third)}
 
 
 def test_what_was_rolled_back_is_not_promoted_again_unless_a_person_names_it(office: Office, three: list[str]) -> None:
@@ -79,7 +87,9 @@ def test_what_was_rolled_back_is_not_promoted_again_unless_a_person_names_it(off
     assert held.startswith("held since 2026-03-01 05:00 UTC by ana (wrong): nothing automatic moves production")
     assert reason.startswith("rolled back by ana at 2026-03-01 05:00 UTC (wrong)")
     assert f"`rag promote {third}` brings it back" in reason
-    named = promote(office.desk(at(4)), third, by="ben", why="it was not the index", run_id="r", named=True)
+    named = promote(
+        office.inputs(at(4)), PromotionRequest(third, by="ben", why="it was not the index", named=True), run_id="r"
+    )
     assert (named.moved, serving(office)) == (True, third)
     assert named.channel.withdrawn == {}, "a release that serves is not withdrawn any more"
     assert release_before(office.home, "production") == second, "and a rollback goes back from it again"
@@ -91,7 +101,7 @@ def test_after_a_rollback_and_a_new_release_a_rollback_skips_the_bad_one(office:
     fourth = another(office, 4)
     office.evaluate(fourth, at(5))
     assert [held[:10] for held in office.refused(fourth, at(5)).reasons] == ["held since"]
-    resume(office.home, "production", by="ana", why="mended", run_id="r", now=at(5))
+    resume(office.home, "production", by="ana", why="fixed", run_id="r", now=at(5))
     office.serve(fourth, at(5))
     assert release_before(office.home, "production") == second
     assert roll_back(office, 6).channel.release == second
@@ -103,13 +113,13 @@ def test_a_rollback_to_a_release_by_name_may_jump(office: Office, three: list[st
     assert roll_back(office, 3, to=first).channel.release == first
     channel = read_channel(office.home, "production")
     assert channel is not None
-    assert list(channel.withdrawn) == [read_manifest(office.home / "releases" / third).fingerprint]
+    assert list(channel.withdrawn) == [read_manifest(office.home.release(third)).fingerprint]
     assert release_before(office.home, "production") == second, "it was never said to be bad"
 
 
 def test_a_release_that_was_collected_is_skipped(office: Office, three: list[str]) -> None:
     first, second, _ = three
-    shutil.rmtree(office.home / "releases" / second)
+    shutil.rmtree(office.home.release(second))
     assert release_before(office.home, "production") == first
 
 
@@ -117,7 +127,7 @@ def test_a_release_whose_manifest_is_damaged_does_not_stand_in_the_way_of_an_old
     office: Office, three: list[str]
 ) -> None:
     first, second, _ = three
-    (office.home / "releases" / second / "manifest.json").write_bytes(b"")
+    office.home.manifest(second).write_bytes(b"")
     assert release_before(office.home, "production") == first
 
 
@@ -125,8 +135,8 @@ def test_a_release_whose_manifest_is_damaged_does_not_stand_in_the_way_of_an_old
 def test_a_twin_of_what_serves_is_nothing_to_go_back_to(office: Office, three: list[str]) -> None:
     """A repair promotes the same content under another id; going back from it means going back to other content."""
     _, second, third = three
-    manifest = read_manifest(office.home / "releases" / third)
-    delete_records(office.home / "releases" / third, 1)
+    manifest = read_manifest(office.home.release(third))
+    delete_records(office.home.release(third), 1)
     twin = rebuild_release(office.home, manifest, run_id="repair", now=at(3)).manifest
     office.serve(twin.id, at(3))
     assert serving(office) == twin.id
@@ -147,7 +157,7 @@ def test_each_channel_goes_back_where_it_came_from(office: Office, three: list[s
         before = read_channel(office.home, "staging")
         target = Channel(
             release=release,
-            fingerprint=read_manifest(office.home / "releases" / release).fingerprint,
+            fingerprint=read_manifest(office.home.release(release)).fingerprint,
             previous=before.release if before else None,
             sequence=before.sequence + 1 if before else 1,
             at=at(9),
@@ -173,7 +183,7 @@ def test_a_rollback_goes_through_the_gate(office: Office, three: list[str]) -> N
     office.workspace.golden("animals", {"cats purr": ["handbook/more.md"]})
     office.evaluate(second, at(3))
     with pytest.raises(PromotionRefused, match="below its floor"):
-        promote(office.desk(at(3)), second, by="ana", why="wrong", run_id="r", named=True, withdraw=True)
+        promote(office.inputs(at(3)), PromotionRequest(second, by="ana", why="wrong", named=True, withdraw=True), run_id="r")
     channel = read_channel(office.home, "production")
     assert channel is not None
     assert (channel.release, channel.withdrawn) == (third, {}), "a refused rollback withdraws nothing"

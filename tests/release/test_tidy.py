@@ -10,19 +10,20 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from rag_pipeline.channels.audit import audit_table
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, all_tables
-from rag_pipeline.release.audit import audit_table
 from rag_pipeline.release.retention import Collected, collect
 from rag_pipeline.release.tables_verify import repair_tables, verify_tables
-from tests.corpus.small import NOW, SMALL, release_of
+from tests.support.small_releases import NOW, SMALL, release_of
 
 _MOMENTS = ("timestamp", "deletionTimestamp", "modificationTime", "createdTime")
 
 
-def grow_older(home: Path, days: int) -> None:
+def grow_older(home: Home, days: int) -> None:
     """As if that many days had passed since every commit: in the log, and in the times of the files."""
-    for log in (home / "lake").rglob("_delta_log/*.json"):
+    for log in home.lake.rglob("_delta_log/*.json"):
         entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         for entry in entries:
             for action in entry.values():
@@ -31,16 +32,16 @@ def grow_older(home: Path, days: int) -> None:
                         action[moment] -= days * 86_400_000
         log.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
         shutil.rmtree(log.parents[1] / "_checksums", ignore_errors=True)  # of the log as it was
-    for path in (home / "lake").rglob("*"):
+    for path in home.lake.rglob("*"):
         if path.is_file():
             then = path.stat().st_mtime - days * 86_400
             os.utime(path, (then, then))
 
 
 @pytest.fixture(scope="module")
-def a_week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def a_week(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Tables with several versions: a page edited on three days."""
-    home = tmp_path_factory.mktemp("week")
+    home = Home(tmp_path_factory.mktemp("week"))
     for day in range(3):
         pages = {"stays.md": "# Stays\n\nthis page stays", "today.md": f"# Today\n\nnews of day {day}"}
         release_of(home, pages, now=NOW + timedelta(days=day))
@@ -48,12 +49,11 @@ def a_week(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(a_week: Path, tmp_path: Path) -> Path:
-    shutil.copytree(a_week, tmp_path / "home")
-    return tmp_path / "home"
+def home(a_week: Home, tmp_path: Path) -> Home:
+    return Home(shutil.copytree(a_week.root, tmp_path / "home"))
 
 
-def clean(home: Path, days: int, *, dry_run: bool = False) -> Collected:
+def clean(home: Home, days: int, *, dry_run: bool = False) -> Collected:
     return collect(home, keep=9, days=days, model=SMALL.fingerprint, dry_run=dry_run)
 
 
@@ -79,9 +79,9 @@ def needed(table: Table) -> set[str]:
 
 
 @pytest.mark.parametrize("age", [0, 10, 50])
-def test_whatever_was_tidied_every_table_reads_as_before(home: Path, age: int) -> None:
+def test_whatever_was_tidied_every_table_reads_as_before(home: Home, age: int) -> None:
     grow_older(home, age)
-    tables = all_tables(home / "lake")
+    tables = all_tables(home.lake)
     assert len(tables) >= 3
     before = {table.path: sorted(map(str, table.scan().collect().rows())) for table in tables}
     for _ in range(2):
@@ -92,7 +92,7 @@ def test_whatever_was_tidied_every_table_reads_as_before(home: Path, age: int) -
 
 
 @pytest.mark.parametrize(("age", "days"), [(0, 1), (10, 30), (20, 30), (40, 90)])
-def test_a_version_younger_than_the_setting_can_still_be_read_after_a_collection(home: Path, age: int, days: int) -> None:
+def test_a_version_younger_than_the_setting_can_still_be_read_after_a_collection(home: Home, age: int, days: int) -> None:
     grow_older(home, age)
     table = chunks_table(home)
     before = versions(table)
@@ -103,7 +103,7 @@ def test_a_version_younger_than_the_setting_can_still_be_read_after_a_collection
     assert {version: after.get(version) for version in before} == before
 
 
-def test_files_that_only_older_versions_need_go(home: Path) -> None:
+def test_files_that_only_older_versions_need_go(home: Home) -> None:
     grow_older(home, 35)
     table = chunks_table(home)
     old = on_disk(table) - needed(table)
@@ -116,7 +116,7 @@ def test_files_that_only_older_versions_need_go(home: Path) -> None:
     assert not on_disk(table) & old
 
 
-def test_files_that_killed_writers_left_go_when_they_are_old_enough(home: Path) -> None:
+def test_files_that_killed_writers_left_go_when_they_are_old_enough(home: Home) -> None:
     """A process killed between writing a file and committing it leaves one that no version ever names."""
     table = vectors_table(home)
     [folder] = [path for path in table.path.iterdir() if path.name.startswith("model=")]
@@ -131,17 +131,17 @@ def test_files_that_killed_writers_left_go_when_they_are_old_enough(home: Path) 
 
 def test_many_small_files_become_few(tmp_path: Path) -> None:
     rows = {"at": NOW, "channel": "production", "action": "refused", "release": "r", "reasons": "[]"}
-    table = audit_table(tmp_path)
+    table = audit_table(Home(tmp_path))
     for _ in range(8):
         table.append(pl.DataFrame([{**dict.fromkeys(table.schema.names), **rows}], infer_schema_length=None).to_arrow())
     assert len(needed(table)) == 8
-    clean(tmp_path, days=30)
+    clean(Home(tmp_path), days=30)
     assert len(needed(table)) == 1
     assert table.scan().collect().height == 8
 
 
 @pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])
-def test_the_night_after_a_collection_that_removed_vectors_builds_a_release(home: Path, damaged: bool) -> None:
+def test_the_night_after_a_collection_that_removed_vectors_builds_a_release(home: Home, damaged: bool) -> None:
     """Delta writes a file again when it removes rows, in other types of the same kind (`string_view`)."""
     stays = {"stays.md": "# Stays\n\nthis page stays"}
     release_of(home, stays, now=NOW + timedelta(days=3))

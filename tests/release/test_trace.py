@@ -9,13 +9,13 @@ import pytest
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.index.contents import FILE as CHUNKS
+from rag_pipeline.home import CHUNKS_FILE
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.trace import trace_chunk
-from tests.corpus.small import NOW, SMALL, SmallModel, bag_of_words, release_of
-from tests.index.damage import cut_in_half
-from tests.release.test_promote import PAGES, Office
+from tests.support.office import PAGES, Office
+from tests.support.release_damage import cut_in_half
+from tests.support.small_releases import NOW, SMALL, SmallModel, bag_of_words, release_of
 
 
 def chunk_of(office: Office, document: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_an_unknown_id_is_said_to_be_unknown(office: Office, name: str) -> None:
 def test_a_chunk_that_is_in_no_release_yet_is_traced_all_the_same(office: Office) -> None:
     later = release_of(office.home, {**PAGES, "new.md": "# New\n\nnewer"}, now=NOW + timedelta(days=1)).manifest
     newest = chunk_of(office, "handbook/new.md")
-    shutil.rmtree(office.home / "releases" / later.id)
+    shutil.rmtree(office.home.release(later.id))
     found = trace_chunk(office.workspace.settings, newest["chunk_id"])
     assert found["releases"] == []
     assert found["document"]["document_id"] == "handbook/new.md"
@@ -122,7 +122,7 @@ def test_every_model_that_has_a_vector_of_the_text_is_named(office: Office) -> N
 def test_a_release_that_cannot_say_what_it_holds_does_not_hide_the_others(office: Office, harm: str) -> None:
     chunk = chunk_of(office, "handbook/dogs.md")
     second = release_of(office.home, {**PAGES, "new.md": "# New\n\nnewer"}, now=NOW + timedelta(days=1)).manifest
-    file = office.home / "releases" / office.first / CHUNKS
+    file = office.home.release(office.first) / CHUNKS_FILE
     if harm == "torn":
         cut_in_half(file)
     elif harm == "gone":
@@ -136,6 +136,6 @@ def test_a_release_that_cannot_say_what_it_holds_does_not_hide_the_others(office
 
 
 def test_tracing_changes_nothing(office: Office) -> None:
-    before = sorted(path for path in office.home.rglob("*"))
+    before = sorted(path for path in office.home.root.rglob("*"))
     trace_chunk(office.workspace.settings, chunk_of(office, "handbook/cats.md")["chunk_id"])
-    assert sorted(path for path in office.home.rglob("*")) == before
+    assert sorted(path for path in office.home.root.rglob("*")) == before

@@ -5,18 +5,20 @@ from datetime import timedelta
 
 import pytest
 
+from rag_pipeline.channels.pointer import Channel, read_channel
 from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence
 from rag_pipeline.evaluate.evidence_store import at_promotion
 from rag_pipeline.index.manifest import read_manifest
-from rag_pipeline.release.channels import Channel, read_channel
 from rag_pipeline.release.promote import promote
-from rag_pipeline.release.watch import Rot, WentBack, go_back, rot
+from rag_pipeline.release.request import PromotionRequest
+from rag_pipeline.release.watch import Degradation, WentBack, go_back, look, rot
 from tests.conftest import files_contract
-from tests.corpus.small import NOW, release_of, store_documents
-from tests.release.test_promote import FLOOR, PAGES, Office
+from tests.support.built_once import BuiltOnce
+from tests.support.office import FLOOR, PAGES, Office
+from tests.support.small_releases import NOW, release_of, store_documents
 
-SLOW = (Rot("slower queries", "latency p95 is 900 ms"),)
-STALE = Rot("stale sources", "handbook is 49.0 h old")
+SLOW = (Degradation("slower queries", "latency p95 is 900 ms"),)
+STALE = Degradation("stale sources", "handbook is 49.0 h old")
 WITHOUT_DOGS = {"cats.md": PAGES["cats.md"]}
 
 
@@ -33,7 +35,7 @@ def promoted_on(office: Office) -> Evidence:
 
 
 def found(office: Office, now: Evidence, hours: float = 0) -> list[tuple[str, str]]:
-    rots = rot(office.desk(NOW + timedelta(hours=hours)), "production", production(office), now)
+    rots = rot(look(office.inputs(NOW + timedelta(hours=hours)), "production", production(office), now))
     return [(one.what, one.says) for one in rots]
 
 
@@ -45,10 +47,14 @@ def times(evidence: Evidence, factor: float, concurrency: int = 1) -> Evidence:
 
 
 @pytest.fixture
-def served(office: Office) -> Office:
+def served(office: Office, built_once: BuiltOnce) -> Office:
     """The office, with its release in production and judgments that may die without a refusal."""
-    office.workspace.policy({"animals": FLOOR | {"dead_judgments_max_percent": 100}})
-    office.serve(office.first)
+
+    def serve() -> None:
+        office.workspace.policy({"animals": FLOOR | {"dead_judgments_max_percent": 100}})
+        office.serve(office.first)
+
+    built_once.state(office.workspace.root, "served", serve)
     return office
 
 
@@ -105,7 +111,7 @@ def test_a_golden_set_that_was_edited_since_says_nothing_on_what_vanished(served
 
 
 def test_where_nobody_knows_how_it_was_only_sources_can_be_stale(served: Office) -> None:
-    [file] = (served.home / "evidence").rglob("*.json")
+    [file] = served.home.evidence.rglob("*.json")
     now, content = promoted_on(served), json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(content | {"mode": "lexical"}), encoding="utf-8")
     assert at_promotion(served.home, production(served).fingerprint, production(served).evidence) is None
@@ -113,16 +119,20 @@ def test_where_nobody_knows_how_it_was_only_sources_can_be_stale(served: Office)
 
 
 @pytest.fixture
-def two(served: Office) -> tuple[Office, str]:
+def two(served: Office, built_once: BuiltOnce) -> tuple[Office, str]:
     """Two releases, promoted one after the other; the second has a page more."""
-    second = served.second(PAGES)
-    served.serve(second, NOW + timedelta(hours=1))
-    return served, second
+
+    def serve_second() -> str:
+        second = served.second(PAGES)
+        served.serve(second, NOW + timedelta(hours=1))
+        return second
+
+    return served, built_once.state(served.workspace.root, "served twice", serve_second)
 
 
-def back(office: Office, rots: tuple[Rot, ...] = SLOW, channel: Channel | None = None) -> WentBack:
+def back(office: Office, rots: tuple[Degradation, ...] = SLOW, channel: Channel | None = None) -> WentBack:
     now = NOW + timedelta(hours=2)
-    return go_back(office.desk(now), office.evaluation(now), "production", channel or production(office), rots, "watch")
+    return go_back(office.inputs(now), office.evaluation(now), "production", channel or production(office), rots, "watch")
 
 
 def stayed(office: Office, went: WentBack, release: str, withdrawn: int = 0) -> None:
@@ -139,7 +149,7 @@ def test_it_goes_back_to_the_release_before_and_the_one_it_left_is_withdrawn(two
     channel = production(office)
     assert (channel.release, channel.previous, channel.sequence) == (office.first, second, 3)
     assert (channel.by, channel.why) == ("watch", "production got worse: latency p95 is 900 ms")
-    assert list(channel.withdrawn) == [read_manifest(office.home / "releases" / second).fingerprint]
+    assert list(channel.withdrawn) == [read_manifest(office.home.release(second)).fingerprint]
     assert promoted_on(office).compared_with == second, "it was measured beside what it takes over from"
     office.evaluate(second, NOW + timedelta(hours=3))
     withdrawn, held = office.refused(second, NOW + timedelta(hours=3)).reasons
@@ -186,7 +196,9 @@ def test_it_does_not_go_back_to_what_was_rolled_back_before(two: tuple[Office, s
     office, second = two
     later = NOW + timedelta(hours=2)
     office.evaluate(office.first, later)
-    promote(office.desk(later), office.first, by="ana", why="wrong", run_id="r", named=True, withdraw=True)
+    promote(
+        office.inputs(later), PromotionRequest(office.first, by="ana", why="wrong", named=True, withdraw=True), run_id="r"
+    )
     went = back(office)
     assert went.promotion is None
     assert production(office).release == office.first != second

@@ -14,7 +14,7 @@ import pytest
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.run import refresh
 from tests.conftest import Workspace, files_contract
-from tests.release.alerts.receivers import SECRET, dead_address
+from tests.support.alert_receivers import SECRET, dead_address
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -75,7 +75,9 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the webserver did not come up: {log.read_text()}")
 
 
-def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(address: str, tmp_path: Path) -> None:
+def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(
+    address: str, refused: Workspace, tmp_path: Path
+) -> None:
     from playwright.sync_api import expect, sync_playwright
 
     with sync_playwright() as playwright:
@@ -97,16 +99,26 @@ def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(address
         page.goto(f"{address}/assets/handbook/documents")
         expect(page.get_by_text("docs@example.com").first).to_be_visible(timeout=60_000)
         expect(page.get_by_text("reads only items that changed").first).to_be_visible()
+        for text in ("lake.documents.handbook", "Open handbook.odcs.yaml"):
+            expect(page.get_by_text(text).first).to_be_visible(timeout=60_000)
 
         page.goto(f"{address}/assets/index/evaluation?view=checks")
         expect(page.get_by_text("candidate_meets_the_policy").first).to_be_visible(timeout=60_000)
         expect(page.get_by_text("below its floor of 0.9").first).to_be_visible(timeout=60_000)
+        expect(page.locator("td").get_by_text("gate.yaml:").first).to_be_visible()
+        for figure in ("questions/nDCG@10", "questions/nDCG@10 limit", "latency_p95_ms"):
+            expect(page.get_by_text(figure, exact=True)).to_have_count(2, timeout=60_000)  # the number, and its plot
         page.screenshot(path=str(tmp_path / "failed-check.png"))
 
         page.goto(f"{address}/assets/handbook/quarantine?view=checks")
         expect(page.get_by_text("empty.md").first).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("<img src=x alt=feed> **bold**.md").first).to_be_visible()
+        expect(page.locator("td").get_by_text("<img src=x alt=feed> **bold**.md").first).to_be_visible()
         assert page.locator("img[alt=feed]").count() == 0, "what comes from a feed is text"
+
+        page.goto(f"{address}/locations/rag_pipeline.definitions/resources/rag_settings")
+        expect(page.get_by_text("RAG_KEEP_RELEASES.").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text(f'"{refused.home}"').first).to_be_visible()
+        assert SECRET not in page.content()
 
         page.goto(f"{address}/automation")
         for name in ("nightly_refresh_schedule", "watch_production_schedule", "alerts"):

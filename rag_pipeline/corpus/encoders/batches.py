@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from rag_pipeline.corpus.model import Model, Vectors
+from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors
 
 TYPICAL_TOKENS = 200
-"""Length of a text by which a batch is measured: of shorter ones it holds more."""
+"""Length of a text by which a batch is measured: it holds more texts that are shorter."""
 
 
-def tokenizer_for(model: Model) -> Any:
+def tokenizer_for(model: ModelSpec) -> Any:
     """The model's tokenizer, cutting off what it does not read."""
     tokenizer = model.tokenizer()
     tokenizer.enable_truncation(model.max_tokens)
@@ -66,7 +66,7 @@ def cores() -> int:
 
 
 def one_core() -> None:
-    """Of a thread that runs batches beside others: cores that share a batch wait for each other at every layer."""
+    """Limits a thread that runs batches beside others: cores that share a batch wait for each other at every layer."""
     import torch
 
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""Texts that fix the scales of an int8 graph, and that an exported graph is tried on (every third).
+"""Texts that set the scales of an int8 graph, and on which an exported graph is tried (every third of them).
 
 They are the same on every machine, so that a model's fingerprint can name its graph before there is one. They are of many
-kinds (prose, code, tables, questions, several languages): a scale has to hold for texts nobody has seen yet.
+kinds (prose, code, tables, questions, several languages): a scale has to work for texts that nobody has seen yet.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ def _texts() -> tuple[str, ...]:
 
 
 def calibration_texts() -> list[str]:
-    """From a few words to more than the default model reads."""
+    """The texts, from a few words to more than the default model reads."""
     return list(_texts())
 
 

@@ -1,7 +1,7 @@
 """Exporting a model's graph from its own weights, once, below RAG_HOME/models/<model fingerprint>.
 
-The graph holds everything between tokens and vector, pooling included. It is kept only after it gave the vectors the model
-itself gives, on the calibration texts, and it is used only while its bytes are the ones that were kept.
+The graph holds everything between tokens and vector, pooling included. It is kept only after it gave the same vectors as the
+model itself on the calibration texts, and it is used only while its bytes are the ones that were kept.
 """
 
 import io
@@ -28,19 +28,18 @@ from rag_pipeline.corpus.encoders.graph import (
     TORCH,
     GraphEncoder,
     feed,
-    quiet_openvino,
     unit,
 )
 from rag_pipeline.corpus.encoders.kinds import Kind, missing_packages
+from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors
 from rag_pipeline.corpus.encoders.torch_encoder import sentence_transformer
-from rag_pipeline.corpus.model import Model, Vectors
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.files import exclusive, file_sha256, sync, write_json
-from rag_pipeline.ours import EXPORT, EXPORT_FILE, HALF_EXPORT, STAGING, found, remove
+from rag_pipeline.files import file_sha256, sync, write_json
+from rag_pipeline.home import EXPORT_FILE, exporting
+from rag_pipeline.ours import EXPORT, HALF_EXPORT, STAGING, found, remove
 
 log = logging.getLogger("rag_pipeline")
 
-FILE = EXPORT_FILE
 _OPSET = 17
 
 
@@ -54,13 +53,13 @@ class Export(BaseModel):
     way: str
     cosine_mean: float
     cosine_least: float
-    """Between its vectors and the model's own, over the calibration texts."""
+    """The least cosine between its vectors and the model's own, over the calibration texts."""
     torch: str = ""
     """Version of torch that wrote and may read it; empty for graphs another runtime reads."""
     files: dict[str, str]
 
 
-def exported(model: Model, kind: Kind) -> Path:
+def exported(model: ModelSpec, kind: Kind) -> Path:
     """The folder of a model's graph, made if it is not there or not what it was.
 
     Raises `PipelineError` when a package is missing, or the graph does not give the model's vectors.
@@ -68,7 +67,7 @@ def exported(model: Model, kind: Kind) -> Path:
     folder = model.exports / model.fingerprint
     if not _intact(folder):
         _need(kind, export=True)
-        with exclusive(model.exports, "export", wait_s=3600):
+        with exporting(model.exports, wait_s=3600):
             if not _intact(folder):
                 log.info("exporting %s for %s, once", model.folder.name, kind.name)
                 _export(model, kind, folder, sentence_transformer(model, "cpu"))
@@ -76,20 +75,20 @@ def exported(model: Model, kind: Kind) -> Path:
     return folder
 
 
-def kept_graph(model: Model) -> Path | None:
+def kept_graph(model: ModelSpec) -> Path | None:
     """The folder of a graph of torch's own that an earlier run kept, if it is what it was and this torch wrote it."""
     folder = model.exports / model.fingerprint
     return folder if _intact(folder) else None
 
 
-def keep_graph(model: Model, kind: Kind, whole: Any) -> None:
+def keep_graph(model: ModelSpec, kind: Kind, whole: Any) -> None:
     """Keep the graph of a model that torch has loaded, for later processes.
 
     It only saves them time: where it cannot be made or kept, this says why and leaves things as they are.
     """
     folder = model.exports / model.fingerprint
     try:
-        with exclusive(model.exports, "export", wait_s=0):
+        with exporting(model.exports, wait_s=0):
             if not _intact(folder):  # one that another run kept meanwhile may be in use
                 _export(model, kind, folder, whole)
     except Exception as error:  # whatever a tracer meets in a model it does not know
@@ -109,14 +108,14 @@ def _need(kind: Kind, *, export: bool) -> None:
 
 def _intact(folder: Path) -> bool:
     try:
-        kept = Export.model_validate_json((folder / FILE).read_bytes())
+        kept = Export.model_validate_json((folder / EXPORT_FILE).read_bytes())
         same = kept.torch in ("", version("torch"))
         return same and all(file_sha256(folder / name) == checksum for name, checksum in kept.files.items())
     except (OSError, ValidationError):
         return False
 
 
-def _export(model: Model, kind: Kind, folder: Path, whole: Any) -> None:
+def _export(model: ModelSpec, kind: Kind, folder: Path, whole: Any) -> None:
     """`whole`: the model as sentence-transformers loaded it on the processor."""
     for leftover in found(model.exports, HALF_EXPORT):
         remove(leftover, HALF_EXPORT)
@@ -143,7 +142,7 @@ def _export(model: Model, kind: Kind, folder: Path, whole: Any) -> None:
         )
         for name in files:
             sync(staging / name)
-        write_json(staging / FILE, said.model_dump(mode="json"))
+        write_json(staging / EXPORT_FILE, said.model_dump(mode="json"))
         if folder.exists() or folder.is_symlink():  # one that is damaged, or that another torch wrote
             remove(folder, EXPORT)
         staging.rename(folder)
@@ -168,7 +167,7 @@ def _traced(whole: Any) -> Any:
     return Sentence()
 
 
-def _example(model: Model) -> dict[str, Any]:
+def _example(model: ModelSpec) -> dict[str, Any]:
     """Texts of several lengths to trace with, so that padding and its mask are part of the graph."""
     import torch
 
@@ -176,7 +175,7 @@ def _example(model: Model) -> dict[str, Any]:
     return {name: torch.from_numpy(values) for name, values in feed(tokens).items()}
 
 
-def _write_onnx(model: Model, _kind: Kind, whole: Any, folder: Path) -> None:
+def _write_onnx(model: ModelSpec, _kind: Kind, whole: Any, folder: Path) -> None:
     import torch
 
     example, axes = _example(model), {0: "texts", 1: "tokens"}
@@ -193,14 +192,14 @@ def _write_onnx(model: Model, _kind: Kind, whole: Any, folder: Path) -> None:
         )
 
 
-def _write_openvino(model: Model, kind: Kind, whole: Any, folder: Path) -> None:
+def _write_openvino(model: ModelSpec, kind: Kind, whole: Any, folder: Path) -> None:
     """The graph as OpenVINO keeps it, in the precision wanted.
 
     Read from torch, not by way of ONNX: there attention is one operation, which OpenVINO runs a fifth faster than its parts.
     """
+    import openvino
     import torch
 
-    openvino = quiet_openvino()
     with torch.no_grad():
         graph = openvino.convert_model(_traced(whole), example_input=_example(model))
     if kind.precision != "fp32":
@@ -215,7 +214,7 @@ def _write_openvino(model: Model, kind: Kind, whole: Any, folder: Path) -> None:
     openvino.save_model(graph, str(folder / OPENVINO), compress_to_fp16=False)
 
 
-def _write_torch(model: Model, _kind: Kind, whole: Any, folder: Path) -> None:
+def _write_torch(model: ModelSpec, _kind: Kind, whole: Any, folder: Path) -> None:
     import torch
 
     example = _example(model)
@@ -231,7 +230,7 @@ def _write_torch(model: Model, _kind: Kind, whole: Any, folder: Path) -> None:
 _WRITERS = {"openvino": _write_openvino, "onnx": _write_onnx, "torch": _write_torch}
 
 
-def _nearness(model: Model, whole: Any, graph: GraphEncoder) -> NDArray[np.float32]:
+def _nearness(model: ModelSpec, whole: Any, graph: GraphEncoder) -> NDArray[np.float32]:
     """Cosine of the graph's vectors to the model's own: some texts of each kind, as documents and as queries.
 
     The prompt is given to the model apart: some leave it out of what they pool, which a graph would not.
@@ -251,7 +250,7 @@ def _nearness(model: Model, whole: Any, graph: GraphEncoder) -> NDArray[np.float
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what exporters print: stdout belongs to the command's answer."""
+    """Silences what exporters print: stdout belongs to the command's answer."""
     from transformers.utils import logging as transformers_logging  # sets its logger's level when it is imported
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

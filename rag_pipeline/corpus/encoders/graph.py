@@ -1,24 +1,22 @@
-"""A model run from its exported graph, by OpenVINO, ONNX Runtime or torch alone: one batch a core."""
+"""A model run from its exported graph, by OpenVINO, ONNX Runtime or torch alone: one batch on each core."""
 
-import sys
 import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, one_core, run_batches, tokenizer_for
-from rag_pipeline.corpus.model import Model, Vectors, usable
+from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors, usable
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.memory import importing
+from rag_pipeline.process import import_without_gc
 
 INPUTS = ("input_ids", "attention_mask")
 """Each of shape (texts, tokens)."""
 OUTPUT = "sentence_embedding"
-"""Of shape (texts, dimensions), pooled as the model says."""
+"""The output has the shape (texts, dimensions), pooled as the model says."""
 ONNX, OPENVINO, TORCH = "graph.onnx", "graph.xml", "graph.pt"
 
 Feed = dict[str, NDArray[np.int64]]
@@ -28,7 +26,7 @@ Run = Callable[[Feed], Vectors]
 class GraphEncoder:
     """Tokens by the model's own tokenizer, everything after them by the graph."""
 
-    def __init__(self, model: Model, folder: Path) -> None:
+    def __init__(self, model: ModelSpec, folder: Path) -> None:
         self._spec = model
         self._tokenizer = tokenizer_for(model)
         self._workers = cores() if model.device == "cpu" else 1
@@ -71,26 +69,17 @@ def unit(vectors: Vectors) -> Vectors:
     return np.divide(vectors, np.maximum(length, 1e-12), dtype=np.float32)
 
 
-def quiet_openvino() -> Any:
-    """OpenVINO without its telemetry: importing it alone would send an event home.
-
-    A module that stands as None cannot be imported; OpenVINO and NNCF then take the stub they carry for that case.
-    """
-    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+def _openvino(folder: Path, _device: str, workers: int) -> Run:
+    """Runs as many streams as there are cores, one core each: that fills them better than several cores on one batch."""
     import openvino
 
-    return openvino
-
-
-def _openvino(folder: Path, _device: str, workers: int) -> Run:
-    """As many streams as cores, one core each: that fills them better than several cores on one batch."""
     how = {
         "INFERENCE_NUM_THREADS": workers,
         "NUM_STREAMS": workers,
         "INFERENCE_PRECISION_HINT": "f32",  # its own choice would be bfloat16 where the processor has it
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # activations stay as exact as the precision says
     }
-    compiled = quiet_openvino().Core().compile_model(str(folder / OPENVINO), "CPU", how)
+    compiled = openvino.Core().compile_model(str(folder / OPENVINO), "CPU", how)
     mine = threading.local()  # a request serves one thread at a time
 
     def run(inputs: Feed) -> Vectors:
@@ -121,11 +110,11 @@ def _onnx(folder: Path, device: str, workers: int) -> Run:
 
 
 def _torch(folder: Path, _device: str, _workers: int) -> Run:
-    """By torch alone: importing sentence-transformers takes three times as long as importing torch.
+    """Runs torch alone: importing sentence-transformers takes three times as long as importing torch.
 
     `torch.jit` is deprecated for `torch.export`, but loading what that wrote takes 3.3 s, all of what is to be saved.
     """
-    with importing("torch"):
+    with import_without_gc("torch"):
         import torch
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

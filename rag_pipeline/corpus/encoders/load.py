@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from rag_pipeline.corpus.encoders.kinds import kind_of
-from rag_pipeline.corpus.model import Encoder, Model
+from rag_pipeline.corpus.encoders.spec import Encoder, ModelSpec
 
 
-def encoder_of(model: Model) -> Encoder:
+def encoder_of(model: ModelSpec) -> Encoder:
     """The model, loaded. Raises `PipelineError` when a package is missing, or its graph cannot be made or trusted.
 
     torch on a processor runs the model's graph too where an earlier run kept it, and keeps it when it embeds much: the

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, one_core, run_batches, tokenizer_for
-from rag_pipeline.corpus.model import Model, Vectors, usable
-from rag_pipeline.memory import importing
+from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors, usable
+from rag_pipeline.process import import_without_gc
 
 
-def sentence_transformer(model: Model, device: str) -> Any:
+def sentence_transformer(model: ModelSpec, device: str) -> Any:
     """The model as sentence-transformers loads it, without a progress bar and without asking a model hub."""
-    with importing("sentence_transformers"):
+    with import_without_gc("sentence_transformers"):
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
 
@@ -25,7 +25,7 @@ MUCH = 1_000
 class TorchEncoder:
     """The default: any sentence-transformers model, on any device torch has."""
 
-    def __init__(self, model: Model, when_much: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, model: ModelSpec, when_much: Callable[[Any], None] | None = None) -> None:
         """`when_much` is called with the loaded model, once it has embedded `MUCH`: some seconds more do not count then."""
         self._spec = model
         self._when_much, self._embedded = when_much, 0

@@ -15,10 +15,11 @@ import pytest
 from rag_pipeline.corpus.canary import Canary, trusted
 from rag_pipeline.corpus.encoders import KINDS, Kind, encoder_of, export, kind_of
 from rag_pipeline.corpus.encoders.calibration import calibration_texts
-from rag_pipeline.corpus.encoders.export import FILE, exported
+from rag_pipeline.corpus.encoders.export import exported
 from rag_pipeline.corpus.model import Encoder, Model
 from rag_pipeline.errors import PipelineError
-from tests.corpus.small import real_encoder, real_model
+from rag_pipeline.home import EXPORT_FILE
+from tests.support.small_releases import real_encoder, real_model
 
 GRAPHS = [kind for kind in KINDS if kind.backend != "torch"]
 TEXTS = ["word " * length for length in (1, 300, 2, 40, 3, 150, 5, 90)] + [f"What is question {n} about?" for n in range(20)]
@@ -35,7 +36,7 @@ def model_for(kind: Kind, exports: Path) -> Model:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(kind, id=kind.name, marks=[pytest.mark.slow] * (kind.precision == "int8")) for kind in GRAPHS],
+    params=[pytest.param(kind, id=kind.name, marks=[pytest.mark.slow] * (kind.name != "onnx fp32")) for kind in GRAPHS],
 )
 def kind(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
@@ -87,6 +88,7 @@ def test_vectors_are_unit_and_of_the_models_length(encoder: Encoder) -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_prompts_stand_before_the_texts(exports: Path) -> None:
     plain = model_for(kind_of("onnx", "fp32", "cpu"), exports)
     prompted = encoder_of(replace(plain, document_prompt="passage: ", query_prompt="query: "))
@@ -101,11 +103,12 @@ def test_an_export_is_made_once_and_says_how_near_it_is(kind: Kind, encoder: Enc
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert exported(model_for(kind, exports), kind) == folder
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    said = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    said = json.loads((folder / EXPORT_FILE).read_text(encoding="utf-8"))
     assert (said["way"], said["model"]) == (kind.name, folder.name)
     assert kind.least_cosine <= said["cosine_least"] <= said["cosine_mean"] <= 1.000001
 
 
+@pytest.mark.slow
 def test_a_damaged_export_is_made_again_and_a_leftover_removed(exports: Path) -> None:
     kind = kind_of("onnx", "fp32", "cpu")
     folder = exported(model_for(kind, exports), kind)
@@ -118,6 +121,7 @@ def test_a_damaged_export_is_made_again_and_a_leftover_removed(exports: Path) ->
     assert not list(exports.glob(".staging-*"))
 
 
+@pytest.mark.slow
 def test_two_that_need_an_export_at_once_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, made = kind_of("onnx", "fp32", "cpu"), []
     real = export._export
@@ -148,6 +152,7 @@ def test_an_export_that_gives_other_vectors_is_refused_and_not_kept(tmp_path: Pa
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix in (".onnx", ".json")]
 
 
+@pytest.mark.slow
 def test_a_model_that_leaves_its_prompt_out_of_what_it_pools_is_refused(tmp_path: Path) -> None:
     """A graph pools all it is given; with the prompt before the text it would give other vectors than the model."""
     plain = real_model()
@@ -180,6 +185,8 @@ socket.socket.connect = refused
 socket.getaddrinfo = refused
 from dataclasses import replace
 from pathlib import Path
+from rag_pipeline.process import prepare
+prepare()
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.settings import load_settings
 model = replace(model_of(load_settings()), backend="openvino", precision="int8-weights", exports=Path(sys.argv[1]))
@@ -187,6 +194,7 @@ print(model.load().documents(["a text"]).shape)
 """
 
 
+@pytest.mark.slow
 def test_exporting_sends_nothing_home_and_prints_nothing(tmp_path: Path) -> None:
     """In a process of its own: under pytest nncf switches its telemetry off by itself. Seen: `import openvino` asked."""
     environment = {**os.environ, "RAG_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}

@@ -1,0 +1,5 @@
+"""Fixtures of the tests of connectors."""
+
+from tests.support.installed_packages import site
+
+__all__ = ["site"]

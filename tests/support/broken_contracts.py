@@ -1,0 +1,240 @@
+"""Contracts whose fields, columns or private data are broken: how, where, and the hint that is given."""
+
+from typing import Any
+
+from tests.conftest import column, files_contract, table_contract
+from tests.support.contract_pages import KEY, TEXT, csv_table, custom, prop, untyped, with_column, with_quality, without
+
+BROKEN_FIELDS: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "a typing error in a field": (files_contract("p", versoin="1"), "versoin: '1'", "versoin", "did you mean 'version'?"),
+    "a typing error in a column's field": (
+        with_column(logicalTyp="string"),
+        "logicalTyp: string",
+        "schema[0].properties[2].logicalTyp",
+        "did you mean 'logicalType'?",
+    ),
+    "a field that is missing": (without("id"), "apiVersion: v3.2.0", "id: ", "is missing"),
+    "a version that is a number": (
+        files_contract("p", version=1.0),
+        "version: 1.0",
+        "version",
+        "1.0 is not text; put",
+    ),
+    "version 2 of the standard": (
+        files_contract("p", apiVersion="v2.2.2"),
+        "apiVersion: v2.2.2",
+        "apiVersion",
+        "v2.2.2 is not supported: v3 renamed most fields; write the contract in v3.2.0",
+    ),
+    "a version no standard has": (
+        files_contract("p", apiVersion="v9"),
+        "apiVersion: v9",
+        "apiVersion",
+        "newer than what is read",
+    ),
+    "another kind of document": (files_contract("p", kind="Data"), "kind: Data", "kind", "known: DataContract"),
+    "a version that is missing": (without("version"), "apiVersion: v3.2.0", "version: ", "is missing"),
+    "a column without a type": (
+        untyped(physicalType="VARCHAR(20)"),
+        "- name: new",
+        "properties[2].logicalType",
+        "one of string, integer, number, boolean, date, timestamp (physicalType 'VARCHAR(20)' is probably string)",
+    ),
+    "a column without a type that has options": (
+        untyped(logicalTypeOptions={"minLength": 3}),
+        "- name: new",
+        "properties[2].logicalType",
+        "is missing; one of string",
+    ),
+    "a multiple of nothing": (
+        with_column(logicalType="number", logicalTypeOptions={"multipleOf": 0}),
+        "multipleOf: 0",
+        "multipleOf",
+        "0 is less than or equal to the minimum of 0",
+    ),
+    "a team as a list without an address": (
+        files_contract("p", team=[{"username": "ana", "role": "owner"}]),
+        "team:",
+        "team",
+        "a list of members (v3.0) names no owner by e-mail; write team: {name: …, members: […]} as since v3.1",
+    ),
+    "a table in the words of version 2": (
+        files_contract("p", dataset=[{"table": "t"}]),
+        "dataset:",
+        "dataset",
+        "an older form of the standard; tables are described in `schema` since v3",
+    ),
+    "columns instead of properties": (
+        files_contract("p", schema=[{"name": "pages", "columns": []}]),
+        "columns: []",
+        "schema[0].columns",
+        "an older form of the standard; `properties` since v3",
+    ),
+    "the other standard": (
+        {"dataContractSpecification": "1.2.1", "id": "x", "models": {}},
+        "dataContractSpecification: 1.2.1",
+        "dataContractSpecification",
+        "convert it to ODCS v3.2.0",
+    ),
+    "no version and no kind": (
+        {"id": "x", "schema": []},
+        "id: x",
+        "id",
+        "begins with `apiVersion: v3.2.0` and `kind: DataContract`",
+    ),
+    "promises as a mapping": (
+        files_contract("p", slaProperties={"freshness": "1d"}),
+        "slaProperties:",
+        "slaProperties",
+        "is not a list; write each entry on lines of its own that begin with a dash",
+    ),
+    "a delimiter of two characters": (
+        csv_table(delimiter=";;"),
+        "- property: delimiter",
+        "customProperties[0]",
+        "';;' is not one character; write it as ';', or as one of tab",
+    ),
+    "a delimiter that is the quote": (
+        csv_table(delimiter='"'),
+        "- property: delimiter",
+        "customProperties[0]",
+        "delimiter and quoteCharacter are the same character",
+    ),
+    "a delimiter of what is no CSV": (
+        csv_table(format="jsonl", delimiter=";"),
+        "- property: delimiter",
+        "customProperties[0]",
+        "delimiter is for format: csv, and this feed is jsonl",
+    ),
+    "two tables": (
+        files_contract("p", schema=[{"name": "a"}, {"name": "b"}]),
+        "schema:",
+        "schema",
+        "2 tables found; a source's contract describes exactly one",
+    ),
+    "no table": (files_contract("p", schema=[]), "schema: []", "schema", "0 tables found"),
+    "a column described twice": (with_column("id"), "- name: id", "properties[2]", "described twice; keep one"),
+    "a column named like the pipeline's own": (
+        with_column("__x"),
+        "name: __x",
+        "properties[2].name",
+        "names that begin with '__' are the pipeline's own; rename the column, in the feed too",
+    ),
+    "a column named like pandera's own": (
+        with_column("check_output"),
+        "name: check_output",
+        "properties[2].name",
+        "pandera keeps this name for itself; rename",
+    ),
+    "a column whose name is a pattern": (
+        with_column("^.*$"),
+        "name: ^.*$",
+        "properties[2].name",
+        "polars takes it for a pattern of column names; rename",
+    ),
+    "a role that is none": (with_column(role="titel"), "- property: role", "properties[2]", "did you mean 'title'?"),
+    "an access column": (with_column(role="access"), "- property: role", "properties[2]", "every release has one, public"),
+    "two title columns": (
+        table_contract("rows.jsonl", "jsonl", column("a", role="title"), column("b", role="title")),
+        "properties:",
+        "schema[0].properties",
+        "at most one column may have the role 'title'",
+    ),
+    "no key column": (
+        files_contract("p", schema=[{"name": "t", "properties": [column("text", role="text")]}]),
+        "properties:",
+        "schema[0].properties",
+        "mark it with primaryKey: true",
+    ),
+    "no text column": (
+        files_contract("p", schema=[{"name": "t", "properties": [column("path", role="key")]}]),
+        "properties:",
+        "schema[0].properties",
+        "role 'text' (customProperties: property: role, value: text)",
+    ),
+    "a unique column that is dropped": (
+        with_column(unique=True, policy="drop"),
+        "unique: true",
+        "unique",
+        "would look alike with piiPolicy drop",
+    ),
+    "a text that is hashed": (
+        files_contract("p", schema=[{"name": "t", "properties": [KEY, column("text", role="text", policy="hash")]}]),
+        "- name: text",
+        "properties[1]",
+        "use scan-and-mask",
+    ),
+    "a key that is dropped": (
+        files_contract("p", schema=[{"name": "t", "properties": [column("path", role="key", policy="drop"), TEXT]}]),
+        "- name: path",
+        "properties[0]",
+        "nothing would be left to retrieve",
+    ),
+    "a policy for private data that is none": (
+        custom("piiPolicy", "mask"),
+        "- property: piiPolicy",
+        "customProperties[0]",
+        "known: allow, scan-and-mask, hash, drop, refuse",
+    ),
+    "private data of a kind that is none": (
+        custom("piiEntities", ["EMAIL"]),
+        "- property: piiEntities",
+        "customProperties[0]",
+        "known: EMAIL_ADDRESS, PHONE_NUMBER",
+    ),
+    "private data that needs a model": (
+        custom("piiEntities", ["PERSON"]),
+        "- property: piiEntities",
+        "customProperties[0]",
+        "PERSON cannot be found here",
+    ),
+    "private data of a country that is none": (
+        custom("piiRegions", ["Germany"]),
+        "- property: piiRegions",
+        "customProperties[0]",
+        "no country code such as DE",
+    ),
+    "a scan for nothing": (
+        files_contract("p", customProperties=[prop("piiPolicy", "refuse"), prop("piiEntities", [])]),
+        "- property: piiEntities",
+        "customProperties[1]",
+        "refuse needs piiEntities to look for",
+    ),
+    "a changelog that is no list": (
+        custom("changelog", "1.1.0: more"),
+        "- property: changelog",
+        "customProperties[0]",
+        "is not a list of texts",
+    ),
+    "a rule of another engine": (
+        with_quality(type="custom", engine="soda", implementation="checks"),
+        "engine: soda",
+        "quality[0].engine",
+        "a function in checks.py (engine: rag-pipeline)",
+    ),
+    "a rule of sql": (
+        with_quality(type="sql", query="select 1", mustBe=1),
+        "type: sql",
+        "quality[0].type",
+        "a function in checks.py",
+    ),
+    "a rule over columns without its file": (
+        with_quality(type="custom", engine="rag-pipeline", implementation="ends_after_it_starts"),
+        "implementation: ends_after_it_starts",
+        "quality[0].implementation",
+        "checks.py: no such file",
+    ),
+    "invalid values of any kind": (
+        with_quality(metric="invalidValues", mustBe=0),
+        "- metric: invalidValues",
+        "quality[0]",
+        "needs arguments: validValues",
+    ),
+    "an argument no metric has": (
+        with_quality(metric="nullValues", mustBe=0, arguments={"validValues": [1]}),
+        "validValues:",
+        "arguments.validValues",
+        "unknown argument of nullValues",
+    ),
+}
+"""What is broken: the contract, what the YAML line that is named holds, its field, the hint."""
