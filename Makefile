@@ -55,7 +55,7 @@ durations: env        ## measure how much work each test is, and keep it in test
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal -p tests.support.durations
 	$(BIN)/python -m tests.support.durations
 
-check: env            ## ruff, mypy --strict, import-linter, workflows, promises of the contracts, snapshot of the definitions
+check: env            ## ruff, mypy --strict, import-linter, workflows, containers, promises of the contracts, snapshot of the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -64,6 +64,8 @@ check: env            ## ruff, mypy --strict, import-linter, workflows, promises
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/change.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/rag contract diff
 	$(BIN)/pytest tests/defs/test_snapshot.py
 

@@ -9,6 +9,7 @@ import typer
 from rag_pipeline import __version__
 from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, init, quarantine, refresh, report, upkeep
 from rag_pipeline.cli.show import REFUSED
+from rag_pipeline.defs.storage_url import check_storage
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.home_mark import check_home
@@ -67,6 +68,7 @@ def _before(
     settings = load_settings()
     if context.invoked_subcommand != "contract":  # they look into no home
         check_home(settings)
+        check_storage(dagster_home(settings.home))
 
 
 def main() -> None:
