@@ -29,7 +29,7 @@ SERVICES = ("code", "webserver", "daemon")
 
 Found = TypeVar("Found")
 
-_LONGEST_S = 240.0
+_LONGEST_S = 420.0
 
 
 def compose() -> dict[str, Any]:
