@@ -85,8 +85,7 @@ docs-commands: env    ## write the sections of docs/commands.md from the command
 	$(BIN)/python -m tests.support.command_pages
 
 docs: env             ## build the site of the documentation into site/; a broken link is an error
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/.site -d site/.doctrees docs site
 
 clean:                ## remove what the pipeline made in .rag (releases and all); the environment stays
 	$(BIN)/python -m rag_pipeline.release.clear_out .rag
