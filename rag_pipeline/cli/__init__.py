@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from rag_pipeline import __version__
-from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, init, quarantine, refresh, report, upkeep
+from rag_pipeline.cli import (
+    alerts,
+    ask,
+    channels,
+    contract,
+    embed,
+    erase,
+    export,
+    golden,
+    init,
+    quarantine,
+    refresh,
+    report,
+    upkeep,
+)
 from rag_pipeline.cli.show import REFUSED
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
@@ -39,6 +53,7 @@ for command in (
     upkeep.verify,
     upkeep.gc,
     erase.erase,
+    export.export,
 ):
     app.command()(command)
 app.add_typer(alerts.alerts, name="alerts")
