@@ -8,9 +8,23 @@ from typing import Annotated
 import typer
 
 from rag_pipeline import __version__
-from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, init, quarantine, refresh, report, upkeep
+from rag_pipeline.cli import (
+    alerts,
+    ask,
+    channels,
+    contract,
+    embed,
+    erase,
+    export,
+    golden,
+    init,
+    quarantine,
+    refresh,
+    report,
+    upkeep,
+)
+from rag_pipeline.cli.examples import epilog, first_steps
 from rag_pipeline.cli.show import REFUSED
-from rag_pipeline.cli.told import epilog, first_steps
 from rag_pipeline.defs.storage_url import check_storage
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
@@ -29,7 +43,7 @@ app = typer.Typer(
 
 PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Make and run": (init.init, refresh.refresh, refresh.evaluate, report.report),
-    "Ask and look": (ask.query, ask.status, ask.releases, ask.trace),
+    "Ask and look": (ask.query, ask.status, ask.releases, ask.trace, export.export),
     "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
     "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),
     "Keep it well": (alerts.alerts, upkeep.verify, upkeep.gc, erase.erase),

@@ -8,7 +8,6 @@ import typer
 
 from rag_pipeline.cli.alerts import show_alerts
 from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note
-from rag_pipeline.errors import PipelineError
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.terminal import Printer, one_line
 
@@ -24,11 +23,11 @@ def query(
     """Retrieve chunks from what serves, or from any kept release."""
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.corpus.model import model_of
+    from rag_pipeline.index.asked import question_of
     from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
 
     settings = settings_of_home()
-    if not text.strip():
-        raise PipelineError("the query is blank; say what to look for")
+    text = question_of(text)
     release = release or release_in(settings.home, channel)
     with open_release(settings.home, release, [mode] if mode else None, device=settings.device) as opened:
         mode = mode or opened.manifest.retrieval.mode

@@ -10,11 +10,11 @@ import pytest
 import typer.main
 
 from rag_pipeline.cli import app
-from rag_pipeline.cli.told import TOLD
+from rag_pipeline.cli.examples import HELP
 from tests.support.command_pages import BEGIN, END, PAGE, commands, section, written
 
 COMMANDS = dict(commands())
-EXAMPLES = [(name, line) for name, told in TOLD.items() for line in told.examples]
+EXAMPLES = [(name, line) for name, told in HELP.items() for line in told.examples]
 RAG = Path(sys.executable).with_name("rag")
 
 
@@ -25,8 +25,8 @@ def test_the_page_is_as_the_commands_are() -> None:
 
 
 def test_every_command_has_examples_and_says_what_its_json_holds() -> None:
-    assert set(TOLD) == set(COMMANDS)
-    assert all(told.examples and told.json for told in TOLD.values())
+    assert set(HELP) == set(COMMANDS)
+    assert all(told.examples and told.json for told in HELP.values())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

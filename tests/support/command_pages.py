@@ -11,11 +11,11 @@ from typing import Any, get_args
 import typer.main
 
 from rag_pipeline.cli import PANELS, app
-from rag_pipeline.cli.told import TOLD
+from rag_pipeline.cli.examples import HELP
 from rag_pipeline.settings import PROJECT
 
 PAGE = PROJECT / "docs/commands.md"
-BEGIN = "<!-- Written by `make docs-commands` from here on: change the commands, or rag_pipeline/cli/told.py. -->"
+BEGIN = "<!-- Written by `make docs-commands` from here on: change the commands, or rag_pipeline/cli/examples.py. -->"
 END = "<!-- Written by `make docs-commands` up to here. -->"
 
 _SAID_ONCE = ("--json", "--help")
@@ -38,7 +38,7 @@ def _below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
 def section(name: str, command: Any) -> str:
     """One command: what it does, how it is called, its options, examples, and the fields of `--json`."""
     options = [one for one in command.params if one.opts[0] not in _SAID_ONCE]
-    told = TOLD[name]
+    told = HELP[name]
     lines = [f"### rag {name}", "", _prose(command.help), "", "```sh", *told.examples, "```", ""]
     if options:
         lines += ["| argument or option | default | meaning |", "| --- | --- | --- |", *map(_row, options), ""]

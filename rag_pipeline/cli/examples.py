@@ -4,22 +4,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Help:
     """`examples`: lines as people type them. `json`: the fields of the object, in Markdown."""
 
     examples: tuple[str, ...]
     json: str
 
 
-TOLD = {
-    "init": Told(
+HELP = {
+    "init": Help(
         (
             "rag init handbook",
             "rag init handbook --from ~/pages --owner ana@example.com",
         ),
         "`project`, `written`, `kept`, `notes`, `next`",
     ),
-    "refresh": Told(
+    "refresh": Help(
         (
             "rag refresh",
             "rag refresh --source handbook",
@@ -29,15 +29,15 @@ TOLD = {
         "`texts_embedded`, `texts_reused`, `release`, `built`, `verdict`, `metrics`, `promoted`, `held` (who holds "
         "production, and why; empty when nobody does), `production`, `failed_checks`, `errors`, `says`, `seconds`",
     ),
-    "query": Told(
+    "query": Help(
         (
             'rag query "how many days of vacation do I get" --k 3',
             'rag query "error E1042" --mode lexical --json',
         ),
         "`release`, `mode`, `took_ms`, `hits`: `rank`, `chunk_id`, `document_id`, `source`, `score`, `text`, `title`, "
-        "`uri`, `start`, `end`",
+        "`uri`, `start`, `end`, `heading`, `metadata`",
     ),
-    "status": Told(
+    "status": Help(
         ("rag status",),
         "`home`, `channels`, `anchors`, `frozen`: channel → why; `damaged_channels`, `unfinished_channels`, `sources` "
         "(with `late_because`, `values_from_the_future`), `lost_commits`: table → what, `damaged`, `clock_doubt`, "
@@ -45,12 +45,12 @@ TOLD = {
         "`status`, `since`, `started_by`, `alive` (null: not a run of this pipeline), `process`, `waiting`, `next`; "
         "`alerts` (as `rag alerts show`)",
     ),
-    "releases": Told(
+    "releases": Help(
         ("rag releases",),
         "`releases`: `release`, `fingerprint`, `created_at`, `documents`, `chunks`, `bytes`, `channels`, `anchor_of`, "
         "`verdict`",
     ),
-    "evaluate": Told(
+    "evaluate": Help(
         (
             "rag evaluate",
             "rag evaluate --release ID",
@@ -58,22 +58,22 @@ TOLD = {
         "`release`, `mode`, `golden_sets`, `modes` (what every way to retrieve would give), `latency_ms`, `verdict`, "
         "`reasons`, `warnings`, `notes`",
     ),
-    "promote": Told(
+    "promote": Help(
         (
             'rag promote ID --by ana --reason "good again"',
             "rag promote --from staging",
         ),
         "`channel`, `release`, `previous`, `moved`, `override`, `run_id`",
     ),
-    "rollback": Told(
+    "rollback": Help(
         ('rag rollback --by ana --reason "wrong prices"',),
         "as `rag promote`",
     ),
-    "resume": Told(
+    "resume": Help(
         ('rag resume --by ana --reason "prices fixed"',),
         "`channel`, `release`, `run_id`",
     ),
-    "anchor": Told(
+    "anchor": Help(
         (
             "rag anchor",
             'rag anchor ID --by ana --reason "new handbook"',
@@ -81,7 +81,7 @@ TOLD = {
         "`channel`, `anchor`: `release`, `at`, `by`, `why`; `before`, `says` (what it gains or loses against the one "
         "before)",
     ),
-    "verify": Told(
+    "verify": Help(
         (
             "rag verify",
             "rag verify --repair",
@@ -91,18 +91,18 @@ TOLD = {
         "are ignored; `tables`: table → `intact`, `problems`, `lost`; `repaired`: release → its twin, channel → its "
         "release",
     ),
-    "trace": Told(
+    "trace": Help(
         ("rag trace CHUNK_ID",),
         "`chunk`, `document`, `row`, `contract`, `run`, `models`, `releases`; a step that is no longer known is null",
     ),
-    "report": Told(
+    "report": Help(
         (
             "rag report",
             "rag report --channel production",
         ),
         "`release`, `channel`, `verdict`, `path`",
     ),
-    "contract new": Told(
+    "contract new": Help(
         (
             "rag contract new ~/pages",
             'rag contract new "postgresql://db.example.com/shop" --table articles',
@@ -110,7 +110,7 @@ TOLD = {
         "`source`, `file`, `looked_at`: `rows`, `unreadable`, `whole`, `says`; `columns`: `name`, `type`, `role`, "
         "`required`, `privacy`; `would_refuse`, `decide`, `next`",
     ),
-    "contract check": Told(
+    "contract check": Help(
         (
             "rag contract check",
             "rag contract check handbook --data",
@@ -119,31 +119,31 @@ TOLD = {
         "`whole`, `refused_rows`, `refused`: reason → rows; `repeated_keys`, `unreadable`, `missing_columns`, "
         "`unknown_columns`; `broken_connectors`: name → problem",
     ),
-    "contract diff": Told(
+    "contract diff": Help(
         ("rag contract diff",),
         "`compared_with`, `changed`: source → `old_version`, `new_version`, `changes` (`kind`, `field`, `message`), "
         "`needs`, `announced`; `added`, `removed`, `announced`",
     ),
-    "golden new": Told(
+    "golden new": Help(
         ("rag golden new first --queries 60",),
         "`golden_set`, `folder`, `queries`, `probes`, `sources`, `usable`, `looked_at`, `left_out`: reason → how many; "
         "`examples`: `query`, `text`, `document`; `next`",
     ),
-    "golden judge": Told(
+    "golden judge": Help(
         ("rag golden judge first --by ana --limit 20",),
         "`golden_set`, `release`, `judge`, `judged`, `skipped`, `left`, `queries_looked_at`, `queries`",
     ),
-    "golden probes": Told(
+    "golden probes": Help(
         ("rag golden probes first",),
         "`golden_set`, `file`, `probes`, `sources`, `made_from`: kind → how many; `examples`: `text`, `document`",
     ),
-    "golden check": Told(
+    "golden check": Help(
         ("rag golden check first",),
         "`golden_sets`: name → `queries`, `judgments`, `probes`, `to_pass_a_release`: `needed` (judged queries; null "
         "where none is asked or none would do), `says`, `small_slices`; `findings`: `level` (`error`, `warning`, "
         "`note`), `kind`, `where` (file:line), `query`, `says`",
     ),
-    "embed bench": Told(
+    "embed bench": Help(
         (
             "rag embed bench",
             "rag embed bench --way onnx/fp32",
@@ -151,33 +151,33 @@ TOLD = {
         "`chunks`, `queries`, `margin`, `results`: `backend`, `precision`, `problem`, `texts_per_second`, `speed`, "
         "`cosine_mean`, `cosine_least`, `overlap_at_10`, `ndcg`, `change`: `mean`, `lower`, `upper`; `undecided`, `set`",
     ),
-    "quarantine list": Told(
+    "quarantine list": Help(
         ("rag quarantine list --source handbook",),
         "`rows`: `quarantine_id`, `source`, `item`, `row`, `kind`, `status`, `reasons`, `contract_version`, `run_id`, "
         "`first_seen_at`",
     ),
-    "quarantine show": Told(
+    "quarantine show": Help(
         ("rag quarantine show ID",),
         "the same, and `raw`",
     ),
-    "quarantine retry": Told(
+    "quarantine retry": Help(
         ("rag quarantine retry handbook",),
         "`source`, `items_read`, `resolved`, `open`, `run_id`, `success`",
     ),
-    "alerts show": Told(
+    "alerts show": Help(
         ("rag alerts show",),
         "`on`, `receivers`, `looked_at`, `causes`: `what`, `since`, `told`; `troubles`: `receiver`, `says`, `since`, "
         "`tries`, `again`",
     ),
-    "alerts send": Told(
+    "alerts send": Help(
         ("rag refresh; rag alerts send",),
         "`sent`, `waiting`, `troubles`, `causes`",
     ),
-    "alerts test": Told(
+    "alerts test": Help(
         ("rag alerts test",),
         "`receivers`: receiver → `sent`, or why not",
     ),
-    "gc": Told(
+    "gc": Help(
         (
             "rag gc --dry-run",
             "rag gc",
@@ -186,7 +186,14 @@ TOLD = {
         "`exports`, `views`, `scratch`, `reports`, `files` (of tables, below `RAG_HOME`), `dry_run`, `clock_doubt`, "
         "`run_id`",
     ),
-    "erase": Told(
+    "export": Help(
+        (
+            "rag export ~/handbook-index",
+            "rag export ~/canary-index --channel canary",
+        ),
+        "`release`, `channel`, `path`, `files`, `bytes`",
+    ),
+    "erase": Help(
         ("rag erase handbook/leave.md",),
         "`noted`, `still_stored`, `may_hold_erased`",
     ),
@@ -195,9 +202,9 @@ TOLD = {
 
 
 def epilog(command: str) -> str:
-    """What stands below the help of a command, in Markdown; nothing for one that nothing is told of."""
-    told = TOLD.get(command)
-    return _examples(told.examples) if told else ""
+    """What stands below the help of a command, in Markdown; empty for one without examples."""
+    found = HELP.get(command)
+    return _examples(found.examples) if found else ""
 
 
 def first_steps() -> str:
