@@ -30,6 +30,7 @@ _NAVIGATION = {
         "how-to/sixty-questions",
         "how-to/promote-and-roll-back",
         "how-to/every-night",
+        "read-from-a-program",
         "connectors",
         "dagster",
         "troubleshooting",
