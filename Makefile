@@ -16,7 +16,7 @@ endif
 export RAG_HOME DAGSTER_HOME
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands clean
+.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
@@ -86,6 +86,9 @@ docs-commands: env    ## write the sections of docs/commands.md from the command
 
 docs: env             ## build the site of the documentation into site/; a broken link is an error
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs/.site -d site/.doctrees docs site
+
+pictures: env         ## take the pictures of README.md again (needs chromium), and look at them
+	PICTURES=1 $(BIN)/pytest tests/ui/test_pictures.py
 
 clean:                ## remove what the pipeline made in .rag (releases and all); the environment stays
 	$(BIN)/python -m rag_pipeline.release.clear_out .rag

@@ -16,6 +16,7 @@ HELP = {
         (
             "rag init handbook",
             "rag init handbook --from ~/pages --owner ana@example.com",
+            "rag init helpdesk --from postgresql://db.example.com/helpdesk --table articles",
         ),
         "`project`, `written`, `kept`, `notes`, `next`",
     ),
