@@ -45,6 +45,11 @@ def prepare() -> None:
     _prepared = True
 
 
+def is_prepared() -> bool:
+    """Whether this process is one of the pipeline's own, so that imports may be cut short in it."""
+    return _prepared
+
+
 @contextmanager
 def import_without_gc(module: str) -> Iterator[None]:
     """Import something large: no garbage is looked for meanwhile, nor later among what is there by then.
@@ -112,6 +117,11 @@ def import_without(*modules: str) -> Iterator[None]:
 def collect_less_often() -> None:
     """For commands: Python looks for garbage every 700 new objects, which takes a fifth of the time of their imports."""
     gc.set_threshold(50_000, 20, 20)
+
+
+def end_without_gc() -> None:
+    """For commands, last: Python would look for garbage among all that is there once more; the system frees it anyway."""
+    gc.freeze()
 
 
 def release_memory() -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, one_core, run_batches, tokenizer_for
 from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors, usable
+from rag_pipeline.corpus.encoders.torch_parts import torch_alone
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.process import import_without_gc
 
 INPUTS = ("input_ids", "attention_mask")
 """Each of shape (texts, tokens)."""
@@ -114,11 +114,10 @@ def _torch(folder: Path, _device: str, _workers: int) -> Run:
 
     `torch.jit` is deprecated for `torch.export`, but loading what that wrote takes 3.3 s, all of what is to be saved.
     """
-    with import_without_gc("torch"):
-        import torch
+    torch = torch_alone()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        graph = torch.jit.load(str(folder / TORCH), map_location="cpu")  # type: ignore[no-untyped-call]
+        graph = torch.jit.load(str(folder / TORCH), map_location="cpu")
 
     def run(inputs: Feed) -> Vectors:
         with torch.inference_mode():

@@ -14,8 +14,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SQLITE_BUSY_TIMEOUT_SECONDS, SqliteEventLogStorage
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
@@ -23,6 +26,13 @@ from sqlalchemy.pool import QueuePool
 _PAGES = 100
 """Pages of the write-ahead log after which SQLite carries it over, 400 kB: a file that is closed late must not need more
 room on a full disk than one that is closed at once. SQLite's own default is 1,000."""
+
+
+@contextmanager
+def opened_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of DAGSTER_HOME, for a command: its files are kept open, and its migrations are read once."""
+    with _migrations_read_once(), dg.DagsterInstance.get() as instance, kept_connections(instance):
+        yield instance
 
 
 @contextmanager
@@ -70,6 +80,26 @@ def _whole(runs: SqliteRunStorage, engines: "_Engines") -> Callable[[], Abstract
             yield connection
 
     return connect
+
+
+@contextmanager
+def _migrations_read_once() -> Iterator[None]:
+    """Dagster asks for each of its files which version of its tables is the newest, and loads 90 scripts to find out."""
+    known: dict[str | None, ScriptDirectory] = {}
+    read: Callable[[Config], ScriptDirectory] = ScriptDirectory.from_config
+
+    def from_config(config: Config) -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in known:
+            known[place] = read(config)
+        return known[place]
+
+    own = vars(ScriptDirectory)["from_config"]
+    ScriptDirectory.from_config = from_config  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ScriptDirectory.from_config = own  # type: ignore[method-assign]
 
 
 class _Engines:
