@@ -78,6 +78,7 @@ def _ran(ours: Ours, checkout: Path, command: list[str], profile: Path | None) -
     """CPU and wall seconds of one command. Raises when it failed, or a refresh did not end in what serves."""
     how = ["-m", "cProfile", "-o", str(profile), "-m", "benchmarks.quick_rag"] if profile else ["-c", _RAG]
     environment = {**ours.environment(Options(ours.place.model)), "PYTHONPATH": str(checkout.absolute())}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, as on a machine of a user's
     done, wall_s, cpu_s = stopped(
         lambda: subprocess.run(
             [sys.executable, *how, *command], cwd=ours.state, env=environment, capture_output=True, text=True, check=False

@@ -12,7 +12,7 @@ from rag_pipeline.cli.show import REFUSED
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.home_mark import check_home
-from rag_pipeline.process import collect_less_often, end_without_gc, prepare
+from rag_pipeline.process import collect_less_often, prepare
 from rag_pipeline.settings import dagster_home, load_settings
 from rag_pipeline.terminal import Printer, complain, never_fail_to_print, warn
 
@@ -85,8 +85,6 @@ def main() -> None:
             _fail(says)
         warn(traceback.format_exc())  # a bug; what it quotes may be a document
         raise SystemExit(1) from None
-    finally:
-        end_without_gc()
 
 
 def _written_to() -> list[Path]:

@@ -15,9 +15,15 @@ def torch_alone() -> ModuleType:
         return importlib.import_module("torch")
 
 
+def whole_torch() -> ModuleType:
+    """torch, and what `torch_alone` left out of it."""
+    torch = importlib.import_module("torch")
+    importlib.import_module(_NOT_FOR_GRAPHS)
+    return torch
+
+
 def sentence_transformers() -> ModuleType:
     """sentence-transformers, upon all of torch, also where a graph was run before."""
     with import_without_gc("sentence_transformers"):
-        importlib.import_module("torch")
-        importlib.import_module(_NOT_FOR_GRAPHS)
+        whole_torch()
         return importlib.import_module("sentence_transformers")
