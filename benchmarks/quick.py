@@ -64,7 +64,8 @@ def _steps(feed: Feed, documents: list[Document]) -> Iterator[tuple[str, list[st
     edited = corpus.edited(documents, corpus.spread(documents, size, first=7), "third")
     corpus.write_documents(feed.place.documents, documents)
     yield "unchanged night", _REFRESH
-    yield "rag query", ["query", "Who won the game?", "--json"]
+    yield "rag query, as the release serves", ["query", "Who won the game?", "--json"]
+    yield "rag query --mode dense", ["query", "Who won the game?", "--mode", "dense", "--json"]
     yield "rag status", ["status", "--json"]
     yield "rag --help", ["--help"]
     corpus.write_documents(feed.place.documents, edited)
