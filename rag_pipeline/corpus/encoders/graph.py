@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,14 @@ class GraphEncoder:
         self._tokenizer = tokenizer_for(model)
         self._workers = cores() if model.device == "cpu" else 1
         self._run = _RUNTIMES[model.backend](folder, model.device, self._workers)
-        self._prepare = one_core if model.backend == "torch" else None
+        self._prepare: Callable[[], None] | None = one_core if model.backend == "torch" else None
         # OpenVINO's bindings set themselves up in the first call, and two first calls at once wait for each other for ever.
-        self._run(feed([self._tokenizer.encode("one text, by one thread").ids]))
+        first = feed([self._tokenizer.encode("one text, by one thread").ids])
+        if self._prepare is None:
+            self._run(first)
+            return
+        with ThreadPoolExecutor(1, initializer=self._prepare) as pool:
+            pool.submit(self._run, first).result()
 
     def documents(self, texts: list[str]) -> Vectors:
         return self._encode(texts, self._spec.document_prompt)
