@@ -8,7 +8,6 @@ from rag_pipeline.alerts.tell import told_now
 from rag_pipeline.channels.health import damage_in_use, damaged_channels, readable_channels, unfinished_channels
 from rag_pipeline.channels.pointer import all_channels, serving
 from rag_pipeline.contracts.read import read_contracts
-from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import LakeError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence_store import newest
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
     """One refresh, for people who did not open the UI."""
+    from rag_pipeline.defs.ui_tables import said  # imports Dagster, which `rag status` has no need of
+
     assets = ran.assets
     embeddings, candidate = assets.get("corpus/embeddings", {}), assets.get("index/candidate", {})
     evaluation, production = assets.get("index/evaluation", {}), assets.get("index/production", {})

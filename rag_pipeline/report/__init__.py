@@ -48,6 +48,8 @@ def not_evaluated(release_id: str, problem: str) -> Verdict:
 def _template() -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from rag_pipeline.report.compiled import beside_modules
+
     environment = Environment(
         loader=PackageLoader("rag_pipeline.report", "."),
         autoescape=True,
@@ -56,6 +58,7 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        bytecode_cache=beside_modules(),
     )
     environment.filters.update({name: getattr(words, name) for name in _FILTERS})
     return environment.get_template("page.html.j2")
