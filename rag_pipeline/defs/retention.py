@@ -2,11 +2,14 @@
 
 import dagster as dg
 
+from rag_pipeline.alerts.verdicts import last_words
+from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CANDIDATE, INDEX_GROUP, KEPT_RELEASES
 from rag_pipeline.defs.standard import ROWS, at
 from rag_pipeline.defs.ui_tables import Materialized, table
-from rag_pipeline.release.retention import collect
+from rag_pipeline.release.listing import listed
+from rag_pipeline.release.retention import Collected, collect
 from rag_pipeline.settings import Settings
 
 
@@ -42,7 +45,7 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
             metadata={
                 ROWS: len(done.kept),
                 "dry_run": done.dry_run,
-                "kept": table(("release", "because"), [(one.manifest.id, ", ".join(one.because)) for one in done.kept]),
+                "kept": _kept(settings, done),
                 "removed": table(("release", "built"), [(one.id, f"{one.created_at:%Y-%m-%d}") for one in done.removed]),
                 "removed_mb": round(done.removed_bytes / 1e6, 1),
                 "removed_vectors": done.vectors,
@@ -54,3 +57,14 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return kept_releases
+
+
+def _kept(settings: Settings, done: Collected) -> dg.TableMetadataValue:
+    """The releases that stay: why, how good each is, and who let it serve."""
+    known = {one.manifest.id: one for one in listed(settings.home, PRODUCTION, last_words(settings.home, PRODUCTION))}
+    rows = [
+        (one.manifest.id, ", ".join(one.because), its.verdict, its.figures, its.promoted_by)
+        for one in done.kept
+        for its in [known[one.manifest.id]]
+    ]
+    return table(("release", "kept because", "verdict", "primary metric", "promoted by"), rows)
