@@ -106,7 +106,7 @@ def _known(name: str) -> str:
         return variable
     if variable in fields:
         raise PipelineError(f"{variable} makes no other release, so there is nothing to compare; try {', '.join(tried)}")
-    close = difflib.get_close_matches(variable, tried, n=1) or difflib.get_close_matches(f"{PREFIX}{variable}", tried, n=1)
+    close = difflib.get_close_matches(f"{PREFIX}{variable.removeprefix(PREFIX)}", tried, n=1, cutoff=0.75)
     hint = f"did you mean {close[0]}?" if close else f"these can be tried: {', '.join(tried)}"
     raise PipelineError(f"{name!r} is no setting; {hint}")
 

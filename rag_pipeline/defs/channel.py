@@ -27,8 +27,9 @@ from rag_pipeline.settings import Settings
 
 _ABOUT = """The release the channel `{name}` points at. This is the gate, and the only code that moves the channel.
 
-**Grain**: one pointer. **Origin**: `index/evaluation`. **Re-run**: decides again; refuses without valid evidence on
-exactly this release, and then the channel stays as it was."""
+- Grain: one pointer.
+- Origin: `index/evaluation`.
+- Re-run: decides again; refuses without valid evidence on exactly this release, and then the channel stays as it was."""
 
 
 class PromotionConfig(dg.Config):

@@ -74,9 +74,10 @@ def evaluation_asset(
     def evaluation(context: dg.AssetExecutionContext, config: EvaluationConfig) -> Materialized:
         """The candidate and production measured side by side on every golden set, written down as evidence.
 
-        **Grain**: one evaluation of one release. **Origin**: `index/candidate`, the golden sets, gate.yaml.
-        **Re-run**: measures again unless young evidence on the very same inputs is there. The `report` is one HTML page
-        that opens from disk; where RAG_REPORTS_URL is set, it is a link.
+        - Grain: one evaluation of one release.
+        - Origin: `index/candidate`, the golden sets, gate.yaml.
+        - Re-run: measures again unless young evidence on the very same inputs is there. The `report` is one HTML page
+          that opens from disk; where RAG_REPORTS_URL is set, it is a link.
         """
         release = config.release or read_candidate(settings.home).release
         forget_gone(settings.home)

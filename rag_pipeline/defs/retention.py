@@ -31,8 +31,10 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
     def kept_releases(config: CollectionConfig) -> Materialized:
         """The releases that can be served or rolled back to; what none of them needs is removed.
 
-        **Grain**: one release. **Origin**: channels, the candidate, RAG_KEEP_RELEASES. **Re-run**: removes other releases,
-        vectors without a chunk, and old versions of tables; never what a channel points at or pointed at before.
+        - Grain: one release.
+        - Origin: channels, the candidate, RAG_KEEP_RELEASES.
+        - Re-run: removes other releases, vectors without a chunk, and old versions of tables; never what a channel
+          points at or pointed at before.
         """
         done = collect(
             settings.home,

@@ -16,6 +16,9 @@ from rag_pipeline.defs.ui_tables import plain, table
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import Settings
 
+_FIRST = {"RAG_CHUNK_TOKENS": "128,256"}
+"""What stands in the launchpad before anybody wrote into it."""
+
 JOB, STEP, TAG = "try_settings", "compare", "rag/try"
 
 
@@ -59,6 +62,7 @@ def try_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefini
         name=named(settings, JOB),
         description="Compare settings: each is built beside what serves, asked the same questions, and thrown away. "
         "Nothing is promoted. In the launchpad, say which settings and values.",
+        config=dg.RunConfig(ops={named(settings, STEP): TryConfig(values=_FIRST)}),
         run_tags={HOME: str(settings.home)},
         executor_def=executor,
     )
