@@ -80,11 +80,11 @@ def evidence_metadata(
     return {
         ROWS: sum(one.queries * len(one.metrics) for one in evidence.golden_sets.values()),
         "verdict": verdict.outcome,
+        **(report or {}),
         "reasons": reasons_table(verdict.reasons),
         "warnings": reasons_table(verdict.warnings, "none"),
         **({"notes": plain_lines("; ".join(map(str, verdict.notes)))} if verdict.notes else {}),
         **({"judged_queries": plain_lines("; ".join(one.says for one in enough.values()))} if enough else {}),
-        **(report or {}),
         "mode": evidence.mode,
         "release": evidence.release,
         "against_anchor": "; ".join(verdict.anchor) or "see reasons and warnings, or there is no anchor to compare with",
