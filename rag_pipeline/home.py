@@ -43,10 +43,8 @@ def exporting(exports: Path, *, wait_s: float) -> AbstractContextManager[None]:
     return exclusive(exports, "export", wait_s=wait_s)
 
 
-def _file_name(one: str, what: str, lists: str) -> str:
-    if not one or one.startswith(".") or Path(one).name != one:
-        raise ReleaseError(f"{one!r} is not the id of {what}; `{lists}` lists them")
-    return one
+def _is_a_file_name(one: str) -> bool:
+    return bool(one) and not one.startswith(".") and Path(one).name == one
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,9 @@ class Home:
 
     def report(self, release_id: str) -> Path:
         """The report of a release, written or not. Raises `ReleaseError` for an id that is no file name."""
-        return self.reports / f"{_file_name(release_id, 'a release', 'rag releases')}.html"
+        if not _is_a_file_name(release_id):
+            raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
+        return self.reports / f"{release_id}.html"
 
     # --- settings that are tried beside it --------------------------------------------------------------------------------
 
@@ -163,11 +163,13 @@ class Home:
 
     def attempted(self, try_id: str) -> Path:
         """The figures of a try, written or not. Raises `ReleaseError` for an id that is no file name."""
-        return self.tries / f"{_file_name(try_id, 'a try', 'rag try --list')}.json"
+        if not _is_a_file_name(try_id):
+            raise ReleaseError(f"{try_id!r} is not the id of a try; `rag try --list` lists them")
+        return self.tries / f"{try_id}.json"
 
     def try_report(self, try_id: str) -> Path:
         """The page of a try, which lies among the reports. Raises as `attempted`."""
-        return self.reports / f"try-{_file_name(try_id, 'a try', 'rag try --list')}.html"
+        return self.reports / f"try-{self.attempted(try_id).stem}.html"
 
     @property
     def workshop(self) -> "Home":

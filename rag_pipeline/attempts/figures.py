@@ -60,10 +60,10 @@ class Attempt(Record):
     cut_seconds: float = 0.0
     texts: int = 0
     embedded: int = 0
-    """Of the texts, those that had no vector yet."""
+    """Texts that had no vector yet."""
     embed_seconds: float = 0.0
     build_seconds: float = 0.0
-    """Of the index alone, from chunks and vectors that are there."""
+    """What the index alone took, from chunks and vectors that are there."""
     users: int = 1
     """How many asked at a time when latency was measured."""
     p50_ms: float = 0.0
@@ -81,7 +81,7 @@ class Tried(Record):
     run_id: str
     seconds: float
     confidence: float
-    """Of each bound. With it, 95 tries out of 100 call no attempt better, by a set's primary metric, that is not."""
+    """The confidence of each bound. With it, 95 tries out of 100 call no attempt better, by a set's primary metric, that is not."""
     attempts: list[Attempt]
 
     @property
