@@ -13,7 +13,10 @@ endif
 ifeq ($(strip $(DAGSTER_HOME)),)
 override DAGSTER_HOME := $(RAG_HOME)/dagster
 endif
-export RAG_HOME DAGSTER_HOME
+ifeq ($(strip $(RAG_REPORTS_URL)),)
+override RAG_REPORTS_URL := http://127.0.0.1:3001
+endif
+export RAG_HOME DAGSTER_HOME RAG_REPORTS_URL
 export DAGSTER_DISABLE_TELEMETRY := yes
 
 .PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
@@ -34,8 +37,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 refresh: env          ## run the whole pipeline once and say what was promoted
 	$(BIN)/rag refresh
 
-dev: env              ## open the Dagster UI on http://127.0.0.1:3000
-	DAGSTER_HOME="$$($(BIN)/python -m rag_pipeline.defs.home)" && export DAGSTER_HOME && $(BIN)/dg dev --host 127.0.0.1
+dev: env              ## open the Dagster UI on http://127.0.0.1:3000; its links to reports lead to port 3001
+	DAGSTER_HOME="$$($(BIN)/python -m rag_pipeline.defs.home)" && export DAGSTER_HOME && \
+	{ $(BIN)/rag report --serve & trap "kill $$! 2>/dev/null" EXIT; $(BIN)/dg dev --host 127.0.0.1; }
 
 status: env           ## what serves, and how old each source is
 	$(BIN)/rag status
