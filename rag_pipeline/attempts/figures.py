@@ -81,7 +81,7 @@ class Tried(Record):
     run_id: str
     seconds: float
     confidence: float
-    """The confidence of each bound. With it, 95 tries out of 100 call no attempt better, by a set's primary metric, that is not."""
+    """The confidence of each bound: 95 tries out of 100 call no attempt better, by a primary metric, that is not."""
     attempts: list[Attempt]
 
     @property
