@@ -69,7 +69,7 @@ def test_the_pictures_of_the_documentation_show_what_they_should(
     browser.goto(f"{address}/asset-groups")
     for group in ("handbook", "corpus", "evals", "index"):
         expect(browser.get_by_text(group, exact=True).first).to_be_visible(timeout=60_000)
-    take("graph.png", "production_evaluation")
+    take("graph.png")
     browser.goto(f"{address}/assets/index/evaluation?view=checks")
     take("failed-check.png", "candidate_meets_the_policy", "below its floor of 0.6")
     browser.goto(f"file://{refused.home.root}/reports/{read_candidate(refused.home).release}.html")
