@@ -60,7 +60,9 @@ def test_a_held_channel_refuses_what_nobody_named_and_says_how_a_person_can(
     assert (row["action"], row["outcome"], json.loads(str(row["reasons"]))) == ("refused", "held", [reason])
 
 
-def test_a_person_who_names_what_serves_lifts_the_hold_in_their_name_and_nothing_moves(office: Office, held: Channel) -> None:
+def test_a_person_who_names_what_serves_lifts_the_hold_in_their_name_and_nothing_moves(
+    office: Office, held: Channel
+) -> None:
     now = NOW + timedelta(hours=3)
     for alike in (asked(office, office.first, now, named=False), asked(office, office.first, now, withdraw=True)):
         assert (alike.moved, alike.channel) == (False, held)
