@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
-PIP_EXTRA ?=
 FILE :=
 BIN := $(VENV)/bin
 
@@ -16,18 +15,24 @@ endif
 export RAG_HOME DAGSTER_HOME
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot clean
+.PHONY: help env dev-env refresh dev query status test test-slow durations check fix mutants snapshot clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
 
-env: $(VENV)/.ready   ## create the environment (a few minutes, once)
+env: $(VENV)/.ready   ## create the environment that runs the pipeline (a few minutes, once)
 
-# torch first: a bare `torch` pulls gigabytes of CUDA, the pinned one takes the CPU build where there is one.
-$(VENV)/.ready: pyproject.toml constraints.txt
+dev-env: $(VENV)/.dev-ready ## add what the tests and the checks need (`make test` and `make check` do it by themselves)
+
+# torch first: the CPU build, where it can be had.
+$(VENV)/.ready: pyproject.toml constraints.txt deploy/install_torch.sh
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt $(PIP_EXTRA) torch
+	deploy/install_torch.sh $(BIN)/python
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.ready
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
@@ -41,21 +46,21 @@ status: env           ## what serves, and how old each source is
 	$(BIN)/rag status
 
 # FILE is a file, a folder, or one test (tests/x.py::test_y); what is slow in it runs too.
-test: env             ## the tests (minutes); `make test FILE=tests/x.py` runs only that
+test: dev-env         ## the tests (minutes); `make test FILE=tests/x.py` runs only that
 ifeq ($(strip $(FILE)),)
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 else
 	$(BIN)/pytest $(FILE)
 endif
 
-test-slow: env        ## fault and scale tests as well (longer)
+test-slow: dev-env    ## fault and scale tests as well (longer)
 	$(BIN)/pytest -m slow
 
-durations: env        ## measure how much work each test is, and keep it in tests/durations.json
+durations: dev-env    ## measure how much work each test is, and keep it in tests/durations.json
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal -p tests.support.durations
 	$(BIN)/python -m tests.support.durations
 
-check: env            ## ruff, mypy --strict, import-linter, workflows, promises of the contracts, snapshot of the definitions
+check: dev-env        ## ruff, mypy --strict, import-linter, workflows, promises of the contracts, snapshot of the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -67,16 +72,16 @@ check: env            ## ruff, mypy --strict, import-linter, workflows, promises
 	$(BIN)/rag contract diff
 	$(BIN)/pytest tests/defs/test_snapshot.py
 
-mutants: env          ## do the tests notice faults in the code that decides (hours; docs/mutants.md)
+mutants: dev-env      ## do the tests notice faults in the code that decides (hours; docs/mutants.md)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mutmut run --max-children 1 $(MUTANTS)
 	$(BIN)/python -m benchmarks.mutants
 
-fix: env              ## let ruff repair and format what it can
+fix: dev-env          ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-snapshot: env         ## accept changed definitions: writes tests/defs/snapshot.json
+snapshot: dev-env     ## accept changed definitions: writes tests/defs/snapshot.json
 	UPDATE_SNAPSHOT=1 $(BIN)/pytest tests/defs/test_snapshot.py
 
 clean:                ## remove what the pipeline made in .rag (releases and all); the environment stays
