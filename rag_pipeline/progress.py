@@ -38,9 +38,21 @@ def progress(what: str, total: int | None, *, unit: str) -> Iterator[Advance]:
         if now - last >= _LOG_EVERY_S:
             last = now
             of = f" of {total:,}" if total else ""
-            log.info("%s: %s%s %s, %.0f %s/s", what, f"{done:,}", of, unit, done / (now - started), unit)
+            rate = max(done, 1) / (now - started)
+            left = f", {time_left((total - done) / rate)} left" if total and done < total else ""
+            log.info("%s: %s%s %s, %.0f %s/s%s", what, f"{done:,}", of, unit, rate, unit, left)
 
     yield advance
+
+
+def time_left(seconds: float) -> str:
+    """About how long it still takes, for people: nobody trusts a second of it."""
+    if seconds < 55:
+        return f"about {max(5, 5 * round(seconds / 5))} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    return f"about {round(minutes / 60)} hours"
 
 
 def _discard(_: object) -> None:
