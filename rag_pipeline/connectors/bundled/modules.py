@@ -34,19 +34,21 @@ def module_document(name: str, path: Path, methods: Methods = "whole") -> str | 
 
     Raises `SyntaxError`, `UnicodeDecodeError` or `ValueError` when its file is not Python.
     """
-    parts = list(_sections(name, path, methods))
-    tree_doc = ast.get_docstring(ast.parse(path.read_bytes())) or ""
-    if not tree_doc.strip() and not parts:
+    tree = ast.parse(path.read_bytes())
+    parts = list(_sections(name, path, tree, methods))
+    own = (ast.get_docstring(tree) or "").strip()
+    if not own and not parts:
         return None
-    return "\n\n".join([f"# {name}", *([tree_doc.strip()] if tree_doc.strip() else []), *parts]) + "\n"
+    return "\n\n".join([f"# {name}", *([own] if own else []), *parts]) + "\n"
 
 
-def _sections(name: str, path: Path, methods: Methods, seen: frozenset[Path] = frozenset()) -> Iterator[str]:
+def _sections(
+    name: str, path: Path, tree: ast.Module, methods: Methods, seen: frozenset[Path] = frozenset()
+) -> Iterator[str]:
     """One Markdown section for each documented public class, method and function, in the order of the source.
 
     Of the definitions a module gives one name (an accelerated one and its fallback), the first documented one counts.
     """
-    tree = ast.parse(path.read_bytes())
     told: set[str] = set()
     for node in _definitions(tree.body):
         if node.name.startswith("_") or node.name in told:
@@ -58,7 +60,7 @@ def _sections(name: str, path: Path, methods: Methods, seen: frozenset[Path] = f
     for module in _private_star_imports(tree):
         other = _source_of(module, path)
         if other and other not in seen:
-            yield from _sections(name, other, methods, seen | {path})
+            yield from _sections(name, other, ast.parse(other.read_bytes()), methods, seen | {path})
 
 
 def _definition_sections(module: str, node: Definition, methods: Methods) -> Iterator[str]:
