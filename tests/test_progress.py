@@ -1,5 +1,6 @@
 """What is said of long work while it is under way: how far it has come, and how long it still takes."""
 
+import io
 import logging
 
 import pytest
@@ -62,3 +63,28 @@ def test_where_nobody_knows_how_many_there_are_nothing_is_said_of_what_is_left(
         clock.now = 20.0
         advance(100)
     assert [record.getMessage() for record in caplog.records] == ["reading: 100 rows, 5 rows/s"]
+
+
+def test_where_units_are_not_alike_what_is_left_is_judged_by_the_work(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "rag_pipeline"), progress("embedding", 100, unit="texts", work=1_000) as advance:
+        clock.now = 30.0
+        advance(90, 500)
+    assert [record.getMessage() for record in caplog.records] == [
+        "embedding: 90 of 100 texts, 3 texts/s, about 30 seconds left"
+    ]
+
+
+def test_a_bar_on_a_terminal_says_what_is_left_too(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    written = Terminal()
+    monkeypatch.setattr("sys.stderr", written)
+    with progress("embedding", 100, unit="texts", work=1_000) as advance:
+        clock.now = 30.0
+        advance(90, 500)
+    assert "90/100" in written.getvalue()
+    assert "about 30 seconds left" in written.getvalue()
