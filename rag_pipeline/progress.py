@@ -31,7 +31,9 @@ def progress(what: str, total: int | None, *, unit: str, work: float | None = No
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        with tqdm(total=total, desc=one_line(what), unit=f" {unit}", file=sys.stderr, leave=True, bar_format=_BAR) as bar:
+        form = _BAR if total else None
+
+        with tqdm(total=total, desc=one_line(what), unit=f" {unit}", file=sys.stderr, leave=True, bar_format=form) as bar:
             left = _Left(total, work)
 
             def show(amount: int = 1, done: float | None = None) -> None:
