@@ -36,8 +36,8 @@ def progress(what: str, total: int | None, *, unit: str, work: float | None = No
         with tqdm(total=total, desc=one_line(what), unit=f" {unit}", file=sys.stderr, leave=True, bar_format=form) as bar:
             left = _Left(total, work)
 
-            def show(amount: int = 1, done: float | None = None) -> None:
-                bar.set_postfix_str(left.after(amount, done), refresh=False)
+            def show(amount: int = 1, work: float | None = None) -> None:
+                bar.set_postfix_str(left.after(amount, work), refresh=False)
                 bar.update(amount)
 
             yield show

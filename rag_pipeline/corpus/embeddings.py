@@ -108,7 +108,7 @@ def _embed(table: Table, home: Home, model: Model, encoder: Encoder, missing: pl
                 for part in by_length.iter_slices(_ENCODE):
                     vectors = usable(encoder.documents(part["text"].to_list()), part.height)
                     pending.append(vector_rows(model.fingerprint, part["text_hash"].to_arrow(), vectors))
-                    advance(part.height, part["text"].str.len_chars().sum())
+                    advance(part.height, sum(map(len, part["text"])))
                     if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
                         commit()
                         release_memory()
