@@ -27,16 +27,16 @@ env: $(VENV)/.ready   ## create the environment that runs the pipeline (a few mi
 
 dev-env: $(VENV)/.dev-ready ## add what the tests and the checks need (`make test` and `make check` do it by themselves)
 
-# torch first: the CPU build, where it can be had.
+# torch first: the CPU build, where it can be had. Python compiles what a command imports when it first does, and that is little of it.
 $(VENV)/.ready: pyproject.toml constraints.txt deploy/install_torch.sh
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed"'
 	$(PYTHON) -m venv $(VENV)
 	deploy/install_torch.sh $(BIN)/python
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev-ready: $(VENV)/.ready
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 refresh: env          ## run the whole pipeline once and say what was promoted

@@ -17,7 +17,7 @@ wanted="$(sed -n 's/^torch==//p' constraints.txt)"
 installed="$("$python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null || true)"
 [ "${installed%%+*}" != "$wanted" ] || exit 0
 
-install=("$python" -m pip install -q --disable-pip-version-check -c constraints.txt)
+install=("$python" -m pip install -q --disable-pip-version-check --no-compile -c constraints.txt)
 if [ "$(uname -s)" = Linux ] && [ -n "$index" ]; then
   # What torch needs is not taken from there: it comes with the rest, in the versions that are pinned.
   "${install[@]}" --retries 1 --timeout 15 --no-deps --index-url "$index" "torch==$wanted" 2>/dev/null && exit 0
