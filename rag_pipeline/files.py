@@ -17,6 +17,16 @@ from filelock import FileLock, Timeout
 from rag_pipeline.errors import PipelineError
 
 
+def absolute(path: Path) -> Path:
+    """An absolute path without `..`, as people are shown it. Links stay as they are named, unless a `..` counts from one."""
+    path = path.absolute()
+    if ".." not in path.parts:
+        return path
+    short = Path(os.path.abspath(path))  # noqa: PTH100  (`absolute` keeps ..)
+    real = path.resolve()
+    return short if short.resolve() == real else real
+
+
 def fingerprint(*parts: object, length: int = 32) -> str:
     """Hex SHA-256 of the parts as canonical JSON, cut to `length` characters. Same parts, same fingerprint."""
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

@@ -16,6 +16,7 @@ from pydantic_core.core_schema import no_info_after_validator_function
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.files import absolute
 from rag_pipeline.home import Home
 from rag_pipeline.process import add_variables
 from rag_pipeline.project import CONTRACTS, EVALS, HOME, env_file, project_folder
@@ -32,18 +33,16 @@ _OWNER = r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 def _absolute(path: Path) -> Path:
     if not str(path).strip():
         raise ValueError("the name of a folder is blank; name one, or unset the variable")
-    return path.expanduser().absolute()
-
-
-def _home(path: Path) -> Home:
-    return Home(_absolute(path))
+    return absolute(path.expanduser())
 
 
 _AbsoluteFolder = Annotated[Path, AfterValidator(_absolute)]
 _HomeFolder = Annotated[
     Home,
     NoDecode,
-    GetPydanticSchema(lambda _, schema: no_info_after_validator_function(_home, schema.generate_schema(Path))),
+    GetPydanticSchema(
+        lambda _, schema: no_info_after_validator_function(lambda path: Home(_absolute(path)), schema.generate_schema(Path))
+    ),
 ]
 """Said as a path, as any folder is."""
 
@@ -204,7 +203,7 @@ class Settings(BaseSettings):
 def dagster_home(home: Home) -> Path:
     """Where Dagster keeps its own state: DAGSTER_HOME, or a folder of `home` where that is not set or empty."""
     said = os.environ.get("DAGSTER_HOME", "").strip()
-    return Path(said).expanduser().absolute() if said else home.dagster
+    return absolute(Path(said).expanduser()) if said else home.dagster
 
 
 @dataclass(frozen=True, repr=False)

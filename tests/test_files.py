@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag_pipeline import files
-from rag_pipeline.files import file_sha256, fingerprint_lines, known_sha256
+from rag_pipeline.files import absolute, file_sha256, fingerprint_lines, known_sha256
 from rag_pipeline.lake import fingerprint_rows
 
 values = st.lists(st.tuples(st.text("ab \néß🙂", max_size=5), st.text("xy", max_size=3)), max_size=12)
@@ -80,3 +80,17 @@ def test_a_file_written_just_now_is_read_every_time(tmp_path: Path, read: list[P
     for _ in range(3):
         known_sha256(path)
     assert read == [path] * 3
+
+
+def test_a_path_loses_its_dots_and_keeps_its_links(tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "pages-7").mkdir()
+    (tmp_path / "pages").symlink_to("pages-7")
+    assert absolute(tmp_path / "contracts/../pages") == tmp_path / "pages"
+    assert absolute(tmp_path / "contracts/../not there/yet") == tmp_path / "not there/yet"
+
+
+def test_dots_that_count_from_a_link_lead_where_the_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "far/contracts").mkdir(parents=True)
+    (tmp_path / "contracts").symlink_to("far/contracts")
+    assert absolute(tmp_path / "contracts/../pages") == (tmp_path / "far/pages").resolve()

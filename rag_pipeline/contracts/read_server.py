@@ -12,7 +12,7 @@ _AT: At = ("servers", 0)
 def read_server(page: Page, *, table: str, straight: bool = False) -> Server:
     """The one server. `table` is the schema's `physicalName`, which names a database's table.
 
-    `straight`: paths lose their `..`, which leads nowhere while the contract's folder is not there yet.
+    `straight`: a `..` counts from folders as they are named, because the contract's folder may not be there yet.
     """
     servers = page.content.get("servers") or []
     if len(servers) != 1:

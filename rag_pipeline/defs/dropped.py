@@ -67,7 +67,8 @@ def _troubles(own: dg.Definitions, package: ModuleType, folder: Path) -> Iterato
             found = build_filesystem_component_decl_from_context(context)
             if found is None:
                 continue
-            tree.state_tracker.set_cache_data(found.loc, component_decl=found)
+            # The entry stands for the whole folder: what it holds is looked up in it, and no other entry is read again.
+            tree.state_tracker.set_cache_data(ComponentPath.from_path(folder), component_decl=found)
             so_far = dg.Definitions.merge(so_far, tree.build_defs(found.loc))
             dg.Definitions.validate_loadable(so_far)
         except Exception as error:

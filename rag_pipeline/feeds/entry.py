@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from rag_pipeline.errors import ContractError
+from rag_pipeline.files import absolute
 from rag_pipeline.limits import Limits
 from rag_pipeline.urls import secret_in, without_secrets
 
@@ -33,7 +34,7 @@ class EntryPage(Protocol):
 class Entry:
     """`fields`: the standard's, by name; `custom`: custom properties, by name. `table`: the schema's `physicalName`.
 
-    `straight`: paths lose their `..`, which leads nowhere while the contract's folder is not there yet.
+    `straight`: a `..` counts from folders as they are named, because the contract's folder may not be there yet.
     """
 
     page: EntryPage
@@ -113,9 +114,9 @@ class Entry:
         self._refuse_secrets((*self.at, field), url)
 
     def path(self, path: Path) -> Path:
-        """An absolute path, of one that counts from the contract's folder."""
-        found = (self.folder / path).absolute()
-        return Path(os.path.abspath(found)) if self.straight else found  # noqa: PTH100  (`absolute` keeps ..)
+        """An absolute path without `..`, of one that counts from the contract's folder."""
+        found = self.folder / path
+        return Path(os.path.abspath(found)) if self.straight else absolute(found)  # noqa: PTH100  (`absolute` keeps ..)
 
     def _at(self, name: str) -> At:
         return self.page.custom_at(self.at, self.fields, name)

@@ -12,6 +12,7 @@ import pytest
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
+from rag_pipeline.ingest.tables import source_tables
 from tests.cli.test_cli_upkeep import Line
 from tests.conftest import Workspace
 from tests.support.command_line import PAGES, as_json
@@ -46,10 +47,14 @@ def test_a_draft_is_written_told_and_taken_by_what_comes_next(line: Line, worksp
     assert f"  rag contract check {file}\n  rag refresh --source our_pages\n" in out
     contract = read_contract(file)
     assert contract.owners == ("team:docs",)
-    assert contract.server.path == workspace.root / "contracts/../our pages"
+    assert contract.server.path == workspace.root / "our pages"
     assert line("contract", "check", str(file))[0] == 0
     report = load_source(contract, workspace.home, run_id="first", now=datetime.now(UTC))
     assert (report.outcome, report.documents) == ("accepted", len(PAGES))
+    stored = source_tables(workspace.home, "our_pages").documents.scan().collect()
+    assert {row["key"]: row["uri"] for row in stored.to_dicts()} == {
+        page: (workspace.root / "our pages" / page).as_uri() for page in PAGES
+    }
 
 
 def test_nothing_private_that_was_seen_is_printed_or_written(line: Line, workspace: Workspace) -> None:

@@ -168,6 +168,18 @@ def test_a_component_that_cannot_be_loaded_is_named(drop: Drop) -> None:
         drop(my_feed_dot_py=FEED, mine__defs_dot_yaml="type: dagster.NoSuch\n")
 
 
+def test_a_component_that_cannot_be_loaded_is_named_and_not_a_folder_that_stands_before_it(drop: Drop) -> None:
+    """As `defs/host` stands before it: a folder of modules."""
+    missing = "type: nosuch.letters.Letters\nattributes:\n  letters: [a]\n"
+    with pytest.raises(PipelineError, match=r"dropped_here/mine cannot be loaded: .*No module named 'nosuch'"):
+        drop(host__names_dot_py="NAME = 'a'\n", mine__defs_dot_yaml=missing, zoo__feed_dot_py=FEED)
+
+
+def test_each_of_two_entries_that_cannot_be_loaded_has_its_own_reason(drop: Drop) -> None:
+    with pytest.raises(PipelineError, match=r"dropped_here/a.py cannot be loaded: ValueError: no feed"):
+        drop(a_dot_py=WRONG["an error on import"][0], mine__defs_dot_yaml="type: dagster.NoSuch\n")
+
+
 def test_the_modules_of_the_pipeline_hold_no_definitions_so_nothing_is_loaded_twice() -> None:
     settings = Settings()
     ours = build(settings)
