@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import dagster as dg
+from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
@@ -46,6 +47,10 @@ def our_origin(instance: dg.DagsterInstance, sensor: str = SENSOR) -> RemoteRepo
 def location_of_our_own(origin: RemoteRepositoryOrigin) -> str | None:
     """The name of the code location, if nothing but this pipeline stands in it: then every run of it is ours."""
     loaded = origin.code_location_origin
-    target = getattr(loaded, "loadable_target_origin", None)  # a server that was started elsewhere does not say
-    ours = loaded.location_name == _LOCATION or (target is not None and target.module_name == _MODULE)
+    if loaded.location_name == _LOCATION:
+        return _LOCATION
+    try:
+        ours = loaded.loadable_target_origin.module_name == _MODULE
+    except DagsterInvariantViolationError:  # a code server that was started apart, as `dg dev` starts it, does not say
+        return None
     return loaded.location_name if ours else None

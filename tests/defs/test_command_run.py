@@ -4,13 +4,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType, SensorInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster_graphql.schema import create_schema
 
+from rag_pipeline.defs.command_run import location_of_our_own
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.host.dead_runs import SENSOR
 from rag_pipeline.defs.run import load
@@ -40,12 +45,24 @@ def on_the_timeline(instance: dg.DagsterInstance) -> dict[str, str]:
     return {one["id"]: one["repositoryOrigin"]["repositoryLocationName"] for one in drawn}
 
 
-def seen_by_the_daemon(instance: dg.DagsterInstance, location: str, at: float) -> None:
-    """Our sensor was looked at, in a code location of some name."""
+def seen_by_the_daemon(instance: dg.DagsterInstance, location: str, at: float, *, server: bool = False) -> None:
+    """Our sensor was looked at, in a code location of some name. `server`: behind a server that was started apart."""
     loaded = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="rag_pipeline.definitions"), location)
-    origin = RemoteRepositoryOrigin(loaded, "__repository__").get_instigator_origin(SENSOR)
+    repository = behind_a_server(location) if server else RemoteRepositoryOrigin(loaded, "__repository__")
+    origin = repository.get_instigator_origin(SENSOR)
     data = SensorInstigatorData(last_tick_timestamp=at)
     instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data))
+
+
+def behind_a_server(location: str) -> RemoteRepositoryOrigin:
+    """A code location as `dg dev` has it: in a server that was started apart, which does not say what it loaded."""
+    loaded = GrpcServerCodeLocationOrigin(host="localhost", socket="/nowhere", location_name=location)
+    return RemoteRepositoryOrigin(loaded, "__repository__")
+
+
+def test_a_code_location_behind_a_server_is_ours_by_its_name_alone() -> None:
+    assert location_of_our_own(behind_a_server("rag_pipeline")) == "rag_pipeline"
+    assert location_of_our_own(behind_a_server("handbook")) is None
 
 
 def test_a_command_s_run_is_on_the_timeline_below_the_code_location_that_is_loaded(workspace: Workspace) -> None:
@@ -59,3 +76,6 @@ def test_a_command_s_run_is_on_the_timeline_below_the_code_location_that_is_load
         seen_by_the_daemon(instance, "rag_pipeline.definitions", at=2_000.0)
         second = load(workspace.settings, "handbook").run_id
         assert on_the_timeline(instance) == {first: "rag_pipeline", second: "rag_pipeline.definitions"}
+        seen_by_the_daemon(instance, "handbook", at=3_000.0, server=True)
+        third = load(workspace.settings, "handbook").run_id
+        assert on_the_timeline(instance)[third] == "handbook"

@@ -40,7 +40,7 @@ def test_a_source_whose_feed_is_empty_is_held_at_its_last_good_version(pages: Fe
     pages.write("a.md", "Page a.\n")
     pages.load()
     (pages.folder / "a.md").unlink()
-    held_and_recovered(pages, "the feed is empty: it lists nothing to read")
+    held_and_recovered(pages, f"the feed is empty: {pages.folder} lists nothing to read")
     pages.write("a.md", "Page a, again.\n")
     assert pages.load().changed == ("handbook/a.md",)
 

@@ -98,7 +98,9 @@ def test_an_empty_feed_says_what_is_there_instead(feed: Feed) -> None:
         (feed.folder / name).unlink()
     feed.write("a.xyz", b"x")
     report = feed.load()
-    assert report.reason == "the feed is empty: it lists nothing to read, only files of kinds that are not read: 1 with .xyz"
+    assert report.reason == (
+        f"the feed is empty: {feed.folder} lists nothing to read, only files of kinds that are not read: 1 with .xyz"
+    )
 
 
 @pytest.mark.parametrize(
