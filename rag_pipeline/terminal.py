@@ -33,6 +33,12 @@ def one_line(text: str) -> str:
     return "".join(_as_escape(one) if one in "\r\n\t" else one for one in _ACTS.sub(_spelled, text))
 
 
+def beginning(text: str, most: int) -> str:
+    """A text on one line; one of more than `most` characters ends with …, so that nobody takes what is shown for the whole."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
 def complain(message: str) -> None:
     """One error on stderr, with the name of the command before it."""
     warn(f"rag: {message}\n")

@@ -9,7 +9,7 @@ import typer
 from rag_pipeline.cli.alerts import show_alerts
 from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note
 from rag_pipeline.index.manifest import Mode
-from rag_pipeline.terminal import Printer, one_line
+from rag_pipeline.terminal import Printer, beginning, one_line
 
 
 def query(
@@ -49,7 +49,7 @@ def query(
     for hit in hits:
         name, uri = one_line(hit.document_id), one_line(hit.uri or "")
         printer.say((f"\n{hit.rank}. {name}", "bold"), f"  {hit.score:.3f}  ", (uri, "dim"))
-        printer.say(" ".join(hit.text.split())[:300])
+        printer.say(beginning(hit.text, 300))
 
 
 def status(as_json: AsJson = False) -> None:

@@ -96,7 +96,9 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
     if as_json:
         print_json({"channel": channel, "release": release, "run_id": ran.run_id})
     else:
-        Printer().say(f"{channel} → {release}, not held any more")
+        Printer().say(
+            f"{channel} → {release}, not held any more; what was rolled back stays refused until it is promoted by name"
+        )
 
 
 def anchor(

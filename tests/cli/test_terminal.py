@@ -13,7 +13,7 @@ import pytest
 from rag_pipeline import cli
 from rag_pipeline.defs.run import _show_our_log
 from rag_pipeline.settings import PROJECT
-from rag_pipeline.terminal import Printer, log_handler, one_line, visible
+from rag_pipeline.terminal import Printer, beginning, log_handler, one_line, visible
 from tests.conftest import Workspace, column, table_contract
 
 HOSTILE = {
@@ -205,3 +205,16 @@ def test_a_terminal_of_few_characters_gets_escapes_and_json_stays_json(monkeypat
         first, _, rest = raw.getvalue().decode(encoding).partition("\n")
         assert json.loads(first) == {"key": "日本 é \udc80"}
         assert rest.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a  b\n c", "a b c"),
+        ("word " * 4, "word word word word"),
+        ("word " * 5, "word word word word…"),
+        ("w" * 30, "w" * 19 + "…"),
+    ],
+)
+def test_what_is_cut_off_is_marked(text: str, shown: str) -> None:
+    assert beginning(text, 20) == shown
