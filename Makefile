@@ -17,6 +17,8 @@ override RAG_REPORTS_URL := http://127.0.0.1:3001
 endif
 export RAG_HOME DAGSTER_HOME RAG_REPORTS_URL
 export DAGSTER_DISABLE_TELEMETRY := yes
+# Nothing is compiled while it is installed, so the first command that imports a module has to keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env dev-env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
 
