@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from rag_pipeline import __version__
-from rag_pipeline.cli import alerts, ask, channels, contract, embed, erase, golden, init, quarantine, refresh, report, upkeep
+from rag_pipeline.cli import (
+    alerts,
+    ask,
+    channels,
+    contract,
+    embed,
+    erase,
+    golden,
+    init,
+    key,
+    quarantine,
+    refresh,
+    report,
+    upkeep,
+)
 from rag_pipeline.cli.show import REFUSED
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
@@ -45,6 +59,7 @@ app.add_typer(alerts.alerts, name="alerts")
 app.add_typer(contract.contract, name="contract")
 app.add_typer(embed.embed, name="embed")
 app.add_typer(golden.golden, name="golden")
+app.add_typer(key.key, name="key")
 app.add_typer(quarantine.quarantine, name="quarantine")
 
 
