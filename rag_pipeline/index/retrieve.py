@@ -16,7 +16,7 @@ from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.canary import canary_of
 from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.lexical import LexicalIndex
-from rag_pipeline.index.manifest import Manifest, Mode, read_manifest
+from rag_pipeline.index.manifest import MODES, Manifest, Mode, read_manifest
 from rag_pipeline.index.release_chunks import Chunk, contents, look_up
 from rag_pipeline.index.rerank import reranker_of
 from rag_pipeline.index.views import intact_view
@@ -59,6 +59,11 @@ class OpenRelease:
     _device: str
     _collection: Any
     _words: LexicalIndex | None
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes it is open in."""
+        return MODES if self._words else ("dense",)
 
     def search(self, query: Query | Vectors, k: int, mode: Mode | None = None) -> list[Hit]:
         """The `k` best chunks, best first, equals by chunk id; `mode` None: as the release serves.
@@ -153,9 +158,11 @@ _DIGITS = 6
 
 @contextmanager
 def open_release(
-    home: Home, release_id: str, modes: Collection[Mode] | None = None, *, device: str = "cpu"
+    home: Home, release_id: str, modes: Collection[Mode] | Literal["readable"] | None = None, *, device: str = "cpu"
 ) -> Iterator[OpenRelease]:
-    """Open a release for reading in some modes; None: in the one it serves. `device`: torch device of a re-ranker.
+    """Open a release for reading in some modes; None: in the one it serves; "readable": in that and all others that can be.
+
+    `device`: torch device of a re-ranker.
 
     Raises `ReleaseError` when there is no such release, its files are not the ones it was built with, or a mode needs its
     lexical index, which another version of this pipeline made.
@@ -164,10 +171,13 @@ def open_release(
     if not re.fullmatch(r"\w[\w-]*", release_id) or not folder.is_dir():  # neither a path nor a staging directory
         raise ReleaseError(f"no release {release_id!r} below {home.releases}; `rag releases` lists them")
     manifest = read_manifest(folder)
+    knows_words = manifest.lexical.analyzer == lexical.entry_of(manifest.lexical.language).analyzer
+    if modes == "readable":
+        modes = MODES if knows_words else [manifest.retrieval.mode]
     with ExitStack() as stack:
         words = None
         if set(modes or [manifest.retrieval.mode]) - {"dense"}:
-            if manifest.lexical.analyzer != lexical.entry_of(manifest.lexical.language).analyzer:
+            if not knows_words:
                 raise ReleaseError(
                     f"the lexical index of {manifest.id} was made by another version of this pipeline and cannot be read by "
                     "this one; `rag refresh` builds one that can"

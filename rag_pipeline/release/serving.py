@@ -1,10 +1,13 @@
-"""Answering from a channel, query after query, while releases are promoted, rolled back and collected."""
+"""Answering from a channel, query after query, while releases are promoted, rolled back and collected: one thread's reader.
+
+`opened_next` is the rule by which everybody follows a channel. A program whose threads ask at once uses `leases`.
+"""
 
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-from rag_pipeline.channels.pointer import PRODUCTION, read_channel
+from rag_pipeline.channels.pointer import PRODUCTION, Channel, read_channel
 from rag_pipeline.corpus.model import Encoder, Model, Vectors
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
@@ -13,11 +16,42 @@ from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, encoder_for, op
 _TRIES = 5
 
 
+def channel_of(home: Home, name: str) -> Channel:
+    """The channel. Raises `ReleaseError` when it names no release yet, or its file is damaged."""
+    channel = read_channel(home, name)
+    if channel is None:
+        raise ReleaseError(f"channel {name} of {home} points at nothing yet; run `rag refresh`")
+    return channel
+
+
+def opened_next(
+    home: Home, channel: str, serving: str | None, modes: Literal["readable"] | None = None, *, device: str = "cpu"
+) -> tuple[OpenRelease, ExitStack] | None:
+    """The release a channel names now, open, with what closes it; None where that is `serving`, which is open already.
+
+    `modes`: as for `open_release`.
+    A release that was collected while it was being opened sends the caller to the one that the channel names by then.
+    Raises `ReleaseError` when the channel names none, or its release cannot be opened.
+    """
+    for attempt in range(1, _TRIES + 1):
+        named = channel_of(home, channel)
+        if named.release == serving:
+            return None
+        opening = ExitStack()
+        try:
+            return opening.enter_context(open_release(home, named.release, modes, device=device)), opening
+        except ReleaseError:
+            if attempt == _TRIES or read_channel(home, channel) == named:
+                raise
+    raise AssertionError("unreachable")
+
+
 class ChannelReader:
     """A reader that follows a channel: each answer comes from exactly one release, the one it names at that moment.
 
     It holds a private copy of the release, so that collecting it disturbs nobody, and moves over to the next release
-    with the first query after the channel moved. One small file is read a query.
+    with the first query after the channel moved, which waits until that is open. One small file is read a query. It
+    serves one thread at a time; `leases.Leases` serves many, and none of them waits.
     """
 
     def __init__(self, home: Home, channel: str = PRODUCTION, *, device: str = "cpu") -> None:
@@ -35,23 +69,13 @@ class ChannelReader:
 
     def current(self) -> OpenRelease:
         """The release the channel names now, open. Raises `ReleaseError` when it names none or it cannot be opened."""
-        for attempt in range(1, _TRIES + 1):
-            channel = read_channel(self._home, self._channel)
-            if channel is None:
-                raise ReleaseError(f"channel {self._channel} of {self._home} points at nothing yet; run `rag refresh`")
-            if self._open and self._open.manifest.id == channel.release:
-                return self._open
-            opening = ExitStack()
-            try:
-                opened = opening.enter_context(open_release(self._home, channel.release, device=self._device))
-            except ReleaseError:
-                if attempt == _TRIES or read_channel(self._home, self._channel) == channel:
-                    raise
-                continue  # the channel moved on, and what it pointed at was collected meanwhile
+        serving = self._open.manifest.id if self._open else None
+        if moved := opened_next(self._home, self._channel, serving, device=self._device):
             self._stack.close()
-            self._stack, self._open = opening, opened
-            return opened
-        raise AssertionError("unreachable")
+            self._open, self._stack = moved
+        if self._open is None:
+            raise AssertionError("unreachable")
+        return self._open
 
     def encoder(self, model: Model) -> Encoder:
         """What embeds questions to the release the channel names now, after it gave the vectors of its canary again.

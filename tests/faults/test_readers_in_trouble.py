@@ -63,14 +63,14 @@ def test_a_release_that_is_collected_while_a_reader_opens_it_sends_the_reader_to
     second, third = build(town.home, 1), build(town.home, 2)
     opened: list[str] = []
 
-    def others_are_faster(home: Home, release: str, *, device: str) -> AbstractContextManager[OpenRelease]:
+    def others_are_faster(home: Home, release: str, modes: None, *, device: str) -> AbstractContextManager[OpenRelease]:
         opened.append(release)
         if release == town.first:
             for following in (second, third):
                 town.serve(following)
             collect(town.home, keep=1, days=30, model=SMALL.fingerprint)
             assert not town.home.release(town.first).exists()
-        return open_release(home, release, device=device)
+        return open_release(home, release, modes, device=device)
 
     monkeypatch.setattr("rag_pipeline.release.serving.open_release", others_are_faster)
     with ChannelReader(town.home) as reader:

@@ -1,0 +1,60 @@
+"""A release that many threads search at once, with the encoder that embeds their questions. `leases` opens and closes it."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from rag_pipeline.corpus.model import Encoder, Model, Vectors
+from rag_pipeline.errors import ReleaseError
+from rag_pipeline.home import Home
+from rag_pipeline.index.manifest import Manifest, Mode
+from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, encoder_for, own_model
+
+_WARM_TEXT = "a question nobody asked"
+
+
+class Leased:
+    """One release open for reading, as long as the lease lasts. Any number of threads may use it at once."""
+
+    def __init__(self, home: Home, release: OpenRelease, model: Callable[[], Model] | None) -> None:
+        self._home, self._release, self._model = home, release, model
+        self._encoder: Encoder | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def release(self) -> OpenRelease:
+        return self._release
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._release.manifest
+
+    @property
+    def encoder(self) -> Encoder:
+        """What embeds questions to this release, after it gave the vectors of its canary again; loaded once.
+
+        Loaded before anybody asks, unless the release serves by words alone. Raises as `encoder_for` does, and
+        `ReleaseError` where the leases were made without a model.
+        """
+        with self._loading:
+            if self._encoder is None:
+                if self._model is None:
+                    raise ReleaseError("these leases were made without a model, so a question's vector has to come with it")
+                self._encoder = encoder_for(self._home, self.manifest, own_model(self.manifest, self._model()))
+            return self._encoder
+
+    def search(self, query: str | Query | Vectors, k: int, mode: Mode | None = None) -> list[Hit]:
+        """The `k` best chunks, as `OpenRelease.search` gives them; a text is embedded first where the mode needs it."""
+        if isinstance(query, str):
+            by_meaning = (mode or self.manifest.retrieval.mode) != "lexical"
+            query = Query(query, self.encoder.queries([query])[0] if by_meaning else None)
+        return self._release.search(query, k, mode)
+
+    def warm(self) -> None:
+        """Ask the first question in each mode: it loads what the later ones find loaded. Raises what they would."""
+        vector = np.ones(self.manifest.model.dimensions, dtype=np.float32)
+        if self._model and self.manifest.retrieval.mode != "lexical":
+            vector = self.encoder.queries([_WARM_TEXT])[0]
+        for mode in self._release.modes:
+            self._release.search(Query(_WARM_TEXT, vector), 1, mode)
