@@ -50,7 +50,8 @@ class DoorSettings(BaseSettings):
     def _asymmetric(cls, names: str) -> str:
         if not re.fullmatch(rf"{_ALGORITHM}(,{_ALGORITHM})*", names):
             raise ValueError(
-                "name algorithms with a public key, separated by commas: RS256, PS256, ES256 (or 384, 512), EdDSA. One with a shared secret (HS256) would let whoever checks tokens make them"
+                "name algorithms with a public key, separated by commas: RS256, PS256, ES256 (or 384, 512), EdDSA. One with "
+                "a shared secret (HS256) would let whoever checks tokens make them"
             )
         return names
 

@@ -20,6 +20,7 @@ from rag_pipeline.cli import (
     quarantine,
     refresh,
     report,
+    serve,
     upkeep,
 )
 from rag_pipeline.cli.show import REFUSED
@@ -53,6 +54,8 @@ for command in (
     upkeep.verify,
     upkeep.gc,
     erase.erase,
+    serve.serve,
+    serve.mcp,
 ):
     app.command()(command)
 app.add_typer(alerts.alerts, name="alerts")

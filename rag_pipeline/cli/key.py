@@ -34,8 +34,8 @@ def new(
     printer.say((text, "bold"))
     may_do, may_read = ", ".join(made.may) or "nothing", ", ".join(made.reads) or "nothing"
     printer.say(
-        f"{made.id} ({one_line(made.name)}) may {may_do} and reads {may_read} until {made.expires_at:%Y-%m-%d}. It is not shown "
-        f"again; `rag key revoke {made.id}` takes it back.",
+        f"{made.id} ({one_line(made.name)}) may {may_do} and reads {may_read} until {made.expires_at:%Y-%m-%d}. It is not "
+        f"shown again; `rag key revoke {made.id}` takes it back.",
         style="dim",
     )
 

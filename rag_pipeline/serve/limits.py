@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
@@ -145,7 +146,7 @@ class Place:
         self._admission, self._principal, self._since = admission, principal, since
         self._parts = 1
 
-    def keep(self, work: "asyncio.Future[object]") -> None:
+    def keep(self, work: "asyncio.Future[Any]") -> None:
         """Hold the place until this work has ended too."""
         self._parts += 1
         work.add_done_callback(lambda _: self.leave())
