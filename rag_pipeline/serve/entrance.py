@@ -1,4 +1,4 @@
-"""The outermost layer over HTTP: each request passes the door, has its body read within limits, and leaves a line in the log.
+"""The outermost layer over HTTP: each request passes the door, has its body read within limits, and leaves a log line.
 
 What comes in is not parsed before it is known who sent it. What goes out is an answer or a problem, never a stack.
 """
@@ -15,7 +15,7 @@ from rag_pipeline.serve.asked import LARGEST_BODY
 from rag_pipeline.serve.counters import Counters
 from rag_pipeline.serve.door import Door
 from rag_pipeline.serve.log_lines import where
-from rag_pipeline.serve.problems import INTERNAL, MEDIA_TYPE, NOT_JSON, SLOW, TOO_LARGE, Problem
+from rag_pipeline.serve.problems import INTERNAL, MEDIA_TYPE, NO_RELEASE, NOT_JSON, SLOW, TOO_LARGE, Problem
 from rag_pipeline.serve.traces import Traces
 
 _BODY_S = 5.0
@@ -64,8 +64,8 @@ class Entrance:
         if note.release and sent.status < 400 and not problem:
             self._counters.answer(note.channel, note.release, note.degraded, note.steps_ms)
         self._traces.request(operation, note, seconds)
-        if operation in _OPEN.values() and sent.status < 400:
-            return  # whoever watches asks each second
+        if operation in _OPEN.values() and problem in ("", NO_RELEASE.slug):
+            return  # whoever watches asks each second; what is wrong with a channel is told by the replica
         self._log.msg(
             operation,
             query_id=note.query_id,

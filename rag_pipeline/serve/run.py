@@ -52,7 +52,7 @@ def check_who_may_ask(settings: Settings, place: Place, *, no_auth: bool, now: d
     if provider_of(settings) or any(key.state(now) == "valid" for key in read_keys(settings.home)):
         return
     raise PipelineError(
-        f"nobody could ask: {settings.home.keys} holds no key that is valid. Make one with `rag key new --name NAME`, or name "
+        f"nobody could ask: {settings.home.keys} holds no valid key. Make one with `rag key new --name NAME`, or name "
         "an identity provider (RAG_SERVE_ISSUER, RAG_SERVE_AUDIENCE, RAG_SERVE_JWKS), or try it on this machine alone with "
         "--no-auth"
     )
@@ -123,9 +123,9 @@ def answering_of(settings: Settings, channels: tuple[str, ...]) -> Answering:
     return Answering(Replica(settings, channels), admission, at_once, timeout_ms=settings.serve_timeout_ms)
 
 
-def _from_request(context: Any) -> tuple[Principal, Note, dict[str, Any]]:
+def _from_request(request: Any) -> tuple[Principal, Note, dict[str, Any]]:
     """Whoever the door let in with the very request that this call came by."""
-    state = context.request_context.request.scope["state"]
+    state = request.scope["state"]
     return state["principal"], state["note"], state
 
 
