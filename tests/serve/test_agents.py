@@ -21,9 +21,11 @@ from tests.support.replicas import Running, key_for, rag
 
 @asynccontextmanager
 async def agent(running: Running, key: str, **headers: str) -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}", **headers}, timeout=60) as web:
-        async with Client(streamable_http_client(f"{running.url}/mcp", http_client=web)) as client:
-            yield client
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}", **headers}, timeout=60) as web,
+        Client(streamable_http_client(f"{running.url}/mcp", http_client=web)) as client,
+    ):
+        yield client
 
 
 async def look_around(client: Client) -> None:

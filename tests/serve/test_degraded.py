@@ -1,6 +1,5 @@
 """What a replica does when something is gone, by really removing it; and that it comes back without a restart."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
 from tests.conftest import Workspace
-from tests.support.release_damage import flip_a_bit
+from tests.support.release_damage import flip_a_bit, vectors_file
 from tests.support.replicas import PAGES, Running, key_for, point, release_with, replica
 
 QUESTION = {"query": "how many days of vacation", "k": 3}
@@ -71,7 +70,7 @@ def nothing(running: Running, key: str) -> None:
 def last_good(home: Home, running: Running, key: str, first: str) -> None:
     """A release that cannot be opened does not serve, and does no harm; the next good one does."""
     damaged = release_with(home, {**PAGES, "new.md": "# New\n\nA canteen opens."}, minutes=1)
-    flip_a_bit(home, damaged)
+    flip_a_bit(vectors_file(home.release(damaged)))
     point(home, damaged)
 
     def told() -> dict[str, Any]:
@@ -104,7 +103,7 @@ def test_a_replica_of_nothing_says_so_and_answers_as_soon_as_there_is_a_release(
         assert running.get("/healthz").status_code == 200
         for asked in (running.ask(key, QUESTION), running.get("/v1/release", key), running.get("/v1/chunks/x", key)):
             assert (asked.status_code, asked.json()["type"]) == (503, "/problems/no-release")
-        os.replace(file.with_suffix(".aside"), file)
+        file.with_suffix(".aside").rename(file)
         running.wait_until(running.ready, "the release")
         assert running.ask(key, QUESTION).status_code == 200
         assert running.stop() == 0
