@@ -15,7 +15,7 @@ from rag_pipeline.serve.asked import LARGEST_BODY
 from rag_pipeline.serve.counters import Counters
 from rag_pipeline.serve.door import Door
 from rag_pipeline.serve.log_lines import where
-from rag_pipeline.serve.problems import INTERNAL, MEDIA_TYPE, NO_RELEASE, NOT_JSON, SLOW, TOO_LARGE, Problem
+from rag_pipeline.serve.problems import INTERNAL, MEDIA_TYPE, METHOD, NO_RELEASE, NOT_JSON, SLOW, TOO_LARGE, Problem
 from rag_pipeline.serve.traces import Traces
 
 _BODY_S = 5.0
@@ -84,6 +84,8 @@ class Entrance:
         who = state["principal"] = await self._door.principal(headers)
         state["principal_id"] = who.id
         to_agents = path == _MCP
+        if to_agents and scope["method"] != "POST":
+            raise Problem(METHOD, headers={"allow": "POST"})  # a stream that is kept open would hold on to the replica
         body = await _body(headers, receive, _LARGEST_MCP if to_agents else LARGEST_BODY)
         if scope["method"] == "POST":
             _check_is_json(headers)

@@ -5,7 +5,7 @@ A detail says what is wrong with the request or with the replica. It holds no pa
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,15 +131,21 @@ class Problem(Exception):
     """A request that ends without an answer."""
 
     def __init__(
-        self, kind: Kind, detail: str = "", *, retry_after_s: float | None = None, faults: Sequence[Fault] = ()
+        self,
+        kind: Kind,
+        detail: str = "",
+        *,
+        retry_after_s: float | None = None,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail or kind.title)
         self.kind, self.detail, self.faults = kind, detail or kind.advice, tuple(faults)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self._headers = retry_after_s, dict(headers or {})
 
     def headers(self) -> dict[str, str]:
         """What goes with the status: seconds to wait, rounded up, and how to say who one is."""
-        found = {"cache-control": "no-store"}
+        found = {"cache-control": "no-store", **self._headers}
         if self.retry_after_s is not None:
             found["retry-after"] = str(max(1, math.ceil(self.retry_after_s)))
         if self.kind.status == 401:

@@ -1,6 +1,7 @@
 """A replica as a process: a port for those who ask, one for metrics, and an orderly end."""
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -97,6 +98,7 @@ def serve(
         timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=_END_S,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises again what ended it, and much is to be closed
     try:
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
