@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from rag_pipeline.corpus.sound import vector_rows
 from rag_pipeline.corpus.tables import vectors_table
+from rag_pipeline.files import sync
 from rag_pipeline.home import Home
 from rag_pipeline.lake import OP, Table, durable
 from rag_pipeline.lake import table as tables
@@ -64,14 +65,13 @@ def main() -> None:
         "noted": real,
         "durable": real,
     }
-    sync = durable.sync
     print(f"{'commit':<28} {'plain':>9} {'noted':>9} {'durable':>9}   ms, median of {COMMITS}")
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         for name, work in {"append of 20 rows": appended, "merge of 20 rows": merged, "vectors": None}.items():
             figures = []
             for kind, how in kinds.items():
-                tables.make_durable = how
-                durable.sync = sync if kind == "durable" else lambda path: None
+                vars(tables)["make_durable"] = how
+                vars(durable)["sync"] = sync if kind == "durable" else lambda path: None
                 where = Path(folder) / f"{name}-{kind}"
                 figures.append(timed(where / "lake" / "things", work) if work else large(Home(where)))
             label = name if work else f"append of {VECTORS:,} vectors"

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,7 +27,7 @@ from rag_pipeline.contracts.split import Splitter
 
 BATCH = 250_000
 ROLES = {"id": "key", "text": "text"}
-COLUMNS = [
+COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "logicalType": "string", "required": True, "primaryKey": True, "logicalTypeOptions": {"maxLength": 20}},
     {"name": "text", "logicalType": "string", "required": True, "logicalTypeOptions": {"minLength": 20}},
     {"name": "stars", "logicalType": "integer", "logicalTypeOptions": {"minimum": 0, "maximum": 5}},

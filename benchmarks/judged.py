@@ -13,6 +13,7 @@ import shutil
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -47,7 +48,7 @@ class Judged:
         return found
 
 
-def prepared(name: str, work: Path, data: Path = SHARED, **changes: object) -> Judged:
+def prepared(name: str, work: Path, data: Path = SHARED, **changes: Any) -> Judged:
     """The corpus `name`, released below `work` with the settings' `changes` (as `retrieval="dense"`)."""
     root = work / name
     settings = Settings(home=root / "home", contracts=root / "contracts", evals=root / "evals", **changes)

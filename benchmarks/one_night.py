@@ -82,7 +82,7 @@ def main() -> None:
     if os.environ.get("NIGHTS_ENCODER") == "cheap":
         model.Model.load = lambda self: CheapEncoder(self.dimensions)  # type: ignore[method-assign]
     if os.environ.get("NIGHTS_RESIDUE") == "kept":
-        chroma.compact = lambda folder: None  # type: ignore[assignment]
+        chroma.compact = lambda folder: None
     try:
         rag()
     finally:

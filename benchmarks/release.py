@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,8 +139,11 @@ def move(repeats: int) -> None:
         for number in range(1, repeats + 1):
             for what, release in (("promotion", second), ("rollback", first)):
                 took = timed(
-                    lambda r=release: promote(
-                        inputs, PromotionRequest(r, by="benchmark", why="timing", named=True), run_id="benchmark"
+                    partial(
+                        promote,
+                        inputs,
+                        PromotionRequest(release, by="benchmark", why="timing", named=True),
+                        run_id="benchmark",
                     )
                 )
                 sys.stdout.write(f"{what} {number}: {1000 * took:.0f} ms\n")

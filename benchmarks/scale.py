@@ -11,7 +11,6 @@ Settings are neighbours/ef_construction/ef_search. Run it alone on a quiet machi
 import argparse
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from functools import lru_cache
@@ -50,7 +49,7 @@ def spread(latent: Any, generator: np.random.Generator) -> Vectors:
     """From their own dimensions to all of them, with a little noise in each, and length 1."""
     across = np.random.default_rng(2).normal(size=(LATENT, DIMENSIONS)) / np.sqrt(DIMENSIONS)
     vectors = latent @ across + NOISE * generator.normal(size=(len(latent), DIMENSIONS))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 def exact(count: int, queries: Vectors, seed: int) -> Vectors:
@@ -59,7 +58,7 @@ def exact(count: int, queries: Vectors, seed: int) -> Vectors:
     for start in range(0, count, _PART):
         best = np.hstack([best, queries @ part(count, start, seed).T])
         best = np.partition(best, -_NEAREST, axis=1)[:, -_NEAREST:] if best.shape[1] > _NEAREST else best
-    return best.min(axis=1)
+    return np.asarray(best.min(axis=1), dtype=np.float32)
 
 
 def fill(folder: Path, count: int, parameters: IndexParameters, seed: int) -> float:
@@ -135,4 +134,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -48,6 +48,10 @@ class ReleaseError(PipelineError):
     """A release could not be built, found or opened."""
 
 
+class QueryError(PipelineError, ValueError):
+    """A question cannot be asked: blank, too long, not text, or for a number of hits or a mode that there is not."""
+
+
 class ChannelError(ReleaseError):
     """A channel cannot be believed: its file, its row in the audit table or its evidence is not what was written."""
 

@@ -27,7 +27,7 @@ def agreement(found: Sequence[Measured], sizes: list[int], number: int, policy: 
     evidences, again = [], []
     for _ in range(number):
         one = found[int(generator.integers(len(found)))]
-        probes: Probes = ("none", "real", "made")[int(generator.integers(3 if len(one.made) else 2))]  # type: ignore[assignment]
+        probes: Probes = ("none", "real", "made")[int(generator.integers(3 if len(one.made) else 2))]
         pool = {"none": one.pair.pool[:0], "real": one.pair.pool, "made": one.made}[probes]
         drawn = one.pair.pool[generator.integers(0, len(one.pair.pool), size=int(generator.choice(sizes)))]
         asked = pool[generator.integers(0, len(pool), size=PROBES)] if len(pool) else pool

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from rag_pipeline.evaluate import compare
 
 _AT_ONCE = 500
-Asked, Said = TypeVar("Asked"), TypeVar("Said")
+Asked = TypeVar("Asked")
+Said = TypeVar("Said")
 
 
 class Quantiles:

@@ -54,7 +54,7 @@ def _eight_bit(library: Library, base: Answers) -> list[Pair]:
 
 def _noise(library: Library, base: Answers) -> list[Pair]:
     vectors = library.chunks.vectors
-    near = vectors + np.random.default_rng(5).normal(size=vectors.shape) * 0.002
+    near = vectors + (np.random.default_rng(5).normal(size=vectors.shape) * 0.002).astype(np.float32)
     mine = _hybrid(library, library.chunks.moved(near))
     return [Pair("vectors with noise, 4 % of their length", "movement", mine, base, library.everybody)]
 

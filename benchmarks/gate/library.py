@@ -34,6 +34,7 @@ from rag_pipeline.index.fusion import Ranking
 from rag_pipeline.index.manifest import IndexParameters, Manifest, Mode, RetrievalParameters, read_manifest
 from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.settings import Settings
 
 DEPTH = 100
 """Chunks ranked for a question, as the product does for ten documents."""
@@ -81,7 +82,7 @@ class Library:
     """Of the questions, in their order."""
     documents: list[Document]
     chunks: Chunks
-    settings: Any
+    settings: Settings
     model: Model
     names: list[str]
     """Every document there is or could be."""
@@ -130,7 +131,7 @@ class Library:
 
     @property
     def _embedded(self) -> Path:
-        return Path(self.settings.home).parent / "embedded"
+        return self.settings.home.root.parent / "embedded"
 
     def recall(self) -> "Library":
         """With the vectors that were made when this ran before."""
@@ -180,13 +181,13 @@ class Library:
             step = chroma.batch_rows(len(ids))
             with chroma.writer(Path(folder), IndexParameters(), len(ids)) as collection:
                 for start in range(0, len(ids), step):
-                    collection.add(ids=ids[start : start + step], embeddings=vectors[start : start + step])  # type: ignore[arg-type]
+                    collection.add(ids=ids[start : start + step], embeddings=vectors[start : start + step])
             with chroma.client(Path(folder)) as opened:
                 collection = opened.get_collection(chroma.COLLECTION, embedding_function=None)
                 names = list(self.asked)
                 for start in range(0, len(names), 64):
                     part = self.vectors[start : start + 64]
-                    brought = collection.query(query_embeddings=part, n_results=min(DEPTH, len(ids)), include=["distances"])  # type: ignore[arg-type]
+                    brought = collection.query(query_embeddings=part, n_results=min(DEPTH, len(ids)), include=["distances"])
                     for name, keys, distances in zip(
                         names[start : start + 64], brought["ids"], brought["distances"] or [], strict=True
                     ):

@@ -6,7 +6,7 @@ Files stay together, because some make what all their tests look at.
 
 import gc
 import json
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seconds: dict[str, float] = {}
     if STATS.is_file():
         seconds = json.loads(STATS.read_text(encoding="utf-8")).get("duration_by_test", {})
-    files: Counter[Path] = Counter()
+    files: dict[Path, float] = defaultdict(float)
     for item in items:
         files[item.path] += seconds.get(item.nodeid, 0.0)
     items.sort(key=lambda item: (files[item.path], item.path, seconds.get(item.nodeid, 0.0)))

@@ -71,7 +71,8 @@ class Ours(System):
         done, wall_s, cpu_s = stopped(
             lambda: subprocess.run(command, cwd=self.state, env=environment, capture_output=True, text=True, check=False)
         )
-        summary = json.loads(done.stdout) if done.stdout.strip() else {"texts_embedded": None, "seconds": None}
+        nothing = {"texts_embedded": None, "seconds": None}
+        summary: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else nothing
         embedded = summary["texts_embedded"]
         if options.fail_after is not None:
             embedded = int(self._count.read_text(encoding="utf-8"))

@@ -92,7 +92,7 @@ class Count:
         """`encode` of sentence-transformers, counted."""
 
         def counted(model: Any, *positional: Any, **named: Any) -> Any:
-            texts = positional[0] if positional else named.get("inputs", named.get("sentences"))
+            texts = positional[0] if positional else named["inputs" if "inputs" in named else "sentences"]
             asked = 1 if isinstance(texts, str) else len(texts)
             if self._fail_after is not None and self.texts + asked > self._fail_after:
                 raise EmbeddingFailed(f"the model failed after {self.texts} texts, as the benchmark asked")

@@ -8,7 +8,6 @@ import typer
 
 from rag_pipeline.cli.alerts import show_alerts
 from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note
-from rag_pipeline.errors import PipelineError
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.terminal import Printer, one_line
 
@@ -24,11 +23,11 @@ def query(
     """Retrieve chunks from what serves, or from any kept release."""
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.corpus.model import model_of
+    from rag_pipeline.index.asked import question_of
     from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
 
     settings = settings_of_home()
-    if not text.strip():
-        raise PipelineError("the query is blank; say what to look for")
+    text = question_of(text)
     release = release or release_in(settings.home, channel)
     with open_release(settings.home, release, [mode] if mode else None, device=settings.device) as opened:
         mode = mode or opened.manifest.retrieval.mode
@@ -54,7 +53,12 @@ def query(
 
 
 def status(as_json: AsJson = False) -> None:
-    """What serves, how old each source is against its promise, and the last verdict with its reasons."""
+    """What serves, how old each source is against its promise, and the last verdict with its reasons.
+
+    It says first which home it looks at. Then: channels, their anchors, who holds them and whether they are frozen; channels
+    whose file cannot be believed, damage to what they point at, tables that lost a commit; the candidate's verdict as the
+    gate would give it now; runs that have begun and not ended, and which of them are dead.
+    """
     from rag_pipeline.channels.pointer import Anchor, Hold
     from rag_pipeline.cli.summary import status_now
 
@@ -64,6 +68,7 @@ def status(as_json: AsJson = False) -> None:
         print_json(found)
         return
     printer = Printer()
+    printer.say(("home", "bold"), f" {found['home']}")
     for name, channel in found["channels"].items():
         since = datetime.fromisoformat(channel["at"]).strftime("%Y-%m-%d %H:%M UTC")
         printer.say((name, "bold"), f" → {channel['release']} since {since} ({channel['by']}: {channel['why']})")

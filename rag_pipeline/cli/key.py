@@ -8,7 +8,7 @@ import typer
 from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
 from rag_pipeline.terminal import Printer, one_line
 
-key = typer.Typer(no_args_is_help=True, help="Keys of the applications and agents that may ask `rag serve`.")
+key = typer.Typer(name="key", no_args_is_help=True, help="Keys of the applications and agents that may ask `rag serve`.")
 
 
 @key.command()

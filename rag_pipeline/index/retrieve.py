@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +48,14 @@ class Hit:
     uri: str | None
     start: int
     end: int
+    heading: str = ""
+    """Path of the headings above it, " > " between; empty where there are none."""
+    metadata: dict[str, str | int | float | bool] = field(default_factory=dict, hash=False)
+    """What the contract's other columns say of the document: values that are text, numbers or truth; others are left out."""
+
+
+_FIXED = ("document_id", "source", "title", "uri", "heading", "start", "end", "payload_hash")
+"""What a payload holds beside the document's own metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,8 @@ class OpenRelease:
                 uri=payload.get("uri"),
                 start=int(payload["start"]),
                 end=int(payload["end"]),
+                heading=str(payload.get("heading") or ""),
+                metadata={name: value for name, value in payload.items() if name not in _FIXED},
             )
             for rank, (chunk_id, score) in enumerate(ranking, start=1)
             for text, payload in [stored[chunk_id]]

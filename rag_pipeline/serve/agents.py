@@ -17,9 +17,9 @@ from pydantic import Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag_pipeline import __version__
+from rag_pipeline.index.asked import LONGEST
 from rag_pipeline.serve.answering import Answering, Note
 from rag_pipeline.serve.asked import (
-    LONGEST_QUERY,
     MOST_HITS,
     Answered,
     Chunk,
@@ -63,7 +63,7 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
 
     @server.tool(annotations=_READ_ONLY, structured_output=True, title="Search documents")
     async def search(
-        query: Annotated[str, Field(min_length=1, max_length=LONGEST_QUERY, description="What to look for.")],
+        query: Annotated[str, Field(min_length=1, max_length=LONGEST, description="What to look for.")],
         k: Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most.")] = 5,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """The chunks of documents that answer a question best, best first."""

@@ -1,35 +1,29 @@
 """What may be asked, and what is answered: the models that requests are held against and the OpenAPI is made of."""
 
-import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from rag_pipeline.errors import QueryError
+from rag_pipeline.index.asked import LONGEST, question_of
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.serve.problems import INVALID, Fault, Problem
 
-LONGEST_QUERY, MOST_HITS, LARGEST_BODY = 2_000, 50, 16_384
-"""Characters, chunks, bytes."""
-
-NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]+$"
+MOST_HITS, LARGEST_BODY = 50, 16_384
+"""Chunks of an answer; bytes of a request."""
 
 
 def _question(text: str) -> str:
-    """In Unicode's form NFC, which indexes and models were made with."""
-    text = unicodedata.normalize("NFC", text)
-    if not text.strip():
-        raise ValueError("it is blank; say what to look for")
-    if len(text) > LONGEST_QUERY:
-        raise ValueError(f"it has more than {LONGEST_QUERY} characters; ask a shorter question")
-    if any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
-        raise ValueError("it holds a control character, such as a line break; leave it out")
-    return text
+    try:
+        return question_of(text)
+    except QueryError as error:
+        raise ValueError(str(error)) from None
 
 
 Question = Annotated[
     str,
     AfterValidator(_question),
-    Field(min_length=1, max_length=LONGEST_QUERY, description="What to look for.", examples=["how do I copy a folder"]),
+    Field(min_length=1, max_length=LONGEST, description="What to look for.", examples=["how do I copy a folder"]),
 ]
 Most = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most.")]
 
@@ -100,6 +94,8 @@ class Chunk(BaseModel):
     uri: str | None
     start: int
     end: int
+    heading: str = ""
+    metadata: dict[str, str | int | float | bool] = {}
 
 
 class FoundChunk(Chunk):

@@ -3,30 +3,27 @@
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 
 import pytest
 
-from rag_pipeline.channels.audit import move_and_record
-from rag_pipeline.channels.pointer import Channel, read_channel
 from rag_pipeline.corpus.model import Encoder, Vectors
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.home import LEXICAL_FOLDER, Home
-from rag_pipeline.index.manifest import MODES, read_manifest
+from rag_pipeline.index.manifest import MODES
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, open_release
 from rag_pipeline.release import serving
 from rag_pipeline.release.leases import Leases
 from rag_pipeline.release.retention import collect
 from tests.conftest import Workspace
 from tests.support.built_once import BuiltOnce
-from tests.support.readers import BY_FORCE, SUBJECTS, build
+from tests.support.moving_channel import Town, until
+from tests.support.readers import SUBJECTS, build
 from tests.support.release_damage import delete_records, flip_a_bit
-from tests.support.small_releases import NOW, SMALL, CountingEncoder, SmallModel, bag_of_words
+from tests.support.small_releases import SMALL, CountingEncoder, SmallModel, bag_of_words
 
 THREADS, RELEASES, MOVES = 8, 4, 12
 QUICK_S = 0.02
@@ -34,57 +31,22 @@ QUICK_S = 0.02
 
 
 @dataclass
-class Town:
-    """Releases whose texts carry the number of their release, and a channel that moves by force."""
-
-    home: Home
-    releases: list[str]
-    fingerprints: list[str] = field(default_factory=list)
-    moves: int = 0
-
-    def __post_init__(self) -> None:
-        self.fingerprints = [read_manifest(self.home.release(release)).fingerprint for release in self.releases]
-
-    def move(self, number: int) -> str:
-        release = self.releases[number]
-        before = read_channel(self.home, "production")
-        self.moves += 1
-        fields = {
-            "release": release,
-            "fingerprint": self.fingerprints[number],
-            "previous": before.release if before else None,
-            "sequence": self.moves,
-            "at": NOW + timedelta(hours=self.moves),
-            "by": "tests",
-            "why": "x",
-            "run_id": "r",
-            **BY_FORCE,
-        }
-        move_and_record(self.home, "production", Channel.model_validate(fields), expected=before)
-        return release
+class Asked(Town):
+    """A town whose channel is held open."""
 
     def leases(self, model: Callable[[], SmallModel] | None = lambda: SMALL) -> Leases:
         return Leases(self.home, model=model, look_every_s=QUICK_S)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def town(built_once: BuiltOnce) -> Town:
+def town(built_once: BuiltOnce) -> Asked:
     home = Workspace(built_once.empty("leases")).home
-    return Town(
+    return Asked(
         home, built_once.state(home.root.parent, "four", lambda: [build(home, number) for number in range(RELEASES)])
     )
 
 
-def until(true: Callable[[], bool], what: str) -> None:
-    """Wait for what another thread does; half a minute of a busy machine is no failure."""
-    for _ in range(3_000):
-        if true():
-            return
-        time.sleep(0.01)
-    pytest.fail(f"never came true: {what}")
-
-
-def alone(town: Town, release: str, mode: str = "dense") -> dict[str, list[Hit]]:
+def alone(town: Asked, release: str, mode: str = "dense") -> dict[str, list[Hit]]:
     """Question -> what a release answers when nothing else is open."""
     with open_release(town.home, release, MODES) as opened:
         return {
@@ -93,7 +55,7 @@ def alone(town: Town, release: str, mode: str = "dense") -> dict[str, list[Hit]]
         }
 
 
-def test_every_answer_is_that_of_one_release_alone_while_the_channel_moves_and_threads_ask(town: Town) -> None:
+def test_every_answer_is_that_of_one_release_alone_while_the_channel_moves_and_threads_ask(town: Asked) -> None:
     expected = {release: {mode: alone(town, release, mode) for mode in MODES} for release in town.releases}
     town.move(0)
     stop, seen = threading.Event(), set()
@@ -145,7 +107,7 @@ def slow_opening(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Ev
 
 
 def test_nobody_waits_while_the_next_release_opens_and_a_lease_keeps_the_one_before_open(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = town.move(0)
     expected = alone(town, first)["cats"]
@@ -165,7 +127,7 @@ def test_nobody_waits_while_the_next_release_opens_and_a_lease_keeps_the_one_bef
 
 @pytest.mark.parametrize("harm", ["records", "words", "collected", "channel"])
 def test_a_release_that_cannot_be_opened_leaves_the_last_good_one_serving_and_the_reason_is_told(
-    town: Town, harm: str
+    town: Asked, harm: str
 ) -> None:
     first = town.move(0)
     with town.leases() as leases:
@@ -197,7 +159,7 @@ def test_a_release_that_cannot_be_opened_leaves_the_last_good_one_serving_and_th
             assert leases.state.why_not == ""
 
 
-def test_a_damaged_release_is_not_copied_with_every_look(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_release_is_not_copied_with_every_look(town: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     first, tries = town.move(0), []
 
     @contextmanager
@@ -236,7 +198,7 @@ class Drifted(SmallModel):
         return Other()
 
 
-def test_an_encoder_that_gives_other_vectors_keeps_the_release_from_serving(town: Town) -> None:
+def test_an_encoder_that_gives_other_vectors_keeps_the_release_from_serving(town: Asked) -> None:
     first, model = town.move(0), [SMALL]
     with Leases(town.home, model=lambda: model[0], look_every_s=QUICK_S) as leases:  # type: ignore[arg-type, return-value]
         model[0] = Drifted()
@@ -247,7 +209,7 @@ def test_an_encoder_that_gives_other_vectors_keeps_the_release_from_serving(town
         town.leases(Drifted)
 
 
-def test_the_first_release_is_waited_for_and_what_keeps_it_is_raised(town: Town) -> None:
+def test_the_first_release_is_waited_for_and_what_keeps_it_is_raised(town: Asked) -> None:
     with pytest.raises(ReleaseError, match=r"channel production of .* points at nothing yet; run `rag refresh`"):
         town.leases()
     delete_records(town.home.release(town.move(0)), 1)
@@ -257,7 +219,7 @@ def test_the_first_release_is_waited_for_and_what_keeps_it_is_raised(town: Town)
     assert not list(town.home.views.iterdir())
 
 
-def test_without_a_model_questions_come_with_their_vectors(town: Town) -> None:
+def test_without_a_model_questions_come_with_their_vectors(town: Asked) -> None:
     town.move(0)
     with town.leases(None) as leases, leases.lease() as leased:
         assert leased.search(bag_of_words("about cats here"), 1)[0].document_id == "handbook/cats.md"
@@ -266,7 +228,7 @@ def test_without_a_model_questions_come_with_their_vectors(town: Town) -> None:
             leased.search("about cats here", 1)
 
 
-def test_closed_leases_give_no_more_and_wait_for_those_that_are_out(town: Town) -> None:
+def test_closed_leases_give_no_more_and_wait_for_those_that_are_out(town: Asked) -> None:
     town.move(0)
     leases = town.leases()
     out, let_go = threading.Event(), threading.Event()
@@ -292,7 +254,7 @@ def test_closed_leases_give_no_more_and_wait_for_those_that_are_out(town: Town) 
     assert not list(town.home.views.iterdir())
 
 
-def test_a_release_that_is_collected_while_it_serves_disturbs_nobody(town: Town) -> None:
+def test_a_release_that_is_collected_while_it_serves_disturbs_nobody(town: Asked) -> None:
     first = town.move(0)
     expected = alone(town, first)["frogs"]
     with town.leases() as leases, leases.lease() as leased:

@@ -58,7 +58,7 @@ async def look_around(client: Client) -> None:
     assert json.loads(told.contents[0].text)["release"] == said["release"]
 
     for name, arguments, slug in (
-        ("search", {"query": "a\nb"}, "invalid"),
+        ("search", {"query": "a\x07b"}, "invalid"),
         ("read_chunk", {"chunk_id": "nothing"}, "not-found"),
     ):
         wrong: Any = await client.call_tool(name, arguments)

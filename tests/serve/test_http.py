@@ -65,7 +65,7 @@ def test_the_metrics_are_on_a_port_of_their_own_and_name_nobody(running: Running
 def test_the_log_has_a_line_a_request_and_neither_its_text_nor_a_key(running: Running, key: str) -> None:
     told = running.ask(key, {"query": f"where is {SECRET_WORD} kept"}).json()
     running.get(f"/v1/chunks/{told['hits'][0]['chunk_id']}", key)
-    running.ask(key, {"query": f"{SECRET_WORD}\n"})
+    running.ask(key, {"query": f"{SECRET_WORD}\x07"})
 
     def lines() -> list[dict[str, object]]:
         return [line for line in running.log if line.get("query_id") == told["query_id"]]
