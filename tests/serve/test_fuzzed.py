@@ -1,0 +1,37 @@
+"""Every operation of the OpenAPI, asked what hypothesis makes of its schema: no server error, and answers as described."""
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+
+from tests.conftest import Workspace
+from tests.support.replicas import key_for, replica
+
+CASES = 2_000
+"""For each of five operations."""
+
+FAST = {"RAG_SERVE_RATE": "900000/minute", "RAG_SERVE_RATE_TOTAL": "900000/minute", "RAG_SERVE_TIMEOUT_MS": "30000"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_no_request_that_the_openapi_allows_or_forbids_is_a_server_error(served_once: Workspace) -> None:
+    key = key_for(served_once.home, "search", "mode", "channel:staging")
+    asked = 0
+    with replica(served_once, **FAST) as running:
+        schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
+        operations = [found.ok() for found in schema.get_all_operations()]
+        assert len(operations) == 5
+        for operation in operations:
+
+            @hypothesis.settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+            @hypothesis.seed(7)
+            @hypothesis.given(case=operation.as_strategy())
+            def check(case: schemathesis.Case) -> None:
+                nonlocal asked
+                asked += 1
+                case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+            check()
+    assert asked >= 5 * 1_000
