@@ -1,8 +1,8 @@
 """The door beside the library: one user, a steady load, as much as it bears, and three times that.
 
-`RAG_HOME=… .venv/bin/python -m benchmarks.serve`: starts `rag serve` on what serves there, with a key of its own that it revokes
-in the end, and asks the golden sets' questions. Each round measures the library in this process and the replica in turns, so that
-a busy machine troubles both alike. Run it alone on a quiet machine: clients and replica share its cores.
+`RAG_HOME=… .venv/bin/python -m benchmarks.serve`: starts `rag serve` on what serves there, with a key of its own that is
+revoked in the end, and asks the golden sets' questions. Each round measures the library in this process and the replica in
+turns, so that a busy machine troubles both alike. Run it alone on a quiet machine: clients and replica share its cores.
 """
 
 import argparse
