@@ -178,6 +178,8 @@ class Leases:
             self._wake.wait(self._every_s)
             self._wake.clear()
             self._close_what_nobody_holds()
+            if self._closed:  # what serves is let go of already, so that following would open it once more
+                break
             try:
                 self._follow()
             except Exception as error:
