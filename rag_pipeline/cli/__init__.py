@@ -23,6 +23,7 @@ from rag_pipeline.cli import (
     refresh,
     report,
     serve,
+    tries,
     upkeep,
 )
 from rag_pipeline.cli.examples import epilog, first_steps
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 
 PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Make and run": (init.init, refresh.refresh, refresh.evaluate, report.report),
+    "Make and run": (init.init, refresh.refresh, refresh.evaluate, tries.try_settings, report.report),
     "Ask and look": (ask.query, ask.status, ask.releases, ask.trace, export.export),
     "Answer applications and agents": (serve.serve, serve.mcp, key.key),
     "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
@@ -53,6 +54,15 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
 }
 """What `rag --help` shows under one heading each: commands, and groups of commands."""
 
+_OTHERWISE = {"try_settings": "try"}
+"""Function -> its command, where Python keeps that word for itself."""
+
+
+def called(command: Callable[..., None]) -> str:
+    """The name that people type."""
+    return _OTHERWISE.get(command.__name__, command.__name__)
+
+
 for panel, commands in PANELS.items():
     for command in commands:
         if isinstance(command, typer.Typer):
@@ -60,7 +70,8 @@ for panel, commands in PANELS.items():
             for inside in command.registered_commands:
                 inside.epilog = epilog(f"{command.info.name} {inside.name or getattr(inside.callback, '__name__', '')}")
         else:
-            app.command(rich_help_panel=panel, epilog=epilog(command.__name__))(command)
+            name = called(command)
+            app.command(name, rich_help_panel=panel, epilog=epilog(name))(command)
 
 
 def _version(asked: bool) -> None:
