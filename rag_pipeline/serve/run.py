@@ -75,7 +75,7 @@ def serve(
         None if no_auth else KeyRing(settings.home),
         Tokens(provider) if provider and not no_auth else None,
         Rates(settings.serve_rate, settings.serve_rate_total),
-        [name.strip() for name in settings.serve_hosts.split(",") if name.strip()],
+        [name.strip() for name in [*settings.serve_hosts.split(","), place.host] if name.strip()],
         lambda: datetime.now(UTC),
     )
     answering = answering_of(settings, channels)

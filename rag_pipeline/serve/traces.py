@@ -14,6 +14,7 @@ class Traces:
 
     def __init__(self) -> None:
         self._tracer: Any = None
+        self._provider: Any = None
         if not any(os.environ.get(name) for name in _ENDPOINTS):
             return
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -22,9 +23,14 @@ class Traces:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         name = os.environ.get("OTEL_SERVICE_NAME") or "rag-serve"
-        provider = TracerProvider(resource=Resource.create({"service.name": name}))
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        self._tracer = provider.get_tracer("rag_pipeline.serve")
+        self._provider = TracerProvider(resource=Resource.create({"service.name": name}))
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("rag_pipeline.serve")
+
+    def flush(self) -> None:
+        """Send what was not sent yet; a process that ends does so by itself."""
+        if self._provider:
+            self._provider.force_flush()
 
     def request(self, operation: str, note: Note, seconds: float) -> None:
         """One span of a search that was answered, with its steps as its children, in the names of the GenAI conventions."""
