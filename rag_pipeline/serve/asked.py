@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from rag_pipeline.errors import QueryError
 from rag_pipeline.index.asked import LONGEST, question_of
@@ -20,12 +20,31 @@ def _question(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _whole(value: object) -> object:
+    """3.0 is a whole number to JSON, so it is one here; a text or true is none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_READABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+"""The same rules for those who read the OpenAPI: not blank, no control character."""
+
 Question = Annotated[
     str,
     AfterValidator(_question),
-    Field(min_length=1, max_length=LONGEST, description="What to look for.", examples=["how do I copy a folder"]),
+    Field(min_length=1, max_length=LONGEST),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST,
+            "pattern": _READABLE,
+            "description": "What to look for.",
+            "examples": ["how do I copy a folder"],
+        }
+    ),
 ]
-Most = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most.")]
+Most = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most."), BeforeValidator(_whole)]
+Milliseconds = Annotated[int, Field(ge=10, le=30_000), BeforeValidator(_whole)]
 
 
 class SearchRequest(BaseModel):
@@ -41,9 +60,7 @@ class SearchRequest(BaseModel):
     channel: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] | None = Field(
         default=None, description="Another channel than the replica's first. Needs the permission `channel:NAME`."
     )
-    timeout_ms: Annotated[int, Field(ge=10, le=30_000)] | None = Field(
-        default=None, description="When an answer is too late, in milliseconds."
-    )
+    timeout_ms: Milliseconds | None = Field(default=None, description="When an answer is too late, in milliseconds.")
 
     @classmethod
     def of(cls, body: bytes) -> "SearchRequest":

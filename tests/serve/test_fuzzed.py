@@ -31,7 +31,11 @@ def test_no_request_that_the_openapi_allows_or_forbids_is_a_server_error(served_
             def check(case: schemathesis.Case) -> None:
                 nonlocal asked
                 asked += 1
-                case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, timeout=60)
+                answer = case.call(headers={"Authorization": f"Bearer {key}"}, timeout=60)
+                if answer.status_code != 504:  # a deadline of ten milliseconds may be asked for
+                    case.validate_response(answer)
+                else:
+                    assert answer.json()["type"] == "/problems/deadline"
 
             check()
     assert asked >= 5 * 1_000
