@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 
 from rag_pipeline import Index
 from rag_pipeline.golden.read import read_golden_sets
@@ -44,13 +45,17 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load_settings()
     questions = [text for golden in read_golden_sets(settings.evals) for text in golden.queries.values()]
-    with replica(settings.home) as (url, key), Index.open() as index:
+    with replica(settings.home) as (url, key, process), Index.open() as index:
         for number in range(arguments.rounds):
             print(f"round {number + 1}")
             asked = [questions[place % len(questions)] for place in range(WARM + arguments.alone)]
+            spent = time.process_time()
             library = told("library, one user", [timed(lambda text=text: index.search(text, 10)) for text in asked][WARM:])
+            print(f"    {1000 * (time.process_time() - spent) / len(asked):.1f} ms of CPU a question")
+            spent = cpu_s(process)
             with httpx.Client(headers=headers(key)) as web:
                 door = told("replica, one user", [timed(lambda text=text: post(web, url, text)) for text in asked][WARM:])
+            print(f"    {1000 * (cpu_s(process) - spent) / len(asked):.1f} ms of CPU a question, in the replica")
             print(f"  the door adds {door - library:.1f} ms at p95")
             asyncio.run(loads(url, key, questions, arguments.rate, arguments.seconds))
 
@@ -129,13 +134,18 @@ def post(web: httpx.Client, url: str, text: str) -> None:
     web.post(f"{url}/v1/search", json={"query": text, "k": 10}).raise_for_status()
 
 
+def cpu_s(process: psutil.Process) -> float:
+    said = process.cpu_times()
+    return float(said.user + said.system)
+
+
 def headers(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
 @contextmanager
-def replica(home: Home) -> Iterator[tuple[str, str]]:
-    """A replica that is ready: its address, and a key."""
+def replica(home: Home) -> Iterator[tuple[str, str, psutil.Process]]:
+    """A replica that is ready: its address, a key, and its process."""
     made, key = make_key(home, KeyToMake(name="benchmark", may=("search",), reads=("all",), days=1), datetime.now(UTC))
     command = [str(Path(sys.executable).with_name("rag")), "serve", "--port", "0", "--metrics-port", "0", "--json"]
     process = subprocess.Popen(
@@ -146,7 +156,7 @@ def replica(home: Home) -> Iterator[tuple[str, str]]:
         url = json.loads(process.stdout.readline())["url"]
         while httpx.get(f"{url}/readyz").status_code != 200:
             time.sleep(0.2)
-        yield url, key
+        yield url, key, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()

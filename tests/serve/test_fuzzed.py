@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI, asked what hypothesis makes of its schema, and what that forbids: answers are as described."""
+"""Every operation of the OpenAPI, asked what its schema allows and what it forbids: answers are as described."""
 
 import hypothesis
 import pytest
