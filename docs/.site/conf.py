@@ -28,6 +28,7 @@ _NAVIGATION = {
     "Do something": (
         "how-to/your-own-documents",
         "how-to/sixty-questions",
+        "how-to/try-a-chunk-size-or-a-model",
         "how-to/promote-and-roll-back",
         "how-to/every-night",
         "read-from-a-program",

@@ -28,7 +28,8 @@ HELP = {
         ),
         "`run_id`, `success`, `refused` (only the gate said no, nothing else failed), `sources`, `chunks`, "
         "`texts_embedded`, `texts_reused`, `release`, `built`, `verdict`, `metrics`, `promoted`, `held` (who holds "
-        "production, and why; empty when nobody does), `production`, `failed_checks`, `errors`, `says`, `seconds`",
+        "production, and why; empty when nobody does), `production`, `failed_checks`, `errors`, `says`, `stages` "
+        "(`load`, `chunk`, `embed`, `build`, `evaluate`, `promote` → seconds), `seconds`",
     ),
     "query": Help(
         (

@@ -100,4 +100,10 @@ def _show_refresh(summary: dict[str, Any]) -> None:
         printer.say((check["severity"], style), f" {check['asset']} · {check['check']}: {check['description']}")
     for error in summary["errors"]:
         printer.say(("FAILED", "red"), f" {error}")
+    if summary["stages"]:
+        between = max(0.0, summary["seconds"] - sum(summary["stages"].values()))
+        told = [*summary["stages"].items(), ("between", between)]
+        printer.say(
+            f"seconds: {', '.join(f'{stage} {spent:,.1f}' for stage, spent in told)}; {summary['seconds']:,.1f} in all"
+        )
     printer.say(summary["says"], style="bold")

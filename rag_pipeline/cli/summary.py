@@ -65,6 +65,7 @@ def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
             for one in ran.failed_checks
         ],
         "errors": list(ran.errors),
+        "stages": ran.stages,
     }
     return summary | {"says": _says(summary)}
 

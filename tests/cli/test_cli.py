@@ -31,7 +31,8 @@ def test_a_whole_day_on_the_command_line(
     assert answer["release"] == release
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2]
     top = answer["hits"][0]
-    assert set(top) == {"rank", "chunk_id", "document_id", "source", "score", "text", "title", "uri", "start", "end"}
+    shown = {"rank", "chunk_id", "document_id", "source", "score", "text", "title", "uri", "start", "end"}
+    assert set(top) == shown | {"heading", "metadata"}
     assert top["document_id"] == "handbook/laptops.md"
     assert PAGES["laptops.md"][top["start"] : top["end"]] == top["text"]
 

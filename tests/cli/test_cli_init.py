@@ -129,7 +129,7 @@ def test_the_name_of_the_folder_may_hold_anything(tmp_path: Path, monkeypatch: P
     assert code == 0, err
     project = tmp_path / name
     monkeypatch.chdir(project)
-    assert env_file() == {"DAGSTER_HOME": str(project / ".rag" / "dagster")}
+    assert env_file()["DAGSTER_HOME"] == str(project / ".rag" / "dagster")
     assert shlex.split(json.loads(out)["next"][0]) == ["cd", str(project)]
 
 

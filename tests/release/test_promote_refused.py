@@ -195,13 +195,13 @@ def test_a_move_decided_on_a_state_that_changed_in_between_is_refused(
         return ()
 
     monkeypatch.setattr(module, the_other_is_faster)
-    with pytest.raises(PromotionRefused, match=f"overtaken.*moved to {second} by tests in the meantime; decide again"):
+    with pytest.raises(PromotionRefused, match=rf"overtaken\. .*moved to {second} by tests in the meantime; decide again$"):
         office.promote(office.first)
     channel = read_channel(office.home, "production")
     assert channel is not None
     assert (channel.release, channel.sequence) == (second, 1)
-    told = {(entry["action"], entry["release"]) for entry in office.audit()}
-    assert told == {("promoted", second), ("refused", office.first)}
+    told = {(entry["action"], entry["release"], entry["outcome"]) for entry in office.audit()}
+    assert told == {("promoted", second, "passed"), ("refused", office.first, "overtaken")}
 
 
 def test_a_quality_rule_refuses_what_was_built_from_the_data_that_breaks_it_and_nothing_earlier(office: Office) -> None:

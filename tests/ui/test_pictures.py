@@ -69,7 +69,10 @@ def test_the_pictures_of_the_documentation_show_what_they_should(
     browser.goto(f"{address}/asset-groups")
     for group in ("handbook", "corpus", "evals", "index"):
         expect(browser.get_by_text(group, exact=True).first).to_be_visible(timeout=60_000)
-    take("graph.png", "production_evaluation")
+    browser.keyboard.press("Alt+KeyE")  # opens every group
+    expect(browser.get_by_text("embeddings", exact=True).first).to_be_visible(timeout=60_000)
+    expect(browser.get_by_text("fetching statuses")).to_have_count(0, timeout=60_000)
+    take("graph.png", "candidate")
     browser.goto(f"{address}/assets/index/evaluation?view=checks")
     take("failed-check.png", "candidate_meets_the_policy", "below its floor of 0.6")
     browser.goto(f"file://{refused.home.root}/reports/{read_candidate(refused.home).release}.html")
