@@ -24,12 +24,13 @@ EXPORT_FILE = "export.json"
 DAGSTER_CONFIG = "dagster.yaml"
 """What Dagster's own folder is known by, wherever it lies."""
 
-Lock = Literal["home", "refresh", "alerts", "releases", "evidence", "channels", "tries"]
+Lock = Literal["home", "refresh", "alerts", "keys", "releases", "evidence", "channels", "tries"]
 
 _LOCKS: dict[Lock, tuple[str, str]] = {
     "home": (".", "home"),
     "refresh": (".", "refresh"),
     "alerts": (".", "alerts"),
+    "keys": (".", "keys"),
     "releases": (RELEASES, "build"),
     "evidence": ("evidence", "keep"),
     "channels": ("channels", "move"),
@@ -232,6 +233,11 @@ class Home:
         return self.root / "alerts.json"
 
     @property
+    def keys(self) -> Path:
+        """Who may ask the door (`rag serve`): hashes of keys, for no other account to read."""
+        return self.root / "keys.json"
+
+    @property
     def clock(self) -> Path:
         """The last time that was believed."""
         return self.root / "clock.json"
@@ -252,7 +258,7 @@ class Home:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that lie at the top, beside the folders."""
-        return (self.candidate, self.chosen_retrieval, self.alerts, self.clock, self.mark)
+        return (self.candidate, self.chosen_retrieval, self.alerts, self.keys, self.clock, self.mark)
 
     # --- locks ------------------------------------------------------------------------------------------------------------
 
