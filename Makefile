@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
-PIP_EXTRA ?=
 FILE :=
 BIN := $(VENV)/bin
 
@@ -13,49 +12,61 @@ endif
 ifeq ($(strip $(DAGSTER_HOME)),)
 override DAGSTER_HOME := $(RAG_HOME)/dagster
 endif
-export RAG_HOME DAGSTER_HOME
+ifeq ($(strip $(RAG_REPORTS_URL)),)
+override RAG_REPORTS_URL := http://127.0.0.1:3001
+endif
+export RAG_HOME DAGSTER_HOME RAG_REPORTS_URL
 export DAGSTER_DISABLE_TELEMETRY := yes
+# Nothing is compiled while it is installed, so the first command that imports a module has to keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands clean
+.PHONY: help env dev-env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
 
-env: $(VENV)/.ready   ## create the environment (a few minutes, once)
+env: $(VENV)/.ready   ## create the environment that runs the pipeline (a few minutes, once)
 
-# torch first: a bare `torch` pulls gigabytes of CUDA, the pinned one takes the CPU build where there is one.
-$(VENV)/.ready: pyproject.toml constraints.txt
+dev-env: $(VENV)/.dev-ready ## add what the tests and the checks need (`make test` and `make check` do it by themselves)
+
+# torch first: the CPU build, where it can be had. Python compiles what a command imports when it first does, and that is little of it.
+$(VENV)/.ready: pyproject.toml constraints.txt deploy/install_torch.sh
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Python 3.11 to 3.13 is needed"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt $(PIP_EXTRA) torch
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	deploy/install_torch.sh $(BIN)/python
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev-ready: $(VENV)/.ready
+	$(BIN)/pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 refresh: env          ## run the whole pipeline once and say what was promoted
 	$(BIN)/rag refresh
 
-dev: env              ## open the Dagster UI on http://127.0.0.1:3000
-	DAGSTER_HOME="$$($(BIN)/python -m rag_pipeline.defs.home)" && export DAGSTER_HOME && $(BIN)/dg dev --host 127.0.0.1
+dev: env              ## open the Dagster UI on http://127.0.0.1:3000; its links to reports lead to port 3001
+	DAGSTER_HOME="$$($(BIN)/python -m rag_pipeline.defs.home)" && export DAGSTER_HOME && \
+	{ $(BIN)/rag report --serve & trap "kill $$! 2>/dev/null" EXIT; $(BIN)/dg dev --host 127.0.0.1; }
 
 status: env           ## what serves, and how old each source is
 	$(BIN)/rag status
 
 # FILE is a file, a folder, or one test (tests/x.py::test_y); what is slow in it runs too.
-test: env             ## the tests (minutes); `make test FILE=tests/x.py` runs only that
+test: dev-env         ## the tests (minutes); `make test FILE=tests/x.py` runs only that
 ifeq ($(strip $(FILE)),)
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 else
 	$(BIN)/pytest $(FILE)
 endif
 
-test-slow: env        ## fault and scale tests as well (longer)
+test-slow: dev-env    ## fault and scale tests as well (longer)
 	$(BIN)/pytest -m slow
 
-durations: env        ## measure how much work each test is, and keep it in tests/durations.json
+durations: dev-env    ## measure how much work each test is, and keep it in tests/durations.json
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal -p tests.support.durations
 	$(BIN)/python -m tests.support.durations
 
-check: env            ## ruff, mypy --strict, import-linter, workflows, containers, promises of the contracts, snapshot of the definitions
+check: dev-env        ## ruff, mypy --strict, import-linter, workflows, containers, promises of the contracts, snapshot of the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -69,24 +80,26 @@ check: env            ## ruff, mypy --strict, import-linter, workflows, containe
 	$(BIN)/rag contract diff
 	$(BIN)/pytest tests/defs/test_snapshot.py
 
-mutants: env          ## do the tests notice faults in the code that decides (hours; docs/mutants.md)
+mutants: dev-env      ## do the tests notice faults in the code that decides (hours; docs/mutants.md)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mutmut run --max-children 1 $(MUTANTS)
 	$(BIN)/python -m benchmarks.mutants
 
-fix: env              ## let ruff repair and format what it can
+fix: dev-env          ## let ruff repair and format what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-snapshot: env         ## accept changed definitions: writes tests/defs/snapshot.json
+snapshot: dev-env     ## accept changed definitions: writes tests/defs/snapshot.json
 	UPDATE_SNAPSHOT=1 $(BIN)/pytest tests/defs/test_snapshot.py
 
-docs-commands: env    ## write the sections of docs/commands.md from the commands themselves
+docs-commands: dev-env ## write the sections of docs/commands.md from the commands themselves
 	$(BIN)/python -m tests.support.command_pages
 
-docs: env             ## build the site of the documentation into site/; a broken link is an error
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	$(BIN)/mkdocs build --strict --quiet
+docs: dev-env         ## build the site of the documentation into site/; a broken link is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/.site -d site/.doctrees docs site
+
+pictures: dev-env     ## take the pictures of README.md again (needs chromium), and look at them
+	PICTURES=1 $(BIN)/pytest tests/ui/test_pictures.py
 
 clean:                ## remove what the pipeline made in .rag (releases and all); the environment stays
 	$(BIN)/python -m rag_pipeline.release.clear_out .rag

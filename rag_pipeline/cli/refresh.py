@@ -8,6 +8,7 @@ import typer
 
 from rag_pipeline.cli.show import REFUSED, AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.process import import_without_gc
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
 
@@ -21,8 +22,9 @@ def refresh(
 
     It runs in this process, against the instance that the UI shows.
     """
-    from rag_pipeline.cli.summary import summarize
-    from rag_pipeline.defs import run
+    with import_without_gc("rag_pipeline.defs.run"):
+        from rag_pipeline.cli.summary import summarize
+        from rag_pipeline.defs import run
 
     settings = load_settings()
     started = time.monotonic()
@@ -98,4 +100,10 @@ def _show_refresh(summary: dict[str, Any]) -> None:
         printer.say((check["severity"], style), f" {check['asset']} · {check['check']}: {check['description']}")
     for error in summary["errors"]:
         printer.say(("FAILED", "red"), f" {error}")
+    if summary["stages"]:
+        between = max(0.0, summary["seconds"] - sum(summary["stages"].values()))
+        told = [*summary["stages"].items(), ("between", between)]
+        printer.say(
+            f"seconds: {', '.join(f'{stage} {spent:,.1f}' for stage, spent in told)}; {summary['seconds']:,.1f} in all"
+        )
     printer.say(summary["says"], style="bold")

@@ -100,14 +100,15 @@ def _embed(table: Table, home: Home, model: Model, encoder: Encoder, missing: pl
 
     wanted = missing.lazy().select("chunk_id")
     texts = chunks_table(home).scan().select("chunk_id", "text_hash", "text").join(wanted, on="chunk_id", how="semi")
-    with progress("embedding", missing.height, unit="texts") as advance:
+    characters = texts.select(pl.col("text").str.len_chars().sum()).pipe(collected).item()  # long texts take longer
+    with progress("embedding", missing.height, unit="texts", work=characters) as advance:
         try:
             for batch in table.batches(texts, _READ_CHUNKS):
                 by_length = batch.sort(pl.col("text").str.len_chars(), maintain_order=True)
                 for part in by_length.iter_slices(_ENCODE):
                     vectors = usable(encoder.documents(part["text"].to_list()), part.height)
                     pending.append(vector_rows(model.fingerprint, part["text_hash"].to_arrow(), vectors))
-                    advance(part.height)
+                    advance(part.height, sum(map(len, part["text"])))
                     if time.monotonic() - last_commit >= _COMMIT_EVERY_S:
                         commit()
                         release_memory()

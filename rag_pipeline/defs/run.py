@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from rag_pipeline.defs.command_run import command_run
 from rag_pipeline.defs.dropped import live
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.host.kept_connections import opened_instance
 from rag_pipeline.defs.host.names import COMMAND, HOME, named, placed, step_name, unplaced
 from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.defs.ready import check_ready
+from rag_pipeline.defs.stages import stage_seconds
 from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.disk_space import require_space, storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused, names_of_ours
@@ -61,6 +63,8 @@ class Ran:
     errors: tuple[str, ...] = ()
     refused: bool = False
     """Nothing failed but that the gate said no: what serves stays, and that is how it should be."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """stage -> seconds; what Dagster does between steps belongs to none"""
 
 
 def refresh(settings: Settings, *, source: str | None = None, promote: bool = True) -> Ran:
@@ -188,7 +192,7 @@ def _execute(
     _show_our_log()
     with (
         settings.home.exclusive("refresh", wait_s=_WAIT_S),
-        dg.DagsterInstance.get() as instance,
+        opened_instance() as instance,
         command_run(instance, settings, job.name, command) as run_id,
     ):
         result = job.execute_in_process(
@@ -199,7 +203,7 @@ def _execute(
             raise_on_error=False,
             tags={COMMAND: command, HOME: str(settings.home)},
         )
-        return _ran(result, settings, dagster_home)
+        return replace(_ran(result, settings, dagster_home), stages=stage_seconds(settings, instance, run_id))
 
 
 def _room_for(home: Home) -> int:

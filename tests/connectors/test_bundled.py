@@ -8,21 +8,14 @@ import pytest
 from rag_pipeline.connectors import Connector, Item
 from rag_pipeline.connectors.bundled.connector import InstalledPackages, PythonLanguage, PythonLibrary, atx_headings
 from rag_pipeline.errors import SourceUnavailable, Unreadable
+from tests.support.python_sources import distribution, library_of
 
 DOC = '"""What this module is for."""\n'
 
 
 def library(root: Path, **sources: str) -> PythonLibrary:
     """A standard library of one's own, module -> source."""
-    return library_of(root, {f"{name}.py": source for name, source in sources.items()})
-
-
-def library_of(root: Path, sources: dict[str, str]) -> PythonLibrary:
-    for name, source in {"os.py": DOC, **sources}.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(source, encoding="utf-8")
-    return PythonLibrary(root)
+    return PythonLibrary(library_of(root, {f"{name}.py": source for name, source in sources.items()}))
 
 
 def listed(connector: Connector) -> list[Item]:
@@ -93,7 +86,7 @@ def test_private_modules_and_tests_are_left_out(tmp_path: Path) -> None:
         "_json.py",
     ]
     foreign = ["notstdlib.py", "site-packages/json.py", "idlelib/idle_test/htest.py"]
-    connector = library_of(tmp_path, dict.fromkeys([*public, *hidden, *foreign], DOC))
+    connector = PythonLibrary(library_of(tmp_path, dict.fromkeys([*public, *hidden, *foreign], DOC)))
     assert [item.key for item in listed(connector)] == ["json", "json.tool", "os"]
 
 
@@ -224,12 +217,6 @@ def test_this_interpreter_has_its_library() -> None:
     assert not any("test" in item.key.split(".") or "._" in item.key for item in items)
     assert "antigravity" in {item.key for item in items}
     assert "antigravity" not in set(sys.modules) - loaded
-
-
-def distribution(folder: Path, name: str, metadata: str) -> None:
-    path = folder / f"{name}.dist-info" / "METADATA"
-    path.parent.mkdir(parents=True)
-    path.write_text(metadata, encoding="utf-8")
 
 
 def test_a_distribution_is_one_document_under_its_normalised_name(tmp_path: Path) -> None:

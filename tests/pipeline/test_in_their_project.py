@@ -122,6 +122,7 @@ def test_the_component_stands_beside_their_assets_and_refreshes(theirs: Theirs) 
 
     again = json.loads(theirs.done("rag", "refresh", "--json", **theirs.as_commands_are_told))
     assert again["success"] and again["texts_embedded"] == 0
+    assert {"load", "embed", "evaluate", "promote"} <= again["stages"].keys()
     assert serving(theirs.home) == first
     with dg.DagsterInstance.get() as instance:
         latest = instance.get_latest_materialization_event(dg.AssetKey(["index", "production"]))

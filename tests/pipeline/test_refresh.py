@@ -8,6 +8,7 @@ import pytest
 
 from rag_pipeline.channels.pointer import read_channel, serving
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.defs.stages import STAGES
 from rag_pipeline.index.manifest import all_manifests, damaged_files
 from tests.conftest import Workspace, column, files_contract, table_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS, Ask, Run
@@ -18,6 +19,7 @@ def test_the_first_refresh_promotes_what_it_built(handbook: Workspace, begin: Ru
     assert ran.success, ran.errors
     assert ran.assets["corpus/embeddings"]["embedded"] == len(PAGES)
     assert ran.assets["index/production"]["promoted"] is True
+    assert list(ran.stages) == list(STAGES)
     assert serving(handbook.home) == ran.assets["index/candidate"]["release"]
     assert ask("where do I keep my passwords")[0] == "handbook/security/passwords.md"
 

@@ -29,6 +29,8 @@ def test_a_refused_candidate_leaves_production_as_it_was_and_says_why(
     assert "below its floor of 1" in says
     assert "gate.yaml:" in says
     assert "index/production" not in second.assets
+    assert "evaluate" in second.stages  # its step failed, and took its time all the same
+    assert "promote" not in second.stages
     assert handbook.home.channel("production").read_bytes() == channel
     assert serving(handbook.home) == first.assets["index/production"]["release"]
     assert ask("where do I keep my passwords")[0] == "handbook/security/passwords.md"

@@ -50,7 +50,7 @@ def test_make_test_runs_one_file_or_all() -> None:
 def clone(tmp_path: Path) -> Path:
     """A repository with our hooks, our environment and two files that are staged."""
     if not (PROJECT / ".venv").exists():
-        pytest.skip("the hooks run what `make env` put into .venv, and this checkout uses another environment")
+        pytest.skip("the hooks run what `make dev-env` put into .venv, and this checkout uses another environment")
     for name in (".pre-commit-config.yaml", "pyproject.toml"):
         shutil.copy(PROJECT / name, tmp_path)
     (tmp_path / ".venv").symlink_to(PROJECT / ".venv")

@@ -2,9 +2,11 @@
 
 from functools import partial
 
-from rag_pipeline.connectors.bundled.server import NAMES, BundledServer, read
+from rag_pipeline.connectors.bundled.server import PROPERTIES, BundledServer, read
 from rag_pipeline.feeds.kind import API, Kind
 
 __all__ = ["BUNDLED", "BundledServer"]
 
-BUNDLED = tuple(Kind(name=name, api=API, read=partial(read, name)) for name in NAMES)
+BUNDLED = tuple(
+    Kind(name=name, api=API, read=partial(read, name), properties=properties) for name, properties in PROPERTIES.items()
+)
