@@ -16,7 +16,7 @@ endif
 export RAG_HOME DAGSTER_HOME
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot clean
+.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
@@ -55,7 +55,7 @@ durations: env        ## measure how much work each test is, and keep it in test
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal -p tests.support.durations
 	$(BIN)/python -m tests.support.durations
 
-check: env            ## ruff, mypy --strict, import-linter, workflows, promises of the contracts, snapshot of the definitions
+check: env            ## ruff, mypy --strict, import-linter, workflows, containers, promises of the contracts, snapshot of the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -64,6 +64,8 @@ check: env            ## ruff, mypy --strict, import-linter, workflows, promises
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/change.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/rag contract diff
 	$(BIN)/pytest tests/defs/test_snapshot.py
 
@@ -78,6 +80,13 @@ fix: env              ## let ruff repair and format what it can
 
 snapshot: env         ## accept changed definitions: writes tests/defs/snapshot.json
 	UPDATE_SNAPSHOT=1 $(BIN)/pytest tests/defs/test_snapshot.py
+
+docs-commands: env    ## write the sections of docs/commands.md from the commands themselves
+	$(BIN)/python -m tests.support.command_pages
+
+docs: env             ## build the site of the documentation into site/; a broken link is an error
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict --quiet
 
 clean:                ## remove what the pipeline made in .rag (releases and all); the environment stays
 	$(BIN)/python -m rag_pipeline.release.clear_out .rag

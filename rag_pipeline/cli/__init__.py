@@ -1,6 +1,7 @@
 """`rag`: the command line, thin. It calls the library or runs the Dagster jobs; the UI can do all of it too."""
 
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,9 @@ from rag_pipeline.cli import (
     report,
     upkeep,
 )
+from rag_pipeline.cli.examples import epilog, first_steps
 from rag_pipeline.cli.show import REFUSED
+from rag_pipeline.defs.storage_url import check_storage
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.home_mark import check_home
@@ -32,35 +35,29 @@ from rag_pipeline.terminal import Printer, complain, never_fail_to_print, warn
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="The release pipeline for retrieval indexes: refresh, query, promote, roll back, look at what serves and why.",
+    epilog=first_steps(),
 )
 
-for command in (
-    init.init,
-    refresh.refresh,
-    refresh.evaluate,
-    ask.query,
-    ask.status,
-    ask.releases,
-    ask.trace,
-    report.report,
-    channels.promote,
-    channels.rollback,
-    channels.resume,
-    channels.anchor,
-    upkeep.verify,
-    upkeep.gc,
-    erase.erase,
-    export.export,
-):
-    app.command()(command)
-app.add_typer(alerts.alerts, name="alerts")
-app.add_typer(contract.contract, name="contract")
-app.add_typer(embed.embed, name="embed")
-app.add_typer(golden.golden, name="golden")
-app.add_typer(quarantine.quarantine, name="quarantine")
+PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
+    "Make and run": (init.init, refresh.refresh, refresh.evaluate, report.report),
+    "Ask and look": (ask.query, ask.status, ask.releases, ask.trace, export.export),
+    "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
+    "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),
+    "Keep it well": (alerts.alerts, upkeep.verify, upkeep.gc, erase.erase),
+}
+"""What `rag --help` shows under one heading each: commands, and groups of commands."""
+
+for panel, commands in PANELS.items():
+    for command in commands:
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, rich_help_panel=panel)
+            for inside in command.registered_commands:
+                inside.epilog = epilog(f"{command.info.name} {inside.name or getattr(inside.callback, '__name__', '')}")
+        else:
+            app.command(rich_help_panel=panel, epilog=epilog(command.__name__))(command)
 
 
 def _version(asked: bool) -> None:
@@ -82,6 +79,7 @@ def _before(
     settings = load_settings()
     if context.invoked_subcommand != "contract":  # they look into no home
         check_home(settings)
+        check_storage(dagster_home(settings.home))
 
 
 def main() -> None:

@@ -10,12 +10,15 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_secrets, load_settings
 from rag_pipeline.terminal import Printer
 
-alerts = typer.Typer(no_args_is_help=True, help="Who is told when something is wrong: show, send, test.")
+alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is told when something is wrong: show, send, test.")
 
 
 @alerts.command()
 def show(as_json: AsJson = False) -> None:
-    """What was told and is not over yet, and which receivers do not take their messages. Sends nothing."""
+    """What was told and is not over yet, and which receivers do not take their messages. Sends nothing.
+
+    It also says when the pipeline last looked.
+    """
     from rag_pipeline.alerts.tell import told_now
 
     found = told_now(load_settings().home, load_secrets().alerts)
@@ -30,7 +33,10 @@ def show(as_json: AsJson = False) -> None:
 
 @alerts.command()
 def send(as_json: AsJson = False) -> None:
-    """Look now, and tell what nobody was told yet: for whoever runs no Dagster daemon, after each `rag refresh`."""
+    """Look now, and tell what nobody was told yet: for whoever runs no Dagster daemon, after each `rag refresh`.
+
+    It is what the sensor does every minute. Exits with 1 while messages wait.
+    """
     from rag_pipeline.defs.alerts import tell_now
     from rag_pipeline.defs.dropped import live
 

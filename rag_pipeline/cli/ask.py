@@ -53,7 +53,12 @@ def query(
 
 
 def status(as_json: AsJson = False) -> None:
-    """What serves, how old each source is against its promise, and the last verdict with its reasons."""
+    """What serves, how old each source is against its promise, and the last verdict with its reasons.
+
+    It says first which home it looks at. Then: channels, their anchors, who holds them and whether they are frozen; channels
+    whose file cannot be believed, damage to what they point at, tables that lost a commit; the candidate's verdict as the
+    gate would give it now; runs that have begun and not ended, and which of them are dead.
+    """
     from rag_pipeline.channels.pointer import Anchor, Hold
     from rag_pipeline.cli.summary import status_now
 
@@ -63,6 +68,7 @@ def status(as_json: AsJson = False) -> None:
         print_json(found)
         return
     printer = Printer()
+    printer.say(("home", "bold"), f" {found['home']}")
     for name, channel in found["channels"].items():
         since = datetime.fromisoformat(channel["at"]).strftime("%Y-%m-%d %H:%M UTC")
         printer.say((name, "bold"), f" → {channel['release']} since {since} ({channel['by']}: {channel['why']})")

@@ -28,7 +28,11 @@ def promote(  # noqa: PLR0913 - typer reads a command's options from its signatu
     override: Override = False,
     as_json: AsJson = False,
 ) -> None:
-    """Point a channel at a release, through the gate. A hold on the channel is lifted."""
+    """Point a channel at a release, through the gate. A hold on the channel is lifted.
+
+    The release is named by its id, or is the one that another channel points at (`--from`). It is measured first if there is
+    no recent evidence.
+    """
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.defs import run
     from rag_pipeline.release.request import PromotionRequest
@@ -55,7 +59,9 @@ def rollback(
     """Point a channel at the release that served before, through the same gate, and hold it there.
 
     Nothing automatic moves a held channel until a person lifts that: `rag resume`, or `rag promote ID`. What is rolled back
-    is not promoted again by a refresh until its content changes, or a person names it.
+    is not promoted again by a refresh until its content changes, or a person names it. A second rollback goes further back.
+    A release that this gate promoted before must be whole and meet the floors; it is not compared with the release that
+    the channel leaves. It is the job `roll_back`.
     """
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import ROLL_BACK
@@ -71,7 +77,10 @@ def rollback(
 
 
 def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as_json: AsJson = False) -> None:
-    """Lift the hold that a rollback put on a channel: from the next refresh on it moves by itself again."""
+    """Lift the hold that a rollback put on a channel: from the next refresh on it moves by itself again.
+
+    The channel stays where it is. It is the job `resume`.
+    """
     from rag_pipeline.channels.pointer import option
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import RESUME
@@ -102,7 +111,7 @@ def anchor(
     """Show the release that later ones are held against, or accept another one. The channel stays where it is.
 
     Beside what serves, every candidate is held against it, so that small losses do not add up. It moves by itself only with
-    a gain that is shown, and with a release that a person promotes by override.
+    a gain that is shown, and with a release that a person promotes by override. It is the job `anchor`.
     """
     from rag_pipeline.channels.audit import channel_now
     from rag_pipeline.channels.pointer import option

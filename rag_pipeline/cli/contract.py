@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rag_pipeline.release.promises import Promises
 
 contract = typer.Typer(
+    name="contract",
     no_args_is_help=True,
     help="Contracts: draft a `new` one from data, `check` that they are valid, see what changed in a `diff`.",
 )
@@ -38,9 +39,14 @@ def check(
 ) -> None:
     """Validate contracts against the standard and this pipeline; says file, line, field and what to write instead.
 
-    With --data, also what a load would say: paths that do not exist, columns no file has, rows that would be refused.
-    Exits with 1 when a contract is not valid, or its source would be held or lacks a column. Connectors of other packages
-    that cannot be used are named; they fail the contracts that name them.
+    It takes one contract, a folder of them, or `RAG_CONTRACTS`. With `--data` (then it may be a source's name) it also tries
+    a contract on its source and stores nothing: it lists the source, reads 2,000 rows, 500 documents or 100 pages at most,
+    or everything with `--all`, and says which rows would be refused and why, which columns no row has, and which paths
+    do not exist.
+
+    Exits with 1 when a contract is not valid, or its source would be held or lacks a column; rows refused within
+    `quarantineMaxPercent` are only reported. Connectors of other packages that cannot be used are named; they fail the
+    contracts that name them.
     """
     from rag_pipeline.connectors.registry import broken_plugins
     from rag_pipeline.contracts.read import read_contract
@@ -115,7 +121,7 @@ def diff(
     """Find breaking changes and loosened promises. Exits with 1 when version and changelog do not announce them.
 
     Two files are compared with each other; without any, every contract with the one the promoted release was built
-    under.
+    under. A breaking change needs a major version, a loosened promise a minor one.
     """
     from rag_pipeline.contracts.diff import compare_files
     from rag_pipeline.contracts.read import read_contracts

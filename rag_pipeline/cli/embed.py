@@ -13,7 +13,9 @@ from rag_pipeline.terminal import Printer
 if TYPE_CHECKING:
     from rag_pipeline.evaluate.encoder_benchmark import Result
 
-embed = typer.Typer(no_args_is_help=True, help="Embedding: `bench` measures the ways to run the model on this machine.")
+embed = typer.Typer(
+    name="embed", no_args_is_help=True, help="Embedding: `bench` measures the ways to run the model on this machine."
+)
 
 
 _WIDTH = 110
@@ -37,7 +39,9 @@ def bench(
 ) -> None:
     """Measure speed, cosine, overlap@10 and nDCG@10 of every back end and precision, and say which to set.
 
-    Nothing is stored but the exported graphs. Run it on a quiet machine; it takes minutes.
+    The sample is of the stored chunks, judged documents first, with the judged queries they answer; speed is the median
+    over slices, in turns, and the rest is against torch fp32, by exact search. Nothing is stored but the exported graphs.
+    Run it on a quiet machine; it takes minutes.
     """
     from rag_pipeline.contracts.read import read_contracts
     from rag_pipeline.corpus.encoders import KINDS, encoder_of

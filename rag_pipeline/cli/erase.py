@@ -16,7 +16,11 @@ def erase(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Have the next release built whole, without vectors or words of documents that left; remove quotes of them now."""
+    """Have the next release built whole, without vectors or words of documents that left; remove quotes of them now.
+
+    It says which of the documents their source still had at its last load, and which kept releases may hold them. The
+    runbook has the steps around it.
+    """
     from rag_pipeline.release import erase as library
 
     settings, now = settings_of_home(), datetime.now(UTC)

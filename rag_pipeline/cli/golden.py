@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rag_pipeline.golden.session import Session
 
 golden = typer.Typer(
+    name="golden",
     no_args_is_help=True,
     help="Golden sets: propose a `new` one from titles and headings, `judge` what is retrieved, make `probes` that nobody "
     "judges, `check` what they hold.",
@@ -38,7 +39,9 @@ def new(
 ) -> None:
     """Propose queries for a corpus that has none, from titles and headings that one document alone has.
 
-    They are easier than questions of users, so the gate holds them against floors only.
+    They have 3 to 15 words, at most 3 for each document, and the same seed gives the same queries. They are easier than
+    questions of users, so the gate holds them against floors only. The set is written below `RAG_EVALS`, with probes, whole
+    or not at all, and never over an existing one.
     """
     from rag_pipeline.contracts.read import read_contracts
     from rag_pipeline.golden.first_set import private_sources
@@ -76,7 +79,9 @@ def probes(
     """Write probes.jsonl: questions nobody judges, from titles, headings and rare words, where nobody asks yet.
 
     What a release retrieves for them is compared with production's lists, so that a small golden set can pass a release
-    that changed nothing that matters. Questions of users are as good: put them there yourself.
+    that changed nothing that matters. Two thirds are from titles and headings, a third from rare words, sources in turn,
+    documents that nobody asks for first; the same seed gives the same probes. Questions of users are as good: put them
+    there yourself. A file that is there is replaced only with `--force`.
     """
     from rag_pipeline.contracts.read import read_contracts
     from rag_pipeline.golden.first_set import private_sources
@@ -158,7 +163,8 @@ def check(
 ) -> None:
     """Find what makes golden sets measure wrong: duplicates, dead judgments, queries that quote their answer, small slices.
 
-    Exits with 1 when there is an error; warnings alone do not fail.
+    Exits with 1 when there is an error; warnings alone do not fail. It also says how many judged queries could pass a
+    release.
     """
     from rag_pipeline.contracts.read import read_contracts
     from rag_pipeline.gate.enough import enough_in

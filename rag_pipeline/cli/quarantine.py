@@ -9,7 +9,9 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer, one_line
 
-quarantine = typer.Typer(no_args_is_help=True, help="Rows that broke their contract: `list`, `show` and `retry` them.")
+quarantine = typer.Typer(
+    name="quarantine", no_args_is_help=True, help="Rows that broke their contract: `list`, `show` and `retry` them."
+)
 
 Source = Annotated[str | None, typer.Option("--source", help="Of this source only.")]
 

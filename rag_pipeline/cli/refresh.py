@@ -17,7 +17,10 @@ def refresh(
     promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Stop before the gate.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run the nightly job here: read, chunk, embed, build, evaluate and, if the gate says yes, promote."""
+    """Run the nightly job here: read, chunk, embed, build, evaluate and, if the gate says yes, promote.
+
+    It runs in this process, against the instance that the UI shows.
+    """
     from rag_pipeline.cli.summary import summarize
     from rag_pipeline.defs import run
 
@@ -37,7 +40,7 @@ def evaluate(
     release: Annotated[str | None, typer.Option(help="A release by id; the candidate when left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a release on every golden set, and write the evidence down."""
+    """Measure a release on every golden set, and write the evidence down. Exits with 3 unless it passed."""
     from rag_pipeline.cli.summary import evaluation_now
     from rag_pipeline.defs import run
     from rag_pipeline.index.candidate import read_candidate

@@ -16,7 +16,12 @@ def report(
     ] = "production",
     as_json: AsJson = False,
 ) -> None:
-    """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies."""
+    """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies.
+
+    It holds the verdict with its reasons, figures with bounds, worst regressions side by side, trend, latency, and what
+    changed in the data. The file opens anywhere, without a network or a script. It quotes documents and queries, so it is as
+    private as they are.
+    """
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.contracts.contract import Contract
     from rag_pipeline.contracts.read import read_contracts

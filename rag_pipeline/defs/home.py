@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rag_pipeline.defs.host.names import COMMAND, HOME
 from rag_pipeline.defs.plain_home import plain_home
+from rag_pipeline.defs.storage_url import check_storage
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
 from rag_pipeline.home import DAGSTER_CONFIG
@@ -36,6 +37,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     home = plain_home(home)
     let_dagster_live_in(home)
+    check_storage(home)
     with exclusive(home, "config", wait_s=30):
         target = home / DAGSTER_CONFIG
         there = target.read_text(encoding="utf-8") if target.exists() else ""

@@ -37,13 +37,13 @@ class Judging:
 
     @classmethod
     def open(cls, folder: Path, home: Home) -> "Judging":
-        """Raises `GoldenSetError` when there is no such set, or it is malformed."""
+        """Queries that nobody judged yet are what it is for. Raises `GoldenSetError` for no such set, or a malformed one."""
         if not folder.is_dir():
             known = ", ".join(sorted(path.parent.name for path in folder.parent.glob(f"[!._]*/{GOLDEN}"))) or "none yet"
             raise GoldenSetError(
                 f"{folder}: no such golden set; known: {known}. `rag golden new {folder.name}` proposes one"
             )
-        return cls(folder, read_golden_set(folder), home)
+        return cls(folder, read_golden_set(folder, to_be_judged=True), home)
 
     @property
     def judges(self) -> Literal["passages", "documents"]:

@@ -116,8 +116,11 @@ def golden_folders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))]
 
 
-def read_golden_set(folder: Path, *, probes: bool = True) -> GoldenSet:
-    """One golden set, without its probes if need be. Raises `GoldenSetError` with file, line and field."""
+def read_golden_set(folder: Path, *, probes: bool = True, to_be_judged: bool = False) -> GoldenSet:
+    """One golden set, without its probes if need be. Raises `GoldenSetError` with file, line and field.
+
+    `to_be_judged`: queries that nobody judged yet may be in it. Elsewhere they are an error, because they score 0 for ever.
+    """
     about, _ = read_about(folder)
     guard = QueryGuard(about.piiPolicy, about.piiEntities, about.piiRegions)
     queries: dict[str, str] = {}
@@ -134,15 +137,14 @@ def read_golden_set(folder: Path, *, probes: bool = True) -> GoldenSet:
     again = tuple(name for name, one in found_probes.items() if fold(one.text) in judged_texts)
     split = folder / "qrels" / f"{about.split}.tsv"
     qrels = _qrels(split, about, queries) if split.exists() else _grades(references)
-    if not qrels:
+    if not qrels and not to_be_judged:
         raise GoldenSetError(
             f"{folder}: no judgments; put them in {split.relative_to(folder)} or in `references` of queries.jsonl"
         )
     unjudged = [query for query in queries if not any(grade > 0 for grade in qrels.get(query, {}).values())]
-    if unjudged:
-        raise GoldenSetError(
-            f"{folder}: {len(unjudged)} queries have no relevant document (first: {unjudged[0]!r}); judge or remove them"
-        )
+    if unjudged and not to_be_judged:
+        says = f"{len(unjudged)} queries have no relevant document (first: {unjudged[0]!r})"
+        raise GoldenSetError(f"{folder}: {says}; judge them (`rag golden judge {folder.name}`), or remove them")
     parts = [file, folder / FILE, *([split] if split.exists() else [])]
     judged = fingerprint([(path.name, file_sha256(path)) for path in parts], *guard.fingerprint(queries, references))
     texts = {name: one.text for name, one in found_probes.items() if name not in again}

@@ -13,6 +13,7 @@ WORDS = re.findall(r"(?m)^\| \*\*(.+?)\*\* \|", KNOWN)
 NOT_USED = [word for row in re.findall(r"(?m)^\| .+ \| (.+) \|$", RULED_OUT)[2:] for word in row.split(", ")]
 PAGES = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 PAGES += [page for page in sorted((PROJECT / "docs").glob("*.md")) if page.name != "glossary.md"]
+PAGES += [*sorted((PROJECT / "docs/how-to").glob("*.md")), *sorted((PROJECT / "examples").rglob("*.md"))]
 
 
 def prose(page: Path) -> str:

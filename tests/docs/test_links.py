@@ -7,7 +7,9 @@ import pytest
 
 from rag_pipeline.settings import PROJECT
 
-PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [
+    page for folder in ("", "docs", "examples") for page in sorted((PROJECT / folder).glob("**/*.md" if folder else "*.md"))
+]
 
 
 def anchors(page: Path) -> set[str]:

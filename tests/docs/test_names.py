@@ -15,6 +15,7 @@ PAGES = [
     PROJECT / "CONTRIBUTING.md",
     PROJECT / "SECURITY.md",
     *sorted((PROJECT / "docs").glob("*.md")),
+    *sorted((PROJECT / "docs/how-to").glob("*.md")),
 ]
 NOT_CODE = {"json", "yaml", "yml", "parquet", "md", "html", "txt"}
 

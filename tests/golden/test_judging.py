@@ -177,3 +177,23 @@ def test_a_line_that_is_no_judgment_is_passed_over(beir: Path) -> None:
 def test_a_set_that_is_not_there_is_named_with_those_that_are(beir: Path, workspace: Workspace) -> None:
     with pytest.raises(GoldenSetError, match="known: small"):
         Judging.open(beir.with_name("other"), workspace.home)
+
+
+def test_a_question_that_somebody_added_can_be_judged_and_only_then_counts(beir: Path, workspace: Workspace) -> None:
+    with (beir / "queries.jsonl").open("a", encoding="utf-8") as queries:
+        queries.write('{"_id": "u1", "text": "who pays for the taxi"}\n')
+    with pytest.raises(
+        GoldenSetError, match="no relevant document \\(first: 'u1'\\); judge them \\(`rag golden judge small`\\)"
+    ):
+        read_golden_set(beir)
+    judging = Judging.open(beir, workspace.home)
+    assert judging.golden.queries["u1"] == "who pays for the taxi"
+    judging.judge(said("u1", "hr/travel", 2))
+    assert read_golden_set(beir).qrels["u1"] == {"hr/travel": 2}
+
+
+def test_a_set_of_questions_alone_is_judged_from_nothing(beir: Path, workspace: Workspace) -> None:
+    (beir / "qrels" / "test.tsv").unlink()
+    for query in ("q0", "q1"):
+        Judging.open(beir, workspace.home).judge(said(query, "hr/leave", 1))
+    assert read_golden_set(beir).qrels == {"q0": {"hr/leave": 1}, "q1": {"hr/leave": 1}}

@@ -119,7 +119,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "judgments without a line": (lambda f: qrels(f, "query-id\tcorpus-id\tscore\n"), ["small: no judgments"]),
     "a query without a relevant document": (
         lambda f: qrels(f, "q0\ta\t1\nq1\ta\t0\n"),
-        ["small: 1 queries have no relevant document", "first: 'q1'", "judge or remove"],
+        ["small: 1 queries have no relevant document", "first: 'q1'", "`rag golden judge small`"],
     ),
 }
 

@@ -1,7 +1,6 @@
 """What somebody who installs the package gets: one version everywhere, and types that other projects' checkers use."""
 
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,6 +10,7 @@ import pytest
 
 from rag_pipeline import __version__
 from rag_pipeline.settings import PROJECT
+from tests.project.conftest import DROPPED
 from tests.support.command_line import rag
 
 IMPORTER = """\
@@ -20,38 +20,8 @@ reveal_type(NAMES)
 """
 
 
-DROPPED = ("rag_pipeline/defs/my_feed.py", "rag_pipeline/defs/mine/defs.yaml")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built as a package index would get it, from a copy of the tree, with what is installed: no network."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(PROJECT / name, tree)
-    shutil.copytree(PROJECT / "rag_pipeline", tree / "rag_pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "rag_pipeline/defs/mine").mkdir()
-    for name in DROPPED:
-        (tree / name).write_text("# as `dg scaffold defs` writes it\n", encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-q",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(tree / "dist"),
-        str(tree),
-    ]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    (built,) = (tree / "dist").iterdir()
-    return built
-
-
-def test_the_wheel_carries_the_version_and_every_file_that_is_not_python(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as content:
+def test_the_wheel_carries_the_version_and_every_file_that_is_not_python(wheel_with_more: Path) -> None:
+    with zipfile.ZipFile(wheel_with_more) as content:
         names = set(content.namelist())
         metadata = content.read(f"rag_pipeline-{__version__}.dist-info/METADATA").decode()
     assert f"\nVersion: {__version__}\n" in metadata
@@ -61,11 +31,11 @@ def test_the_wheel_carries_the_version_and_every_file_that_is_not_python(wheel: 
     assert set(DROPPED) <= names, "what people drop into defs/ is part of what they deploy"
 
 
-def test_a_project_that_imports_it_is_checked_with_its_types(wheel: Path, tmp_path: Path) -> None:
+def test_a_project_that_imports_it_is_checked_with_its_types(wheel_with_more: Path, tmp_path: Path) -> None:
     """mypy takes the types of an installed package only where that carries `py.typed`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
-    with zipfile.ZipFile(wheel) as content:
+    with zipfile.ZipFile(wheel_with_more) as content:
         content.extractall(site)
     (tmp_path / "importer.py").write_text(IMPORTER, encoding="utf-8")
     python = tmp_path / "venv/bin/python"

@@ -77,6 +77,7 @@ class Postgres:
     """Started on a free port of the loopback; passwords are asked for."""
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="rag-postgres-")))
+    connections: int = 20
 
     def __post_init__(self) -> None:
         if BINARIES is None:
@@ -123,7 +124,7 @@ class Postgres:
             "unix_socket_directories": "",
             "fsync": "off",
             "shared_buffers": "16MB",
-            "max_connections": 20,
+            "max_connections": self.connections,
             "timezone": "Asia/Kathmandu",  # a session that does not say what it wants gets +05:45
         }
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
