@@ -13,10 +13,13 @@ endif
 ifeq ($(strip $(DAGSTER_HOME)),)
 override DAGSTER_HOME := $(RAG_HOME)/dagster
 endif
-export RAG_HOME DAGSTER_HOME
+ifeq ($(strip $(RAG_REPORTS_URL)),)
+override RAG_REPORTS_URL := http://127.0.0.1:3001
+endif
+export RAG_HOME DAGSTER_HOME RAG_REPORTS_URL
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands clean
+.PHONY: help env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
@@ -34,8 +37,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 refresh: env          ## run the whole pipeline once and say what was promoted
 	$(BIN)/rag refresh
 
-dev: env              ## open the Dagster UI on http://127.0.0.1:3000
-	DAGSTER_HOME="$$($(BIN)/python -m rag_pipeline.defs.home)" && export DAGSTER_HOME && $(BIN)/dg dev --host 127.0.0.1
+dev: env              ## open the Dagster UI on http://127.0.0.1:3000; its links to reports lead to port 3001
+	DAGSTER_HOME="$$($(BIN)/python -m rag_pipeline.defs.home)" && export DAGSTER_HOME && \
+	{ $(BIN)/rag report --serve & trap "kill $$! 2>/dev/null" EXIT; $(BIN)/dg dev --host 127.0.0.1; }
 
 status: env           ## what serves, and how old each source is
 	$(BIN)/rag status
@@ -85,8 +89,10 @@ docs-commands: env    ## write the sections of docs/commands.md from the command
 	$(BIN)/python -m tests.support.command_pages
 
 docs: env             ## build the site of the documentation into site/; a broken link is an error
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/.site -d site/.doctrees docs site
+
+pictures: env         ## take the pictures of README.md again (needs chromium), and look at them
+	PICTURES=1 $(BIN)/pytest tests/ui/test_pictures.py
 
 clean:                ## remove what the pipeline made in .rag (releases and all); the environment stays
 	$(BIN)/python -m rag_pipeline.release.clear_out .rag

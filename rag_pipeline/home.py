@@ -27,7 +27,7 @@ EXPORT_FILE = "export.json"
 DAGSTER_CONFIG = "dagster.yaml"
 """What Dagster's own folder is known by, wherever it lies."""
 
-Lock = Literal["home", "refresh", "alerts", "releases", "evidence", "channels"]
+Lock = Literal["home", "refresh", "alerts", "releases", "evidence", "channels", "tries"]
 
 _LOCKS: dict[Lock, tuple[str, str]] = {
     "home": (".", "home"),
@@ -36,6 +36,7 @@ _LOCKS: dict[Lock, tuple[str, str]] = {
     "releases": (RELEASES, "build"),
     "evidence": ("evidence", "keep"),
     "channels": ("channels", "move"),
+    "tries": ("tries", "work"),
 }
 """What is written by one process at a time -> its folder, and the name its lock has there."""
 
@@ -43,6 +44,10 @@ _LOCKS: dict[Lock, tuple[str, str]] = {
 def exporting(exports: Path, *, wait_s: float) -> AbstractContextManager[None]:
     """As `Home.exclusive`, for the folder of exported graphs: a model knows where it lies, and no more of the home."""
     return exclusive(exports, "export", wait_s=wait_s)
+
+
+def _is_a_file_name(one: str) -> bool:
+    return bool(one) and not one.startswith(".") and Path(one).name == one
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +153,31 @@ class Home:
 
     def report(self, release_id: str) -> Path:
         """The report of a release, written or not. Raises `ReleaseError` for an id that is no file name."""
-        if not release_id or release_id.startswith(".") or Path(release_id).name != release_id:
+        if not _is_a_file_name(release_id):
             raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
         return self.reports / f"{release_id}.html"
+
+    # --- settings that are tried beside it --------------------------------------------------------------------------------
+
+    @property
+    def tries(self) -> Path:
+        """What came of settings that were tried."""
+        return self.root / "tries"
+
+    def attempted(self, try_id: str) -> Path:
+        """The figures of a try, written or not. Raises `ReleaseError` for an id that is no file name."""
+        if not _is_a_file_name(try_id):
+            raise ReleaseError(f"{try_id!r} is not the id of a try; `rag try --list` lists them")
+        return self.tries / f"{try_id}.json"
+
+    def try_report(self, try_id: str) -> Path:
+        """The page of a try, which lies among the reports. Raises as `attempted`."""
+        return self.reports / f"try-{self.attempted(try_id).stem}.html"
+
+    @property
+    def workshop(self) -> "Home":
+        """A home of its own, which attempts are built in: nothing that decides about this home looks into it."""
+        return Home(self.tries / "work")
 
     # --- what is decided about them ---------------------------------------------------------------------------------------
 

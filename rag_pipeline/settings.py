@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     group_name: str = Field(
         default="", description="One group for every asset of the pipeline, instead of one a source and one a stage."
     )
+    reports_url: str = Field(
+        default="", description="Where browsers find the reports, as http://127.0.0.1:3001 (`rag report --serve`)."
+    )
     openlineage_namespace: str = Field(default="rag_pipeline", description="Namespace of jobs and assets in OpenLineage.")
 
     @field_validator("home", "contracts", "evals", mode="before")
@@ -180,6 +183,13 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"[A-Za-z0-9_]*", name):
             raise ValueError("the name of a group has letters, digits and underscores")
         return name
+
+    @field_validator("reports_url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+            raise ValueError("an address begins with http:// or https:// and holds no user, query or fragment")
+        return url.rstrip("/")
 
     @field_validator("timezone")
     @classmethod

@@ -44,7 +44,7 @@ class Ours(System):
     name = "this project"
 
     def __init__(self, place: Place, golden: dict[str, tuple[str, str]], backend: str = "torch") -> None:
-        self._place = place
+        self.place = place
         self._golden = golden
         self._backend = backend
         if backend != "torch":
@@ -57,7 +57,7 @@ class Ours(System):
 
     @property
     def state(self) -> Path:
-        return self._place.state(self.name.replace(" ", "-"))
+        return self.place.state(self.name.replace(" ", "-"))
 
     @property
     def _home(self) -> Home:
@@ -65,8 +65,8 @@ class Ours(System):
 
     def update(self, options: Options) -> Ran:
         if not self.state.is_dir():
-            _write_project(self.state, self._place.documents, self._golden)
-        environment = self._environment(options)
+            _write_project(self.state, self.place.documents, self._golden)
+        environment = self.environment(options)
         command = [str(Path(sys.executable).with_name("rag")), "refresh", "--json"]
         done, wall_s, cpu_s = stopped(
             lambda: subprocess.run(command, cwd=self.state, env=environment, capture_output=True, text=True, check=False)
@@ -107,7 +107,7 @@ class Ours(System):
             lose_from(client.get_collection(chroma.COLLECTION, embedding_function=None), rows)
         (folder / DATABASE).rename(folder / SEALED_DATABASE)
 
-    def _environment(self, options: Options) -> dict[str, str]:
+    def environment(self, options: Options) -> dict[str, str]:
         environment = clean_environment() | {
             "RAG_HOME": str(self._home),
             "RAG_CONTRACTS": str(self.state / "contracts"),

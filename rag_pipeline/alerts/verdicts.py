@@ -112,6 +112,12 @@ def last_verdict(home: Home, name: str) -> LastVerdict | None:
         return None
 
 
+def last_words(home: Home, name: str) -> dict[str, str]:
+    """release -> the last word on it, of the one release that word is on; what its gate said is in the audit table."""
+    last = last_verdict(home, name)
+    return {last.release: last.outcome} if last and last.outcome != "refused" else {}
+
+
 def _candidate(home: Home) -> str | None:
     try:
         return read_candidate(home).release

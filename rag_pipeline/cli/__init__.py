@@ -21,6 +21,7 @@ from rag_pipeline.cli import (
     quarantine,
     refresh,
     report,
+    tries,
     upkeep,
 )
 from rag_pipeline.cli.examples import epilog, first_steps
@@ -42,13 +43,22 @@ app = typer.Typer(
 )
 
 PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
-    "Make and run": (init.init, refresh.refresh, refresh.evaluate, report.report),
+    "Make and run": (init.init, refresh.refresh, refresh.evaluate, tries.try_settings, report.report),
     "Ask and look": (ask.query, ask.status, ask.releases, ask.trace, export.export),
     "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
     "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),
     "Keep it well": (alerts.alerts, upkeep.verify, upkeep.gc, erase.erase),
 }
 """What `rag --help` shows under one heading each: commands, and groups of commands."""
+
+_OTHERWISE = {"try_settings": "try"}
+"""Function -> its command, where Python keeps that word for itself."""
+
+
+def called(command: Callable[..., None]) -> str:
+    """The name that people type."""
+    return _OTHERWISE.get(command.__name__, command.__name__)
+
 
 for panel, commands in PANELS.items():
     for command in commands:
@@ -57,7 +67,8 @@ for panel, commands in PANELS.items():
             for inside in command.registered_commands:
                 inside.epilog = epilog(f"{command.info.name} {inside.name or getattr(inside.callback, '__name__', '')}")
         else:
-            app.command(rich_help_panel=panel, epilog=epilog(command.__name__))(command)
+            name = called(command)
+            app.command(name, rich_help_panel=panel, epilog=epilog(name))(command)
 
 
 def _version(asked: bool) -> None:

@@ -140,10 +140,13 @@ def releases(as_json: AsJson = False) -> None:
             f"{one['bytes'] / 1e6:.1f} MB",
             ", ".join([*one["channels"], *(f"anchor of {name}" for name in one["anchor_of"])]),
             one["verdict"],
+            one["figures"],
+            one["promoted_by"],
         )
         for one in found
     ]
-    Printer(least_width=130).table("release", "created", "documents", "chunks", "size", "channels", "verdict", rows=rows)
+    headers = ("release", "created", "documents", "chunks", "size", "channels", "verdict", "primary metric", "promoted by")
+    Printer(least_width=160).table(*headers, rows=rows)
 
 
 def trace(

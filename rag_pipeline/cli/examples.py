@@ -16,6 +16,7 @@ HELP = {
         (
             "rag init handbook",
             "rag init handbook --from ~/pages --owner ana@example.com",
+            "rag init helpdesk --from postgresql://db.example.com/helpdesk --table articles",
         ),
         "`project`, `written`, `kept`, `notes`, `next`",
     ),
@@ -48,7 +49,19 @@ HELP = {
     "releases": Help(
         ("rag releases",),
         "`releases`: `release`, `fingerprint`, `created_at`, `documents`, `chunks`, `bytes`, `channels`, `anchor_of`, "
-        "`verdict`",
+        "`verdict` (the last word on it), `primary`: golden set → `metric`, `value`; `figures` (the same in words), "
+        "`promoted_by`",
+    ),
+    "try": Help(
+        (
+            "rag try --set RAG_CHUNK_TOKENS=128,256",
+            "rag try --set RAG_CHUNK_TOKENS=128,256 --set RAG_RETRIEVAL=dense,hybrid",
+            "rag try --list",
+        ),
+        "`id`, `at`, `run_id`, `seconds`, `confidence`, `report`, `attempts`: `name`, `changed`, `retrieves`, `documents`, "
+        "`chunks`, `size_bytes`, `cut_seconds`, `texts`, `embedded`, `embed_seconds`, `build_seconds`, `users`, `p50_ms`, "
+        "`p95_ms`, `problem`, `golden_sets` with `primary` and `recall`: `metric`, `value`, `difference` (`mean`, `lower`, "
+        "`upper`, `reads_as`); with `--list`: `tries`: `id`, `at`, `attempts`, `says`",
     ),
     "evaluate": Help(
         (
@@ -99,6 +112,7 @@ HELP = {
         (
             "rag report",
             "rag report --channel production",
+            "rag report --serve",
         ),
         "`release`, `channel`, `verdict`, `path`",
     ),
@@ -183,8 +197,8 @@ HELP = {
             "rag gc",
         ),
         "`kept`: id → why, `removed`, `removed_bytes`, `vectors`, `query_vectors`, `table_files`, `leftovers`, "
-        "`exports`, `views`, `scratch`, `reports`, `files` (of tables, below `RAG_HOME`), `dry_run`, `clock_doubt`, "
-        "`run_id`",
+        "`exports`, `views`, `scratch`, `reports`, `tries`, `files` (of tables, below `RAG_HOME`), `dry_run`, "
+        "`clock_doubt`, `run_id`",
     ),
     "export": Help(
         (

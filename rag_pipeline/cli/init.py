@@ -1,6 +1,7 @@
 """`init`: a project of one's own, from an installed package."""
 
 import shlex
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +33,8 @@ def init(
         ),
     ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for it: an e-mail address, or team: and a name.")] = _OWNER,
+    table: Annotated[str, typer.Option(help="Of a database: the table to read, schema.table.")] = "",
+    query: Annotated[str, typer.Option(help="Of a database: a SELECT to read instead of a table.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project: contracts, golden set, gate and settings, so that `rag refresh` and `dg dev` work in it.
@@ -48,7 +51,8 @@ def init(
     check_free(folder)
     own = {"home": folder / HOME, "contracts": folder / CONTRACTS, "evals": folder / EVALS}
     settings = settings_of(own | {"owner": owner}, lambda name: f"--{name}")
-    drafts = [_draft(settings.contracts, place, owner) for place in source or ()]  # before anything is written
+    wish = _Wish(settings.contracts, owner, table, query)
+    drafts = [_draft(wish, place) for place in source or ()]  # before anything is written
     project = new_project(folder, example=not drafts, owner=owner)
     prepare_dagster_home(settings)
     printer.say(f"{project.folder} holds a project now.")
@@ -71,11 +75,23 @@ def init(
         printer.say(f"  {step}")
 
 
-def _draft(contracts: Path, place: str, owner: str) -> "Draft":
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is the same for every source that is drafted. `table`, `query`: of a database, one of the two."""
+
+    contracts: Path
+    owner: str
+    table: str
+    query: str
+
+
+def _draft(wish: _Wish, place: str) -> "Draft":
+    from rag_pipeline.connectors import DatabaseWish
     from rag_pipeline.drafting import DraftRequest, draft_contract
 
-    wish = DraftRequest(places=(place,), contracts=contracts, owner=owner)
-    return draft_contract(wish, load_secrets(), datetime.now(UTC), replace=False)
+    database = DatabaseWish(wish.table, wish.query)
+    request = DraftRequest(places=(place,), contracts=wish.contracts, owner=wish.owner, database=database)
+    return draft_contract(request, load_secrets(), datetime.now(UTC), replace=False)
 
 
 def _first_questions(project: "Project", printer: Printer) -> list[str]:

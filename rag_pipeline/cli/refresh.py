@@ -8,6 +8,7 @@ import typer
 
 from rag_pipeline.cli.show import REFUSED, AsJson, print_json, settings_of_home
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.process import import_without_gc
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
 
@@ -21,8 +22,9 @@ def refresh(
 
     It runs in this process, against the instance that the UI shows.
     """
-    from rag_pipeline.cli.summary import summarize
-    from rag_pipeline.defs import run
+    with import_without_gc("rag_pipeline.defs.run"):
+        from rag_pipeline.cli.summary import summarize
+        from rag_pipeline.defs import run
 
     settings = load_settings()
     started = time.monotonic()

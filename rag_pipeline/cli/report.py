@@ -1,11 +1,12 @@
-"""`report`: writes the page that people look at again, from what is known now."""
+"""`report`: writes the page that people look at again, from what is known now, or serves the pages to browsers."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
+from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, settings_or_note
 from rag_pipeline.terminal import Printer
 
 
@@ -14,14 +15,24 @@ def report(
     channel: Annotated[
         str, typer.Option(help="The release a channel points at, and whose demands it is held to.")
     ] = "production",
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Write none; show all of them to browsers of this machine until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Where to serve; as RAG_REPORTS_URL says, or 3001, if not said.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies.
 
     It holds the verdict with its reasons, figures with bounds, worst regressions side by side, trend, latency, and what
     changed in the data. The file opens anywhere, without a network or a script. It quotes documents and queries, so it is as
-    private as they are.
+    private as they are. `--serve` shows all reports to browsers of this machine, which is where the links in the UI lead
+    (`RAG_REPORTS_URL`).
     """
+    if serve:
+        _serve(port)
+        return
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.contracts.contract import Contract
     from rag_pipeline.contracts.read import read_contracts
@@ -58,3 +69,15 @@ def report(
         print_json({"release": release, "channel": channel, "verdict": verdict.outcome, "path": str(path)})
         return
     Printer().say(f"{release}: {verdict.outcome}\n{path}")
+
+
+def _serve(port: int | None) -> None:
+    """Serve the reports until somebody ends it. A home that is not there yet has none, and may come."""
+    from rag_pipeline.report.serve import port_of, report_server
+
+    settings = settings_or_note()
+    with report_server(settings.home, port or port_of(settings.reports_url)) as server:
+        host, at = server.server_address[:2]
+        Printer(stderr=True).say(f"reports of {settings.home}: http://{host!s}:{at}/ (Ctrl-C ends it)")
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()

@@ -5,19 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.alerts.freeze import frozen
 from rag_pipeline.alerts.tell import told_now
+from rag_pipeline.alerts.verdicts import last_words
 from rag_pipeline.channels.health import damage_in_use, damaged_channels, readable_channels, unfinished_channels
-from rag_pipeline.channels.pointer import all_channels, serving
+from rag_pipeline.channels.pointer import PRODUCTION, all_channels, serving
 from rag_pipeline.contracts.read import read_contracts
-from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import LakeError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.gate.anchor import anchor_of
 from rag_pipeline.index.candidate import read_candidate
-from rag_pipeline.index.manifest import all_manifests, read_manifest
+from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.ingest.state import source_state, unknown_state
 from rag_pipeline.release.erase import may_hold_erased
+from rag_pipeline.release.listing import listed
 from rag_pipeline.release.promote import DecisionInputs, inputs_now, judge
 from rag_pipeline.release.tables_verify import lost_commits
 from rag_pipeline.settings import Settings, load_secrets
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
     """One refresh, for people who did not open the UI."""
+    from rag_pipeline.defs.ui_tables import said  # imports Dagster, which `rag status` has no need of
+
     assets = ran.assets
     embeddings, candidate = assets.get("corpus/embeddings", {}), assets.get("index/candidate", {})
     evaluation, production = assets.get("index/evaluation", {}), assets.get("index/production", {})
@@ -151,12 +154,12 @@ def _candidate(settings: Settings, now: datetime) -> dict[str, Any] | None:
 
 
 def releases_now(settings: Settings) -> list[dict[str, Any]]:
-    """Every kept release, newest first, with the channels that point at it."""
+    """Every kept release, newest first: the channels that point at it, the last word on it, and who promoted it."""
     channels = all_channels(settings.home)
     anchors = {name: anchor_of(settings.home, name, one) for name, one in channels.items()}
     found = []
-    for manifest in all_manifests(settings.home.releases):
-        evidence = newest(settings.home, manifest.fingerprint)
+    for one in listed(settings.home, PRODUCTION, last_words(settings.home, PRODUCTION)):
+        manifest = one.manifest
         found.append(
             {
                 "release": manifest.id,
@@ -166,8 +169,11 @@ def releases_now(settings: Settings) -> list[dict[str, Any]]:
                 "chunks": manifest.chunks,
                 "bytes": manifest.size_bytes,
                 "channels": [name for name, channel in channels.items() if channel.release == manifest.id],
-                "anchor_of": [name for name, one in anchors.items() if one and one.fingerprint == manifest.fingerprint],
-                "verdict": "evaluated" if evidence else "not evaluated",
+                "anchor_of": [name for name, its in anchors.items() if its and its.fingerprint == manifest.fingerprint],
+                "verdict": one.verdict,
+                "primary": {name: {"metric": metric, "value": value} for name, (metric, value) in one.primary.items()},
+                "figures": one.figures,
+                "promoted_by": one.promoted_by,
             }
         )
     return found

@@ -148,7 +148,7 @@ def gc(
         f"{told['vectors']:,} vectors, {told['query_vectors']:,} of queries, {told['table_files']:,} files of tables, "
         f"{len(told['exports'])} exported models"
     )
-    beside = [name for kind in ("views", "scratch", "reports", "files") for name in told[kind]]
+    beside = [name for kind in ("views", "scratch", "reports", "files", "tries") for name in told[kind]]
     for name in (*told["removed"], *told["leftovers"], *told["exports"], *beside):
         printer.say(f"  • {name}")
     if told["clock_doubt"]:

@@ -17,6 +17,7 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts_dagster import Graph, RunsSeen, causes_in_dagster
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.host.kept_connections import opened_instance
 from rag_pipeline.defs.host.names import named
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
@@ -56,7 +57,7 @@ def tell_now(settings: Settings, build: Build, now: datetime) -> Outcome | None:
     """What the sensor does, here and now. None when another process is telling."""
     eyes = Eyes(settings, read_contracts(settings.contracts), build)
     prepare_dagster_home(settings)
-    with dg.DagsterInstance.get() as instance:
+    with opened_instance() as instance:
         return tell(settings.home, load_secrets().alerts, lambda: eyes.look(instance, now), now)
 
 

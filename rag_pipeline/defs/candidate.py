@@ -57,8 +57,10 @@ def candidate_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.A
     def candidate(context: dg.AssetExecutionContext, config: CandidateConfig) -> Materialized:
         """An immutable, complete, queryable release beside the one that serves.
 
-        **Grain**: one release. **Origin**: chunks and vectors as stored now. **Re-run**: builds nothing when a kept
-        release has the same content, model and parameters already, and names that one; one that is damaged is built again.
+        - Grain: one release.
+        - Origin: chunks and vectors as stored now.
+        - Re-run: builds nothing when a kept release has the same content, model and parameters already, and names that
+          one; one that is damaged is built again.
         """
         run_id, now = context.run.run_id, datetime.now(UTC)
         if config.repair:

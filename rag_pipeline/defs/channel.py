@@ -14,21 +14,25 @@ from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.channel_shown import ChannelShown, reasons_of
 from rag_pipeline.defs.frozen import not_frozen_spec
-from rag_pipeline.defs.host.names import COMMAND, LET_PASS
-from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, channel_key
+from rag_pipeline.defs.host.names import COMMAND, LET_PASS, placed
+from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, PRODUCTION_EVALUATION, channel_key
+from rag_pipeline.defs.reports import evidence_metadata
+from rag_pipeline.defs.retention import kept_now
 from rag_pipeline.defs.standard import at, written_in
 from rag_pipeline.defs.ui_tables import WHEN_ALL_IS_WELL
 from rag_pipeline.errors import ChannelError, LakeError, PipelineError, PromotionRefused
+from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.gate.policy import FILE
 from rag_pipeline.index.candidate import read_candidate
-from rag_pipeline.release.promote import inputs_now, promote
+from rag_pipeline.release.promote import Promotion, inputs_now, promote
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.settings import Settings
 
 _ABOUT = """The release the channel `{name}` points at. This is the gate, and the only code that moves the channel.
 
-**Grain**: one pointer. **Origin**: `index/evaluation`. **Re-run**: decides again; refuses without valid evidence on
-exactly this release, and then the channel stays as it was."""
+- Grain: one pointer.
+- Origin: `index/evaluation`.
+- Re-run: decides again; refuses without valid evidence on exactly this release, and then the channel stays as it was."""
 
 
 class PromotionConfig(dg.Config):
@@ -98,6 +102,7 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             held = channel_now(settings.home, name) if isinstance(error, PromotionRefused) and error.held else None
             if held:
                 yield from shown.held(held, release, error)
+                _tell_what_follows(context, settings, name, None)
                 return
             who = {"release": release, "by": by, "why": why, "run_id": context.run.run_id}
             _note_refusal(settings, name, error, who, now)
@@ -105,8 +110,22 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             raise dg.Failure(str(error), metadata={"reasons": reasons_of(error)}, allow_retries=False) from error
         note_verdict(settings.home, name, Word(release, "passed"), run_id=context.run.run_id, now=now)
         yield from shown.passed(done, release)
+        _tell_what_follows(context, settings, name, done if done.moved else None)
 
     return channel
+
+
+def _tell_what_follows(context: dg.AssetExecutionContext, settings: Settings, name: str, moved: Promotion | None) -> None:
+    """What is known at once of the assets behind production, which run at a pace of their own: which releases are kept, and,
+    where it moved, what the release that serves was measured to be."""
+    if name != PRODUCTION:
+        return
+    with suppress(PipelineError):  # it is told for people; what is wrong there fails the steps themselves
+        context.log_event(kept_now(settings))
+        evidence = newest(settings.home, moved.channel.fingerprint) if moved else None
+        if moved and evidence:
+            told = evidence_metadata(evidence, moved.verdict)
+            context.log_event(dg.AssetMaterialization(placed(settings, PRODUCTION_EVALUATION), metadata=told))
 
 
 def _note_refusal(settings: Settings, name: str, error: PipelineError, who: Mapping[str, str], now: datetime) -> None:

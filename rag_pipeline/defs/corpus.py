@@ -38,8 +38,10 @@ def chunks_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.Asse
     def chunks(context: dg.AssetExecutionContext) -> Materialized:
         """Spans of documents, the unit of retrieval.
 
-        **Grain**: one chunk. **Origin**: the documents of every source, cut at their headings. **Re-run**: cuts only
-        documents that changed, and all of a source when the settings or its contract say another way to cut.
+        - Grain: one chunk.
+        - Origin: the documents of every source, cut at their headings.
+        - Re-run: cuts only documents that changed, and all of a source when the settings or its contract say another way
+          to cut.
         """
         chunkers = chunkers_of(settings, contracts)
         report = update_chunks(settings.home, sources, chunkers.default, chunkers.own)
@@ -66,8 +68,9 @@ def embeddings_asset(settings: Settings) -> dg.AssetsDefinition:
     def embeddings(context: dg.AssetExecutionContext) -> Materialized:
         """One vector for each distinct chunk text and model, kept for good.
 
-        **Grain**: one (model, text). **Origin**: `corpus/chunks`. **Re-run**: embeds only texts that have no vector of
-        this model yet; a killed run resumes where it stopped.
+        - Grain: one (model, text).
+        - Origin: `corpus/chunks`.
+        - Re-run: embeds only texts that have no vector of this model yet; a killed run resumes where it stopped.
         """
         model = model_of(settings)
         report = update_embeddings(settings.home, model, model.load)

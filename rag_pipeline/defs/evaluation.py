@@ -74,9 +74,10 @@ def evaluation_asset(
     def evaluation(context: dg.AssetExecutionContext, config: EvaluationConfig) -> Materialized:
         """The candidate and production measured side by side on every golden set, written down as evidence.
 
-        **Grain**: one evaluation of one release. **Origin**: `index/candidate`, the golden sets, gate.yaml.
-        **Re-run**: measures again unless young evidence on the very same inputs is there. The `report` is one HTML page
-        that opens from disk.
+        - Grain: one evaluation of one release.
+        - Origin: `index/candidate`, the golden sets, gate.yaml.
+        - Re-run: measures again unless young evidence on the very same inputs is there. The `report` is one HTML page
+          that opens from disk; where RAG_REPORTS_URL is set, it is a link.
         """
         release = config.release or read_candidate(settings.home).release
         forget_gone(settings.home)
@@ -93,7 +94,9 @@ def evaluation_asset(
         if len(names) == 1 and not serving.passed:  # blocked: the channel's own step is not reached
             report_frozen(context.instance, settings, channels.PRODUCTION, contracts)
         return dg.MaterializeResult(
-            metadata=evidence_metadata(evidence, serving, report_of(inputs, evidence, serving), shown),
+            metadata=evidence_metadata(
+                evidence, serving, report_links(settings, report_of(inputs, evidence, serving)), shown
+            ),
             data_version=dg.DataVersion(evidence.seal),
             check_results=[
                 policy_check(EVALUATION, meets_policy(name), verdict, figures_of(evidence, inputs.policy, name))
@@ -116,7 +119,7 @@ def _not_measured(settings: Settings, names: Sequence[str], release: str, run_id
     path = write_report(settings.home, ReportRequest(told, now=now, problem=str(error)))
     for name in names if not isinstance(error, ChannelError) else ():  # which is told as what it is
         note_verdict(settings.home, name, Word(release, told.outcome, told.reasons), run_id=run_id, now=now)
-    return dg.Failure(str(error), metadata=report_links(path), allow_retries=False)
+    return dg.Failure(str(error), metadata=report_links(settings, path), allow_retries=False)
 
 
 def _verdicts(inputs: DecisionInputs, names: Sequence[str], release: str, run_id: str, *, asked: bool) -> dict[str, Verdict]:

@@ -34,8 +34,8 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
         owners=[settings.owner],
         kinds={"yaml"},
         description=(
-            f"The golden set `{name}`: queries with judged answers.\n\n**Grain**: one query. **Origin**: "
-            f"`{folder}`. **Re-run**: reads the files again and looks up every judged document."
+            f"The golden set `{name}`: queries with judged answers.\n\n- Grain: one query.\n- Origin: "
+            f"`{folder}`.\n- Re-run: reads the files again and looks up every judged document."
         ),
         metadata=at(folder) | written_in(folder / FILE, folder / "queries.jsonl"),
         check_specs=[

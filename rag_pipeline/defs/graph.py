@@ -23,6 +23,7 @@ from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.settings_resource import KEY, settings_resource
 from rag_pipeline.defs.sources import source_assets
 from rag_pipeline.defs.standard import with_source
+from rag_pipeline.defs.tries import try_job
 from rag_pipeline.gate.policy import promotions
 from rag_pipeline.settings import Settings
 
@@ -63,7 +64,7 @@ def build(settings: Settings, whole: Build | None = None, *, alone: bool = True)
     defined = jobs(own, contracts, [name for name, promotion in channels.items() if promotion == "manual"])
     return dg.Definitions(
         assets=assets,
-        jobs=[*defined.values(), *jobs_by_hand(contracts, settings, ours, lineage)],
+        jobs=[*defined.values(), *jobs_by_hand(contracts, settings, ours, lineage), try_job(settings, ours)],
         schedules=schedules(settings, contracts, defined),
         sensors=[dead_runs_sensor(settings, alone=alone), alerts_sensor(settings, contracts, whole or build)],
         resources={named(settings, KEY): settings_resource(settings)},

@@ -58,9 +58,10 @@ def production_evaluation_asset(
     def production_evaluation(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
         """Production measured again on its own schedule, to notice rot on nights when nothing is promoted.
 
-        **Grain**: one evaluation of the serving release. **Origin**: `index/production`, the golden sets.
-        **Re-run**: always measures. With `watch: {rollback: true}` in gate.yaml it goes back to the release before, through
-        the gate, when production got worse.
+        - Grain: one evaluation of the serving release.
+        - Origin: `index/production`, the golden sets.
+        - Re-run: always measures. With `watch: {rollback: true}` in gate.yaml it goes back to the release before,
+          through the gate, when production got worse.
         """
         inputs, rival = inputs_now(settings, contracts, datetime.now(UTC)), rival_now(settings)
         channel = channel_now(settings.home, channels.PRODUCTION)

@@ -19,6 +19,7 @@ from rag_pipeline.golden.unresolved import Unresolved
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.lake import collected
+from rag_pipeline.settings import Settings
 
 
 def manifest_metadata(home: Home, manifest: Manifest) -> dict[str, Any]:
@@ -57,9 +58,9 @@ def _how(origin: Origin) -> str:
 
 
 def evidence_metadata(
-    evidence: Evidence, verdict: Verdict, report: Path | None = None, enough: Mapping[str, Enough] | None = None
+    evidence: Evidence, verdict: Verdict, report: Mapping[str, Any] | None = None, enough: Mapping[str, Enough] | None = None
 ) -> dict[str, Any]:
-    """One number a metric (so that the UI plots them) and tables for people."""
+    """One number a metric (so that the UI plots them) and tables for people. `report`: `report_links` of it."""
     plotted = {
         f"{name}/{metric}": round(value, 4)
         for name, one in evidence.golden_sets.items()
@@ -79,11 +80,11 @@ def evidence_metadata(
     return {
         ROWS: sum(one.queries * len(one.metrics) for one in evidence.golden_sets.values()),
         "verdict": verdict.outcome,
+        **(report or {}),
         "reasons": reasons_table(verdict.reasons),
         "warnings": reasons_table(verdict.warnings, "none"),
         **({"notes": plain_lines("; ".join(map(str, verdict.notes)))} if verdict.notes else {}),
         **({"judged_queries": plain_lines("; ".join(one.says for one in enough.values()))} if enough else {}),
-        **(report_links(report) if report else {}),
         "mode": evidence.mode,
         "release": evidence.release,
         "against_anchor": "; ".join(verdict.anchor) or "see reasons and warnings, or there is no anchor to compare with",
@@ -131,9 +132,13 @@ EVALUATED = {
 """Columns of the table of evaluations."""
 
 
-def report_links(path: Path) -> dict[str, Any]:
-    """The HTML report, as a link, and as a path for browsers that open no files from a page of the network."""
-    return {"report": dg.MetadataValue.url(path.as_uri()), "report_path": dg.MetadataValue.path(path)}
+def report_links(settings: Settings, path: Path) -> dict[str, Any]:
+    """The HTML report: a link where the settings say how browsers get there (RAG_REPORTS_URL), and its path in any case.
+
+    A browser opens no file of a disk from a page of the network, so a link to the file itself would be dead.
+    """
+    link = {"report": dg.MetadataValue.url(f"{settings.reports_url}/{path.name}")} if settings.reports_url else {}
+    return {**link, "report_path": dg.MetadataValue.path(path)}
 
 
 def reasons_table(reasons: Sequence[Reason], empty: str = "none: every demand is met") -> dg.TableMetadataValue:

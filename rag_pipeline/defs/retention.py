@@ -1,12 +1,18 @@
 """`index/kept_releases`: which releases are kept and why, and the weekly collection of what nobody needs."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
+from rag_pipeline.alerts.verdicts import last_words
+from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.defs.host.names import placed
 from rag_pipeline.defs.keys import CANDIDATE, INDEX_GROUP, KEPT_RELEASES
 from rag_pipeline.defs.standard import ROWS, at
 from rag_pipeline.defs.ui_tables import Materialized, table
-from rag_pipeline.release.retention import collect
+from rag_pipeline.release.listing import listed
+from rag_pipeline.release.retention import Kept, collect, kept_releases
 from rag_pipeline.settings import Settings
 
 
@@ -25,11 +31,13 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"chroma"},
         metadata=at(settings.home.releases),
     )
-    def kept_releases(config: CollectionConfig) -> Materialized:
+    def collected(config: CollectionConfig) -> Materialized:
         """The releases that can be served or rolled back to; what none of them needs is removed.
 
-        **Grain**: one release. **Origin**: channels, the candidate, RAG_KEEP_RELEASES. **Re-run**: removes other releases,
-        vectors without a chunk, and old versions of tables; never what a channel points at or pointed at before.
+        - Grain: one release.
+        - Origin: channels, the candidate, RAG_KEEP_RELEASES.
+        - Re-run: removes other releases, vectors without a chunk, and old versions of tables; never what a channel
+          points at or pointed at before.
         """
         done = collect(
             settings.home,
@@ -42,7 +50,7 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
             metadata={
                 ROWS: len(done.kept),
                 "dry_run": done.dry_run,
-                "kept": table(("release", "because"), [(one.manifest.id, ", ".join(one.because)) for one in done.kept]),
+                "kept": _kept(settings, done.kept),
                 "removed": table(("release", "built"), [(one.id, f"{one.created_at:%Y-%m-%d}") for one in done.removed]),
                 "removed_mb": round(done.removed_bytes / 1e6, 1),
                 "removed_vectors": done.vectors,
@@ -53,4 +61,23 @@ def retention_asset(settings: Settings) -> dg.AssetsDefinition:
             }
         )
 
-    return kept_releases
+    return collected
+
+
+def kept_now(settings: Settings) -> dg.AssetMaterialization:
+    """The releases as they are now, for a night on which nothing is removed: so the list is never a week old."""
+    kept = [one for one in kept_releases(settings.home, settings.keep_releases) if one.because]
+    return dg.AssetMaterialization(
+        asset_key=placed(settings, KEPT_RELEASES), metadata={ROWS: len(kept), "kept": _kept(settings, kept)}
+    )
+
+
+def _kept(settings: Settings, kept: Sequence[Kept]) -> dg.TableMetadataValue:
+    """The releases that stay: why, how good each is, and who let it serve."""
+    known = {one.manifest.id: one for one in listed(settings.home, PRODUCTION, last_words(settings.home, PRODUCTION))}
+    rows = [
+        (one.manifest.id, ", ".join(one.because), its.verdict, its.figures, its.promoted_by)
+        for one in kept
+        if (its := known.get(one.manifest.id))
+    ]
+    return table(("release", "kept because", "verdict", "primary metric", "promoted by"), rows)

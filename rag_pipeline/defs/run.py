@@ -16,6 +16,7 @@ from rag_pipeline.defs.command_run import command_run
 from rag_pipeline.defs.dropped import live
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
+from rag_pipeline.defs.host.kept_connections import opened_instance
 from rag_pipeline.defs.host.names import COMMAND, HOME, named, placed, step_name, unplaced
 from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
@@ -188,7 +189,7 @@ def _execute(
     _show_our_log()
     with (
         settings.home.exclusive("refresh", wait_s=_WAIT_S),
-        dg.DagsterInstance.get() as instance,
+        opened_instance() as instance,
         command_run(instance, settings, job.name, command) as run_id,
     ):
         result = job.execute_in_process(

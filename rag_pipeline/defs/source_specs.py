@@ -29,9 +29,9 @@ def documents_spec(contract: Contract, home: Home) -> dg.AssetSpec:
         tags=_tags(contract),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=fail) if fail else None,
         description=(
-            f"{plain_lines(contract.description)}\n\n**Grain**: one document. **Origin**: {plain(contract.server.says)}, "
-            f"contract `{contract.id}` {contract.version} (`{contract.file.name}`). **Re-run**: reads only items that "
-            f"changed; a batch that breaks the contract leaves the last good version in place. {contract.answers}."
+            f"{plain_lines(contract.description)}\n\n- Grain: one document.\n- Origin: {plain(contract.server.says)}, "
+            f"contract `{contract.id}` {contract.version} (`{contract.file.name}`).\n- Re-run: reads only items that "
+            f"changed; a batch that breaks the contract leaves the last good version in place.\n- {contract.answers}."
         ),
         metadata={
             **of_table(home, source_tables(home, contract.source).documents),
@@ -55,8 +55,8 @@ def quarantine_spec(contract: Contract, home: Home) -> dg.AssetSpec:
         kinds={"deltalake"},
         tags={"classification": "restricted"},  # it holds values as found, private data too
         description=(
-            f"Rows of `{contract.source}` its contract refused, kept with every reason.\n\n**Grain**: one refused row. "
-            "**Re-run**: rows that are found good later are marked resolved; nothing is deleted."
+            f"Rows of `{contract.source}` its contract refused, kept with every reason.\n\n- Grain: one refused row.\n"
+            "- Re-run: rows that are found good later are marked resolved; nothing is deleted."
         ),
         metadata={
             **of_table(home, source_tables(home, contract.source).quarantine, _QUARANTINE),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, DATABASE, SEALED_DATABASE, Home
+from rag_pipeline.index.chroma_import import chromadb
 from rag_pipeline.index.manifest import IndexParameters, Manifest
 from rag_pipeline.index.views import intact_view
 
@@ -147,11 +148,10 @@ def client(folder: Path) -> Iterator[Any]:
     Dagster too, and leave a run that never ends. What it says may quote a document, so that stays on stderr, where
     Rust writes it.
     """
-    import chromadb
-    from chromadb.config import Settings
-
+    library = chromadb()
+    settings = library.config.Settings(anonymized_telemetry=False)
     try:
-        with closing(chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))) as opened:
+        with closing(library.PersistentClient(str(folder), settings=settings)) as opened:
             yield opened
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a module that cannot be imported

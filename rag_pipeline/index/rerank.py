@@ -7,11 +7,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from rag_pipeline.corpus.encoders.torch_parts import sentence_transformers
 from rag_pipeline.corpus.model_folder import fingerprint_folder
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.index.manifest import Manifest
-from rag_pipeline.process import import_without_gc
 
 _BATCH = 16
 _DIGITS = 6
@@ -72,7 +72,4 @@ def reranker_of(manifest: Manifest, device: str = "cpu") -> Reranker:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: Path, device: str, _fingerprint: str) -> Any:
-    with import_without_gc("sentence_transformers"):
-        from sentence_transformers import CrossEncoder
-
-    return CrossEncoder(str(folder), device=device, local_files_only=True)
+    return sentence_transformers().CrossEncoder(str(folder), device=device, local_files_only=True)

@@ -15,7 +15,19 @@ from rag_pipeline.home_mark import no_home_says
 from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
 from rag_pipeline.lake import all_tables, tables_aside
-from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, REPORT, SCRATCH, found, remove, remove_files
+from rag_pipeline.ours import (
+    EXPORT,
+    HALF_EXPORT,
+    HALF_RELEASE,
+    RELEASE,
+    REPORT,
+    SCRATCH,
+    TRIED,
+    TRY_REPORT,
+    found,
+    remove,
+    remove_files,
+)
 from rag_pipeline.settings import Settings
 from rag_pipeline.terminal import complain, warn
 
@@ -30,7 +42,14 @@ def clear_out(home: Home) -> list[str]:
         return []
     if nothing := no_home_says(settings):
         raise PipelineError(nothing)
-    made = {home.releases: (RELEASE, HALF_RELEASE), home.models: (EXPORT, HALF_EXPORT), home.reports: (REPORT,)}
+    if home.workshop.root.is_dir():
+        clear_out(home.workshop)
+    made = {
+        home.releases: (RELEASE, HALF_RELEASE),
+        home.models: (EXPORT, HALF_EXPORT),
+        home.reports: (REPORT, TRY_REPORT),
+        home.tries: (TRIED,),
+    }
     for folder, kinds in made.items():
         for path in found(folder, *kinds):
             remove(path, *kinds)

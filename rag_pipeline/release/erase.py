@@ -10,6 +10,7 @@ from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.ingest.erase import erased, note_erased, note_left
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.release.forget import forget
+from rag_pipeline.release.tries import sweep_tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def erase(home: Home, documents: Sequence[str], *, run_id: str, now: datetime) -
                 else:
                     note_left(tables, "asked", run_id=run_id, now=now)
     forget(home, documents)
+    sweep_tries(home, dry_run=False)  # what a killed one left holds texts; one that is at work removes its own when it ends
     return Erasure(tuple(documents), tuple(still))
 
 

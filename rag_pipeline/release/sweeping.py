@@ -15,6 +15,7 @@ from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
 from rag_pipeline.lake import all_tables
 from rag_pipeline.ours import REPORT, SCRATCH, found, remove, remove_files
+from rag_pipeline.release.tries import sweep_tries
 
 log = logging.getLogger("rag_pipeline")
 
@@ -29,6 +30,7 @@ class Swept:
     scratch: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    tries: tuple[str, ...] = ()
 
     @property
     def told(self) -> dict[str, object]:
@@ -38,11 +40,12 @@ class Swept:
             "scratch": list(self.scratch),
             "reports": list(self.reports),
             "files": list(self.tables),
+            "tries": list(self.tries),
         }
 
 
 def sweep_up(home: Home, releases: Iterable[str], *, dry_run: bool) -> Swept:
-    """Remove what dead readers and dead loads left, and the reports of releases that went."""
+    """Remove what dead readers, dead loads and tries left, and the reports of releases that went."""
     names = {f"{release}.html" for release in releases}
     reports = [path for path in found(home.reports, REPORT) if path.name in names]
     for path in reports if not dry_run else ():
@@ -51,6 +54,7 @@ def sweep_up(home: Home, releases: Iterable[str], *, dry_run: bool) -> Swept:
         views=tuple(home.name_of(home.views / name) for name in sweep(home.views, dry_run=dry_run)),
         scratch=tuple(_scratch(home, dry_run=dry_run)),
         reports=tuple(home.name_of(path) for path in reports),
+        tries=tuple(sweep_tries(home, dry_run=dry_run)),
     )
 
 

@@ -17,14 +17,14 @@ from rag_pipeline.report.view import page
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["ReportFacts", "ReportRequest", "not_evaluated", "render", "write_report"]
+__all__ = ["ReportFacts", "ReportRequest", "not_evaluated", "render", "template", "write_report"]
 
 _FILTERS = ("change", "counted", "hours", "milliseconds", "number", "percent", "says", "score", "signed")
 
 
 def render(facts: ReportFacts) -> str:
     """The page. Pure: the same facts give the same text. Documents and queries are other people's text, and are escaped."""
-    return _template().render(page(facts))
+    return template("page.html.j2").render(page(facts))
 
 
 def write_report(home: Home, asked: ReportRequest) -> Path:
@@ -45,8 +45,11 @@ def not_evaluated(release_id: str, problem: str) -> Verdict:
 
 
 @cache
-def _template() -> "Template":
+def template(name: str) -> "Template":
+    """A template of this folder, with the filters of all of them; whatever is put into it is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from rag_pipeline.report.compiled import beside_modules
 
     environment = Environment(
         loader=PackageLoader("rag_pipeline.report", "."),
@@ -56,6 +59,7 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        bytecode_cache=beside_modules(),
     )
     environment.filters.update({name: getattr(words, name) for name in _FILTERS})
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)

@@ -228,3 +228,19 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
     assert audit["action"].to_list() == ["promoted"] * 3 + ["refused", "promoted", "refused", "overridden", "refused"]
     assert audit["by"].to_list()[2] == "ana"
     assert audit["why"].to_list()[6] == "known issue"
+
+
+def test_the_list_of_releases_says_what_was_decided_how_good_each_is_and_who_let_it_serve(
+    pipeline: Workspace, refreshed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.policy({"questions": {"floors": {"nDCG@10": 0.5, "precision@10": 1.0}, "not_worse": None}})
+    pipeline.pages(
+        {"leave.md": "# Leave\n\nEvery employee has thirty days of paid holiday each year, and the first of May.\n"}
+    )
+    assert rag(monkeypatch, capsys, "refresh")[0] == 3
+    newer, older = as_json(rag(monkeypatch, capsys, "releases", "--json")[1])["releases"]
+    assert (newer["verdict"], newer["promoted_by"]) == ("regressed", "")
+    assert (older["release"], older["verdict"], older["promoted_by"]) == (refreshed, "passed", "nightly: refresh")
+    assert older["primary"] == {"questions": {"metric": "nDCG@10", "value": 1.0}} and older["figures"] == "nDCG@10 1.0000"
+    shown = rag(monkeypatch, capsys, "releases")[1]
+    assert "regressed" in shown and "nDCG@10 1.0000" in shown and "nightly: refresh" in shown

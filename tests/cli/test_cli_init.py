@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,22 @@ def test_from_a_folder_it_drafts_a_contract_and_asks_its_titles(tmp_path: Path, 
     assert golden.name == "first_questions" and len(golden.queries) >= 10
     assert list(read_policy(own / "evals").channels["production"].golden_sets) == ["first_questions"]
     assert not (own / ".rag" / "lake").exists(), "the first refresh loads, and says what"
+
+
+def test_of_a_database_a_table_is_named(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    with sqlite3.connect(tmp_path / "desk.db") as database:
+        database.execute("CREATE TABLE articles (id TEXT PRIMARY KEY, title TEXT NOT NULL, body TEXT NOT NULL)")
+        rows = [(str(number), *page.removeprefix("# ").split("\n\n")) for number, page in enumerate(PAGES)]
+        database.executemany("INSERT INTO articles VALUES (?, ?, ?)", rows)
+    place = f"sqlite:///{tmp_path / 'desk.db'}"
+    code, _, err = rag(monkeypatch, capsys, "init", "own", "--from", place)
+    assert code == 1 and "--table" in err and not (tmp_path / "own").exists()
+    code, _, err = rag(monkeypatch, capsys, "init", "own", "--from", place, "--table", "articles")
+    assert code == 0, err
+    [contract] = read_contracts(tmp_path / "own" / "contracts")
+    assert contract.source == "articles"
+    [golden] = read_golden_sets(tmp_path / "own" / "evals")
+    assert len(golden.queries) >= 10
 
 
 def test_too_few_titles_make_no_set_and_the_command_says_what_to_do(

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import typer.main
 
-from rag_pipeline.cli import PANELS, app
+from rag_pipeline.cli import PANELS, app, called
 from rag_pipeline.cli.examples import HELP
 from rag_pipeline.settings import PROJECT
 
@@ -51,7 +51,7 @@ def sections() -> str:
     found = dict(commands())
     lines = []
     for panel, of in PANELS.items():
-        names = [one.info.name if isinstance(one, typer.Typer) else one.__name__ for one in of]
+        names = [one.info.name if isinstance(one, typer.Typer) else called(one) for one in of]
         lines += [f"## {panel}", ""]
         lines += [section(name, command) for name, command in found.items() if name.split(" ")[0] in names]
     return "\n".join(lines)

@@ -1,22 +1,14 @@
 """The Dagster UI, in a real browser: the pages a person looks at load, and say what they should."""
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.run import refresh
 from tests.conftest import Workspace, files_contract
 from tests.support.alert_receivers import SECRET, dead_address
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.support.webserver import BROWSER_ARGUMENTS, CHROMIUM, webserver
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
 
@@ -45,34 +37,9 @@ def refused(workspace: Workspace) -> Workspace:
 
 @pytest.fixture
 def address(refused: Workspace) -> Iterator[str]:
-    """The webserver, on a free port of this machine, over the refused pipeline."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = refused.settings
-    environment = {**refused.environment, "DAGSTER_HOME": str(prepare_dagster_home(settings)), "RAG_ALERTS": dead_address()}
-    command = [sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
-    command += ["-m", "rag_pipeline.definitions"]
-    with (refused.root / "webserver.log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, cwd=refused.root, stdout=log, stderr=log)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/server_info", server, refused.root / "webserver.log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(120):
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(url, timeout=2)
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError(f"the webserver did not come up: {log.read_text()}")
+    """The webserver over the refused pipeline."""
+    with webserver(refused, RAG_ALERTS=dead_address()) as address:
+        yield address
 
 
 def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(
@@ -81,8 +48,7 @@ def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(
     from playwright.sync_api import expect, sync_playwright
 
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=BROWSER_ARGUMENTS)
         page = browser.new_context(viewport={"width": 1600, "height": 1000}).new_page()
         errors: list[str] = []
         strangers: list[str] = []

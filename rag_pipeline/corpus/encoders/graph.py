@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, one_core, run_batches, tokenizer_for
 from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors, usable
+from rag_pipeline.corpus.encoders.torch_parts import torch_alone
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.process import import_without_gc
 
 INPUTS = ("input_ids", "attention_mask")
 """Each of shape (texts, tokens)."""
@@ -31,9 +32,14 @@ class GraphEncoder:
         self._tokenizer = tokenizer_for(model)
         self._workers = cores() if model.device == "cpu" else 1
         self._run = _RUNTIMES[model.backend](folder, model.device, self._workers)
-        self._prepare = one_core if model.backend == "torch" else None
+        self._prepare: Callable[[], None] | None = one_core if model.backend == "torch" else None
         # OpenVINO's bindings set themselves up in the first call, and two first calls at once wait for each other for ever.
-        self._run(feed([self._tokenizer.encode("one text, by one thread").ids]))
+        first = feed([self._tokenizer.encode("one text, by one thread").ids])
+        if self._prepare is None:
+            self._run(first)
+            return
+        with ThreadPoolExecutor(1, initializer=self._prepare) as pool:
+            pool.submit(self._run, first).result()
 
     def documents(self, texts: list[str]) -> Vectors:
         return self._encode(texts, self._spec.document_prompt)
@@ -114,11 +120,10 @@ def _torch(folder: Path, _device: str, _workers: int) -> Run:
 
     `torch.jit` is deprecated for `torch.export`, but loading what that wrote takes 3.3 s, all of what is to be saved.
     """
-    with import_without_gc("torch"):
-        import torch
+    torch = torch_alone()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        graph = torch.jit.load(str(folder / TORCH), map_location="cpu")  # type: ignore[no-untyped-call]
+        graph = torch.jit.load(str(folder / TORCH), map_location="cpu")
 
     def run(inputs: Feed) -> Vectors:
         with torch.inference_mode():

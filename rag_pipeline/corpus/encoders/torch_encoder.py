@@ -5,17 +5,16 @@ from typing import Any
 
 from rag_pipeline.corpus.encoders.batches import batches, cores, one_core, run_batches, tokenizer_for
 from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors, usable
-from rag_pipeline.process import import_without_gc
+from rag_pipeline.corpus.encoders.torch_parts import sentence_transformers
 
 
 def sentence_transformer(model: ModelSpec, device: str) -> Any:
     """The model as sentence-transformers loads it, without a progress bar and without asking a model hub."""
-    with import_without_gc("sentence_transformers"):
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as transformers_logging
+    whole = sentence_transformers()
+    from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    return SentenceTransformer(str(model.folder), device=device, local_files_only=True)
+    return whole.SentenceTransformer(str(model.folder), device=device, local_files_only=True)
 
 
 MUCH = 1_000

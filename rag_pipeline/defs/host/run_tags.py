@@ -12,7 +12,8 @@ from rag_pipeline.home import Home
 log = logging.getLogger("rag_pipeline")
 
 RELEASE, VERDICT = "rag/release", "rag/verdict"
-HELD, PROMOTED, REFUSED = "rag/held_sources", "rag/promoted", "rag/refused"
+HELD, HELD_CHANNELS = "rag/held_sources", "rag/held_channels"
+PROMOTED, REFUSED = "rag/promoted", "rag/refused"
 
 _NAMES = 10
 """Names a tag lists at most."""
@@ -29,7 +30,7 @@ def tag_outcome(instance: dg.DagsterInstance, run_id: str, home: Home) -> None:
 def outcome(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
     """The tags of a run, from its events so far; only of what it got to, and only where there is something to say."""
     release = verdict = ""
-    held, promoted, refused = [], [], []
+    held, held_channels, promoted, refused = [], [], [], []
     of_type = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASSET_CHECK_EVALUATION}
     for entry in instance.all_logs(run_id, of_type=of_type):
         event = entry.get_dagster_event()
@@ -47,6 +48,8 @@ def outcome(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
         said = {key: value.value for key, value in made.metadata.items()}
         if name == "documents" and said.get("held"):
             held.append(group)
+        if group == "index" and said.get("held"):  # by a person
+            held_channels.append(name)
         if (group, name) == ("index", "candidate"):
             release = str(said.get("release", ""))
         elif (group, name) == ("index", "evaluation"):
@@ -54,7 +57,8 @@ def outcome(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
         elif group == "index" and said.get("promoted"):
             promoted.append(name)
             release = str(said.get("release", ""))
-    tags = {RELEASE: release, VERDICT: verdict, HELD: _names(held), PROMOTED: _names(promoted), REFUSED: _names(refused)}
+    tags = {RELEASE: release, VERDICT: verdict}
+    tags |= {HELD: _names(held), HELD_CHANNELS: _names(held_channels), PROMOTED: _names(promoted), REFUSED: _names(refused)}
     return {name: value for name, value in tags.items() if value}
 
 

@@ -15,6 +15,7 @@ from dagster._utils.interrupts import raise_interrupts_as
 
 from rag_pipeline.defs.host.at_work import at_work
 from rag_pipeline.defs.host.dead_runs import end_dead_runs
+from rag_pipeline.defs.host.kept_connections import kept_connections
 from rag_pipeline.defs.host.names import HOME
 from rag_pipeline.defs.host.run_tags import tag_outcome
 from rag_pipeline.errors import PipelineError
@@ -61,6 +62,7 @@ class OneAtATime(Executor):
             origin = run.remote_job_origin if self._alone else None
             location = origin.location_name if origin else None
             end_dead_runs(instance, self._home, location=location, by=f"run {run_id}")
+            held.enter_context(kept_connections(instance))
             try:
                 yield from self._inside.execute(plan_context, execution_plan)
             finally:
