@@ -39,7 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Manifest]:
 def copy_of(built: tuple[Home, Manifest], harm: Callable[[Any], object] = lambda _: None) -> Iterator[Path]:
     """A copy of a release's index to prove, after something was done to its collection."""
     home, manifest = built
-    with view(home.release(manifest.id) / CHROMA_FOLDER, home) as folder:
+    with view(home, manifest, CHROMA_FOLDER) as folder:
         with chroma.client(folder) as opened:
             harm(opened.get_collection(chroma.COLLECTION, embedding_function=None))
         yield folder
