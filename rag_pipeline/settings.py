@@ -25,7 +25,6 @@ from rag_pipeline.variables import unknown_variable
 PROJECT = Path(__file__).resolve().parent.parent
 """The folder this package is imported from; in a checkout, the checkout."""
 
-
 _OWNER = r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 """What Dagster takes for an owner."""
 
