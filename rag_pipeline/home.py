@@ -18,6 +18,9 @@ MANIFEST_FILE, CHUNKS_FILE, CANARY_FILE = "manifest.json", "chunks.parquet", "ca
 CHROMA_FOLDER, LEXICAL_FOLDER, CONTRACTS_FOLDER = "chroma", "lexical", "contracts"
 """What a release's folder holds; its manifest lists the other files by these names."""
 
+DATABASE, SEALED_DATABASE = "chroma.sqlite3", "sealed.sqlite3"
+"""The file that Chroma looks for in a folder it is given, and the name it has in a release, where Chroma is to find none."""
+
 EXPORT_FILE = "export.json"
 """The mark of a kept graph: what was exported, and its checksums."""
 
