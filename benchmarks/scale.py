@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import IndexParameters
+from rag_pipeline.index.views import copy_files
 
 DIMENSIONS, LATENT, A_CLUSTER = 384, 24, 100
 SPREAD, NOISE = 0.4, 0.02
@@ -102,7 +103,8 @@ def measure(count: int, setting: str, work: Path, seed: int = 5) -> None:
             hits += sum(1 - distance >= last - 1e-4 for distance in found["distances"][0])
     changed = count // 100
     started = time.perf_counter()
-    with chroma.editor(folder, work / "next", 2 * changed) as collection:
+    copy_files(folder, work / "next")
+    with chroma.editor(work / "next", 2 * changed) as collection:
         gone = [f"{place:012d}" for place in range(0, count, 100)]
         for first in range(0, len(gone), 1_000):
             collection.delete(ids=gone[first : first + 1_000])

@@ -68,17 +68,18 @@ def _sha256(path: Path, *_as_it_was: int) -> str:
     return file_sha256(path)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, mode: int = 0o666) -> None:
     """Write JSON atomically and durably: temporary file beside it, fsync, rename, fsync of the folder."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", mode=mode)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file atomically and durably, with the mode that the umask gives: readers may be of another account."""
+def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a file atomically and durably, with what the umask leaves of `mode`: readers may be of another account."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -18,18 +18,22 @@ MANIFEST_FILE, CHUNKS_FILE, CANARY_FILE = "manifest.json", "chunks.parquet", "ca
 CHROMA_FOLDER, LEXICAL_FOLDER, CONTRACTS_FOLDER = "chroma", "lexical", "contracts"
 """What a release's folder holds; its manifest lists the other files by these names."""
 
+DATABASE, SEALED_DATABASE = "chroma.sqlite3", "sealed.sqlite3"
+"""The file that Chroma looks for in a folder it is given, and the name it has in a release, where Chroma is to find none."""
+
 EXPORT_FILE = "export.json"
 """The mark of a kept graph: what was exported, and its checksums."""
 
 DAGSTER_CONFIG = "dagster.yaml"
 """What Dagster's own folder is known by, wherever it lies."""
 
-Lock = Literal["home", "refresh", "alerts", "releases", "evidence", "channels", "tries"]
+Lock = Literal["home", "refresh", "alerts", "keys", "releases", "evidence", "channels", "tries"]
 
 _LOCKS: dict[Lock, tuple[str, str]] = {
     "home": (".", "home"),
     "refresh": (".", "refresh"),
     "alerts": (".", "alerts"),
+    "keys": (".", "keys"),
     "releases": (RELEASES, "build"),
     "evidence": ("evidence", "keep"),
     "channels": ("channels", "move"),
@@ -232,6 +236,11 @@ class Home:
         return self.root / "alerts.json"
 
     @property
+    def keys(self) -> Path:
+        """Who may ask the door (`rag serve`): hashes of keys, for no other account to read."""
+        return self.root / "keys.json"
+
+    @property
     def clock(self) -> Path:
         """The last time that was believed."""
         return self.root / "clock.json"
@@ -252,7 +261,7 @@ class Home:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that lie at the top, beside the folders."""
-        return (self.candidate, self.chosen_retrieval, self.alerts, self.clock, self.mark)
+        return (self.candidate, self.chosen_retrieval, self.alerts, self.keys, self.clock, self.mark)
 
     # --- locks ------------------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationError, field_validator, model_validator
 from pydantic_core.core_schema import no_info_after_validator_function
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from rag_pipeline.door_settings import DoorSettings
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import absolute
 from rag_pipeline.home import Home
@@ -24,7 +25,6 @@ from rag_pipeline.variables import unknown_variable
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The folder this package is imported from; in a checkout, the checkout."""
-
 
 _OWNER = r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 """What Dagster takes for an owner."""
@@ -47,7 +47,7 @@ _HomeFolder = Annotated[
 """Said as a path, as any folder is."""
 
 
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     """Settings of one pipeline. A second pipeline is other values of these, never other code."""
 
     model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore", env_ignore_empty=True)

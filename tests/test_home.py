@@ -94,6 +94,7 @@ def test_a_home_lies_where_it_always_did() -> None:
         "candidate": "candidate.json",
         "chosen_retrieval": "retrieval.json",
         "alerts": "alerts.json",
+        "keys": "keys.json",
         "clock": "clock.json",
         **{name: name for name in ("releases", "reports", "evidence", "anchors", "channels", "verdicts")},
         **{name: name for name in ("scratch", "views", "models", "runs", "dagster", "tries")},

@@ -29,7 +29,7 @@ from benchmarks.peers.systems import (
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.home import CHROMA_FOLDER, Home
+from rag_pipeline.home import CHROMA_FOLDER, DATABASE, SEALED_DATABASE, Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.lake import Table
@@ -102,8 +102,10 @@ class Ours(System):
         folder = self._home.release(release) / CHROMA_FOLDER
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
+        (folder / SEALED_DATABASE).rename(folder / DATABASE)  # a client that is given the folder as it is finds none
         with chroma.client(folder) as client:
             lose_from(client.get_collection(chroma.COLLECTION, embedding_function=None), rows)
+        (folder / DATABASE).rename(folder / SEALED_DATABASE)
 
     def environment(self, options: Options) -> dict[str, str]:
         environment = clean_environment() | {

@@ -18,9 +18,11 @@ from rag_pipeline.cli import (
     export,
     golden,
     init,
+    key,
     quarantine,
     refresh,
     report,
+    serve,
     tries,
     upkeep,
 )
@@ -45,6 +47,7 @@ app = typer.Typer(
 PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Make and run": (init.init, refresh.refresh, refresh.evaluate, tries.try_settings, report.report),
     "Ask and look": (ask.query, ask.status, ask.releases, ask.trace, export.export),
+    "Answer applications and agents": (serve.serve, serve.mcp, key.key),
     "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
     "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),
     "Keep it well": (alerts.alerts, upkeep.verify, upkeep.gc, erase.erase),

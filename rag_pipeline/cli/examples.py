@@ -208,6 +208,33 @@ HELP = {
         ),
         "`release`, `channel`, `path`, `files`, `bytes`",
     ),
+    "serve": Help(
+        (
+            "rag serve",
+            "rag serve --no-auth",
+            "rag serve --channel production --channel staging --port 8000",
+        ),
+        "once it listens: `url`, `metrics` (addresses of requests and of metrics), `pid`; the log is JSON always, on stderr",
+    ),
+    "mcp": Help(
+        ("rag mcp",),
+        "none: stdout belongs to the agent",
+    ),
+    "key new": Help(
+        (
+            "rag key new --name intranet",
+            "rag key new --name tuning --may search,mode,channel:staging --days 7",
+        ),
+        "`key` (shown this once), `id`, `name`, `may`, `reads`, `created_at`, `expires_at`",
+    ),
+    "key list": Help(
+        ("rag key list",),
+        "`keys`: `id`, `name`, `may`, `reads`, `created_at`, `expires_at`, `revoked_at`, `state` (valid, expired, revoked)",
+    ),
+    "key revoke": Help(
+        ("rag key revoke k_1f2e3d4c",),
+        "the key as `rag key list` shows it",
+    ),
     "erase": Help(
         ("rag erase handbook/leave.md",),
         "`noted`, `still_stored`, `may_hold_erased`",

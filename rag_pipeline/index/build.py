@@ -21,7 +21,7 @@ from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import file_sha256, fingerprint, sync, write_json
 from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, LEXICAL_FOLDER, MANIFEST_FILE, Home
-from rag_pipeline.index import lexical
+from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.base import Base, choose_base, holds_no_trace
 from rag_pipeline.index.canary import write_canary
 from rag_pipeline.index.fill import fill_by_difference, fill_whole
@@ -165,6 +165,7 @@ def _build(home: Home, recipe: Recipe, source: pl.LazyFrame, order: _Order) -> M
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
         base = order.base or choose_base(releases, recipe.model, recipe.index, chunks, order.gone_for_good)
         origin, probe = _fill(home, staging, recipe, chunks, base)
+        chroma.seal(staging / CHROMA_FOLDER)
         write_canary(home, staging, chunks, recipe.model.fingerprint)
         lexical.unlock(staging / LEXICAL_FOLDER)
         manifest = Manifest(

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.home import CHROMA_FOLDER, Home
+from rag_pipeline.home import CHROMA_FOLDER, DATABASE, SEALED_DATABASE, Home
 from rag_pipeline.index.chroma_import import chromadb
 from rag_pipeline.index.manifest import IndexParameters, Manifest
-from rag_pipeline.index.views import copy_files, intact_view
+from rag_pipeline.index.views import intact_view
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -33,7 +33,6 @@ _LARGEST_TAIL = 1_000
 _FEWEST = 2
 """The least that Chroma takes for a `sync_threshold`: a single operation would never be flushed."""
 
-DATABASE = "chroma.sqlite3"
 _WORDS = "embedding_fulltext_search"
 _GRAPH_FORMAT = 1
 
@@ -108,13 +107,20 @@ def clear_unused_slots(folder: Path) -> None:
             file.write(bytes(unused))
 
 
+def seal(folder: Path) -> None:
+    """Give a closed collection's database the name it has in a release: a client that is given the folder finds none.
+
+    Chroma writes to what it opens, and root writes to what is read-only; so nothing that serves is where it would look.
+    """
+    (folder / DATABASE).rename(folder / SEALED_DATABASE)
+
+
 @contextmanager
-def editor(base: Path, folder: Path, operations: int) -> Iterator["Collection"]:
-    """The collection of a copy of `base` at `folder`, for exactly this many removals and additions.
+def editor(folder: Path, operations: int) -> Iterator["Collection"]:
+    """The collection of a copy of another one at `folder`, for exactly this many removals and additions.
 
     Closed afterwards. Chroma flushes after `sync_threshold` operations; set to their number, no tail stays unflushed.
     """
-    copy_files(base, folder)
     with client(folder) as opened:
         collection = opened.get_collection(COLLECTION, embedding_function=None)
         collection.modify(configuration={"hnsw": {"sync_threshold": max(_FEWEST, operations)}})

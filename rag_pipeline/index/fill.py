@@ -13,7 +13,7 @@ from rag_pipeline.index import chroma
 from rag_pipeline.index.base import Base
 from rag_pipeline.index.manifest import IndexParameters
 from rag_pipeline.index.vectors import few_with_vectors, matrix, with_vectors
-from rag_pipeline.index.views import copy_files
+from rag_pipeline.index.views import copy_part
 from rag_pipeline.lake import collected
 from rag_pipeline.progress import progress
 
@@ -39,13 +39,12 @@ def fill_by_difference(home: Home, releases: Path, folder: Path, chunks: pl.Lazy
     """
     if base.manifest is None:
         raise ReleaseError(f"there is no release to build upon: {base.why_not}")
-    source = releases / base.manifest.id / CHROMA_FOLDER
+    copy_part(releases / base.manifest.id, base.manifest, CHROMA_FOLDER, folder)
     if not base.removed and not base.added:  # other ways to retrieve from the same records
-        copy_files(source, folder)
         if not base.manifest.origin.compacted:
             chroma.compact(folder)
         return
-    with chroma.editor(source, folder, len(base.removed) + len(base.added)) as collection:
+    with chroma.editor(folder, len(base.removed) + len(base.added)) as collection:
         for start in range(0, len(base.removed), _DELETE_IDS):
             collection.delete(ids=base.removed[start : start + _DELETE_IDS])
         new = chunks.filter(pl.col("chunk_id").is_in(base.added)).pipe(collected)

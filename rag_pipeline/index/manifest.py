@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import logging
+import re
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from operator import not_
@@ -12,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from rag_pipeline.errors import ReleaseError, first_problem
 from rag_pipeline.files import known_sha256
-from rag_pipeline.home import MANIFEST_FILE
+from rag_pipeline.home import CHROMA_FOLDER, DATABASE, MANIFEST_FILE, SEALED_DATABASE
 from rag_pipeline.records import Record
 
 log = logging.getLogger("rag_pipeline")
@@ -233,6 +235,22 @@ def holds_nothing(path: Path) -> bool:
     return path.name in (".tantivy-meta.lock", ".tantivy-writer.lock") and not path.is_symlink() and not path.stat().st_size
 
 
+def of_a_client(name: str, files: Collection[str]) -> bool:
+    """Whether a file in a release's folder is what a Chroma client made that was given the folder, and so harmless.
+
+    `files`: those the manifest names. A client finds no database in a release, as that has another name there, and begins
+    one of its own. In a release of an older pipeline it finds one: what lies beside that may be a journal, which SQLite
+    replays.
+    """
+    sealed = f"{CHROMA_FOLDER}/{SEALED_DATABASE}" in files
+    return sealed and name not in files and _A_CLIENT_S.fullmatch(name) is not None
+
+
+_A_CLIENT_S = re.compile(
+    rf"({CHROMA_FOLDER}/)?({re.escape(DATABASE)}(-journal|-wal|-shm)?|[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}/[^/]+)"
+)
+
+
 def foreign_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """Files in a release's folder that its manifest does not name: somebody else's."""
     files = (path for path in release.rglob("*") if not path.is_dir() or path.is_symlink())
@@ -241,10 +259,14 @@ def foreign_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name."""
+    """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name.
+
+    What a Chroma client made that was given the folder is none of them: nobody reads it.
+    """
     files = (path for path in release.rglob("*") if not path.is_dir() and not holds_nothing(path))
-    found = {path.relative_to(release).as_posix(): path for path in files}
-    found.pop(MANIFEST_FILE, None)
+    every = {path.relative_to(release).as_posix(): path for path in files}
+    every.pop(MANIFEST_FILE, None)
+    found = {name: path for name, path in every.items() if not of_a_client(name, manifest.files)}
     both = manifest.files.keys() & found.keys()
     with ThreadPoolExecutor(4) as threads:  # hashing leaves the interpreter free, and a promotion waits for it
         intact = dict(zip(both, threads.map(lambda name: manifest.files[name].is_of(found[name]), both), strict=True))

@@ -120,6 +120,11 @@ class OpenRelease:
             (chunk_id, round(lowest - place * step, _DIGITS)) for place, (chunk_id, _) in enumerate(rest, start=1)
         ]
 
+    def read(self, chunk_id: str) -> Hit | None:
+        """One chunk by its id, from the files that are open, with a score of 0; None when the release has no such."""
+        there = self._collection.get(ids=[chunk_id], include=[])["ids"]
+        return self._hits([(chunk_id, 0.0)])[0] if there else None
+
     def look_up(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
         """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged."""
         return look_up(contents(self._home.release(self.manifest.id), self.manifest), chunk_ids)

@@ -5,14 +5,13 @@ from contextlib import closing
 from pathlib import Path
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, LEXICAL_FOLDER, Home
-from rag_pipeline.index import chroma
+from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, DATABASE, LEXICAL_FOLDER, Home
 from rag_pipeline.index.build import recipe_of
 from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.index.prove import expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
 from rag_pipeline.index.release_chunks import contents
-from rag_pipeline.index.views import view
+from rag_pipeline.index.views import name_in_release, view
 from rag_pipeline.lake import collected
 
 _SAMPLE = 2_000
@@ -46,9 +45,9 @@ def verify_release(home: Home, release_id: str, *, with_vectors: bool = True) ->
         return tuple(found)
     try:
         expected = expect(home, rows, manifest.model, size=_SAMPLE)
-        with view(release / CHROMA_FOLDER, home) as vectors:
+        with view(home, manifest, CHROMA_FOLDER) as vectors:
             probe = prove(vectors, expected)
-        with view(release / LEXICAL_FOLDER, home) as words:
+        with view(home, manifest, LEXICAL_FOLDER) as words:
             prove_lexical(words, manifest.lexical.language, rows, expected, probe)
     except ReleaseError as error:
         found.append(str(error))
@@ -69,11 +68,12 @@ def _says(release: Path, manifest: Manifest, name: str) -> str:
 def _lost_records(release: Path, manifest: Manifest) -> tuple[str, ...]:
     """The records that a damaged store lost or gained, read from its SQLite file alone, which cannot crash this process."""
     expected = set(contents(release, manifest).select("chunk_id").pipe(collected)["chunk_id"])
-    file = release / CHROMA_FOLDER / chroma.DATABASE
+    name = name_in_release(f"{CHROMA_FOLDER}/{DATABASE}", manifest)
+    file = release / name
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as opened:
             stored = {row[0] for row in opened.execute("SELECT embedding_id FROM embeddings")}
     except sqlite3.Error as error:
-        return (f"{CHROMA_FOLDER}/{chroma.DATABASE} cannot be read: {error}",)
+        return (f"{name} cannot be read: {error}",)
     told = (("gone from the store", expected - stored), ("in the store that do not belong there", stored - expected))
     return tuple(f"{len(ids)} records are {what} (first: {min(ids)})" for what, ids in told if ids)

@@ -17,8 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.home import Home
-from rag_pipeline.index.manifest import Manifest, holds_nothing
+from rag_pipeline.home import CHROMA_FOLDER, DATABASE, SEALED_DATABASE, Home
+from rag_pipeline.index.manifest import Manifest, holds_nothing, of_a_client
 from rag_pipeline.ours import ALIVE, VIEW, VIEW_LOCK, found, remove
 
 
@@ -30,7 +30,7 @@ def intact_view(home: Home, manifest: Manifest, folder: str) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         try:
-            copied = stack.enter_context(view(home.release(manifest.id) / folder, home))
+            copied = stack.enter_context(view(home, manifest, folder))
         except FileNotFoundError as error:
             raise ReleaseError(f"release {manifest.id} was removed while it was being opened") from error
         if damaged := _damaged(copied, manifest, folder):
@@ -45,25 +45,25 @@ def _damaged(view: Path, manifest: Manifest, folder: str) -> list[str]:
     """Files of a view that are not the manifest's; one too many may be a journal, which SQLite would replay."""
     wanted = {name: entry for name, entry in manifest.files.items() if name.startswith(f"{folder}/")}
     files = (path for path in view.rglob("*") if path.is_file() and not holds_nothing(path))
-    there = {f"{folder}/{path.relative_to(view).as_posix()}": path for path in files}
+    there = {name_in_release(f"{folder}/{path.relative_to(view).as_posix()}", manifest): path for path in files}
     odd = wanted.keys() ^ there.keys()
     return sorted(odd | {name for name in wanted.keys() & there.keys() if not wanted[name].is_of(there[name])})
 
 
 @contextmanager
-def view(folder: Path, home: Home) -> Iterator[Path]:
-    """A copy of `folder` to open, removed when the block ends, or by the next reader if this process dies.
+def view(home: Home, manifest: Manifest, folder: str) -> Iterator[Path]:
+    """A copy of one folder of a release to open, removed when the block ends, or by the next reader if this process dies.
 
     It lies below `home`; where that is full, or not ours to write to, in a folder of the system's temporary one that is
     made for this view alone, so that readers go on.
     """
     with ExitStack() as stack:
         try:
-            target = _copied(folder, home.views, stack)
+            target = _copied(home.release(manifest.id), manifest, folder, home.views, stack)
         except OSError as error:
             if error.errno not in _NO_PLACE:
                 raise
-            target = _copied(folder, _elsewhere(stack), stack)
+            target = _copied(home.release(manifest.id), manifest, folder, _elsewhere(stack), stack)
         yield target
 
 
@@ -102,10 +102,10 @@ _ROOM_TO_OPEN = 4_000_000
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
+def _copied(release: Path, manifest: Manifest, folder: str, views: Path, stack: ExitStack) -> Path:
     views.mkdir(parents=True, exist_ok=True, mode=0o700)
     sweep(views)
-    needed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) + _ROOM_TO_OPEN
+    needed = sum(path.stat().st_size for path in _files_of(release, manifest, folder)) + _ROOM_TO_OPEN
     if shutil.disk_usage(views).free < needed:
         raise OSError(errno.ENOSPC, f"No space left on device: {needed:,} bytes are needed to open a release", str(views))
     target = views / uuid.uuid4().hex
@@ -114,7 +114,7 @@ def _copied(folder: Path, views: Path, stack: ExitStack) -> Path:
     stack.callback(target.with_suffix(ALIVE).unlink, missing_ok=True)
     stack.callback(shutil.rmtree, target, ignore_errors=True)
     try:
-        copy_files(folder, target)
+        copy_part(release, manifest, folder, target)
     except OSError:
         shutil.rmtree(target, ignore_errors=True)  # a full disk needs the room now
         raise
@@ -136,6 +136,38 @@ def sweep(views: Path, *, dry_run: bool = False) -> list[str]:
                 alive.unlink(missing_ok=True)
             gone.append(path.name)
     return gone
+
+
+def copy_part(release: Path, manifest: Manifest, folder: str, target: Path) -> None:
+    """Copy one folder of a release to where it may be opened: writable, its database under the name Chroma looks for.
+
+    What a client made beside it stays there.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for path in _files_of(release, manifest, folder):
+        copy = target / name_to_open(path.relative_to(release / folder).as_posix(), manifest)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _copy(path, copy)
+
+
+def _files_of(release: Path, manifest: Manifest, folder: str) -> list[Path]:
+    """Raises `FileNotFoundError` when the folder is gone, as after a collection."""
+    if not (release / folder).is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder", str(release / folder))
+    files = (path for path in sorted((release / folder).rglob("*")) if path.is_file())
+    return [path for path in files if not of_a_client(path.relative_to(release).as_posix(), manifest.files)]
+
+
+def name_to_open(name: str, manifest: Manifest) -> str:
+    """What a file of a release is called where it is opened."""
+    is_sealed = f"{CHROMA_FOLDER}/{SEALED_DATABASE}" in manifest.files
+    return name.replace(SEALED_DATABASE, DATABASE) if is_sealed and name.endswith(SEALED_DATABASE) else name
+
+
+def name_in_release(name: str, manifest: Manifest) -> str:
+    """What a file that is opened, by its name below the release, is called there."""
+    sealed = f"{CHROMA_FOLDER}/{SEALED_DATABASE}"
+    return sealed if sealed in manifest.files and name == f"{CHROMA_FOLDER}/{DATABASE}" else name
 
 
 def copy_files(folder: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from rag_pipeline.files import sync
 from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, LEXICAL_FOLDER, MANIFEST_FILE, Home
 from rag_pipeline.index.chroma import COLLECTION
 from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.index.views import name_to_open
 
 README = "README.md"
 
@@ -73,10 +74,10 @@ def _copy(release: Path, manifest: Manifest, staging: Path) -> list[str]:
     """The names of the files that were copied, each held against the manifest afterwards."""
     names = sorted(name for name in manifest.files if name.split("/")[0] in _PARTS)
     for name in (*names, MANIFEST_FILE):
-        target = staging / name
+        target = staging / name_to_open(name, manifest)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(release / name, target)
-    if damaged := [name for name in names if not manifest.files[name].is_of(staging / name)]:
+    if damaged := [name for name in names if not manifest.files[name].is_of(staging / name_to_open(name, manifest))]:
         raise ReleaseError(
             f"release {manifest.id} is damaged ({', '.join(damaged)}) and is not exported; `rag refresh` rebuilds it, "
             "`rag rollback` goes back to the release before"
@@ -112,7 +113,7 @@ found = collection.query(query_embeddings=[question.tolist()], n_results=5)  # 1
 
 This is retrieval by meaning; the release itself answers in the mode `{manifest.retrieval.mode}`. `chunks.parquet` has every
 text with its document, `lexical` is an index of tantivy, and `manifest.json` has the checksums of these files as they were
-copied (it also names files that stayed with the release).
+copied (it also names files that stayed with the release, and calls `chroma.sqlite3` `sealed.sqlite3`).
 
 It is a copy, and yours: no promotion, rollback, retention or `rag erase` reaches it. Whoever erases a document removes the
 copies that hold it, and exports again.

@@ -17,10 +17,16 @@ _WARM_TEXT = "a question nobody asked"
 class Leased:
     """One release open for reading, as long as the lease lasts. Any number of threads may use it at once."""
 
-    def __init__(self, home: Home, release: OpenRelease, model: Callable[[], Model] | None) -> None:
+    def __init__(
+        self, home: Home, release: OpenRelease, model: Callable[[], Model] | None, *, words_will_do: bool = False
+    ) -> None:
+        """`words_will_do`: serve without an encoder where there is none and the release can be searched by words."""
         self._home, self._release, self._model = home, release, model
+        self._words_will_do = words_will_do
         self._encoder: Encoder | None = None
         self._loading = threading.Lock()
+        self.no_encoder = ""
+        """Why questions cannot be embedded now; empty as long as nobody found that they cannot."""
 
     @property
     def release(self) -> OpenRelease:
@@ -51,10 +57,26 @@ class Leased:
             query = Query(query, self.encoder.queries([query])[0] if by_meaning else None)
         return self._release.search(query, k, mode)
 
+    def find_encoder(self) -> None:
+        """Look for the encoder anew, as if it was never loaded; `no_encoder` says afterwards whether it is there."""
+        with self._loading:
+            self._encoder = None
+        try:
+            self.encoder.queries([_WARM_TEXT])
+        except Exception as error:
+            self.no_encoder = str(error) or type(error).__name__
+        else:
+            self.no_encoder = ""
+
     def warm(self) -> None:
         """Ask the first question in each mode: it loads what the later ones find loaded. Raises what they would."""
         vector = np.ones(self.manifest.model.dimensions, dtype=np.float32)
         if self._model and self.manifest.retrieval.mode != "lexical":
-            vector = self.encoder.queries([_WARM_TEXT])[0]
+            try:
+                vector = self.encoder.queries([_WARM_TEXT])[0]
+            except Exception as error:
+                if not self._words_will_do or "lexical" not in self._release.modes:
+                    raise
+                self.no_encoder = str(error) or type(error).__name__
         for mode in self._release.modes:
             self._release.search(Query(_WARM_TEXT, vector), 1, mode)

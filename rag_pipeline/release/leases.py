@@ -75,7 +75,7 @@ class Leases:
 
     Use it as a context manager, or call `close`. Each release is opened in every mode that this pipeline can read of it.
     `model`: gives the configured one, once a text is to be embedded; without it questions come with their vectors. A process
-    that forks opens its own afterwards: Chroma does not live through a fork.
+    that forks opens its own afterwards: Chroma does not live through a fork. `words_will_do`: as for `Leased`.
 
     Raises `ReleaseError` and `PipelineError` when the first release cannot be opened, which the caller waits for. Later
     ones that cannot are told by `state`, and the last good one serves on.
@@ -89,7 +89,9 @@ class Leases:
         model: Callable[[], Model] | None = None,
         device: str = "cpu",
         look_every_s: float = LOOK_EVERY_S,
+        words_will_do: bool = False,
     ) -> None:
+        self._words_will_do = words_will_do
         self._home, self._channel, self._device = home, channel, device
         self._model, self._every_s = model, look_every_s
         self._changing = threading.Lock()  # held for a few instructions, never while something is opened
@@ -176,6 +178,8 @@ class Leases:
             self._wake.wait(self._every_s)
             self._wake.clear()
             self._close_what_nobody_holds()
+            if self._closed:  # what serves is let go of already, so that following would open it once more
+                break
             try:
                 self._follow()
             except Exception as error:
@@ -204,7 +208,7 @@ class Leases:
         if moved := opened_next(self._home, self._channel, serving, "readable", device=self._device):
             release, stack = moved
             try:
-                leased = Leased(self._home, release, self._model)
+                leased = Leased(self._home, release, self._model, words_will_do=self._words_will_do)
                 leased.warm()
             except BaseException:
                 stack.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.channels.audit import move_and_record
+from rag_pipeline.channels.audit import channel_now, move_and_record, record, settle
 from rag_pipeline.channels.pointer import Channel, all_channels, read_channel
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
@@ -90,6 +90,14 @@ def test_a_channel_that_vanished_is_not_the_one_that_was_expected(home: Home) ->
     with pytest.raises(ReleaseError, match="moved to nothing by nobody"):
         move_and_record(home, "production", pointing("b", first), expected=first)
     assert read_channel(home, "production") is None
+
+
+def test_a_first_move_whose_process_died_before_the_file_was_written_is_finished(home: Home) -> None:
+    first = pointing("a")
+    record(home, "production", first)
+    assert channel_now(home, "production") == first
+    assert read_channel(home, "production") is None, "looking changes nothing"
+    assert settle(home, "production") == first == read_channel(home, "production")
 
 
 @pytest.mark.parametrize("content", ["", "{", "null", '{"release": "a"}', '{"release": "a", "extra": 1}'])

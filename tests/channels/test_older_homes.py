@@ -87,10 +87,14 @@ def test_a_first_move_that_the_pipeline_before_did_not_write_down_is_written_dow
 
 def test_a_file_of_the_pipeline_before_that_was_edited_is_not_taken_over(before_this: Office) -> None:
     as_b246836(before_this)
-    content = json.loads(file_of(before_this).read_bytes())
-    write_json(file_of(before_this), content | {"release": before_this.first})
+    content, before = json.loads(file_of(before_this).read_bytes()), channel(before_this)
+    withdrawn = {"bad": "ana at noon (bad)"}
+    write_json(file_of(before_this), content | {"release": before_this.first, "withdrawn": withdrawn})
     with pytest.raises(ReleaseError, match="was not written by this pipeline"):
         before_this.promote(before_this.first)
+    restored = restore_channel(before_this.home, "production")
+    assert (restored.release, restored.action, restored.sequence) == (before.release, "adopted", 3)
+    assert (restored.withdrawn, restored.hold) == (withdrawn, None), "what was rolled back stays known"
 
 
 def test_of_a_home_of_the_pipeline_before_a_lost_file_is_restored_and_held_for_withdrawals_are_not_known(

@@ -217,7 +217,7 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
     assert rag(monkeypatch, capsys, "promote", first, "--override", "--by", "ana", "--reason", "known issue")[0] == 0
     assert serving(pipeline.home) == first
 
-    chroma = next(pipeline.home.release(second).rglob("chroma.sqlite3"))
+    chroma = next(pipeline.home.release(second).rglob("sealed.sqlite3"))
     chroma.chmod(0o644)
     chroma.write_bytes(chroma.read_bytes() + b"x")
     code, _, err = rag(monkeypatch, capsys, "promote", second, "--override", "--by", "ana", "--reason", "please")

@@ -1,4 +1,5 @@
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,11 +10,12 @@ from rag_pipeline.corpus.checks import chunks_outside_their_document, chunks_wit
 from rag_pipeline.corpus.chunking import Chunker
 from rag_pipeline.corpus.chunks import ChunkReport, update_chunks
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
+from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
-from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.ingest.tables import DOCUMENTS, source_tables
 from tests.conftest import Workspace, files_contract
-from tests.support.small_releases import NOW, chunker, store_documents
+from tests.support.small_releases import NOW, chunker, document, store_documents
 
 LONG = "\n\n".join(f"## Part {number}\n\n" + f"sentence {number} says something. " * 9 for number in range(3))
 
@@ -250,3 +252,29 @@ def test_ids_of_chunks_are_what_they_were(home: Home) -> None:
         ("231cc578fd6edaac4e42aa9c9a9bb930", "# Two\n\nsecond"),
         ("2a59e669343eea2da8c825068031eebb", "# Two\n\nsecond"),
     ]
+
+
+def test_a_chunk_has_what_its_document_says_and_where_it_stands_in_it(home: Home) -> None:
+    text, said = "# One\n\nfirst\n\n## Two\n\nsecond\n", {"title": "A page", "metadata": '{"team": "docs"}'}
+    page = document("handbook", "a", text, **said)
+    source_tables(home, "handbook").documents.overwrite(pa.Table.from_pylist([page], DOCUMENTS))
+    update(home)
+    found = chunks_table(home).scan().collect().sort("start").to_dicts()
+    for row, start, end, heading in zip(found, (0, 14), (12, 28), ("One", "One > Two"), strict=True):
+        assert row == {
+            "chunk_id": fingerprint("handbook/a", text[start:end], 0),
+            "document_id": "handbook/a",
+            "source": "handbook",
+            "text": text[start:end],
+            "text_hash": fingerprint(text[start:end]),
+            "start": start,
+            "end": end,
+            "heading": heading,
+            "uri": "file:///a",
+            "payload_hash": row["payload_hash"],
+            "document_hash": page["content_hash"],
+            "chunker": chunker(40).fingerprint,
+            "parts": 2,
+            **said,
+        }
+    assert len({row["payload_hash"] for row in found}) == 2

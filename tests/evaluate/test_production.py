@@ -183,7 +183,7 @@ def test_production_of_another_mode_is_measured_as_it_serves(desk: Desk, mode: s
     assert measured.unanswered == (["q1"] if mode == "lexical" else [])
 
 
-@pytest.mark.parametrize("name", ["chunks.parquet", "chroma/chroma.sqlite3", "manifest.json"])
+@pytest.mark.parametrize("name", ["chunks.parquet", "chroma/sealed.sqlite3", "manifest.json"])
 def test_production_that_is_damaged_is_compared_by_what_it_retrieved_when_it_was_measured(desk: Desk, name: str) -> None:
     before, candidate = desk.evaluate(), desk.second()
     rival = ServingRelease(desk.release, before.release_fingerprint)
@@ -205,7 +205,7 @@ def test_remembered_lists_are_scored_by_metrics_asked_for_since_but_not_by_those
     before, candidate = desk.evaluate(), desk.second()
     store_documents(desk.home, "handbook", PAGES)
     rival = ServingRelease(desk.release, before.release_fingerprint)
-    flip_a_bit(desk.home.release(desk.release) / "chroma" / "chroma.sqlite3", 0)
+    flip_a_bit(desk.home.release(desk.release) / "chroma" / "sealed.sqlite3", 0)
     known = evaluate_release(desk.evaluation(metrics={"animals": ["hit@3"]}), candidate, rival)
     assert known.golden_sets["animals"].production_metrics is not None
     assert known.golden_sets["animals"].production_metrics["hit@3"] == 1.0

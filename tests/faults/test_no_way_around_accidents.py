@@ -112,7 +112,7 @@ def test_not_even_an_override_promotes_a_release_that_is_not_the_one_that_was_bu
     refused: Workspace, monkeypatch: Patch
 ) -> None:
     gate_bypass.one_byte_changed(refused, monkeypatch)
-    reason = "differ from its manifest: chroma/chroma.sqlite3"
+    reason = "differ from its manifest: chroma/sealed.sqlite3"
     closed(refused, "an override of damage", lambda at: ui(at, PRODUCTION, **MUST), reason)
 
 

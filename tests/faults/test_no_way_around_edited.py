@@ -208,7 +208,7 @@ EDITS: dict[str, tuple[Edit, str]] = {
     ),
     "the candidate pointed at a twin": (pointed_at_a_twin, "the evidence is about another release"),
     "the release replaced by a twin": (replaced_by_a_twin, "the release's manifest was changed after it was evaluated"),
-    "one byte of the release changed": (one_byte_changed, "differ from its manifest: chroma/chroma.sqlite3"),
+    "one byte of the release changed": (one_byte_changed, "differ from its manifest: chroma/sealed.sqlite3"),
     "production moved in between": (served_another, "which is in production now"),
 }
 

@@ -119,8 +119,8 @@ def test_a_folder_another_account_planted_for_copies_is_not_used(served: Workspa
 import shutil, sys
 from rag_pipeline.index import views
 copied = views._copied
-def told(folder, where, stack):
-    target = copied(folder, where, stack)
+def told(*given):
+    target = copied(*given)
     said = target.parent.stat()
     print("VIEW", target.parent, oct(said.st_mode & 0o777), said.st_uid)
     return target

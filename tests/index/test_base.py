@@ -55,7 +55,7 @@ def test_a_changed_payload_counts_as_one_record_removed_and_one_added(kept: tupl
     assert set(base.removed) <= set(base.added)
 
 
-@pytest.mark.parametrize("name", ["chroma/chroma.sqlite3", CHUNKS_FILE, "manifest.json"])
+@pytest.mark.parametrize("name", ["chroma/sealed.sqlite3", CHUNKS_FILE, "manifest.json"])
 def test_a_damaged_release_is_passed_over_for_the_next_nearest(kept: tuple[Home, Kept], name: str) -> None:
     home, releases = kept
     damage(home, releases["middle"], name)
@@ -76,7 +76,7 @@ def test_when_every_kept_release_is_damaged_or_lacks_its_chunks_the_build_is_who
     kept: tuple[Home, Kept],
 ) -> None:
     home, releases = kept
-    damage(home, releases["small"], "chroma/chroma.sqlite3")
+    damage(home, releases["small"], "chroma/sealed.sqlite3")
     damage(home, releases["middle"], CHUNKS_FILE)
     (home.release(releases["large"].id) / CHUNKS_FILE).unlink()
     assert release(home, range(31)).origin.rebuilt_because == "every kept release like it is damaged, or lacks its chunks"

@@ -45,7 +45,7 @@ def note(home: Home, keys: list[str]) -> None:
 def test_the_search_finds_what_is_there(home: Home) -> None:
     first = night(home, OTHERS | PLANTED, 0)
     found = left(home, first)
-    for how, file in (("text", "chroma.sqlite3"), ("vector", "data_level0.bin"), ("term", "meta.json")):
+    for how, file in (("text", "sealed.sqlite3"), ("vector", "data_level0.bin"), ("term", "meta.json")):
         needles = {one.needle for one in found if one.how == how and one.file.endswith(file)}
         assert len(needles - set(ALL.words if how == "text" else ())) == len(PLANTED), how
     assert {one.needle for one in found if one.how == "postings"} == set(ALL.words)

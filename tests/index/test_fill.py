@@ -245,7 +245,7 @@ def test_a_damaged_release_is_rebuilt_as_an_intact_twin_with_another_name(home: 
     release(home, EVERY)
     torn = release(home, range(3, 110), night=1)
     before = served(home, torn)
-    damage(home, torn, "chroma/chroma.sqlite3")
+    damage(home, torn, "chroma/sealed.sqlite3")
     hold(home, range(150, 160))
     stored = vectors_table(home).version()
     twin = rebuild_release(home, torn, run_id="repair", now=NOW + timedelta(days=1)).manifest
@@ -254,7 +254,7 @@ def test_a_damaged_release_is_rebuilt_as_an_intact_twin_with_another_name(home: 
     assert (twin.origin.base, twin.origin.rebuilt_because) == (None, f"it repairs {torn.id}")
     assert_same_records(served(home, twin), before)
     assert verify_release(home, twin.id) == ()
-    assert damaged_files(tmp_path / "releases" / torn.id, torn) == ("chroma/chroma.sqlite3",), "left for a person to look at"
+    assert damaged_files(tmp_path / "releases" / torn.id, torn) == ("chroma/sealed.sqlite3",), "left for a person to look at"
     assert vectors_table(home).version() == stored
 
 

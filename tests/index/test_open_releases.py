@@ -13,7 +13,7 @@ from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import file_sha256
-from rag_pipeline.home import CHROMA_FOLDER, MANIFEST_FILE, Home
+from rag_pipeline.home import CHROMA_FOLDER, DATABASE, MANIFEST_FILE, SEALED_DATABASE, Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.build import build_release
 from rag_pipeline.index.manifest import Manifest, read_manifest
@@ -55,12 +55,12 @@ def test_a_release_opened_without_a_view_would_be_written_to(built: tuple[Home, 
     shutil.copytree(home.release(manifest.id), folder)
     for path in folder.rglob("*"):
         path.chmod(0o755)
+    (folder / CHROMA_FOLDER / SEALED_DATABASE).rename(folder / CHROMA_FOLDER / DATABASE)
+    before = file_sha256(folder / CHROMA_FOLDER / DATABASE)
     with chroma.client(folder / CHROMA_FOLDER) as client:
         collection = client.get_collection(chroma.COLLECTION, embedding_function=None)
         collection.query(query_embeddings=bag_of_words("train").reshape(1, -1), n_results=1)
-    assert {name: file_sha256(folder / name) for name in manifest.files} != {
-        name: entry.sha256 for name, entry in manifest.files.items()
-    }
+    assert file_sha256(folder / CHROMA_FOLDER / DATABASE) != before
 
 
 def test_an_open_release_outlives_its_directory(home: Home, tmp_path: Path) -> None:

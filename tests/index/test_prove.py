@@ -39,7 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Manifest]:
 def copy_of(built: tuple[Home, Manifest], harm: Callable[[Any], object] = lambda _: None) -> Iterator[Path]:
     """A copy of a release's index to prove, after something was done to its collection."""
     home, manifest = built
-    with view(home.release(manifest.id) / CHROMA_FOLDER, home) as folder:
+    with view(home, manifest, CHROMA_FOLDER) as folder:
         with chroma.client(folder) as opened:
             harm(opened.get_collection(chroma.COLLECTION, embedding_function=None))
         yield folder
@@ -234,7 +234,7 @@ def test_recall_is_the_share_of_the_truly_nearest_ten_that_a_poor_index_finds(ho
     store_vectors(home, vectors)
     chunks, poor = chunks_table(home).scan(), IndexParameters(max_neighbors=8, ef_search=10)
     fill_whole(home, tmp_path / "index", chunks, "small", poor)
-    wanted = expect(home, chunks, entry(replace(SMALL, dimensions=32)), size=40)
+    wanted = expect(home, chunks, entry(replace(SMALL, dimensions=32)), size=37)  # a share of 370 has more than four digits
     recall = prove(tmp_path / "index", wanted).recall_at_10
     hits = 0
     with chroma.client(tmp_path / "index") as opened:
@@ -242,9 +242,10 @@ def test_recall_is_the_share_of_the_truly_nearest_ten_that_a_poor_index_finds(ho
         for chunk in wanted.sample["chunk_id"]:
             query = vectors[int(chunk[1:])]
             [found] = collection.query(query_embeddings=query.reshape(1, -1), n_results=10, include=[])["ids"]
-            exact = {f"c{place:05d}" for place in np.argsort(-(vectors @ query))[:10]}
+            near = vectors @ query
+            exact = {f"c{place:05d}" for place in np.flatnonzero(near > np.sort(near)[-10] - 1e-4)}  # a tie is a hit
             hits += len(exact & set(found))
-    assert recall == round(hits / 400, 4)
+    assert recall == round(hits / 370, 4)
     assert recall is not None and 0.8 < recall < 1.0, "an index this poor must miss some, or nothing was tested"
 
 

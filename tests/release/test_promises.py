@@ -104,7 +104,7 @@ def test_an_edited_contract_inside_a_release_is_damage_and_is_not_compared_with(
 def test_a_twin_keeps_the_contracts_of_the_release_it_repairs(promoted: Office) -> None:
     manifest = serving(promoted)
     before = kept_contracts(promoted.home.release(manifest.id), manifest)
-    store = promoted.home.release(manifest.id) / "chroma" / "chroma.sqlite3"
+    store = promoted.home.release(manifest.id) / "chroma" / "sealed.sqlite3"
     store.chmod(0o644)
     store.write_bytes(store.read_bytes()[:-1])
     twin = rebuild_release(promoted.home, manifest, run_id="run", now=NOW).manifest

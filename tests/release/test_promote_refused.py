@@ -81,7 +81,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "one bit changed": overwrite,
     "a file missing": Path.unlink,
     "a file cut short": lambda path: (path.chmod(0o644), path.write_bytes(path.read_bytes()[:-1])),
-    "a journal added, which SQLite would replay": lambda path: path.with_name("chroma.sqlite3-wal").write_bytes(b"x"),
+    "a journal added, which SQLite would replay": lambda path: path.with_name("sealed.sqlite3-wal").write_bytes(b"x"),
 }
 
 
@@ -89,9 +89,9 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 def test_a_release_that_is_not_the_one_evaluated_to_the_byte_is_refused(office: Office, what: str) -> None:
     office.evaluate(office.first)
     folder = office.home.release(office.first) / "chroma"
-    DAMAGE[what](folder / "chroma.sqlite3")
+    DAMAGE[what](folder / "sealed.sqlite3")
     [reason] = office.refused(office.first).reasons
-    assert reason.startswith("files of the release differ from its manifest: chroma/chroma.sqlite3")
+    assert reason.startswith("files of the release differ from its manifest: chroma/sealed.sqlite3")
 
 
 def test_an_untouched_release_has_no_damage(office: Office) -> None:
@@ -102,7 +102,7 @@ def test_a_copy_under_another_name_cannot_pass_for_the_release_it_was_copied_fro
     office.evaluate(office.first)
     releases = office.home.releases
     shutil.copytree(releases / office.first, releases / "copy")
-    overwrite(releases / "copy" / "chroma" / "chroma.sqlite3")
+    overwrite(releases / "copy" / "chroma" / "sealed.sqlite3")
     with pytest.raises(ReleaseError, match=f"copy holds the manifest of {office.first}"):
         office.promote("copy")
     assert office.channel_bytes() == b""
@@ -246,7 +246,7 @@ def built_from_what_is_stored(office: Office, contract: Contract, hour: int) -> 
 
 def test_a_damaged_release_is_not_promoted_whoever_takes_it_upon_them(office: Office) -> None:
     office.evaluate(office.first)
-    overwrite(office.home.release(office.first) / "chroma" / "chroma.sqlite3")
+    overwrite(office.home.release(office.first) / "chroma" / "sealed.sqlite3")
     says = rf"no override helps: `rag verify {office.first} --repair` builds it again"
     for named in (True, False):
         request = PromotionRequest(office.first, by="ana", why="now", override=True, named=named)

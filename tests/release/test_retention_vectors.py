@@ -85,7 +85,9 @@ UNREADABLE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_no_vector_goes_while_a_kept_release_cannot_say_what_it_needs(home: Home, what: str) -> None:
+def test_no_vector_goes_while_a_kept_release_cannot_say_what_it_needs(
+    home: Home, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
     kept, gone, *_ = oldest_first(home)
     point(home, "production", kept)
     before = texts_with_vectors(home)
@@ -95,6 +97,9 @@ def test_no_vector_goes_while_a_kept_release_cannot_say_what_it_needs(home: Home
     assert kept.id in left(home), "what a channel points at stays, readable or not"
     assert done.vectors == 0
     assert texts_with_vectors(home) == before
+    if "chunks" in what:
+        [says] = [message for message in caplog.messages if message.startswith("no vector is removed: ")]
+        assert kept.id in says, "people are told which release it is"
 
 
 OTHER, UNUSED, KILLED_EXPORT = "0" * 31 + "1", "0" * 31 + "2", f".staging-{'0' * 31}3"
@@ -125,10 +130,13 @@ def test_graphs_and_query_vectors_of_models_nobody_uses_go(home: Home) -> None:
     assert (clean(home).query_vectors, clean(home).exports) == (0, ())
 
 
-def test_no_graph_goes_while_a_kept_release_cannot_say_which_it_needs(home: Home) -> None:
+def test_neither_graphs_nor_query_vectors_go_while_a_kept_release_cannot_say_which_it_needs(home: Home) -> None:
     torn = oldest_first(home)[0]
     file = writable(home.release(torn.id) / MANIFEST_FILE)
     file.write_bytes(b'{"id"')
     graph(home, UNUSED)
-    assert clean(home).exports == ()
+    query_vectors(home, UNUSED, CountingEncoder, ["a question"])
+    done = clean(home)
+    assert (done.exports, done.query_vectors) == ((), 0)
     assert (home.models / UNUSED).is_dir()
+    assert query_vectors_table(home).scan().collect()["model"].to_list() == [UNUSED]

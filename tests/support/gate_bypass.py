@@ -183,7 +183,7 @@ def clock(hours: float, step: str = "channel") -> Edit:
 
 
 def one_byte_changed(workspace: Workspace, _: Patch) -> None:
-    path = release(workspace) / "chroma" / "chroma.sqlite3"
+    path = release(workspace) / "chroma" / "sealed.sqlite3"
     path.chmod(0o644)
     data = bytearray(path.read_bytes())
     data[-1] ^= 1

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rag_pipeline.files import file_sha256, write_json
-from rag_pipeline.home import CHROMA_FOLDER, MANIFEST_FILE
+from rag_pipeline.home import CHROMA_FOLDER, DATABASE, MANIFEST_FILE
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import FileEntry, read_manifest
 
-SQLITE = "chroma/chroma.sqlite3"
+SQLITE = "chroma/sealed.sqlite3"
 
 
 def writable(path: Path) -> Path:
@@ -23,11 +23,15 @@ def writable(path: Path) -> Path:
 
 @contextmanager
 def store(release: Path) -> Iterator[Any]:
-    """The collection of a release, opened in place as any Chroma client would, to write to."""
+    """The collection of a release, to write to: as by a Chroma client, had the database the name one looks for."""
     for path in (release / CHROMA_FOLDER).rglob("*"):
         writable(path)
-    with chroma.client(release / CHROMA_FOLDER) as opened:
-        yield opened.get_collection(chroma.COLLECTION, embedding_function=None)
+    (release / SQLITE).rename(release / CHROMA_FOLDER / DATABASE)
+    try:
+        with chroma.client(release / CHROMA_FOLDER) as opened:
+            yield opened.get_collection(chroma.COLLECTION, embedding_function=None)
+    finally:
+        (release / CHROMA_FOLDER / DATABASE).rename(release / SQLITE)
 
 
 def delete_records(release: Path, count: int) -> list[str]:
@@ -77,7 +81,7 @@ def reseal(release: Path) -> None:
 
 def journal_that_changes_every_text(release: Path, elsewhere: Path) -> None:
     """Put a rollback journal beside the untouched store: whoever opens it with SQLite gets other texts."""
-    copy = elsewhere / "chroma.sqlite3"
+    copy = elsewhere / "sealed.sqlite3"
     shutil.copy(release / SQLITE, copy)
     writable(copy)
     with closing(sqlite3.connect(copy, isolation_level=None)) as opened:
@@ -88,4 +92,4 @@ def journal_that_changes_every_text(release: Path, elsewhere: Path) -> None:
         opened.execute(change, (" again",))
         opened.execute("CREATE TABLE large (x)")
         opened.executemany("INSERT INTO large VALUES (?)", [("x" * 4_000,)] * 500)
-        shutil.copy(copy.with_name("chroma.sqlite3-journal"), release / f"{SQLITE}-journal")
+        shutil.copy(copy.with_name("sealed.sqlite3-journal"), release / f"{SQLITE}-journal")

@@ -214,7 +214,7 @@ def _varint(block: bytes, place: int) -> tuple[int, int]:
 def _terms_left(folder: Path, needles: Needles, language: str) -> Iterator[str]:
     """Terms that the dictionaries of a tantivy index know, whether the records that had them live or not."""
     analyzer = analyzer_of(language)
-    with tempfile.TemporaryDirectory() as copy:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as copy:  # tantivy may still write as it closes
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         index = Index.open(copy)
         index.config_reader("manual")

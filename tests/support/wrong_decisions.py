@@ -212,9 +212,9 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
         "gate.yaml:4",
     ),
     "a damaged file": (
-        lambda case: case.facts_are(damage=("chroma/chroma.sqlite3",)),
+        lambda case: case.facts_are(damage=("chroma/sealed.sqlite3",)),
         INVALID,
-        "files of the release differ from its manifest: chroma/chroma.sqlite3",
+        "files of the release differ from its manifest: chroma/sealed.sqlite3",
         "",
     ),
     "content that was rolled back": (

@@ -1,0 +1,167 @@
+"""The door beside the library: one user, a steady load, as much as it bears, and three times that.
+
+`RAG_HOME=… .venv/bin/python -m benchmarks.serve`: starts `rag serve` on what serves there, with a key of its own that is
+revoked in the end, and asks the golden sets' questions. Each round measures the library in this process and the replica in
+turns, so that a busy machine troubles both alike. Run it alone on a quiet machine: clients and replica share its cores.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+
+from rag_pipeline import Index
+from rag_pipeline.golden.read import read_golden_sets
+from rag_pipeline.home import Home
+from rag_pipeline.process import prepare
+from rag_pipeline.serve.keys import KeyToMake, make_key, revoke_key
+from rag_pipeline.settings import load_settings
+
+WARM = 20
+FREE = dict.fromkeys(("RAG_SERVE_RATE", "RAG_SERVE_RATE_TOTAL"), "900000/minute") | {"RAG_SERVE_AT_ONCE_EACH": "1024"}
+
+
+def main() -> None:
+    prepare()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10, help="of each load")
+    parser.add_argument("--alone", type=int, default=200, help="questions of one user, a round")
+    parser.add_argument("--rate", type=float, default=50, help="questions a second of the steady load")
+    arguments = parser.parse_args()
+    settings = load_settings()
+    questions = [text for golden in read_golden_sets(settings.evals) for text in golden.queries.values()]
+    with replica(settings.home) as (url, key, process), Index.open() as index:
+        for number in range(arguments.rounds):
+            print(f"round {number + 1}")
+            asked = [questions[place % len(questions)] for place in range(WARM + arguments.alone)]
+            spent = time.process_time()
+            library = told("library, one user", [timed(lambda text=text: index.search(text, 10)) for text in asked][WARM:])
+            print(f"    {1000 * (time.process_time() - spent) / len(asked):.1f} ms of CPU a question")
+            spent = cpu_s(process)
+            with httpx.Client(headers=headers(key)) as web:
+                door = told("replica, one user", [timed(lambda text=text: post(web, url, text)) for text in asked][WARM:])
+            print(f"    {1000 * (cpu_s(process) - spent) / len(asked):.1f} ms of CPU a question, in the replica")
+            print(f"  the door adds {door - library:.1f} ms at p95")
+            asyncio.run(loads(url, key, questions, arguments.rate, arguments.seconds))
+
+
+async def loads(url: str, key: str, questions: list[str], rate: float, seconds: float) -> None:
+    limits = httpx.Limits(max_connections=2_000, max_keepalive_connections=200)
+    async with httpx.AsyncClient(headers=headers(key), limits=limits, timeout=60) as web:
+        steady = await open_loop(web, url, questions, rate, seconds)
+        report(f"{rate:g} a second", steady, seconds)
+        bears = await closed_loop(web, url, questions, 16, seconds)
+        print(f"  16 at once: {bears:.0f} a second sustained")
+        report(
+            f"three times that ({3 * bears:.0f} a second)", await open_loop(web, url, questions, 3 * bears, seconds), seconds
+        )
+        began = time.perf_counter()
+        while (await one(web, url, questions[0]))[0] != 200:
+            await asyncio.sleep(0.05)
+        print(f"  answered again after {time.perf_counter() - began:.2f} s")
+
+
+async def open_loop(
+    web: httpx.AsyncClient, url: str, questions: list[str], rate: float, seconds: float
+) -> list[tuple[int, float]]:
+    """Ask at a rate, whatever comes back: status and milliseconds of each."""
+    tasks, began = [], time.perf_counter()
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(web, url, questions[number % len(questions)])))
+    return list(await asyncio.gather(*tasks))
+
+
+async def closed_loop(web: httpx.AsyncClient, url: str, questions: list[str], clients: int, seconds: float) -> float:
+    """Answers a second, of clients that ask again as soon as they have an answer."""
+    answered, until = 0, time.perf_counter() + seconds
+
+    async def client(first: int) -> None:
+        nonlocal answered
+        place = first
+        while time.perf_counter() < until:
+            answered += (await one(web, url, questions[place % len(questions)]))[0] == 200
+            place += clients
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return answered / seconds
+
+
+async def one(web: httpx.AsyncClient, url: str, text: str) -> tuple[int, float]:
+    began = time.perf_counter()
+    try:
+        status = (await web.post(f"{url}/v1/search", json={"query": text, "k": 10})).status_code
+    except httpx.TransportError:
+        status = 0
+    return status, 1000 * (time.perf_counter() - began)
+
+
+def report(name: str, found: list[tuple[int, float]], seconds: float) -> None:
+    statuses = Counter(status for status, _ in found)
+    print(f"  {name}: {dict(statuses)} in {seconds:g} s")
+    for status in sorted(statuses):
+        told(f"  {status}", [took for each, took in found if each == status])
+
+
+def told(name: str, took: list[float]) -> float:
+    p50, p95 = statistics.median(took), float(np.quantile(took, 0.95))
+    print(f"  {name}: p50 {p50:.1f} ms, p95 {p95:.1f} ms ({len(took)})")
+    return p95
+
+
+def timed(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - began)
+
+
+def post(web: httpx.Client, url: str, text: str) -> None:
+    web.post(f"{url}/v1/search", json={"query": text, "k": 10}).raise_for_status()
+
+
+def cpu_s(process: psutil.Process) -> float:
+    said = process.cpu_times()
+    return float(said.user + said.system)
+
+
+def headers(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+@contextmanager
+def replica(home: Home) -> Iterator[tuple[str, str, psutil.Process]]:
+    """A replica that is ready: its address, a key, and its process."""
+    made, key = make_key(home, KeyToMake(name="benchmark", may=("search",), reads=("all",), days=1), datetime.now(UTC))
+    command = [str(Path(sys.executable).with_name("rag")), "serve", "--port", "0", "--metrics-port", "0", "--json"]
+    process = subprocess.Popen(
+        command, env={**os.environ, **FREE}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        while httpx.get(f"{url}/readyz").status_code != 200:
+            time.sleep(0.2)
+        yield url, key, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+        revoke_key(home, made.id, datetime.now(UTC))
+
+
+if __name__ == "__main__":
+    main()

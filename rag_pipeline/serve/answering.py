@@ -1,0 +1,195 @@
+"""From a question to an answer: wait for a place, embed, search, and say what was not as it should be.
+
+A request is answered from the one release it holds a lease of. Its deadline goes with it through every step.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import TypeVar
+
+from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.index.manifest import Mode
+from rag_pipeline.index.retrieve import Hit, Query
+from rag_pipeline.release.leased import Leased
+from rag_pipeline.serve.asked import (
+    Chunk,
+    ChunkAnswer,
+    Degraded,
+    FoundChunk,
+    ReleaseAnswer,
+    SearchAnswer,
+    SearchRequest,
+    SourceTold,
+)
+from rag_pipeline.serve.batches import Batches, NoEncoder
+from rag_pipeline.serve.door import channel_for, check_may_search
+from rag_pipeline.serve.limits import Admission, Deadline, Place
+from rag_pipeline.serve.principal import Principal
+from rag_pipeline.serve.problems import DEADLINE, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
+from rag_pipeline.serve.replica import Replica
+
+Found = TypeVar("Found")
+
+_FOR_EMBEDDING = 0.7
+"""Share of the time left that a question may take to be embedded: with the rest it is still answered by words."""
+
+_GONE = "the embedding model is not on this replica"
+_SLOW = "embedding would have taken longer than this request allows"
+
+
+@dataclass(slots=True)
+class Note:
+    """What the log and the counters are told of one request. No text of it, and nothing that it found."""
+
+    query_id: str
+    channel: str = ""
+    release: str = ""
+    mode: str = ""
+    hits: int | None = None
+    degraded: tuple[str, ...] = ()
+    steps_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Answering:
+    """What a replica does for those who were let in, over HTTP and MCP alike. For one event loop."""
+
+    def __init__(self, replica: Replica, admission: Admission, threads: int, *, timeout_ms: int) -> None:
+        self.replica, self.admission = replica, admission
+        self._timeout_ms = timeout_ms
+        self._batches = Batches()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="search")
+
+    def close(self) -> None:
+        self._batches.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.replica.close()
+
+    async def search(self, who: Principal, asked: SearchRequest, note: Note) -> SearchAnswer:
+        """Raises `Problem`."""
+        check_may_search(who, chooses_mode=asked.mode is not None)
+        note.channel = channel_for(who, asked.channel, self.replica.channels)
+        began = time.monotonic()
+        deadline = Deadline.in_ms(asked.timeout_ms or self._timeout_ms)
+        async with self.admission.place(who.id, deadline) as place:
+            note.steps_ms["wait"] = _ms_since(began)
+            with ExitStack() as stack:
+                leased = stack.enter_context(self.replica.channel(note.channel).lease())
+                manifest = leased.manifest
+                note.release = manifest.id
+                served: Mode = asked.mode or manifest.retrieval.mode
+                if served not in leased.release.modes:
+                    fault = Fault("/mode", "this release cannot be asked that way")
+                    raise Problem(INVALID, "the body is not a question", faults=[fault])
+                vector, mode, why = await self._vector(leased, asked.query, served, deadline, note)
+
+                def retrieve() -> tuple[list[Hit], list[Degraded]]:
+                    found = leased.search(Query(asked.query, vector), asked.k, mode)
+                    if not why:
+                        return found, []
+                    worth = self.replica.measured(manifest, mode, served)
+                    return found, [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]
+
+                step = time.monotonic()
+                hits, degraded = await self._in_thread(retrieve, place, stack, deadline)
+                note.steps_ms["search"] = _ms_since(step)
+        degraded += self.replica.last_good(note.channel, manifest.id)
+        note.mode, note.hits, note.degraded = mode, len(hits), tuple(one.kind for one in degraded)
+        return SearchAnswer(
+            query_id=note.query_id,
+            release=manifest.id,
+            channel=note.channel,
+            degraded=degraded,
+            mode=mode,
+            took_ms=_ms_since(began),
+            timings_ms=note.steps_ms,
+            hits=[FoundChunk(**asdict(hit)) for hit in hits],
+        )
+
+    async def chunk(self, who: Principal, chunk_id: str, note: Note, channel: str | None = None) -> ChunkAnswer:
+        """One chunk of the release that serves. Raises `Problem`; not there and not to be read are told alike."""
+        check_may_search(who)
+        note.channel = channel_for(who, channel, self.replica.channels)
+        deadline = Deadline.in_ms(self._timeout_ms)
+        async with self.admission.place(who.id, deadline) as place:
+            with ExitStack() as stack:
+                leased = stack.enter_context(self.replica.channel(note.channel).lease())
+                note.release = leased.manifest.id
+                found = await self._in_thread(lambda: leased.release.read(chunk_id), place, stack, deadline)
+        if found is None:
+            raise Problem(NOT_FOUND, "the release that serves has no such chunk")
+        note.hits = 1
+        return ChunkAnswer(
+            query_id=note.query_id,
+            release=note.release,
+            channel=note.channel,
+            degraded=self.replica.last_good(note.channel, note.release),
+            chunk=Chunk(**{name: value for name, value in asdict(found).items() if name in Chunk.model_fields}),
+        )
+
+    async def release(self, who: Principal, note: Note, channel: str | None = None) -> ReleaseAnswer:
+        """What serves. Raises `Problem`."""
+        check_may_search(who)
+        note.channel = channel_for(who, channel, self.replica.channels)
+        with self.replica.channel(note.channel).lease() as leased:
+            said = leased.manifest
+        note.release = said.id
+        return ReleaseAnswer(
+            query_id=note.query_id,
+            release=said.id,
+            channel=note.channel,
+            degraded=self.replica.last_good(note.channel, said.id),
+            fingerprint=said.fingerprint,
+            created_at=said.created_at.isoformat(),
+            mode=said.retrieval.mode,
+            documents=said.documents,
+            chunks=said.chunks,
+            sources={
+                name: SourceTold(documents=one.documents, chunks=one.chunks, contract_version=one.contract_version)
+                for name, one in said.sources.items()
+            },
+        )
+
+    async def _vector(
+        self, leased: Leased, text: str, mode: Mode, deadline: Deadline, note: Note
+    ) -> tuple[Vectors | None, Mode, str]:
+        """The question's vector and the mode to ask in; by words, and why, where it cannot be embedded."""
+        if mode == "lexical":
+            return None, mode, ""
+        began = time.monotonic()
+        by_words = "lexical" in leased.release.modes
+        until = Deadline(began + deadline.left_s * _FOR_EMBEDDING) if by_words else deadline
+        try:
+            return await self._batches.vector(leased, text, until), mode, ""
+        except NoEncoder:
+            why = _GONE
+        except TimeoutError:
+            if not by_words:
+                raise Problem(DEADLINE) from None
+            why = _SLOW
+        finally:
+            note.steps_ms["embed"] = _ms_since(began)
+        if not by_words:
+            raise Problem(NO_RELEASE, "the embedding model is not on this replica, and this release has no words to search")
+        return None, "lexical", why
+
+    async def _in_thread(self, work: Callable[[], Found], place: Place, stack: ExitStack, deadline: Deadline) -> Found:
+        """Do it in a thread of its own. What is too late goes on there, with its place and its lease, until it ends."""
+        deadline.check()
+        doing = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        place.keep(doing)
+        lease = stack.pop_all()
+        doing.add_done_callback(lambda _: lease.close())
+        try:
+            async with asyncio.timeout(deadline.left_s):
+                return await asyncio.shield(doing)
+        except TimeoutError:
+            doing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise Problem(DEADLINE) from None
+
+
+def _ms_since(began: float) -> float:
+    return round(1000 * (time.monotonic() - began), 2)

@@ -1,0 +1,153 @@
+"""The HTTP interface: what is asked by JSON, what comes back, and its OpenAPI. `entrance` lets people in before this."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from rag_pipeline import __version__
+from rag_pipeline.serve.answering import Answering
+from rag_pipeline.serve.asked import ChunkAnswer, ReleaseAnswer, SearchAnswer, SearchRequest, Told
+from rag_pipeline.serve.problems import (
+    BY_STATUS,
+    INTERNAL,
+    INVALID,
+    KINDS,
+    MEDIA_TYPE,
+    NO_RELEASE,
+    NOT_FOUND,
+    Fault,
+    Problem,
+)
+
+_ASKED = {"requestBody": {"required": True, "content": {"application/json": {"schema": SearchRequest.model_json_schema()}}}}
+_BEARER = {"type": "http", "scheme": "bearer", "description": "A key of `rag key new`, or a token of the identity provider."}
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    told = {status: ", ".join(kind.slug for kind in KINDS if kind.status == status) for status in statuses}
+    content = {MEDIA_TYPE: {"schema": Told.model_json_schema()}}
+    return {status: {"description": slugs, "content": content} for status, slugs in told.items()}
+
+
+_EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
+
+
+def application(answering: Answering, agents: Callable[[], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """The application. `agents`: what must run beside it as long as it does."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with agents():
+            yield
+
+    app = FastAPI(
+        title="rag serve",
+        version=__version__,
+        summary="Search in the release that a channel names.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(Exception, _mistake)
+    secured: dict[str, Any] = {"security": [{"bearer": []}]}
+
+    @app.post("/v1/search", response_model=SearchAnswer, responses=_problems(*_EVERY), openapi_extra=secured | _ASKED)
+    async def search(request: Request) -> Response:
+        """The chunks that answer a question best, best first."""
+        _no_parameters(request)
+        state = request.state
+        return _json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
+
+    @app.get("/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=_problems(*_EVERY), openapi_extra=secured)
+    async def chunk(chunk_id: str, request: Request) -> Response:
+        """One chunk of the release that serves, by its id."""
+        state = request.state
+        channel = _channel(request)
+        return _json(await answering.chunk(state.principal, chunk_id, state.note, channel))
+
+    @app.get("/v1/release", response_model=ReleaseAnswer, responses=_problems(*_EVERY), openapi_extra=secured)
+    async def release(request: Request) -> Response:
+        """The release that serves."""
+        state = request.state
+        return _json(await answering.release(state.principal, state.note, _channel(request)))
+
+    @app.get("/healthz", responses=_problems(421))
+    async def healthz() -> dict[str, str]:
+        """The process is there."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", responses=_problems(421, 503))
+    async def readyz() -> dict[str, str]:
+        """The replica has a release that answers."""
+        state = answering.replica.channel(answering.replica.channels[0]).state
+        if state is None:
+            raise Problem(NO_RELEASE, retry_after_s=1)
+        return {"status": "ready", "release": state.serving}
+
+    @app.get("/problems/{slug}", include_in_schema=False)
+    async def problem(slug: str) -> Response:
+        """What a problem means, and what to do about it."""
+        kind = next((kind for kind in KINDS if kind.slug == slug), None)
+        if kind is None:
+            raise Problem(NOT_FOUND)
+        return PlainTextResponse(f"{kind.title} ({kind.status})\n\n{kind.advice}\n")
+
+    _with_bearer(app)
+    return app
+
+
+def _with_bearer(app: FastAPI) -> None:
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        found = made()
+        found.setdefault("components", {})["securitySchemes"] = {"bearer": _BEARER}
+        return found
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def _no_parameters(request: Request, *known: str) -> None:
+    if any(name not in known for name in request.query_params):
+        raise Problem(INVALID, "the address has a parameter that is none", faults=[Fault("", "leave it out")])
+
+
+def _channel(request: Request) -> str | None:
+    _no_parameters(request, "channel")
+    said = request.query_params.getlist("channel")
+    if len(said) > 1:
+        raise Problem(INVALID, "`channel` stands in the address twice")
+    return said[0] if said else None
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise error
+    request.state.problem = error.kind.slug
+    told = error.told(request.state.note.query_id)
+    return JSONResponse(told, error.kind.status, error.headers(), media_type=MEDIA_TYPE)
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    answer = await _problem(request, Problem(BY_STATUS.get(status, INVALID)))
+    for name, value in (getattr(error, "headers", None) or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+async def _mistake(request: Request, error: Exception) -> Response:
+    request.state.error = error
+    return await _problem(request, Problem(INTERNAL))

@@ -1,0 +1,46 @@
+"""Every operation of the OpenAPI, asked what its schema allows and what it forbids: answers are as described."""
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from schemathesis import GenerationMode
+
+from tests.conftest import Workspace
+from tests.support.replicas import key_for, replica
+
+CASES = 1_700
+"""Of each of three operations that ask something, as often allowed as forbidden."""
+
+FAST = {"RAG_SERVE_RATE": "900000/minute", "RAG_SERVE_RATE_TOTAL": "900000/minute", "RAG_SERVE_TIMEOUT_MS": "30000"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_no_request_that_the_openapi_allows_or_forbids_is_a_server_error(served_once: Workspace) -> None:
+    key = key_for(served_once.home, "search", "mode", "channel:staging")
+    asked = 0
+    with replica(served_once, **FAST) as running:
+        schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
+        operations = [found.ok() for found in schema.get_all_operations()]
+        assert len(operations) == 5
+        for operation in operations:
+            nothing_to_say = operation.path in ("/healthz", "/readyz")
+            for mode in [GenerationMode.POSITIVE] if nothing_to_say else [*GenerationMode]:
+
+                @hypothesis.settings(
+                    max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), database=None
+                )
+                @hypothesis.seed(7)
+                @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+                def check(case: schemathesis.Case) -> None:
+                    nonlocal asked
+                    asked += 1
+                    answer = case.call(headers={"Authorization": f"Bearer {key}"}, timeout=60)
+                    if answer.status_code == 504:  # a deadline of ten milliseconds may be asked for
+                        assert answer.json()["type"] == "/problems/deadline"
+                    else:
+                        case.validate_response(answer)
+
+                check()
+    assert asked >= 6 * CASES
