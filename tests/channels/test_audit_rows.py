@@ -24,8 +24,9 @@ from rag_pipeline.channels.audit_rows import (
     seal,
 )
 from rag_pipeline.channels.pointer import Anchor, Channel, Hold
-from rag_pipeline.errors import ReleaseError
+from rag_pipeline.errors import LakeError, ReleaseError
 from rag_pipeline.home import Home
+from tests.support.lost_commits import empty_last_commit
 from tests.support.small_releases import NOW
 
 HOLD = Hold(at=NOW, by="ana", why="wrong prices")
@@ -117,19 +118,31 @@ def test_a_table_without_the_columns_that_came_later_has_them_empty_and_of_their
 
 
 @pytest.fixture
-def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "America/Los_Angeles")
-    time.tzset()
+def at_home_again() -> Iterator[None]:
+    """Puts the time zone of the process back."""
     yield
-    monkeypatch.undo()
     time.tzset()
 
 
-def test_a_seal_does_not_depend_on_the_time_zone_of_the_machine_or_of_the_value(home: Home, far_west: None) -> None:
+def test_a_seal_does_not_depend_on_the_time_zone_of_the_machine_or_of_the_value(
+    home: Home, at_home_again: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record(home, "production", move("a", anchor=ANCHOR))
     [row] = rows(home)
-    assert seal(row) == row["seal"]
+    for zone in ("America/Los_Angeles", "Asia/Tokyo"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert seal(row) == row["seal"]
     assert seal(row | {"at": NOW.astimezone(timezone(timedelta(hours=5)))}) == row["seal"]
+
+
+def test_a_commit_that_the_table_lost_is_not_gone_back_from_without_a_person(home: Home) -> None:
+    """A move is derived from nothing: what would come back is the move before, which a rollback may have left."""
+    for number, release in enumerate(("a", "b"), start=1):
+        record(home, "production", move(release, number))
+    empty_last_commit(home.audit)
+    with pytest.raises(LakeError, match="audit"):
+        audit_table(home).heal()
 
 
 def test_a_row_written_before_there_were_anchors_keeps_the_seal_it_has(home: Home) -> None:
