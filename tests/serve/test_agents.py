@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from rag_pipeline.serve.agents import DATA
 from rag_pipeline.serve.keys import read_keys
 from tests.conftest import Workspace
-from tests.support.replicas import Running, key_for, rag
+from tests.support.replicas import PATIENT, Running, key_for, rag
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ def test_an_agent_searches_over_http(running: Running, key: str) -> None:
 def test_an_agent_searches_on_stdio(served_once: Workspace) -> None:
     async def story() -> None:
         environment = {name: value for name, value in served_once.environment.items() if isinstance(value, str)}
-        command = StdioServerParameters(command=rag(), args=["mcp"], env=environment | {"OMP_NUM_THREADS": "1"})
+        command = StdioServerParameters(command=rag(), args=["mcp"], env=environment | PATIENT)
         async with Client(stdio_client(command)) as client:
             for _ in range(600):
                 if not (await client.call_tool("search", {"query": "x"})).is_error:

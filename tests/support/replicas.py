@@ -31,6 +31,9 @@ from tests.conftest import Workspace
 from tests.support.readers import BY_FORCE
 from tests.support.small_releases import NOW, chunker, real_model, store_documents
 
+PATIENT = {"OMP_NUM_THREADS": "1", "RAG_SERVE_TIMEOUT_MS": "30000"}
+"""What replicas of tests run with: on a busy machine an answer may take long, and is none the worse."""
+
 SECRET_WORD = "zanzibarite"
 """Stands in one page only, so that a log that quotes it quoted an answer."""
 
@@ -149,7 +152,7 @@ def start(workspace: Workspace, *words: str, port: int = 0, **variables: str) ->
     """`rag serve` in a process of its own, as soon as it listens."""
     process = subprocess.Popen(
         [rag(), "serve", "--port", str(port), "--metrics-port", "0", "--json", *words],
-        env=workspace.environment | {"OMP_NUM_THREADS": "1"} | variables,
+        env=workspace.environment | PATIENT | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
