@@ -25,7 +25,7 @@ def test_the_wheel_carries_the_version_and_every_file_that_is_not_python(wheel_w
         names = set(content.namelist())
         metadata = content.read(f"rag_pipeline-{__version__}.dist-info/METADATA").decode()
     assert f"\nVersion: {__version__}\n" in metadata
-    ours = [path for path in (PROJECT / "rag_pipeline").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    ours = [path for path in (PROJECT / "rag_pipeline").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {str(path.relative_to(PROJECT)) for path in ours} <= names
     assert "rag_pipeline/py.typed" in names
     assert set(DROPPED) <= names, "what people drop into defs/ is part of what they deploy"
