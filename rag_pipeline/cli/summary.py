@@ -76,7 +76,8 @@ def _says(summary: dict[str, Any]) -> str:
         return f"Promoted: {summary['release']} serves now. The gate of another channel refused it; that one stays."
     if summary["refused"]:
         verdict = f" ({summary['verdict']})" if summary["verdict"] else ""
-        return f"The gate refused {summary['release']}{verdict}. Nothing failed: production stays, {serving} serves on."
+        stays = f"production stays, {serving} serves on" if summary["production"] else "nothing serves yet"
+        return f"The gate refused {summary['release']}{verdict}. Nothing failed: {stays}."
     if not summary["success"]:
         return f"The run failed; production stays as it was ({serving} serves)."
     if summary["promoted"]:

@@ -76,9 +76,7 @@ def test_a_refresh_that_is_refused_exits_with_three_and_says_why(
     summary = as_json(out)
     assert code == 3, "the gate said no; nothing failed"
     assert (summary["success"], summary["refused"]) == (False, True)
-    assert summary["says"] == (
-        f"The gate refused {summary['release']} (regressed). Nothing failed: production stays, nothing serves on."
-    )
+    assert summary["says"] == (f"The gate refused {summary['release']} (regressed). Nothing failed: nothing serves yet.")
     assert summary["promoted"] is False
     assert any("below its floor of 0.99" in check["description"] for check in summary["failed_checks"])
     code, out, _ = rag(monkeypatch, capsys, "evaluate", "--json")
