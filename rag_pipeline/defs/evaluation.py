@@ -1,7 +1,9 @@
 """`index/evaluation`: what a release is worth, measured and written down."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -22,6 +24,7 @@ from rag_pipeline.errors import ChannelError, PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.remembered import evaluations_table
+from rag_pipeline.gate.decide import is_slow
 from rag_pipeline.gate.enough import enough_for
 from rag_pipeline.gate.figures import figures_of
 from rag_pipeline.gate.policy import FILE
@@ -76,8 +79,8 @@ def evaluation_asset(
 
         - Grain: one evaluation of one release.
         - Origin: `index/candidate`, the golden sets, gate.yaml.
-        - Re-run: measures again unless young evidence on the very same inputs is there. The `report` is one HTML page
-          that opens from disk; where RAG_REPORTS_URL is set, it is a link.
+        - Re-run: measures again unless young evidence on the very same inputs is there, with times within the limits.
+          The `report` is one HTML page that opens from disk; where RAG_REPORTS_URL is set, it is a link.
         """
         release = config.release or read_candidate(settings.home).release
         forget_gone(settings.home)
@@ -167,4 +170,5 @@ def evaluation_now(inputs: DecisionInputs, settings: Settings, run_id: str, *, r
         run_id=run_id,
         now=inputs.now,
         reuse_hours=reuse_hours,
+        is_slow=None if math.isinf(reuse_hours) else partial(is_slow, policy=inputs.policy),
     )

@@ -1,7 +1,7 @@
 """An evaluation: candidate and production measured side by side on every golden set, written down as evidence."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -51,6 +51,8 @@ class Evaluation:
     """Golden set -> metrics the policy asks for beside those its golden.yaml lists."""
     concurrencies: tuple[int, ...] = (1,)
     """How many users at a time latency is measured with."""
+    is_slow: Callable[[Evidence], bool] | None = None
+    """Whether times that were measured are too long: perhaps of a busy machine, so they are measured again."""
 
     def says_the_same(self, earlier: Evidence, release_id: str, living: list[ResolvedSet], runtime: dict[str, str]) -> bool:
         """Whether measuring the release again, beside whatever serves, could tell nothing of it that `earlier` does not."""
@@ -59,6 +61,7 @@ class Evaluation:
             earlier.intact
             and earlier.release == release_id
             and 0 <= age_hours < self.reuse_hours
+            and not (self.is_slow and self.is_slow(earlier))
             and earlier.policies == self.policies
             and earlier.model_fingerprint == self.model.fingerprint
             and earlier.runtime == runtime

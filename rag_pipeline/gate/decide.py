@@ -134,6 +134,11 @@ def _index(evidence: Evidence, policy: Policy, channel: str) -> list[Reason]:
     return [Reason("regressed", line, says)]
 
 
+def is_slow(evidence: Evidence, policy: Policy) -> bool:
+    """Whether some channel refuses a release for its latency: what a busy machine can cause, and another look can mend."""
+    return any(_latency(evidence, policy, channel) for channel in policy.channels)
+
+
 def _latency(evidence: Evidence, policy: Policy, channel: str) -> list[Reason]:
     demands = policy.channel(channel).latency
     measured = next((one for one in evidence.latency if one.concurrency == demands.concurrency), None)

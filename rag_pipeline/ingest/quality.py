@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import date
+from typing import assert_never
 
 import polars as pl
 
@@ -68,11 +69,13 @@ def _count(contract: Contract, tables: SourceTables, rule: QualityRule, rows: in
             valid &= values.str.contains(f"^(?:{rule.arguments['pattern']})$")
         return int((~valid & values.is_not_null()).sum())
     missing = values.is_null()
+    if rule.metric == "nullValues":
+        return int(missing.sum())
     if rule.metric == "missingValues":
         words = [str(word).strip() for word in rule.arguments.get("missingValues") or () if word is not None]
         blank = ~values.str.contains(VISIBLE) | values.str.strip_chars().is_in(words)
-        missing = missing | blank.fill_null(value=False)
-    return int(missing.sum())
+        return int((missing | blank.fill_null(value=False)).sum())
+    assert_never(rule.metric)
 
 
 def _duplicates(contract: Contract, tables: SourceTables, columns: list[Column]) -> int:

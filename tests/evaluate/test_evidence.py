@@ -142,6 +142,7 @@ def test_evidence_on_other_inputs_is_measured_again(desk: Desk) -> None:
         {"reuse_hours": 2, "policies": {"production": "other"}},
         {"reuse_hours": 2, "now": NOW - timedelta(hours=1)},
         {"reuse_hours": 2, "production": second},
+        {"reuse_hours": 2, "is_slow": lambda earlier: earlier.intact},
     ):
         assert desk.evaluate(**{"now": LATER, **changes}) != first, changes  # type: ignore[arg-type]
     for file in desk.home.evidence_on(first.release_fingerprint).glob("*.json"):

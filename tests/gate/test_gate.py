@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag_pipeline.gate.decide import is_slow
 from rag_pipeline.gate.policy import Policy
 from tests.support.gate_cases import (
     GATE,
@@ -163,7 +164,10 @@ def test_latency_is_judged_as_many_users_ask_at_a_time(case: Case, tmp_path: Pat
     assert case.evidence is not None
     assert [one.p95_ms for one in case.evidence.latency if one.concurrency == 1] == [9_000]
     assert case.decide().passed
+    assert not is_slow(case.evidence, case.policy)
     alone = good(policy_of(tmp_path, GATE.replace("concurrency: 4", "concurrency: 1")))
+    assert alone.evidence is not None
+    assert is_slow(alone.evidence, alone.policy)
     messages = [reason.message for reason in alone.decide().reasons]
     assert messages == [
         f"query latency {name} is 9000 ms with one user at a time, above {limit} ms"
