@@ -17,13 +17,13 @@ from rag_pipeline.serve.problems import (
     Problem,
 )
 from rag_pipeline.serve.tokens import Tokens
+from rag_pipeline.urls import WEB, means_a_secret
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 LOCAL = Principal("local", frozenset({SEARCH, MODE}), frozenset({EVERYTHING}))
 """Whoever asks where nobody has to say who they are: `--no-auth`, and `rag mcp`."""
 
-_KEY_NAMES = {"key", "api_key", "apikey", "access_token", "token", "authorization", "bearer"}
 _BEARER = re.compile(r"(?i)bearer ([A-Za-z0-9._~+/=-]{1,8192})")
 
 Headers = list[tuple[bytes, bytes]]
@@ -51,11 +51,11 @@ class Door:
             raise Problem(FOREIGN_HOST)
         for origin in _all(headers, b"origin"):
             scheme, _, host = origin.partition("://")
-            if scheme not in ("http", "https") or _without_port(host) not in self._hosts:
+            if scheme not in WEB or _without_port(host) not in self._hosts:
                 raise Problem(FOREIGN_HOST)
         text = query.decode("latin-1")
-        names = {name.lower() for name, _ in parse_qsl(text, keep_blank_values=True)}
-        if names & _KEY_NAMES or re.search(rf"{PREFIX}[A-Za-z0-9_-]{{43}}", text):
+        names = [name for name, _ in parse_qsl(text, keep_blank_values=True)]
+        if any(map(means_a_secret, names)) or re.search(rf"{PREFIX}[A-Za-z0-9_-]{{43}}", text):
             raise Problem(KEY_IN_ADDRESS)
 
     async def principal(self, headers: Headers) -> Principal:

@@ -76,7 +76,7 @@ BAD: dict[str, dict[str, Any]] = {
     "no issuer": {"iss": None},
     "expired": {"exp": int(time.time()) - 60},
     "no end": {"exp": None},
-    "not yet": {"nbf": int(time.time()) + 600},
+    "not yet": {"nbf": int(time.time()) + 86_400},
     "nobody": {"sub": None},
 }
 
