@@ -266,10 +266,10 @@ def test_a_source_cannot_be_called_like_another_group_of_the_graph(workspace: Wo
 
 def test_wildcards_in_the_path_choose_among_the_files(workspace: Workspace) -> None:
     contract = read_contract(workspace.contract("pages", files_contract("../pages/**/*.md")))
-    assert contract.server.path == workspace.root / "contracts" / ".." / "pages"
+    assert contract.server.path == workspace.root / "pages"
     assert contract.server.pattern == "**/*.md"
     contract = read_contract(workspace.contract("rows", table_contract("../rows/*.jsonl", "jsonl")))
-    assert contract.server.path == workspace.root / "contracts" / ".." / "rows" / "*.jsonl"
+    assert contract.server.path == workspace.root / "rows" / "*.jsonl"
     assert contract.server.pattern is None
 
 

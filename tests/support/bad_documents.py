@@ -201,7 +201,7 @@ KINDS = {
         ),
         held="is not a folder that can be read",
     ),
-    "a folder that is empty": Kind(PAGES, remove(*Folder.keys), held="the feed is empty: it lists nothing to read"),
+    "a folder that is empty": Kind(PAGES, remove(*Folder.keys), held="lists nothing to read"),
     "most pages gone": Kind(PAGES, remove("a.md", "b.md", "c.md"), held="would shrink from 4 to 1 documents"),
     "more unreadable than the contract allows": Kind(
         on(Folder, customProperties=limits(quarantine=10)),
