@@ -32,7 +32,7 @@ dev-env: $(VENV)/.dev-ready ## add what the tests and the checks need (`make tes
 # torch first: the CPU build, where it can be had. Python compiles what a command imports when it first does, and that is little of it.
 $(VENV)/.ready: pyproject.toml constraints.txt deploy/install_torch.sh
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("Python 3.11 to 3.13 is needed, and $(PYTHON) is %d.%d: make PYTHON=python3.12 $(or $(MAKECMDGOALS),env)" % v)'
-	@echo "Creating the environment in $(VENV): two to three minutes on two free cores and 2.5 GB, once. pip is silent meanwhile."
+	@echo "Creating the environment in $(VENV): a minute or more on two free cores, as the network is, and 2.5 GB, once. pip is silent meanwhile."
 	$(PYTHON) -m venv $(VENV)
 	deploy/install_torch.sh $(BIN)/python
 	$(BIN)/pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e .
