@@ -105,7 +105,7 @@ class Scene:
     server: subprocess.Popen[str]
 
     def settings(self, root: Path) -> Settings:
-        return self.workspace.settings.model_copy(update={"home": root / "home"})
+        return self.workspace.settings.model_copy(update={"home": Home(root / "home")})
 
     def answers(self, home: Home) -> list[Hits]:
         release = serving(home)
