@@ -13,6 +13,7 @@ from rag_pipeline.errors import ContractError, SourceUnavailable, Unreadable, di
 from rag_pipeline.privacy import PrivacyFilter
 from rag_pipeline.progress import progress
 from rag_pipeline.settings import NO_SECRETS, Secrets
+from rag_pipeline.urls import without_secrets
 
 _CHUNK = 2_000
 """Rows held in memory at a time, where all are read."""
@@ -114,7 +115,7 @@ def _told(contract: Contract, sample: Sample, judging: Judging, columns: set[str
 
 def _problems(contract: Contract, trial: Trial, sample: Sample, first: str) -> Iterator[str]:
     if not trial.listed:
-        yield f"the feed is empty: {contract.server.says} lists nothing to read"
+        yield f"the feed is empty: {without_secrets(contract.server.says)} lists nothing to read"
         return
     if not trial.rows:
         yield f"nothing could be read of {trial.listed:,} that are listed" + (f"; the first: {first}" if first else "")

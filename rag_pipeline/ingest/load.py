@@ -133,7 +133,7 @@ def _load_from(connector: Connector, context: LoadContext, disk: _OnDisk) -> Loa
     unreachable = sum(remark.count for remark in connector.remarks() if remark.unreachable)
     losses = Losses(not_read=connector.not_read())
     if not items:
-        reason = f"the feed is empty: {contract.server.says} lists nothing to read{_instead(losses)}"
+        reason = f"the feed is empty: {without_secrets(contract.server.says)} lists nothing to read{_instead(losses)}"
         return replace(_held(contract, tables, context.now, reason), losses=losses)
     report = _load_items(items, connector, context, disk)
     return replace(report, items_unreachable=unreachable, losses=losses)

@@ -21,9 +21,9 @@ from rag_pipeline.serve.asked import (
     Degraded,
     FoundChunk,
     ReleaseAnswer,
+    ReleaseSource,
     SearchAnswer,
     SearchRequest,
-    SourceTold,
 )
 from rag_pipeline.serve.batches import Batches, NoEncoder
 from rag_pipeline.serve.door import channel_for, check_may_search
@@ -148,7 +148,7 @@ class Answering:
             documents=said.documents,
             chunks=said.chunks,
             sources={
-                name: SourceTold(documents=one.documents, chunks=one.chunks, contract_version=one.contract_version)
+                name: ReleaseSource(documents=one.documents, chunks=one.chunks, contract_version=one.contract_version)
                 for name, one in said.sources.items()
             },
         )

@@ -140,7 +140,7 @@ class ChunkAnswer(Answered):
     chunk: Chunk
 
 
-class SourceTold(BaseModel):
+class ReleaseSource(BaseModel):
     documents: int
     chunks: int
     contract_version: str
@@ -152,10 +152,10 @@ class ReleaseAnswer(Answered):
     mode: Mode
     documents: int
     chunks: int
-    sources: dict[str, SourceTold]
+    sources: dict[str, ReleaseSource]
 
 
-class Told(BaseModel):
+class ProblemDetails(BaseModel):
     """RFC 9457."""
 
     type: str

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from rag_pipeline import __version__
 from rag_pipeline.serve.answering import Answering
-from rag_pipeline.serve.asked import ChunkAnswer, ReleaseAnswer, SearchAnswer, SearchRequest, Told
+from rag_pipeline.serve.asked import ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
 from rag_pipeline.serve.problems import (
     BY_STATUS,
     INTERNAL,
@@ -30,7 +30,7 @@ _BEARER = {"type": "http", "scheme": "bearer", "description": "A key of `rag key
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     told = {status: ", ".join(kind.slug for kind in KINDS if kind.status == status) for status in statuses}
-    content = {MEDIA_TYPE: {"schema": Told.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}
     return {status: {"description": slugs, "content": content} for status, slugs in told.items()}
 
 
