@@ -16,7 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.judged import Judged
-from rag_pipeline.corpus.chunking import Chunker, chunker_of
+from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.corpus.chunking import chunkers_of
 from rag_pipeline.corpus.chunks import chunks_of
 from rag_pipeline.corpus.model import Model, Vectors, model_of
 from rag_pipeline.corpus.query_vectors import query_vectors
@@ -111,10 +112,14 @@ class Library:
         return sorted(one["document_id"] for one in self.documents if one["document_id"] not in about)
 
     def cut(self, documents: list[Document], tokens: int = 0) -> Chunks:
-        """Documents cut anew and embedded, what is known already from memory. `tokens`: 0 as the release is."""
+        """Documents cut anew and embedded, what is known already from memory.
+
+        `tokens`: 0 as the release is, each source as its contract says; else every source alike.
+        """
         settings = self.settings.model_copy(update={"chunk_tokens": tokens}) if tokens else self.settings
-        chunker: Chunker = chunker_of(settings)
-        frame = pl.DataFrame([row for one in documents for row in chunks_of(one, chunker)], infer_schema_length=None)
+        chunkers = chunkers_of(settings, () if tokens else read_contracts(settings.contracts))
+        rows = [row for one in documents for row in chunks_of(one, chunkers.of(one["source"]))]
+        frame = pl.DataFrame(rows, infer_schema_length=None)
         texts = dict(zip(frame["text_hash"], frame["text"], strict=True))
         new = {one: text for one, text in texts.items() if one not in self.known}
         if new:
