@@ -87,6 +87,8 @@ class Library:
     model: Model
     names: list[str]
     """Every document there is or could be."""
+    embedded: Path
+    """Folder of the vectors that were made here, for the next time."""
     made_from: dict[str, str] = field(default_factory=dict)
     """id of a question that was made by rule -> the document it was made from"""
     known: dict[str, Vectors] = field(default_factory=dict)
@@ -129,18 +131,14 @@ class Library:
 
     def _remember(self, vectors: dict[str, Vectors]) -> None:
         """Also for the next time this runs."""
-        file = self._embedded / f"{fingerprint(sorted(vectors))}.npz"
-        file.parent.mkdir(exist_ok=True)
+        file = self.embedded / f"{fingerprint(sorted(vectors))}.npz"
+        file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, hashes=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
         self.known |= vectors
 
-    @property
-    def _embedded(self) -> Path:
-        return self.settings.home.root.parent / "embedded"
-
     def recall(self) -> "Library":
         """With the vectors that were made when this ran before."""
-        for file in sorted(self._embedded.glob("*.npz")):
+        for file in sorted(self.embedded.glob("*.npz")):
             with np.load(file) as stored:
                 self.known |= dict(zip(stored["hashes"].tolist(), stored["vectors"], strict=True))
         return self
@@ -213,8 +211,11 @@ def _ordered(ranking: Iterable[tuple[str, float]]) -> Ranking:
     return sorted(ranking, key=lambda one: (-one[1], one[0]))
 
 
-def library_of(judged: Judged, limit: int) -> Library:
-    """What a release holds, with `limit` of its judged questions at most (drawn at random), and probes made from it."""
+def library_of(judged: Judged, limit: int, work: Path) -> Library:
+    """What a release holds, with `limit` of its judged questions at most (drawn at random), and probes made from it.
+
+    `work`: folder below which its vectors are remembered.
+    """
     settings, model = judged.settings, model_of(judged.settings)
     manifest = read_manifest(settings.home.release(judged.release))
     golden = read_golden_set(settings.evals / judged.name)
@@ -242,6 +243,7 @@ def library_of(judged: Judged, limit: int) -> Library:
         settings=settings,
         model=model,
         names=[str(one["document_id"]) for one in documents],
+        embedded=work / judged.name / "embedded",
         made_from={one.id: one.document for one in made},
         known=dict(zip(chunks.frame["text_hash"], chunks.vectors, strict=True)),
     ).recall()

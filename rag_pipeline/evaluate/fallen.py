@@ -37,8 +37,12 @@ def slipped(qrels: Mapping[str, Mapping[str, int]], mine: Lists, theirs: Lists) 
     `mine`: whole lists as they are kept, without documents the earlier release could not have; `theirs`: its first places.
     Of these, one that left the first ten lost no answer.
     """
-    places = ((query, first_place(of, theirs.get(query, ())), first_place(of, mine.get(query, ()))) for query, of in qrels.items())
-    return sorted(query for query, then, now in places if then and now and then <= PLACES and 0 < now - then <= SLIP)
+    found = []
+    for query, grades in qrels.items():
+        then, now = first_place(grades, theirs.get(query, ())), first_place(grades, mine.get(query, ()))
+        if then and now and then <= PLACES and 0 < now - then <= SLIP:
+            found.append(query)
+    return sorted(found)
 
 
 def most_lost(documents: Sequence[str]) -> str:

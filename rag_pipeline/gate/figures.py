@@ -80,7 +80,8 @@ def _against_production(name: str, measured: SetEvidence, wanted: NotWorse) -> I
         _, upper = share_bounds(lost, measured.queries, confidence=wanted.confidence)
         gain = wanted.metric in both and compared(measured, wanted.metric, wanted.confidence).lower > 0
         yield Figure(f"{name}/lost answers percent", 100 * lost / measured.queries)
-        yield Figure(f"{name}/lost answers percent upper bound", 100 * upper, wanted.lost_max_percent(gain=gain), at_most=True)
+        limit = wanted.lost_max_percent(gain=gain)
+        yield Figure(f"{name}/lost answers percent upper bound", 100 * upper, limit, at_most=True)
     if measured.judgments:
         vanished = 100 * len(measured.vanished) / measured.judgments
         yield Figure(f"{name}/vanished answers percent", vanished, wanted.vanished_max_percent, at_most=True)
