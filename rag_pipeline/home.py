@@ -241,6 +241,14 @@ class Home:
         return self.root / "keys.json"
 
     @property
+    def replicas(self) -> Path:
+        """What replicas say of themselves, a file each (`rag_pipeline/replicas/`)."""
+        return self.root / "replicas"
+
+    def replica(self, replica_id: str) -> Path:
+        return self.replicas / f"{replica_id}.json"
+
+    @property
     def clock(self) -> Path:
         """The last time that was believed."""
         return self.root / "clock.json"
