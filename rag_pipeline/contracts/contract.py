@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from rag_pipeline.feeds.server import Server
 
-Role = Literal["key", "text", "title", "uri", "modified_at"]
-ROLES: tuple[Role, ...] = ("key", "text", "title", "uri", "modified_at")
+Role = Literal["key", "text", "title", "uri", "modified_at", "access"]
+ROLES: tuple[Role, ...] = ("key", "text", "title", "uri", "modified_at", "access")
 
 LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 LOGICAL_TYPES: tuple[LogicalType, ...] = ("string", "integer", "number", "boolean", "date", "timestamp")
