@@ -23,7 +23,12 @@ WHY_WHOLE = "its rows are divided by who may read them"
 
 
 def fill_meaning(
-    home: Home, staging: Path, chunks: pl.LazyFrame, scopes: Mapping[str, ScopeEntry], model: str, parameters: IndexParameters
+    home: Home,
+    staging: Path,
+    chunks: pl.LazyFrame,
+    scopes: Mapping[str, ScopeEntry],
+    model: str,
+    parameters: IndexParameters,
 ) -> None:
     """A new collection for each scope of a divided `chunks.parquet`."""
     folder = staging / CHROMA_FOLDER

@@ -70,6 +70,19 @@ def readable(manifest: Manifest, reads: Iterable[str]) -> frozenset[str]:
     return frozenset(name for name, labels in every.items() if (PUBLIC in said if name == PUBLIC else said & set(labels)))
 
 
+def held_of(manifest: Manifest, reads: Iterable[str]) -> dict[str, SourceRows]:
+    """Source -> what of it those may read who were granted these words; a source of which that is nothing is not named."""
+    if not manifest.scopes:
+        every = {name: SourceRows(documents=one.documents, chunks=one.chunks) for name, one in manifest.sources.items()}
+        return every if readable(manifest, reads) else {}
+    found: dict[str, SourceRows] = {}
+    for scope in readable(manifest, reads):
+        for name, one in manifest.scopes[scope].sources.items():
+            before = found.get(name, SourceRows(documents=0, chunks=0))
+            found[name] = SourceRows(documents=before.documents + one.documents, chunks=before.chunks + one.chunks)
+    return dict(sorted(found.items()))
+
+
 def _with_scope(chunks: pl.LazyFrame) -> pl.LazyFrame:
     texts = chunks.select(_labels().unique()).pipe(collected)["labels"].to_list()
     if len(texts) > MOST_SCOPES:
