@@ -41,6 +41,5 @@ def withdraw(
     if as_json:
         print_json({"action": "restored" if restore else "withdrawn"} | done.model_dump(mode="json"))
         return
-    printer.say(
-        f"{done.document_id} is {'shown again' if restore else 'hidden from every reader'}, from its next question on"
-    )
+    says = "is shown to its readers again" if restore else "is hidden from every reader"
+    printer.say(f"{done.document_id} {says}, from the next question on")

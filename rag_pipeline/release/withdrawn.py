@@ -87,8 +87,8 @@ def read_withdrawn(home: Home) -> tuple[Withdrawal, ...]:
         return ()
     except ValidationError as error:
         raise ListUnreadable(
-            f"{home.withdrawn} is damaged ({first_problem(error)}), so nothing is answered; `rag withdraw` writes it again from "
-            "its table"
+            f"{home.withdrawn} is damaged ({first_problem(error)}), so nothing is answered; `rag withdraw` writes it again "
+            "from its table"
         ) from error
     except OSError as error:
         raise ListUnreadable(f"{home.withdrawn} cannot be read ({error.strerror}); let this account read it") from error
@@ -158,14 +158,7 @@ def _stands(home: Home) -> dict[str, Withdrawal]:
 def _record(home: Home, action: Literal["withdrawn", "restored"], what: Withdrawal) -> Withdrawal:
     table = withdrawals_table(home)
     number = table.scan().select(pl.len()).pipe(collected).item() + 1
-    row = {
-        "at": what.at,
-        "number": number,
-        "document_id": what.document_id,
-        "action": action,
-        "by": what.by,
-        "why": what.why,
-    }
+    row = what.model_dump() | {"number": number, "action": action}
     table.append(pa.Table.from_pylist([row], WITHDRAWALS))
     _stands(home)
     return what
