@@ -69,6 +69,8 @@ class Column:
     privacy: Privacy = Privacy()
     classification: str = ""
     tags: tuple[str, ...] = ()
+    filterable: bool = False
+    """Whether a question may be narrowed to some of its values. No part of a row's rules."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,18 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
         privacy=own,
         classification=str(entry.get("classification") or "").lower(),
         tags=tuple(str(tag) for tag in entry.get("tags") or ()),
+        filterable=_filterable(page, at, entry, custom, role),
     )
+
+
+def _filterable(page: Page, at: At, entry: dict[str, Any], custom: dict[str, Any], role: str | None) -> bool:
+    said = custom.get("filterable", False)
+    where = page.custom_at(at, entry, "filterable") if "filterable" in custom else at
+    if not isinstance(said, bool):
+        raise page.fail(where, f"filterable is true or false, not {said!r}")
+    if said and role is not None:
+        raise page.fail(where, f"a {role} column is not filterable: a question is narrowed by columns without a role")
+    return said
 
 
 def _check_access(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> None:

@@ -75,7 +75,8 @@ class Recipe:
 
     def fingerprint(self, chunks: pl.LazyFrame) -> str:
         """Fingerprint of the release of these chunks: sorted ids with payload hashes, model, index, retrieval parameters."""
-        parameters = [self.index.model_dump(), self.retrieval.model_dump()]
+        narrowing = {name: list(one.filterable) for name, one in self.sources.items() if one.filterable}
+        parameters = [self.index.model_dump(), self.retrieval.model_dump(), *([narrowing] if narrowing else [])]
         return fingerprint(content_fingerprint(chunks), self.model.fingerprint, parameters)
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, DATABASE, SEALED_DATABASE, Home
 from rag_pipeline.index.chroma_import import chromadb
 from rag_pipeline.index.manifest import IndexParameters, Manifest
+from rag_pipeline.index.stored_vectors import StoredVectors
 from rag_pipeline.index.views import intact_view
 
 if TYPE_CHECKING:
@@ -148,19 +150,40 @@ def editor(folder: Path, operations: int) -> Iterator["Collection"]:
 @contextmanager
 def reader(home: Home, manifest: Manifest) -> Iterator["Collection"]:
     """The collection of a release that has one, as `readers` opens it."""
-    with readers(home, manifest) as collections:
-        yield collections[COLLECTION]
+    with readers(home, manifest) as opened:
+        yield opened.collections[COLLECTION]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The collections of one view."""
+
+    folder: Path
+    dimensions: int
+    collections: dict[str, "Collection"]
+    """Scope -> its collection."""
+
+    def vectors(self, scope: str) -> StoredVectors | None:
+        """Its vectors, where its graph keeps them; None as long as it has none."""
+        with closing(sqlite3.connect(f"file:{self.folder / DATABASE}?mode=ro", uri=True)) as database:
+            found = database.execute(_GRAPH_OF, (str(self.collections[scope].id),)).fetchall()
+        there = [self.folder / name for (name,) in found if (self.folder / name / "header.bin").is_file()]
+        return StoredVectors.of(there[0], self.dimensions) if there else None
+
+
+_GRAPH_OF = "SELECT id FROM segments WHERE collection = ? AND scope = 'VECTOR'"
 
 
 @contextmanager
-def readers(home: Home, manifest: Manifest) -> Iterator[dict[str, "Collection"]]:
-    """Scope -> its collection, through a view of a release's own that goes when the block ends.
+def readers(home: Home, manifest: Manifest) -> Iterator[Opened]:
+    """Every scope's collection, through a view of a release's own that goes when the block ends.
 
     Raises `ReleaseError` when the bytes are not the ones the manifest names: better no answer than a wrong one.
     """
     names = list(manifest.scopes) or [COLLECTION]
     with intact_view(home, manifest, CHROMA_FOLDER) as folder, client(folder) as opened:
-        yield {name: opened.get_collection(name, embedding_function=None) for name in names}
+        collections = {name: opened.get_collection(name, embedding_function=None) for name in names}
+        yield Opened(folder, manifest.model.dimensions, collections)
 
 
 @contextmanager

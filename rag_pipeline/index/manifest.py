@@ -91,6 +91,8 @@ class SourceEntry(Record):
     data_version: str
     contract_id: str
     contract_version: str
+    filterable: tuple[str, ...] = Field(default=(), exclude_if=not_)
+    """Columns that a question may be narrowed by."""
 
 
 class SourceRows(Record):

@@ -17,6 +17,8 @@ from rag_pipeline.index.canary import canary_of
 from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.lexical import LexicalIndex
 from rag_pipeline.index.manifest import MODES, Manifest, Mode, read_manifest
+from rag_pipeline.index.narrow import Catalogue, Narrow, Picked
+from rag_pipeline.index.nearest import nearest
 from rag_pipeline.index.release_chunks import Chunk, contents, look_up
 from rag_pipeline.index.rerank import reranker_of
 from rag_pipeline.index.scopes import readable
@@ -69,13 +71,20 @@ class OpenRelease:
     _collections: Mapping[str, Any]
     """Scope -> its collection, of those that may be read: what is not in here cannot be reached from here."""
     _words: Words | None
+    _catalogue: Catalogue
+    _picked: Mapping[str, Picked] | None = None
+    """Scope -> rows that are left of it; None: all."""
     _hidden: frozenset[str] = frozenset()
     """Ids of chunks that are not told of, though the release holds them."""
 
     def readable_by(self, reads: Iterable[str]) -> "OpenRelease":
         """The same release, with nothing in it but the scopes that these words grant (`all`, `public`, labels)."""
         scopes = readable(self.manifest, reads) & self._collections.keys()
-        return replace(self, _collections={name: self._collections[name] for name in sorted(scopes)})
+        return replace(self, _collections={name: self._collections[name] for name in sorted(scopes)}, _picked=None)
+
+    def narrowed(self, narrow: Narrow) -> "OpenRelease":
+        """The same release, searched among some of its rows only. Raises as `Catalogue.pick` does."""
+        return replace(self, _picked=self._catalogue.pick(narrow, self._collections))
 
     def without(self, hidden: frozenset[str]) -> "OpenRelease":
         """The same release, as if it did not hold these chunks, but for the statistics of words."""
@@ -111,16 +120,12 @@ class OpenRelease:
         deeper = depth + len(self._hidden)
         if mode == "lexical":
             words = self._lexical()
-            return [self._seen(words.search(query.text, deeper), depth) if words else [] for query in queries]
+            among = None if self._picked is None else [name for one in self._picked.values() for name in one.ids]
+            return [self._seen(words.search(query.text, deeper, among), depth) if words else [] for query in queries]
         rankings: list[Ranking] = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             vectors = np.stack([_vector_of(query) for query in queries[start : start + _QUERIES_AT_ONCE]])
-            merged: list[Ranking] = [[] for _ in vectors]
-            for collection in self._collections.values():  # a cosine does not depend on what else is in an index
-                answer = collection.query(query_embeddings=vectors, n_results=deeper, include=["distances"])
-                for ranking, ids, distances in zip(merged, answer["ids"], answer["distances"], strict=True):
-                    ranking += zip(ids, (round(1.0 - distance, _DIGITS) for distance in distances), strict=True)
-            rankings += [self._seen(sorted(one, key=lambda row: (-row[1], row[0])), depth) for one in merged]
+            rankings += [self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, self._picked)]
         return rankings
 
     def rerank(self, query_text: str, ranking: Sequence[tuple[str, float]]) -> Ranking:
@@ -134,8 +139,7 @@ class OpenRelease:
         if not said.reranker or not first:
             return list(ranking)
         stored = self._stored([chunk_id for chunk_id, _ in first])
-        texts = [text for text, _ in stored.values()]
-        scores = reranker_of(self.manifest, self._device).scores(query_text, texts)
+        scores = reranker_of(self.manifest, self._device).scores(query_text, [text for text, _ in stored.values()])
         best = sorted(zip(stored, scores, strict=True), key=lambda row: (-row[1], row[0]))
         lowest, step = best[-1][1], 10**-_DIGITS
         return best + [
@@ -173,7 +177,7 @@ class OpenRelease:
 
     def _seen(self, ranking: Ranking, depth: int) -> Ranking:
         """The first of a ranking, without what is hidden."""
-        return [row for row in ranking if row[0] not in self._hidden][:depth] if self._hidden else ranking[:depth]
+        return [row for row in ranking if row[0] not in self._hidden][:depth]
 
     def _lexical(self) -> LexicalIndex | None:
         """The index over the scopes that can be read; None where there are none."""
@@ -246,8 +250,9 @@ def open_release(
                     "this one; `rag refresh` builds one that can"
                 )
             words = stack.enter_context(open_words(home, manifest))
-        collections = stack.enter_context(chroma.readers(home, manifest))  # the records themselves lie there
-        yield OpenRelease(manifest, home, device, collections, words)
+        opened = stack.enter_context(chroma.readers(home, manifest))  # the records themselves lie there
+        catalogue = Catalogue(manifest, lambda: contents(folder, manifest), opened.vectors)
+        yield OpenRelease(manifest, home, device, opened.collections, words, catalogue)
 
 
 def own_model(manifest: Manifest, configured: Model) -> Model:

@@ -10,6 +10,7 @@ from rag_pipeline.corpus.model import Encoder, Model, Vectors
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, Mode
+from rag_pipeline.index.narrow import Narrow
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, encoder_for, own_model
 from rag_pipeline.release.withdrawn import HiddenChunks
 
@@ -84,6 +85,8 @@ class Leased:
 
     def warm(self) -> None:
         """Ask the first question in each mode: it loads what the later ones find loaded. Raises what they would."""
+        if len(self.manifest.sources) > 1 or any(one.filterable for one in self.manifest.sources.values()):
+            self._release.narrowed(Narrow())
         vector = np.ones(self.manifest.model.dimensions, dtype=np.float32)
         if self._model and self.manifest.retrieval.mode != "lexical":
             try:

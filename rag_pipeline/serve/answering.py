@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from rag_pipeline.corpus.model import Vectors
-from rag_pipeline.index.manifest import Mode
+from rag_pipeline.index.manifest import Manifest, Mode
+from rag_pipeline.index.narrow import Narrow
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
 from rag_pipeline.index.scopes import held_of, readable
 from rag_pipeline.release.leased import Leased
@@ -86,10 +87,12 @@ class Answering:
                 if served not in leased.release.modes:
                     fault = Fault("/mode", "this release cannot be asked that way")
                     raise Problem(INVALID, "the body is not a question", faults=[fault])
+                narrow = _narrow(manifest, who, asked)
                 vector, mode, why = await self._vector(leased, asked.query, served, deadline, note)
 
                 def retrieve() -> tuple[list[Hit], list[Degraded]]:
-                    found = reader().search(Query(asked.query, vector), asked.k, mode)
+                    mine = reader() if narrow is None else reader().narrowed(narrow)
+                    found = mine.search(Query(asked.query, vector), asked.k, mode)
                     if not why:
                         return found, []
                     worth = self.replica.measured(manifest, mode, served, who.reads)
@@ -210,6 +213,16 @@ def _reader(leased: Leased, who: Principal) -> Callable[[], OpenRelease]:
             raise Problem(CLOSED) from error
 
     return opened
+
+
+def _narrow(manifest: Manifest, who: Principal, asked: SearchRequest) -> Narrow | None:
+    """Raises `Problem` that names each source and column which is not there for somebody."""
+    if asked.narrow is None:
+        return None
+    narrow = asked.narrow.plain
+    if faults := [Fault(pointer, says) for pointer, says in narrow.unknown(manifest, who.reads)]:
+        raise Problem(INVALID, "the question cannot be narrowed that way", faults=faults)
+    return narrow
 
 
 def _ms_since(began: float) -> float:

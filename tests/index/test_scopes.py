@@ -16,9 +16,9 @@ from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.manifest import MODES, Manifest, damaged_files
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, open_release
 from rag_pipeline.index.verify import verify_release
-from tests.support.labelled import Page, hold_pages, labelled_release, permitted
+from tests.support.labelled import Page, build_labelled, hold_pages, labelled_release, permitted
 from tests.support.release_damage import writable
-from tests.support.small_releases import NOW, bag_of_words, build
+from tests.support.small_releases import NOW, bag_of_words
 
 PAGES: dict[str, Page] = {
     "cats.md": ("# Cats\n\nCats purr, and cats sleep.", None),
@@ -136,7 +136,7 @@ def test_a_changed_label_moves_its_chunks_and_embeds_nothing(tmp_path: Path) -> 
     first = labelled_release(home, PAGES)
     before = vectors_table(home).scan().collect().height
     hold_pages(home, PAGES | {"pay.md": (PAGES["pay.md"][0], "board")})
-    second = build(home).manifest
+    second = build_labelled(home)
     assert vectors_table(home).scan().collect().height == before
     assert second.fingerprint != first.fingerprint and second.origin.base is None
     with open_release(home, first.id) as old, open_release(home, second.id) as new:

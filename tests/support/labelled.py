@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -9,9 +10,10 @@ from rag_pipeline.contracts.labels import LABELS, labels_of
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.home import Home
+from rag_pipeline.index.build import build_release
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.ingest.tables import DOCUMENTS, source_tables
-from tests.support.small_releases import NOW, SMALL, build, chunker, document
+from tests.support.small_releases import NOW, SMALL, chunker, document, recipe
 
 Page = tuple[str, str | None]
 """Its text, and what its column with the role access says; None: it is of a source without such a column."""
@@ -34,7 +36,14 @@ def labelled_release(home: Home, pages: Mapping[str, Page]) -> Manifest:
     """The release of these pages, by an encoder that counts words."""
     hold_pages(home, pages)
     update_embeddings(home, SMALL, SMALL.load)  # type: ignore[arg-type]
-    return build(home, now=NOW).manifest
+    return build_labelled(home)
+
+
+def build_labelled(home: Home) -> Manifest:
+    """The release of what the tables hold; questions may be narrowed by `team`, the first letter of a page's name."""
+    made = recipe(sources=("open", "closed"))
+    sources = {name: one.model_copy(update={"filterable": ("team",)}) for name, one in made.sources.items()}
+    return build_release(home, replace(made, sources=sources), run_id="test", now=NOW).manifest
 
 
 def permitted(pages: Mapping[str, Page], reads: Sequence[str]) -> dict[str, Page]:
