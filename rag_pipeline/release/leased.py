@@ -1,15 +1,18 @@
 """A release that many threads search at once, with the encoder that embeds their questions. `leases` opens and closes it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.corpus.model import Encoder, Model, Vectors
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, Mode
+from rag_pipeline.index.narrow import Narrow
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, encoder_for, own_model
+from rag_pipeline.release.withdrawn import HiddenChunks
 
 _WARM_TEXT = "a question nobody asked"
 
@@ -25,6 +28,7 @@ class Leased:
         self._words_will_do = words_will_do
         self._encoder: Encoder | None = None
         self._loading = threading.Lock()
+        self._hidden = HiddenChunks(home, release.chunks_of)
         self.no_encoder = ""
         """Why questions cannot be embedded now; empty as long as nobody found that they cannot."""
 
@@ -50,12 +54,23 @@ class Leased:
                 self._encoder = encoder_for(self._home, self.manifest, own_model(self.manifest, self._model()))
             return self._encoder
 
+    def reader(self, reads: Iterable[str] = (EVERYTHING,)) -> OpenRelease:
+        """The release as it is for whoever was granted these words, without what is withdrawn now.
+
+        Raises `ReleaseError` when nobody can say what is withdrawn.
+        """
+        hidden = self._hidden.now()
+        return self._release.readable_by(reads).without(hidden)
+
     def search(self, query: str | Query | Vectors, k: int, mode: Mode | None = None) -> list[Hit]:
-        """The `k` best chunks, as `OpenRelease.search` gives them; a text is embedded first where the mode needs it."""
+        """The `k` best chunks, as `OpenRelease.search` gives them; a text is embedded first where the mode needs it.
+
+        For whoever may read every row; others search in their `reader`.
+        """
         if isinstance(query, str):
             by_meaning = (mode or self.manifest.retrieval.mode) != "lexical"
             query = Query(query, self.encoder.queries([query])[0] if by_meaning else None)
-        return self._release.search(query, k, mode)
+        return self.reader().search(query, k, mode)
 
     def find_encoder(self) -> None:
         """Look for the encoder anew, as if it was never loaded; `no_encoder` says afterwards whether it is there."""
@@ -70,6 +85,8 @@ class Leased:
 
     def warm(self) -> None:
         """Ask the first question in each mode: it loads what the later ones find loaded. Raises what they would."""
+        if len(self.manifest.sources) > 1 or any(one.filterable for one in self.manifest.sources.values()):
+            self._release.narrowed(Narrow())
         vector = np.ones(self.manifest.model.dimensions, dtype=np.float32)
         if self._model and self.manifest.retrieval.mode != "lexical":
             try:

@@ -24,6 +24,7 @@ from rag_pipeline.serve.asked import (
     Answered,
     Chunk,
     ChunkAnswer,
+    Narrowing,
     SearchAnswer,
     SearchRequest,
 )
@@ -65,12 +66,14 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
     async def search(
         query: Annotated[str, Field(min_length=1, max_length=LONGEST, description="What to look for.")],
         k: Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most.")] = 5,
+        narrow: Annotated[Narrowing | None, Field(description="To some sources, or some values of columns.")] = None,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """The chunks of documents that answer a question best, best first."""
         who, note, noted = _ASKER.get()
 
         async def work() -> CallToolResult:
-            asked = SearchRequest.of(json.dumps({"query": query, "k": k}).encode("utf-8", "surrogatepass"))
+            said = {"query": query, "k": k, "narrow": narrow.model_dump() if narrow else None}
+            asked = SearchRequest.of(json.dumps(said).encode("utf-8", "surrogatepass"))
             answer = await answering.search(who, asked, note)
             return _result(answer, [_passage(hit) for hit in answer.hits] or ["Nothing was found."])
 

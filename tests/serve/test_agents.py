@@ -36,7 +36,7 @@ async def look_around(client: Client) -> None:
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint is True
         assert tool.annotations.destructive_hint is False
-    assert set(tools["search"].input_schema["properties"]) == {"query", "k"}
+    assert set(tools["search"].input_schema["properties"]) == {"query", "k", "narrow"}
     assert set(tools["read_chunk"].input_schema["properties"]) == {"chunk_id"}
 
     found: Any = await client.call_tool("search", {"query": "somebody took my computer", "k": 2})
