@@ -253,6 +253,7 @@ class Home:
     def replica(self, replica_id: str) -> Path:
         return self.replicas / f"{replica_id}.json"
 
+    @property
     def withdrawn(self) -> Path:
         """Which documents are hidden from every reader; a copy of what `withdrawals` says."""
         return self.root / "withdrawn.json"

@@ -34,12 +34,15 @@ class Serves(Record):
     no_encoder: str = ""
     """Why questions cannot be embedded, so that words alone are searched; empty where they can."""
 
+    no_reranker: str = ""
+    """Why hits are not ordered again; empty where they are, or the release names no re-ranker."""
+
     @property
     def trouble(self) -> str:
         """Empty where all is well."""
         if not self.release:
             return f"nothing answers: {self.why_not or 'no release is open yet'}"
-        return self.why_not or self.no_encoder
+        return self.why_not or self.no_encoder or self.no_reranker
 
 
 class Standing(Record):

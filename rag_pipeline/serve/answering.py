@@ -34,6 +34,7 @@ from rag_pipeline.serve.limits import Admission, Deadline, Place
 from rag_pipeline.serve.principal import Principal
 from rag_pipeline.serve.problems import CLOSED, DEADLINE, FORBIDDEN, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
 from rag_pipeline.serve.replica import Replica
+from rag_pipeline.serve.reranked import best
 
 Found = TypeVar("Found")
 
@@ -92,11 +93,11 @@ class Answering:
 
                 def retrieve() -> tuple[list[Hit], list[Degraded]]:
                     mine = reader() if narrow is None else reader().narrowed(narrow)
-                    found = mine.search(Query(asked.query, vector), asked.k, mode)
-                    if not why:
-                        return found, []
-                    worth = self.replica.measured(manifest, mode, served, who.reads)
-                    return found, [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]
+                    found, degraded = best(leased, mine, Query(asked.query, vector), asked.k, mode, deadline)
+                    if why:
+                        worth = self.replica.measured(manifest, mode, served, who.reads)
+                        degraded += [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]
+                    return found, degraded
 
                 step = time.monotonic()
                 hits, degraded = await self._in_thread(retrieve, place, stack, deadline)

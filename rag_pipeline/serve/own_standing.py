@@ -74,4 +74,10 @@ class OwnStanding:
         if self._since.get(name, ("",))[0] != release:
             self._since[name] = release, now
         since = self._since[name][1] if release else None
-        return Serves(release=release, since=since, why_not=followed.why, no_encoder=followed.no_encoder)
+        return Serves(
+            release=release,
+            since=since,
+            why_not=followed.why,
+            no_encoder=followed.no_encoder,
+            no_reranker=followed.no_reranker,
+        )

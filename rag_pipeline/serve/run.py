@@ -146,6 +146,7 @@ def _read_gauges(counters: Counters, answering: Answering) -> None:
     counters.read_now("ready", lambda: float(followed[0].state is not None))
     counters.read_now("last_good", lambda: float(any(one.state and one.state.why_not for one in followed)))
     counters.read_now("no_encoder", lambda: float(any(one.no_encoder for one in followed)))
+    counters.read_now("no_reranker", lambda: float(any(one.no_reranker for one in followed)))
 
 
 def _listening(place: Place) -> socket.socket:
