@@ -147,13 +147,12 @@ class OpenRelease:
             (chunk_id, round(lowest - place * step, _DIGITS)) for place, (chunk_id, _) in enumerate(rest, start=1)
         ]
 
-    def read(self, chunk_id: str) -> Hit | None:
-        """One chunk by its id, from the files that are open, with a score of 0; None when the release has no such.
+    def read(self, *chunk_ids: str) -> list[Hit]:
+        """Those of some chunks that the release has, from the files that are open, with a score of 0.
 
         One that is hidden, or lies in a scope that is not open, is looked for as one that is nowhere: with the same work.
         """
-        found = self._hits([(_NOBODY if chunk_id in self._hidden else chunk_id, 0.0)])
-        return found[0] if found else None
+        return self._hits([(_NOBODY if chunk_id in self._hidden else chunk_id, 0.0) for chunk_id in chunk_ids])
 
     def look_up(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
         """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged.

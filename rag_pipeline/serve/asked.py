@@ -162,6 +162,8 @@ class SearchAnswer(Answered):
 
 class ChunkAnswer(Answered):
     chunk: Chunk
+    before: list[Chunk] = Field(default=[], description="Those before it in its document, in their order; with `around`.")
+    after: list[Chunk] = []
 
 
 class ReleaseSource(BaseModel):
