@@ -2,6 +2,7 @@
 
 import pytest
 
+from rag_pipeline.home_mark import claim_home
 from tests.conftest import Workspace
 from tests.support.command_line import as_json, pipeline, rag
 from tests.support.small_releases import release_of
@@ -39,6 +40,8 @@ def test_a_document_is_withdrawn_listed_and_restored(
 def test_a_key_reads_what_is_public_unless_it_is_granted_more(
     pipeline: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    claim_home(pipeline.settings)
+
     def made(*words: str) -> object:
         return as_json(rag(monkeypatch, capsys, "key", "new", "--name", "x", *words, "--json")[1])["reads"]
 

@@ -17,7 +17,8 @@ LOOK = ["chunk_id", "text_hash", "payload_hash"]
 
 @pytest.fixture
 def feed(tmp_path: Path) -> Feed:
-    content = table_contract(tmp_path / "feed", "jsonl", column("readers", role="access"), column("team"))
+    content = table_contract(tmp_path / "feed/a.jsonl", "jsonl", column("readers", role="access"), column("team"))
+    content["customProperties"] = [{"property": "quarantineMaxPercent", "value": 90}]
     return Feed(Workspace(tmp_path), "reviews", content)
 
 
