@@ -1,7 +1,9 @@
 """Releases whose rows are divided by who may read them: what they hold, and that a reader sees its rows alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -171,3 +173,29 @@ def test_a_label_that_was_edited_in_a_release_is_found(tmp_path: Path) -> None:
     rows = pl.read_parquet(file)
     rows.with_columns(pl.col("metadata").str.replace("hr", "board")).write_parquet(file)
     assert any("other bytes" in says or "bytes instead" in says for says in verify_release(home, manifest.id))
+
+
+class Counted:
+    """A collection that tells how often it was asked for what."""
+
+    def __init__(self, real: Any, calls: list[tuple[str, int]]) -> None:
+        self._real, self._calls = real, calls
+
+    def get(self, **asked: Any) -> Any:
+        self._calls.append((",".join(asked["include"]), len(asked["ids"])))
+        return self._real.get(**asked)
+
+
+def test_a_hidden_chunk_costs_the_work_of_one_that_is_nowhere(office: tuple[Home, Manifest]) -> None:
+    home, manifest = office
+    with open_release(home, manifest.id) as opened:
+        names = {hit.document_id: hit.chunk_id for hit in opened.search(ask("cats dogs key"), 10)}
+        calls: list[tuple[str, int]] = []
+        counted = {name: Counted(one, calls) for name, one in opened.readable_by(["public"])._collections.items()}
+        reader = replace(opened.readable_by(["public"]), _collections=counted).without(frozenset({names["open/cats.md"]}))
+        work = []
+        for name in (names["closed/pay.md"], names["open/cats.md"], "f" * 32):
+            assert reader.read(name) is None
+            work.append(list(calls))
+            calls.clear()
+    assert work[0] == work[1] == work[2] == [("documents,metadatas", 1)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,8 +11,11 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from rag_pipeline.release.withdrawn import restore, withdraw
+from rag_pipeline.serve.keys import KeyToMake, make_key, revoke_key
 from tests.support.guarded import HIDDEN_WORD, PAGES, READERS, Guarded
 from tests.support.labelled import permitted
+from tests.support.replicas import key_for
 
 CLOSED = [page for page, (_, access) in PAGES.items() if access]
 
@@ -138,3 +142,53 @@ def test_metrics_and_log_tell_no_label_and_no_text(guarded: Guarded) -> None:
     guarded.documents("board", HIDDEN_WORD)
     said = httpx.get(guarded.running.metrics).text + json.dumps(guarded.running.log)
     assert not any(word in said for word in (HIDDEN_WORD, "board", "café", "closed/", "s-"))
+
+
+def test_a_key_that_is_revoked_reads_nothing_more(guarded: Guarded) -> None:
+    home = guarded.workspace.home
+    made, key = make_key(home, KeyToMake(name="leaver", may=("search",), reads=("hr",), days=1), datetime.now(UTC))
+    chunk = f"/v1/chunks/{guarded.chunks['pay.md']}"
+    assert guarded.running.get(chunk, key).status_code == 200
+    revoke_key(home, made.id, datetime.now(UTC))
+    told = guarded.running.get(chunk, key), guarded.running.ask(key, {"query": "holiday"})
+    assert [answer.status_code for answer in told] == [401, 401]
+
+
+@pytest.mark.parametrize("reads", ["HR", " hr ", "Hr"])
+def test_a_label_is_the_same_however_it_is_typed(guarded: Guarded, reads: str) -> None:
+    key = key_for(guarded.workspace.home, reads=(reads,))
+    hits = guarded.running.ask(key, {"query": "holiday", "k": 50}).json()["hits"]
+    assert {hit["document_id"] for hit in hits} == {"closed/pay.md", "closed/bonus.md"}
+
+
+@pytest.mark.parametrize("reads", ["\uff48\uff52", "h r", "hr.", "h\u0433", "open", "closed", "s-0123456789abcdef"])
+def test_what_only_looks_like_a_label_or_names_something_else_reads_nothing(guarded: Guarded, reads: str) -> None:
+    key = key_for(guarded.workspace.home, reads=(reads,))
+    assert guarded.running.ask(key, {"query": "holiday"}).status_code == 403
+
+
+def test_a_withdrawn_document_is_gone_for_every_reader_and_comes_back(guarded: Guarded) -> None:
+    home, page = guarded.workspace.home, "bonus.md"
+    chunk = f"/v1/chunks/{guarded.chunks[page]}"
+    withdraw(home, f"closed/{page}", by="ana", why="it is wrong", now=datetime.now(UTC))
+    try:
+        for reader in ("hr", "board", "everybody"):
+            shown = guarded.documents(reader, "holiday bonus", mode="hybrid")
+            assert shown and page not in shown
+            told = [guarded.running.get(path, guarded.keys[reader]) for path in (chunk, "/v1/chunks/" + "f" * 32)]
+            assert without_ids(told[0]) == without_ids(told[1])
+    finally:
+        restore(home, f"closed/{page}", by="ana", why="it was right", now=datetime.now(UTC))
+    assert page in guarded.documents("hr", "holiday bonus")
+
+
+def test_a_list_of_withdrawn_documents_that_cannot_be_read_closes_the_door(guarded: Guarded) -> None:
+    file = guarded.workspace.home.withdrawn
+    kept = file.read_bytes() if file.exists() else b'{"format": 1, "withdrawn": []}'
+    file.write_bytes(b"rot")
+    try:
+        told = guarded.running.ask(guarded.keys["public"], {"query": "holiday"})
+        assert told.status_code == 503 and told.json()["type"] == "/problems/closed"
+    finally:
+        file.write_bytes(kept)
+    assert guarded.documents("public", "holiday")
