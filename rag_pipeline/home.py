@@ -1,7 +1,4 @@
-"""Where things lie below `RAG_HOME`, and which locks keep them: the one place that names its files and folders.
-
-A home in a bucket would come in here: everything asks a `Home` for a path or a lock, and joins no names itself.
-"""
+"""Where things lie below `RAG_HOME`, and which locks keep them: the one place that names its files and folders."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
