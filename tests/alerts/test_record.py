@@ -25,7 +25,7 @@ def wrong(*causes: Cause, possible: tuple[str, ...] = ()) -> Findings:
     return Findings(causes, possible=frozenset(possible))
 
 
-def night(record: Record, found: Findings, receivers=ONE, refuse: tuple[int, ...] = (), now: datetime = NOW) -> list[str]:  # type: ignore[no-untyped-def]
+def night(record: Record, found: Findings, receivers=ONE, refuse: tuple[int, ...] = (), now: datetime = NOW) -> list[str]:
     """One look, whose messages arrive except at `refuse`: what arrived, as `number title`."""
     record.learn(found, HOME, "r1", now)
     arrived = []

@@ -13,7 +13,8 @@ from tests.conftest import Workspace, column, table_contract
 from tests.release.test_tidy import grow_older, needed, on_disk
 from tests.support.command_line import as_json, rag
 
-Patch, Capture = pytest.MonkeyPatch, pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -73,7 +74,7 @@ def test_a_run_whose_process_was_killed_is_failed_at_once(
     assert not list(pages.home.runs.iterdir())
 
 
-OTHERS = {
+OTHERS: dict[str, dict[str, Any]] = {
     "it waits in the queue": {"status": dg.DagsterRunStatus.QUEUED},
     "it belongs to another code location": {"location": "billing"},
     "it belongs to no code location and no command": {"location": None},

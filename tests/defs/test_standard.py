@@ -81,7 +81,7 @@ def test_the_settings_are_shown_with_their_variables_and_no_secret_is(
         monkeypatch.setenv(secret, SECRET)
     settings = load_settings()
     snap = RepositorySnap.from_def(build(settings).get_repository_def())
-    [shown] = [one for one in snap.resources if one.name == KEY]
+    [shown] = [one for one in snap.resources or () if one.name == KEY]
     assert {field.name for field in shown.config_field_snaps} == set(Settings.model_fields)
     described = {field.name: field.description or "" for field in shown.config_field_snaps}
     assert described["keep_days"].startswith("RAG_KEEP_DAYS. Days that old versions")

@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from rag_pipeline.connectors import DatabaseWish, path_for_contract
+from rag_pipeline.connectors.files.server import FilesServer
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.drafting.where import source_name
 from rag_pipeline.extraction.kinds import NAMED
 from rag_pipeline.feeds import sample as sampling
 from tests.conftest import SHARED
 from tests.support.drafts import DOCUMENT_ROLES, Desk, articles, column_of, roles_of
+from tests.support.feeds import given, server_of
 from tests.support.folders import pdf
 
 # Folders
@@ -32,12 +34,11 @@ def test_a_folder_of_documents_of_all_kinds(desk: Desk) -> None:
     assert roles_of(draft) == DOCUMENT_ROLES
     contract = read_contract(draft.file)
     assert "path: ../our pages\n" in draft.text
-    assert (
-        contract.server.path == (desk.root / "our pages").resolve()
-        or contract.server.path == desk.contracts / "../our pages"
-    )
-    assert contract.column("uri").options == {"format": "uri"}
-    assert contract.column("text").privacy.entities == ("EMAIL_ADDRESS",)
+    path = server_of(contract, FilesServer).path
+    assert path == (desk.root / "our pages").resolve() or path == desk.contracts / "../our pages"
+    assert given(contract, "uri").options == {"format": "uri"}
+    privacy = given(contract, "text").privacy
+    assert privacy is not None and privacy.entities == ("EMAIL_ADDRESS",)
     assert (contract.quarantine_max_percent, contract.age_column) == (50, None), "files' times are those of a copy"
     assert contract.quality[0].bound == 2
     report = desk.load(draft)

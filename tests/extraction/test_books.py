@@ -14,7 +14,7 @@ from tests.support.made_documents import PAGE, changed, epub
 def test_a_book_is_read_in_order_with_the_title_it_gives_itself(tmp_path: Path) -> None:
     latin = PAGE.replace("UTF-8", "ISO-8859-1").format("<h1>Third</h1><p>Käse</p>").encode("latin-1")
     wide = PAGE.replace("UTF-8", "UTF-16").format("<h1>Fourth</h1><p>wide letters</p>").encode("utf-16")
-    pages = {
+    pages: dict[str, str | bytes] = {
         "one.xhtml": "<h1>First</h1><p>Barn&nbsp;owls &amp; others.</p>",
         "my%20two.xhtml": "<h1>Second</h1><form><p>In a form.</p></form>",
         "three.xhtml": latin,

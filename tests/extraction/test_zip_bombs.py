@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import Unreadable
-from rag_pipeline.extraction.parsing import DOCX, parse
+from rag_pipeline.extraction.kinds import DOCX
+from rag_pipeline.extraction.parsing import parse
 from rag_pipeline.extraction.zip_bombs import MAX_GROWTH_BYTES, refuse_bomb
 from tests.support.folders import docx, read_bytes
 from tests.support.made_documents import changed

@@ -116,7 +116,7 @@ class Disk:
         self.ask("free")
 
     def channel(self) -> str | None:
-        return self.ask("read", path="home/channels/production.json")  # type: ignore[no-any-return]
+        return self.ask("read", path="home/channels/production.json")
 
     def edit(self) -> None:
         number = next(self._edits)

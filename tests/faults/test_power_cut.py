@@ -163,7 +163,7 @@ def test_a_vector_that_changed_is_in_no_release_and_alone_embedded_again(line: R
     """Its file is whole, its numbers are not: a flip before it was written, or one that was joined with others since."""
     table = vectors_table(workspace.home)
     rows = table.scan().pipe(collected)
-    vectors = np.stack(rows["vector"].to_numpy())
+    vectors = np.array(rows["vector"].to_list(), dtype=np.float32)
     vectors[0, 3] *= -1  # the length stays 1
     table.overwrite(rows.with_columns(vector=pl.Series(vectors.tolist(), dtype=pl.List(pl.Float32))))
     workspace.pages({"new.md": "# New\n\nA page about the new car park behind the office.\n"})

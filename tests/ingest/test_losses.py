@@ -13,7 +13,7 @@ from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.drafting.looked_at import how_much, why_nothing
 from rag_pipeline.errors import ContractError
 from tests.conftest import Workspace, files_contract
-from tests.support.feeds import Feed
+from tests.support.feeds import Feed, server_of
 
 
 def with_comment(text: str, comment: str) -> bytes:
@@ -132,7 +132,7 @@ def test_a_contract_takes_one_pattern_or_several_and_none_that_leads_out(workspa
         {"property": "include", "value": "**/*.md"},
         {"property": "exclude", "value": ["drafts/**", "*.tmp"]},
     ]
-    read = read_contract(workspace.contract("handbook", content)).server
+    read = server_of(read_contract(workspace.contract("handbook", content)), FilesServer)
     assert (read.include, read.exclude) == (("**/*.md",), ("drafts/**", "*.tmp"))
     server["customProperties"] = [{"property": "exclude", "value": ["../other/**"]}]
     with pytest.raises(ContractError, match=r"'\.\./other/\*\*' leads out of the source"):

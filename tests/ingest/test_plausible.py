@@ -72,7 +72,7 @@ def test_a_column_of_nothing_but_stand_ins_is_told(workspace: Workspace) -> None
 
 def test_a_change_still_to_come_is_told(workspace: Workspace) -> None:
     found = column("changed", role="modified_at", logicalType="timestamp")
-    times = ["2026-11-28T10:00:00Z", "2026-11-29T23:00:00Z", "2027-02-01T10:00:00Z"]
+    times: list[str | None] = ["2026-11-28T10:00:00Z", "2026-11-29T23:00:00Z", "2027-02-01T10:00:00Z"]
     report = loaded(workspace, times, name="changed", **{key: found[key] for key in ("logicalType", "customProperties")})
     assert report.implausible == ("changed: 1 documents have a day that is still to come: table/row-02 (2027)",)
 

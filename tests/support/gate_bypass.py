@@ -195,6 +195,8 @@ def tell_how_many(request: pytest.FixtureRequest) -> Iterator[None]:
     before = len(TRIED)
     yield
     plugins = request.config.pluginmanager
-    with plugins.get_plugin("capturemanager").global_and_fixture_disabled():
+    capture, terminal = plugins.get_plugin("capturemanager"), plugins.get_plugin("terminalreporter")
+    assert capture is not None and terminal is not None
+    with capture.global_and_fixture_disabled():
         tried = f"{len(TRIED) - before} ways around the gate were tried and found shut"
-        plugins.get_plugin("terminalreporter").write_line(f"\n{request.module.__name__}: {tried}")
+        terminal.write_line(f"\n{request.module.__name__}: {tried}")

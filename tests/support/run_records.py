@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.runs.schema import RunsTable
@@ -42,7 +43,8 @@ def record(
     """A nightly run that says it is in some state since `age`; its id. `location`: where the UI loaded its job from."""
     origin = our_origin(instance)
     if location:
-        origin = origin.__class__(origin.code_location_origin._replace(location_name=location), origin.repository_name)
+        loaded_from: Any = origin.code_location_origin  # a named tuple, of whichever kind
+        origin = origin.__class__(loaded_from._replace(location_name=location), origin.repository_name)
     run = instance.create_run_for_job(
         build(settings).resolve_job_def(NIGHTLY),
         status=status,
