@@ -9,10 +9,10 @@ from rag_pipeline.alerts.verdicts import last_words
 from rag_pipeline.channels.health import damage_in_use, damaged_channels, readable_channels, unfinished_channels
 from rag_pipeline.channels.pointer import PRODUCTION, all_channels, serving
 from rag_pipeline.contracts.read import read_contracts
-from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import LakeError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.gate.anchor import anchor_of
+from rag_pipeline.host.unfinished import runs_now
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.ingest.clock import clock_now

@@ -17,8 +17,8 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts_dagster import Graph, RunsSeen, causes_in_dagster
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.kept_connections import opened_instance
-from rag_pipeline.defs.host.names import named
+from rag_pipeline.host.kept_connections import opened_instance
+from rag_pipeline.host.names import named
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.settings import Settings, load_secrets

@@ -10,10 +10,10 @@ from rag_pipeline.channels.pointer import PRODUCTION, Channel, release_in
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.channel_shown import channel_metadata
 from rag_pipeline.defs.evaluation import evaluation_now, rival_now
-from rag_pipeline.defs.host.lineage import Lineage
-from rag_pipeline.defs.host.names import HOME, named, placed
 from rag_pipeline.defs.keys import channel_key
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.host.lineage import Lineage
+from rag_pipeline.host.names import HOME, named, placed
 from rag_pipeline.release.going_back import roll_back
 from rag_pipeline.release.promote import inputs_now
 from rag_pipeline.release.request import PromotionRequest

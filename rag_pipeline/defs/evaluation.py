@@ -15,7 +15,6 @@ from rag_pipeline.channels.hold import hold_on
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.frozen import report_frozen
-from rag_pipeline.defs.host.names import MEETS_POLICY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, golden_set
 from rag_pipeline.defs.reports import EVALUATED, evidence_metadata, policy_check, report_links
 from rag_pipeline.defs.standard import of_table, written_in
@@ -29,6 +28,7 @@ from rag_pipeline.gate.enough import enough_for
 from rag_pipeline.gate.figures import figures_of
 from rag_pipeline.gate.policy import FILE
 from rag_pipeline.gate.verdict import Verdict
+from rag_pipeline.host.names import MEETS_POLICY
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release import promote
 from rag_pipeline.release.forget import as_it_stands, forget_gone

@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.runs.schema import RunsTable
 
-from rag_pipeline.defs.command_run import our_origin
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.jobs import NIGHTLY
 from rag_pipeline.home import Home
+from rag_pipeline.host.command_run import our_origin
 from rag_pipeline.settings import Settings
 
 STARTED = dg.DagsterRunStatus.STARTED
@@ -23,7 +23,7 @@ STARTED = dg.DagsterRunStatus.STARTED
 _HOLDS = """
 import sys, time
 from pathlib import Path
-from rag_pipeline.defs.host.at_work import at_work
+from rag_pipeline.host.at_work import at_work
 from rag_pipeline.home import Home
 with at_work(Home(Path(sys.argv[1])), sys.argv[2]):
     print("holds", flush=True)

@@ -13,9 +13,6 @@ from pathlib import Path
 
 import httpx
 
-from rag_pipeline.connectors.web.address import address
-from rag_pipeline.connectors.web.fetch import Answer, Disallowed, Fetcher, Passing
-from rag_pipeline.connectors.web.hosts import Hosts, Resolve, look_up
 from rag_pipeline.connectors.web.page import MEDIA_TYPES, asks_whether_changed, row_of, version_of, wants_no_index
 from rag_pipeline.connectors.web.robots import Robots
 from rag_pipeline.connectors.web.server import WebServer
@@ -23,6 +20,9 @@ from rag_pipeline.connectors.web.sitemap import MAX_BYTES, list_pages
 from rag_pipeline.errors import Named, SourceUnavailable, Unreadable
 from rag_pipeline.extraction.account import Account
 from rag_pipeline.feeds.base import Connector, Item, Known, Remark, Row
+from rag_pipeline.fetching.address import address
+from rag_pipeline.fetching.fetch import Answer, Disallowed, Fetcher, Passing
+from rag_pipeline.fetching.hosts import Hosts, Resolve, look_up
 from rag_pipeline.progress import progress
 
 _UNREAD = "unread"

@@ -15,9 +15,9 @@ from xml.etree.ElementTree import ParseError
 import httpx
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
-from rag_pipeline.connectors.web.address import address, site
-from rag_pipeline.connectors.web.fetch import Answer
 from rag_pipeline.errors import Named, SourceUnavailable, Unreadable
+from rag_pipeline.fetching.address import address, site
+from rag_pipeline.fetching.fetch import Answer
 
 log = logging.getLogger("rag_pipeline")
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rag_pipeline.connectors import Named
 from rag_pipeline.connectors.web import sitemap as web_sitemap
-from rag_pipeline.connectors.web.address import address
 from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.fetching.address import address
 from tests.support.web_site import Reply, Site, html, moved, serve, sitemap_index, urlset, web
 
 

@@ -25,11 +25,11 @@ from pathlib import Path
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from rag_pipeline.connectors.web.address import address
-from rag_pipeline.connectors.web.hosts import Hosts
-from rag_pipeline.connectors.web.pinned import Pinned
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.extraction.html import AGENT
+from rag_pipeline.fetching.address import address
+from rag_pipeline.fetching.hosts import Hosts
+from rag_pipeline.fetching.pinned import Pinned
 from rag_pipeline.limits import Limits
 
 USER_AGENT = f"{AGENT}/{version(AGENT)} (builds a search index; robots.txt may address it as {AGENT})"

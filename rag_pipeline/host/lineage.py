@@ -15,8 +15,8 @@ from typing import Any
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract, QualityRule
-from rag_pipeline.defs.host import names
-from rag_pipeline.defs.host.placing import OUTSIDE, Surrounding
+from rag_pipeline.host import names
+from rag_pipeline.host.placing import OUTSIDE, Surrounding
 from rag_pipeline.lineage.datasets import Datasets, feed_of
 from rag_pipeline.lineage.facts import Assertion, Dataset, Event, Kind, Name, Run
 from rag_pipeline.lineage.send import HttpDelivery, Lost, Sender, receiver_of

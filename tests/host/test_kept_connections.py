@@ -12,8 +12,8 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.kept_connections import kept_connections, opened_instance
 from rag_pipeline.defs.run import load
+from rag_pipeline.host.kept_connections import kept_connections, opened_instance
 from tests.conftest import Workspace, files_contract
 
 

@@ -1,0 +1,4 @@
+"""How the pipeline lives in a Dagster that may be somebody else's: records, names, places, whose turn it is, dead runs.
+
+It holds no assets, checks or jobs, and never imports `defs`, which does. It may import Dagster, as `defs` may.
+"""
