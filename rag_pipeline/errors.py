@@ -89,6 +89,21 @@ def first_problem(error: ValidationError) -> str:
     return f"{'.'.join(map(str, problem['loc']))}: {says}" if problem["loc"] else says
 
 
+def not_text(value: object) -> str:
+    """The words for a value of a file that YAML does not read as text."""
+    return f"{value!r} is not text; put it in quotes"
+
+
+def given_twice(what: str) -> str:
+    """The words for an entry that a file gives a second time. `what`: its name, as the file has it."""
+    return f"{what} is given twice; keep one"
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """The words for a file whose bytes are not text."""
+    return f"not UTF-8 (byte {error.start}); save it as UTF-8"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about a name that is none: the nearest one, or all there are."""
     names = sorted(known)

@@ -37,11 +37,12 @@ def send(as_json: AsJson = False) -> None:
 
     It is what the sensor does every minute. Exits with 1 while messages wait.
     """
+    from rag_pipeline.alerts.tell import nobody_to_tell
     from rag_pipeline.defs.alerts import tell_now
     from rag_pipeline.defs.dropped import live
 
     if not load_secrets().alerts:
-        raise PipelineError("RAG_ALERTS is not set, so nobody is told; docs/commands.md says what it may be")
+        raise nobody_to_tell()
     outcome = tell_now(load_settings(), live, datetime.now(UTC))
     if outcome is None:
         raise PipelineError("another process is telling just now; try again in a minute")

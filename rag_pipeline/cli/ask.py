@@ -11,6 +11,8 @@ from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_h
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.terminal import Printer, beginning, one_line
 
+_FIX = "`rag refresh` or `rag verify --repair` fixes it"
+
 
 def query(
     text: Annotated[str, typer.Argument(help="What to look for.")],
@@ -83,10 +85,10 @@ def status(as_json: AsJson = False) -> None:
     for name, says in found["unfinished_channels"].items():
         printer.say((f"{name}:", "yellow"), f" {says}")
     for one in found["damaged"]:
-        what = f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` fixes it"
+        what = f"{one['release']} is damaged: {', '.join(one['what'])}; {_FIX}"
         printer.say(f"{one['channel']}: {what}", style="red")
     for name, what in found["lost_commits"].items():
-        told = f"the table {name} lost a commit: {what}; `rag refresh` or `rag verify --repair` fixes it"
+        told = f"the table {name} lost a commit: {what}; {_FIX}"
         printer.say(told, style="red")
     if found["may_hold_erased"]:
         names = ", ".join(found["may_hold_erased"])

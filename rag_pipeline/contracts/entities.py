@@ -65,3 +65,8 @@ NEEDS_A_MODEL: dict[str, str] = {
     "KR_PASSPORT": _DIGITS_ALONE,
 }
 """Entity Presidio knows -> why it cannot be found here."""
+
+
+def needs_a_model(entity: str) -> str:
+    """Why a kind of private data that is well known cannot be asked for."""
+    return f"{entity} cannot be found here: {NEEDS_A_MODEL[entity]}"

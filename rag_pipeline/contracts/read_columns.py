@@ -122,7 +122,7 @@ def _option_problems(logical_type: LogicalType, option: str, value: Any) -> Iter
     dated = logical_type in ("date", "timestamp")
     if option == "pattern":
         if problem := pattern_problem(value):
-            yield f"not a valid regular expression: {problem}"
+            yield problem
     elif option == "format" and dated:
         if not isinstance(value, str) or date_pattern(value) is None:
             yield f"{value!r} is no date pattern that is known here; write it with yyyy, MM, dd, HH, mm, ss, SSS and XXX"
@@ -164,7 +164,7 @@ def pattern_problem(pattern: str) -> str | None:
         pl.Series([""]).str.contains(f"^(?:{pattern})$")
     except pl.exceptions.ComputeError as error:
         told = re.search(r"(?m)^error: (.+)$", str(error))
-        return told[1] if told else "it is too large"
+        return f"not a valid regular expression: {told[1] if told else 'it is too large'}"
     return None
 
 

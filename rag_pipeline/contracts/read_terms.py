@@ -4,9 +4,9 @@ import re
 from typing import Any, cast
 
 from rag_pipeline.contracts.contract import PII_POLICIES, Column, PiiPolicy, Privacy, Support
-from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL
+from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL, needs_a_model
 from rag_pipeline.contracts.page import At, Page, slug
-from rag_pipeline.errors import unknown_name
+from rag_pipeline.errors import given_twice, unknown_name
 
 DEFAULT_ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "IBAN_CODE", "CREDIT_CARD", "IP_ADDRESS")
 """What is looked for where a contract names a policy but no entities."""
@@ -75,7 +75,7 @@ def read_privacy(page: Page, at: At, holder: dict[str, Any], custom: dict[str, A
         place = page.custom_at(at, holder, "piiEntities")
         for name in custom["piiEntities"] if isinstance(custom["piiEntities"], list) else ():
             if name in NEEDS_A_MODEL:
-                raise page.fail(place, f"{name} cannot be found here: {NEEDS_A_MODEL[name]}")
+                raise page.fail(place, needs_a_model(name))
         entities = page.words(place, custom["piiEntities"], ENTITIES, "entity")
     if "piiRegions" in custom:
         place = page.custom_at(at, holder, "piiRegions")
@@ -103,7 +103,7 @@ def read_made_by(page: Page, properties: dict[str, Any]) -> tuple[str, ...]:
                 at, f"{key!r} is not the key of an asset; write its parts with slashes, such as warehouse/articles"
             )
         if found.count(key) > 1:
-            raise page.fail(at, f"{key!r} is given twice; keep one")
+            raise page.fail(at, given_twice(repr(key)))
     return found
 
 

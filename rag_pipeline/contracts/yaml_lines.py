@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import PipelineError, given_twice, not_utf8
 
 Step = str | int
 
@@ -46,7 +46,7 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_PlainLoader)
     except UnicodeDecodeError as cause:
-        raise error(f"{path}: not UTF-8 (byte {cause.start}); save it as UTF-8") from cause
+        raise error(f"{path}: {not_utf8(cause)}") from cause
     except OSError as cause:
         raise error(f"{path}: cannot be read ({cause.strerror})") from cause
     except yaml.MarkedYAMLError as cause:
@@ -122,7 +122,7 @@ def _collect(
         for key, value in node.value:
             name = str(key.value)
             if name in seen:
-                raise error(f"{path}:{key.start_mark.line + 1}: field {name!r} is given twice; keep one")
+                raise error(f"{path}:{key.start_mark.line + 1}: {given_twice(f'field {name!r}')}")
             seen.add(name)
             _collect(value, (*steps, name), lines, path, error)
             lines[(*steps, name)] = key.start_mark.line + 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rag_pipeline.contracts.contract import PiiPolicy, Privacy
-from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL
+from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL, needs_a_model
 from rag_pipeline.errors import GoldenSetError, Unreadable, unknown_name
 from rag_pipeline.privacy.masks import Masks, held
 from rag_pipeline.privacy.recognizers import unknown_regions
@@ -26,7 +26,7 @@ class QueryGuard:
         """The first field of golden.yaml that names what is not known, and why."""
         for name in self._privacy.entities:
             if name in NEEDS_A_MODEL:
-                return "piiEntities", f"{name} cannot be found here: {NEEDS_A_MODEL[name]}"
+                return "piiEntities", needs_a_model(name)
             if name not in ENTITIES:
                 return "piiEntities", unknown_name("entity", name, ENTITIES)
         if unknown := unknown_regions(self._privacy.regions):

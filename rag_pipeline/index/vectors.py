@@ -105,7 +105,7 @@ def with_vectors(home: Home, chunks: pl.LazyFrame, model: str, rows: int) -> Ite
     """Chunks and the vectors of their texts, `rows` at a time. Raises `ReleaseError` when one has none."""
     hashes = chunks.select("text_hash").pipe(collected).to_series()
     with spooled(home, model, hashes) as spool:
-        _all_there(int(spool.missing[spool.places(hashes)].sum()))
+        require_vectors(int(spool.missing[spool.places(hashes)].sum()))
         del hashes
         for frame in vectors_table(home).batches(chunks, rows):
             yield frame, spool.of(frame["text_hash"])
@@ -125,7 +125,7 @@ def few_with_vectors(home: Home, chunks: pl.DataFrame, model: str) -> pl.DataFra
                 found.append(rows.filter(pc.is_in(rows["text_hash"], value_set=wanted)))
     vectors = pl.DataFrame(pa.concat_tables([_VECTOR.empty_table(), *found])).unique("text_hash")
     frame = chunks.join(vectors, on="text_hash", how="left", maintain_order="left")
-    _all_there(frame["vector"].null_count())
+    require_vectors(frame["vector"].null_count())
     return frame
 
 
@@ -187,6 +187,7 @@ def _series(column: pa.Array) -> pl.Series:
     return pl.Series(values=column)
 
 
-def _all_there(missing: int) -> None:
+def require_vectors(missing: int) -> None:
+    """Raises `ReleaseError` when chunks have no vector. `missing`: how many."""
     if missing:
         raise ReleaseError(f"{missing} chunks have no vector; materialize corpus/embeddings first")

@@ -24,12 +24,13 @@ from rag_pipeline.serve.asked import (
     ReleaseSource,
     SearchAnswer,
     SearchRequest,
+    no_question,
 )
 from rag_pipeline.serve.batches import Batches, NoEncoder
 from rag_pipeline.serve.door import channel_for, check_may_search
 from rag_pipeline.serve.limits import Admission, Deadline, Place
 from rag_pipeline.serve.principal import Principal
-from rag_pipeline.serve.problems import DEADLINE, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
+from rag_pipeline.serve.problems import DEADLINE, NO_RELEASE, NOT_FOUND, Fault, Problem
 from rag_pipeline.serve.replica import Replica
 
 Found = TypeVar("Found")
@@ -82,8 +83,7 @@ class Answering:
                 note.release = manifest.id
                 served: Mode = asked.mode or manifest.retrieval.mode
                 if served not in leased.release.modes:
-                    fault = Fault("/mode", "this release cannot be asked that way")
-                    raise Problem(INVALID, "the body is not a question", faults=[fault])
+                    raise no_question(Fault("/mode", "this release cannot be asked that way"))
                 vector, mode, why = await self._vector(leased, asked.query, served, deadline, note)
 
                 def retrieve() -> tuple[list[Hit], list[Degraded]]:

@@ -68,7 +68,12 @@ class SearchRequest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise Problem(INVALID, "the body is not a question", faults=[_fault(one) for one in error.errors()]) from None
+            raise no_question(*(_fault(one) for one in error.errors())) from None
+
+
+def no_question(*faults: Fault) -> Problem:
+    """The problem of a body that cannot be answered, with each thing that is wrong in it."""
+    return Problem(INVALID, "the body is not a question", faults=list(faults))
 
 
 def _fault(found: Any) -> Fault:
