@@ -74,7 +74,11 @@ def _source(contract: Contract, state: SourceState) -> Findings:
     title = f"source {name} is held at its last good version ({state.documents:,} documents serve on)"
     return (
         _found(Cause("held source", name, title, held, owner, ("rag status", rows, again)))
-        + _found(Cause("stale source", name, f"source {name} is past its promise", late, owner, ("rag status", again)))
+        + _found(
+            Cause(
+                "stale source", name, f"source {name} is older than its contract allows", late, owner, ("rag status", again)
+            )
+        )
         + _found(Cause("broken data", name, f"source {name} breaks its contract", broken, owner, ("rag status", again)))
     )
 
@@ -98,7 +102,7 @@ def _channel(settings: Settings, name: str, sources: Sequence[str]) -> Findings:
     steps = (
         "rag status",
         *(f"rag report --release {one}" for one in names),
-        *(f"{signed_command(f'rag promote {one}', name, override=True)}, if it is good all the same" for one in names),
+        *(f"{signed_command(f'rag promote {one}', name, override=True)}, if it is good anyway" for one in names),
     )
     asked = _with_judges(settings, own, owner) if own else owner
     run_id, told = word.run_id if word else "", reasons if own else ()

@@ -52,7 +52,7 @@ def frozen(home: Home, name: str, channel: Channel | None, states: Sequence[Sour
 def _what_to_do(name: str, word: LastVerdict, says: str) -> str:
     return (
         f"{name} is frozen: {says}. Its last word on {word.release} was {word.outcome}. `rag report` shows what changed; "
-        "fix it, judge what the reasons ask for, or take it upon you: "
+        "fix it, judge what the reasons ask for, or override the gate: "
         f"`{signed_command(f'rag promote {word.release}', name, override=True)}`"
     )
 

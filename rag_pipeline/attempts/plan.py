@@ -80,7 +80,7 @@ def plan(settings: Settings, values: Mapping[str, Sequence[str]]) -> tuple[Plann
     if empty := [name for name, found in asked.items() if not found]:
         raise PipelineError(f"{empty[0]} has no value to be tried; name one, or leave it out")
     if not asked:
-        raise PipelineError("nothing is to be tried; name a setting with its values, such as RAG_CHUNK_TOKENS=128,256")
+        raise PipelineError("there is nothing to try; give a setting with its values, such as RAG_CHUNK_TOKENS=128,256")
     if (count := math.prod(map(len, asked.values()))) > MOST:
         raise PipelineError(
             f"{' × '.join(f'{len(found)} of {name}' for name, found in asked.items())} are {count} attempts, and {MOST} is "

@@ -10,7 +10,9 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_secrets, load_settings
 from rag_pipeline.terminal import Printer
 
-alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is told when something is wrong: show, send, test.")
+alerts = typer.Typer(
+    name="alerts", no_args_is_help=True, help="Alerts: `show` who receives them, `send` what is new, send a `test`."
+)
 
 
 @alerts.command()
@@ -45,7 +47,7 @@ def send(as_json: AsJson = False) -> None:
         raise nobody_to_tell()
     outcome = tell_now(load_settings(), live, datetime.now(UTC))
     if outcome is None:
-        raise PipelineError("another process is telling just now; try again in a minute")
+        raise PipelineError("another process sends alerts right now; try again in a minute")
     if as_json:
         names = ("sent", "waiting", "troubles", "causes")
         print_json({name: getattr(outcome, name) for name in names})
@@ -75,7 +77,7 @@ def show_alerts(printer: Printer, found: dict[str, Any]) -> None:
     from rag_pipeline.alerts.tell import count
 
     if not found["on"]:
-        printer.say("alerts are off: RAG_ALERTS names nobody to tell", style="dim")
+        printer.say("alerts are off: RAG_ALERTS names no receiver", style="dim")
         return
     looked = f"{found['looked_at']:%Y-%m-%d %H:%M} UTC" if found["looked_at"] else "never: is the Dagster daemon running?"
     causes = f"{count(len(found['causes']), 'thing is', 'things are')} wrong" if found["causes"] else "nothing is wrong"

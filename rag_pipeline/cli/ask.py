@@ -17,7 +17,7 @@ _FIX = "`rag refresh` or `rag verify --repair` fixes it"
 def query(
     text: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Chunks to retrieve.")] = 10,
-    mode: Annotated[Mode | None, typer.Option(help="How to retrieve; as the release serves, if not said.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="How to retrieve. Default: as the release serves.")] = None,
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
     channel: Annotated[str, typer.Option(help="The release a channel points at.")] = "production",
     as_json: AsJson = False,
@@ -92,7 +92,9 @@ def status(as_json: AsJson = False) -> None:
         printer.say(told, style="red")
     if found["may_hold_erased"]:
         names = ", ".join(found["may_hold_erased"])
-        printer.say(f"built before the last erasure, and may hold what was erased until `rag gc` removes it: {names}")
+        printer.say(
+            f"these were built before the last erasure and may hold erased documents until `rag gc` removes them: {names}"
+        )
     if not found["channels"] and not found["damaged_channels"]:
         printer.say("nothing serves yet; run ", ("rag refresh", "bold"))
     rows = [
@@ -111,7 +113,7 @@ def status(as_json: AsJson = False) -> None:
     printer.table("source", "last load", "documents", "refused", "age", "SLA", "within", "why", rows=rows)
     for one in found["sources"]:
         if one["values_from_the_future"]:
-            says = f"{one['values_from_the_future']} values its age is told by lie in the future and do not count"
+            says = f"{one['values_from_the_future']} values that tell its age lie in the future and do not count"
             printer.say(f"{one['source']}: {says}", style="yellow")
     if found["clock_doubt"]:
         printer.say(found["clock_doubt"], style="yellow")

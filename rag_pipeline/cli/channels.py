@@ -49,7 +49,7 @@ def promote(  # noqa: PLR0913 - typer reads a command's options from its signatu
 
 
 def rollback(
-    to: Annotated[str | None, typer.Option(help="The release to go back to; the last good one when left out.")] = None,
+    to: Annotated[str | None, typer.Option(help="The release to go back to. Default: the last good one.")] = None,
     channel: Channel = "production",
     by: By = "",
     reason: Reason = "",
@@ -97,13 +97,14 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
         print_json({"channel": channel, "release": release, "run_id": ran.run_id})
     else:
         Printer().say(
-            f"{channel} → {release}, not held any more; what was rolled back stays refused until it is promoted by name"
+            f"{channel} → {release}, the hold is lifted; what was rolled back "
+            "stays refused until somebody promotes it by name"
         )
 
 
 def anchor(
     release: Annotated[
-        str | None, typer.Argument(help="The release to accept, by id; without one the anchor is shown.")
+        str | None, typer.Argument(help="The release to accept, by id. Without one, the command shows the anchor.")
     ] = None,
     channel: Annotated[str, typer.Option(help="The channel whose anchor it is.")] = "production",
     by: By = "",
@@ -184,4 +185,4 @@ def _somebody() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return "somebody at the command line"
+        return "a person at the command line"

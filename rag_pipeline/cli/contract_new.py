@@ -26,15 +26,18 @@ def new(  # noqa: PLR0913 - typer reads a command's options from its signature
         ),
     ],
     source: Annotated[
-        str, typer.Option(help="The source's name; after the file, folder, table or host when left out.")
+        str, typer.Option(help="The source's name. Default: the name of the file, folder, table or host.")
     ] = "",
-    output: Annotated[Path | None, typer.Option(help="The file to write; <source>.odcs.yaml in RAG_CONTRACTS.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write. Default: <source>.odcs.yaml in RAG_CONTRACTS.")
+    ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for the source: an e-mail address, or a team.")] = "",
-    table: Annotated[str, typer.Option(help="Of a database: the table to read, schema.table.")] = "",
-    query: Annotated[str, typer.Option(help="Of a database: a SELECT to read instead of a table.")] = "",
-    cursor: Annotated[str, typer.Option(help="Of a database: the column that changes with every change of a row.")] = "",
+    table: Annotated[str, typer.Option(help="For a database: the table to read, as schema.table.")] = "",
+    query: Annotated[str, typer.Option(help="For a database: a SELECT to read instead of a table.")] = "",
+    cursor: Annotated[str, typer.Option(help="For a database: a column that changes whenever its row changes.")] = "",
     key: Annotated[
-        list[str] | None, typer.Option(help="The column a row is known by; again for several. Found by itself if one is.")
+        list[str] | None,
+        typer.Option(help="The column that identifies a row; repeat for several. Default: the command looks for one."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a contract that is there.")] = False,
     as_json: AsJson = False,

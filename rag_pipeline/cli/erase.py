@@ -33,7 +33,7 @@ def erase(
     printer = Printer()
     printer.say(f"noted {len(done.noted)} documents; quotes of them are gone from evidence and reports")
     for document in done.still_stored:
-        printer.say(f"  • {document} was in its source at the last load: take it out there, unless you have, or it stays")
+        printer.say(f"  • {document} was in its source at the last load: remove it there, unless you did, or it stays")
     printer.say("next: `rag refresh` builds a release without them")
     if holding:
-        printer.say(f"until `rag gc` removes them, these may hold them: {', '.join(holding)}")
+        printer.say(f"these releases may hold them until `rag gc` removes the releases: {', '.join(holding)}")

@@ -23,18 +23,18 @@ _OWNER = "team:retrieval"
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The folder of the project; made if need be.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of the project; the command creates it.")],
     source: Annotated[
         list[str] | None,
         typer.Option(
             "--from",
-            help="What to index, as `rag contract new` takes it: a folder, a table, a database, a site; again for more. "
+            help="What to index, as `rag contract new` takes it: a folder, a table, a database, a site; repeat for more. "
             "Without it the project holds a small example.",
         ),
     ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for it: an e-mail address, or team: and a name.")] = _OWNER,
-    table: Annotated[str, typer.Option(help="Of a database: the table to read, schema.table.")] = "",
-    query: Annotated[str, typer.Option(help="Of a database: a SELECT to read instead of a table.")] = "",
+    table: Annotated[str, typer.Option(help="For a database: the table to read, as schema.table.")] = "",
+    query: Annotated[str, typer.Option(help="For a database: a SELECT to read instead of a table.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project: contracts, golden set, gate and settings, so that `rag refresh` and `dg dev` work in it.

@@ -13,14 +13,14 @@ quarantine = typer.Typer(
     name="quarantine", no_args_is_help=True, help="Rows that broke their contract: `list`, `show` and `retry` them."
 )
 
-Source = Annotated[str | None, typer.Option("--source", help="Of this source only.")]
+Source = Annotated[str | None, typer.Option("--source", help="Only this source.")]
 
 
 @quarantine.command("list")
 def list_rows(
     source: Source = None,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Show rows too that were accepted later, or left the feed.")
+        bool, typer.Option("--resolved", help="Show also rows that were accepted later or left the feed.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +41,9 @@ def list_rows(
 
 @quarantine.command()
 def show(
-    row: Annotated[str, typer.Argument(help="Id of a refused row, or how it begins; `rag quarantine list` shows it.")],
+    row: Annotated[
+        str, typer.Argument(help="Id of a refused row, or its first characters; `rag quarantine list` shows it.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show a refused row with its values as found. They may be private: mind who sees them."""
@@ -58,7 +60,7 @@ def show(
     if values:
         printer.table("column", "value as found", rows=values)
     else:
-        printer.say("its values are purged: past retention")
+        printer.say("its values were purged after their retention")
 
 
 @quarantine.command()

@@ -39,7 +39,7 @@ def refresh(
 
 
 def evaluate(
-    release: Annotated[str | None, typer.Option(help="A release by id; the candidate when left out.")] = None,
+    release: Annotated[str | None, typer.Option(help="A release by id. Default: the candidate.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a release on every golden set, and write the evidence down. Exits with 3 unless it passed."""

@@ -12,14 +12,12 @@ from rag_pipeline.terminal import Printer
 
 def report(
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
-    channel: Annotated[
-        str, typer.Option(help="The release a channel points at, and whose demands it is held to.")
-    ] = "production",
+    channel: Annotated[str, typer.Option(help="The channel whose release to show, and whose demands apply.")] = "production",
     serve: Annotated[
-        bool, typer.Option("--serve", help="Write none; show all of them to browsers of this machine until Ctrl-C.")
+        bool, typer.Option("--serve", help="Write no report; serve all of them to browsers on this machine until Ctrl-C.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Where to serve; as RAG_REPORTS_URL says, or 3001, if not said.")
+        int | None, typer.Option(min=1, max=65535, help="Port to serve on. Default: the port of RAG_REPORTS_URL, or 3001.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def verify(
-    release: Annotated[str | None, typer.Argument(help="A release by id; all that are kept when left out.")] = None,
+    release: Annotated[str | None, typer.Argument(help="A release by id. Default: all kept releases.")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Build what is damaged again, and promote it where it serves.")
+        bool, typer.Option("--repair", help="Rebuild what is damaged, and promote it where it serves.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -114,9 +114,9 @@ def _show_verified(
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
     clock_is_right: Annotated[
-        bool, typer.Option("--clock-is-right", help="The clock was doubted (`rag status` says why), and it is right.")
+        bool, typer.Option("--clock-is-right", help="Confirm that the clock is right, though `rag status` doubts it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

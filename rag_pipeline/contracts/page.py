@@ -95,7 +95,7 @@ class Page:
         except (TypeError, ValueError) as error:
             raise self.fail((*at, "value"), f"{promise['value']!r} is not a number of {unit}") from error
         if not 0 < hours < float("inf"):
-            raise self.fail((*at, "value"), f"{promise['value']!r} {unit} is not a time longer than nothing")
+            raise self.fail((*at, "value"), f"{promise['value']!r} {unit} is not a time above zero")
         return hours
 
 

@@ -56,7 +56,7 @@ def source_name_problem(source: str) -> str | None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{2,62}", source):
         return "the file's name is the source's name; use 3 to 63 lower-case letters, digits and underscores"
     if source in RESERVED:
-        return f"{source!r} is the name of another group of the graph; call the source otherwise"
+        return f"{source!r} is the name of another group of the graph; give the source another name"
     return None
 
 

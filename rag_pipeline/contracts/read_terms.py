@@ -38,7 +38,7 @@ def read_schedule(page: Page) -> tuple[str, bool]:
         if promise.get("scheduler") == "cron" and promise.get("schedule"):
             return _cron(page, (*at, "schedule"), str(promise["schedule"])), minutes > _NIGHTLY
         if minutes != _NIGHTLY and minutes not in _SCHEDULES:
-            wrong = f"{promise['value']!r} {promise.get('unit', 'h')} is not a pace there is a schedule for"
+            wrong = f"{promise['value']!r} {promise.get('unit', 'h')} is not a pace that a schedule exists for"
             raise page.fail((*at, "value"), f"{wrong}; one of {_FREQUENCIES}, or give scheduler: cron and a schedule")
         return _SCHEDULES.get(minutes, ""), minutes > _NIGHTLY
     return "", False
@@ -81,7 +81,7 @@ def read_privacy(page: Page, at: At, holder: dict[str, Any], custom: dict[str, A
         place = page.custom_at(at, holder, "piiRegions")
         regions = page.words(place, custom["piiRegions"], None, "region")
         if wrong := [region for region in regions if not re.fullmatch("[A-Z]{2}", region)]:
-            raise page.fail(place, f"{wrong[0]!r} is no country code such as DE")
+            raise page.fail(place, f"{wrong[0]!r} is not a country code such as DE")
     if policy in ("scan-and-mask", "refuse") and not entities:
         raise page.fail(page.custom_at(at, holder, "piiEntities"), f"{policy} needs piiEntities to look for")
     return Privacy(cast(PiiPolicy, policy), entities, regions)
@@ -135,5 +135,5 @@ def _promise(page: Page, names: tuple[str, ...], columns: tuple[Column, ...]) ->
 
 def _cron(page: Page, at: At, line: str) -> str:
     if len(line.split()) != 5 or not all(set(field) <= set("0123456789*/,-") for field in line.split()):
-        raise page.fail(at, f"{line!r} is no cron line of five fields such as 0 6 * * 1")
+        raise page.fail(at, f"{line!r} is not a cron line of five fields such as 0 6 * * 1")
     return line

@@ -64,7 +64,9 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
         line = cause.problem_mark.line + 1 if cause.problem_mark else 1
         raise error(f"{path}:{line}: not plain YAML: {cause.problem}") from cause
     except ValueError as cause:
-        raise error(f"{path}: holds something that looks like a number and is none ({cause}); put it in quotes") from cause
+        raise error(
+            f"{path}: holds something that looks like a number and is not one ({cause}); put it in quotes"
+        ) from cause
 
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -101,7 +103,7 @@ class _PlainLoader(yaml.SafeLoader):
         return node
 
 
-_TOO_DEEP = f"values stand in each other more than {DEEPEST} deep; write them flatter"
+_TOO_DEEP = f"values are nested more than {DEEPEST} deep; write them flatter"
 _TOO_MANY = f"it holds more than {MOST_VALUES:,} values, every alias written out; split it, or write out what is meant"
 
 

@@ -183,7 +183,7 @@ def _run_says(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Why Dagster, or whoever marked the run, says it failed."""
     events = instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_FAILURE)
     said = [event.dagster_event.message for event in events if event.dagster_event and event.dagster_event.message]
-    return said[-1] if said else "its process ended without a word"
+    return said[-1] if said else "its process ended without an error message"
 
 
 def _says(chain: Sequence[Any], settings: Settings) -> str:
@@ -195,7 +195,7 @@ def _says(chain: Sequence[Any], settings: Settings) -> str:
     for error in chain:
         if says := storage_error(str(error.message), settings.home.root):
             return says
-    kind = chain[min(1, len(chain) - 1)].cls_name if chain else "an error nobody wrote down"
+    kind = chain[min(1, len(chain) - 1)].cls_name if chain else "an error that was not recorded"
     return f"{kind}; the log of the run says more"
 
 

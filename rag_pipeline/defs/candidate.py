@@ -50,7 +50,7 @@ def candidate_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.A
             dg.AssetCheckSpec(
                 INTACT,
                 asset=CANDIDATE,
-                description="What the channels point at is, to the byte, what was built, evaluated and promoted.",
+                description="Each release that a channel points at is, to the byte, what was built, evaluated and promoted.",
             ),
         ],
     )

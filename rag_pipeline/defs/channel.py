@@ -40,15 +40,15 @@ class PromotionConfig(dg.Config):
 
     release: str = Field(
         default="",
-        description="The release to promote, by id. Left empty: the candidate, as on every night, and a hold on the channel "
-        "stands. A release named here lifts the hold.",
+        description="The release to promote, by id. Leave it empty for the candidate, as on every night; then a "
+        "hold on the channel stands. A release named here lifts the hold.",
     )
     by: str = Field(default="", description="Who moves the channel; written to the audit table. An override needs it.")
     why: str = Field(default="", description="Why; written to the audit table. An override needs it.")
     override: bool = Field(
         default=False,
-        description="Promote although the gate says no. Every reason that spoke against it is written to the audit table. A "
-        "damaged release is refused all the same.",
+        description="Promote although the gate says no. Every reason against it is written to the audit table. A "
+        "damaged release is refused anyway.",
     )
     withdraw: bool = Field(
         default=False,

@@ -82,7 +82,7 @@ def embeddings_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _chunks_made(report: ChunkReport, wrong: Broken, chunkers: Chunkers) -> Materialized:
-    says = f"{report.total:,} chunks of {report.documents:,} documents were held against them; {len(wrong):,} differ"
+    says = f"{report.total:,} chunks of {report.documents:,} documents were compared with them; {len(wrong):,} differ"
     numbers: dict[str, Any] = {"chunks": report.total, "chunks_that_differ": len(wrong)}
     return dg.MaterializeResult(
         metadata={

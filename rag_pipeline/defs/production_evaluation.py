@@ -30,7 +30,7 @@ STILL_MEETS_POLICY = "production_meets_the_policy"
 
 WATCHED: dict[watch.What, tuple[str, str]] = {
     "stale sources": ("sources_are_fresh", "No source is older than its contract allows."),
-    "slower queries": ("queries_are_as_fast_as_promoted", "Latency is within a few times of what it was at promotion."),
+    "slower queries": ("queries_are_as_fast_as_promoted", "Latency is at most a few times what it was at promotion."),
     "vanished answers": ("no_judged_answer_vanished", "What golden sets ask for is still in the sources."),
 }
 """What production may suffer from without a release -> the check that tells, and what it holds."""

@@ -25,8 +25,9 @@ _SAYS = {
         "read again from the feed."
     ),
     VOLUME_CHECK: (
-        "No more documents left than is usual for this source: the second largest drop of its last sixty loads, and at "
-        "least 5 % and 3 documents. Far below what holds the source; an export that was cut short looks like this."
+        "No more documents left than usual. Usual is the second largest drop of the source's last sixty loads, and "
+        "at least 5 % and 3 documents. That is far less than what holds the source; an export that was cut short "
+        "looks like this."
     ),
     WORDS_CHECK: (
         "A second reading of every HTML, PDF, DOCX and other parsed file found its words in the text that is stored, up to "
@@ -36,10 +37,10 @@ _SAYS = {
         "No file has a suffix that no connector reads and that the load before did not see. Leave such files out with "
         "exclude, or save them as another kind."
     ),
-    TIME_CHECK: "The clock fits the loads before, and no value that the source's age is told by lies in the future.",
+    TIME_CHECK: "The clock fits the loads before, and no value that tells the source's age lies in the future.",
     VALUES_CHECK: (
-        "No date stands for none (year 1 or 9999, 1900-01-01, 1970-01-01), is of another century than the rest of its "
-        "column, or says of a change that it is still to come. Such rows are taken; `minimum` and `maximum` decide."
+        "No date is a placeholder (year 1 or 9999, 1900-01-01, 1970-01-01), lies in another century than the rest "
+        "of its column, or dates a change in the future. Such rows are accepted; `minimum` and `maximum` decide."
     ),
 }
 
@@ -125,5 +126,7 @@ def _time(report: LoadReport, state: SourceState) -> _Found:
 
 
 def _values(report: LoadReport) -> _Found:
-    well = f"No date of {report.documents:,} documents stands for none, or is of another century than the rest of its column"
+    well = (
+        f"No date of {report.documents:,} documents is a placeholder, or lies in another century than the rest of its column"
+    )
     return _Found("; ".join(report.implausible), well, {"implausible_columns": len(report.implausible)})

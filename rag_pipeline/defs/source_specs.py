@@ -55,7 +55,7 @@ def quarantine_spec(contract: Contract, home: Home) -> dg.AssetSpec:
         kinds={"deltalake"},
         tags={"classification": "restricted"},  # it holds values as found, private data too
         description=(
-            f"Rows of `{contract.source}` its contract refused, kept with every reason.\n\n- Grain: one refused row.\n"
+            f"Rows of `{contract.source}` that its contract refused, with every reason.\n\n- Grain: one refused row.\n"
             "- Re-run: rows that are found good later are marked resolved; nothing is deleted."
         ),
         metadata={

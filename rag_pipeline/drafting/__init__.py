@@ -107,7 +107,7 @@ def draft_contract(wish: DraftRequest, secrets: Secrets, now: datetime, *, repla
     judged = judge(contract, sample.rows)
     if not judged.good:
         why = next(iter(judged.refused), "")
-        raise PipelineError(f"{place}: not one row could be taken: {why} in {judged.refused.get(why, 0):,} of them")
+        raise PipelineError(f"{place}: no row was accepted: {why} in {judged.refused.get(why, 0):,} of them")
     text = write_text(outline, judged)
     _as_contract(outline, text)
     decide = tuple(todos(outline, judged))
@@ -140,7 +140,7 @@ def _look_at(server: Server, source: str, secrets: Secrets) -> Sample:
 
 
 def _is_there(file: Path) -> PipelineError:
-    return PipelineError(f"{file} is there already; give the source another name with --source, or replace it with --force")
+    return PipelineError(f"{file} already exists; give the source another name with --source, or replace it with --force")
 
 
 def _check_owner(owner: str) -> None:

@@ -32,7 +32,7 @@ from rag_pipeline.fetching.hosts import Hosts
 from rag_pipeline.fetching.pinned import Pinned
 from rag_pipeline.limits import Limits
 
-_NO_ADDRESS = "redirects to something that is no address"
+_NO_ADDRESS = "redirects to something that is not an address"
 
 USER_AGENT = f"{AGENT}/{version(AGENT)} (builds a search index; robots.txt may address it as {AGENT})"
 
@@ -210,7 +210,7 @@ class Fetcher:
                     if size > max_bytes:
                         raise too_large
                     if time.monotonic() > deadline:
-                        raise Passing(f"not sent to its end within {limit_s:g} s", everywhere=False, again=False)
+                        raise Passing(f"not sent completely within {limit_s:g} s", everywhere=False, again=False)
                     digest.update(part)
                     file.write(part)
         except BaseException:

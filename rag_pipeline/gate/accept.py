@@ -119,7 +119,7 @@ class ChannelAnchor:
 def differences(facts: AnchorFacts) -> list[str]:
     """What a release gains or loses against an anchor, a sentence a golden set."""
     if facts.problem:
-        return [f"against the anchor before nothing can be said: {facts.problem}"]
+        return [f"nothing can be said about the difference to the earlier anchor: {facts.problem}"]
     return [
         f"{name}: {metric} {average(one.differences(metric)):+.4f} against the anchor before, {facts.anchor.release}, over "
         f"{len(one.queries)} queries"

@@ -43,7 +43,7 @@ class QueryGuard:
             return row
         try:
             if held(row.get("_id"), self._privacy):
-                raise GoldenSetError(f"{where}: _id: holds private data; name the query otherwise, here and in qrels/")
+                raise GoldenSetError(f"{where}: _id: holds private data; give the query another id, here and in qrels/")
             return {name: row[name] if name == "_id" else self._kept(row[name], f"{where}: {name}") for name in row}
         except Unreadable as error:
             raise GoldenSetError(f"{where}: {error}") from error

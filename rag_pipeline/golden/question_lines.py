@@ -12,7 +12,7 @@ from typing import Any
 from rag_pipeline.errors import GoldenSetError, given_twice, not_utf8
 from rag_pipeline.golden.query_guard import QueryGuard
 
-_TOO_DEEP = "values stand in each other too deep; write them flatter"
+_TOO_DEEP = "values are nested too deep; write them flatter"
 
 PROBES = "probes.jsonl"
 

@@ -101,7 +101,8 @@ def dead_runs_sensor(settings: Settings, *, alone: bool = True) -> dg.SensorDefi
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Marks runs failed whose process is gone: a killed command, a machine that went down. Without it such a run "
+            "Marks a run as failed when its process is gone: a killed command, a "
+            "machine that went down. Without it such a run "
             "would keep every later one in the queue. Starts nothing."
         ),
     )

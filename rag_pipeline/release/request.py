@@ -37,7 +37,7 @@ class PromotionRequest:
     def how_to_override(self) -> str:
         """The exact command for a person who wants it all the same."""
         command = "rag rollback --to" if self.withdraw else "rag promote"
-        return f"to do it all the same: `{signed_command(f'{command} {self.release}', self.channel, override=True)}`"
+        return f"to do it anyway: `{signed_command(f'{command} {self.release}', self.channel, override=True)}`"
 
     @property
     def how_to_name(self) -> str:

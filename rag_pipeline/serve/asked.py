@@ -55,7 +55,7 @@ class SearchRequest(BaseModel):
     query: Question
     k: Most = 10
     mode: Mode | None = Field(
-        default=None, description="How to retrieve; as the release serves, if null. Needs the permission `mode`."
+        default=None, description="How to retrieve. Null: as the release serves. Needs the permission `mode`."
     )
     channel: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] | None = Field(
         default=None, description="Another channel than the replica's first. Needs the permission `channel:NAME`."

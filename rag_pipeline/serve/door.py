@@ -81,7 +81,7 @@ def check_may_search(who: Principal, *, chooses_mode: bool = False) -> None:
     if SEARCH not in who.may:
         raise Problem(FORBIDDEN, "asking needs the permission search")
     if EVERYTHING not in who.reads:
-        raise Problem(FORBIDDEN, "no scope is granted that the release has")
+        raise Problem(FORBIDDEN, "no scope of the release is granted")
     if chooses_mode and MODE not in who.may:
         raise Problem(FORBIDDEN, "choosing `mode` needs the permission mode; leave it out")
 

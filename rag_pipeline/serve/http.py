@@ -121,14 +121,14 @@ def _json(answer: BaseModel) -> Response:
 
 def _no_parameters(request: Request, *known: str) -> None:
     if any(name not in known for name in request.query_params):
-        raise Problem(INVALID, "the address has a parameter that is none", faults=[Fault("", "leave it out")])
+        raise Problem(INVALID, "the address has an unknown parameter", faults=[Fault("", "leave it out")])
 
 
 def _channel(request: Request) -> str | None:
     _no_parameters(request, "channel")
     said = request.query_params.getlist("channel")
     if len(said) > 1:
-        raise Problem(INVALID, "`channel` stands in the address twice")
+        raise Problem(INVALID, "`channel` appears twice in the address")
     return said[0] if said else None
 
 

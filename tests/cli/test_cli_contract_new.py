@@ -135,7 +135,7 @@ def test_a_contract_that_is_there_is_replaced_only_when_told_so(line: Line, work
         (("pages", "--table", "x"), "--table, --query and --cursor are for databases"),
         (("pages", "other"), "Put it in quotes"),
         (("https://x:y@example.com/sitemap.xml",), "holds no credentials"),
-        (("twice.jsonl",), "no column can be the key: none is short, there in every row and different in every row"),
+        (("twice.jsonl",), "no column can be the key: none is short, present in every row and different in every row"),
         (("numbers.jsonl",), "no column can be the text that is searched"),
         (("broken.jsonl",), "none of the 1 looked at can be read; the first: holds one JSON object over"),
     ],

@@ -99,7 +99,7 @@ def test_an_empty_home_is_the_default(pipeline: Workspace, monkeypatch: Patch) -
 
 
 BAD: dict[str, tuple[dict[str, str], str]] = {
-    "cron": ({"RAG_NIGHTLY_CRON": "0 25 * * *"}, "RAG_NIGHTLY_CRON='0 25 * * *': no cron line; write five fields"),
+    "cron": ({"RAG_NIGHTLY_CRON": "0 25 * * *"}, "RAG_NIGHTLY_CRON='0 25 * * *': not a cron line; write five fields"),
     "cron of words": ({"RAG_COLLECTION_CRON": "weekly"}, "RAG_COLLECTION_CRON='weekly': no cron line"),
     "cron of the watch": ({"RAG_EVALUATION_CRON": "* *"}, "RAG_EVALUATION_CRON='* *': no cron line"),
     "owner": ({"RAG_OWNER": "anna"}, "RAG_OWNER='anna': an owner is an e-mail address, or team: and a name"),
@@ -254,4 +254,4 @@ def test_a_question_nested_deep_is_one_sentence(pipeline: Workspace, monkeypatch
     file.write_text(f'{{"_id": "q0", "text": {"[" * 100_000}{"]" * 100_000}}}\n')
     code, out, err = rag(monkeypatch, capsys, "golden", "check", "questions")
     assert code == 1
-    assert f"{file}:1: values stand in each other too deep; write them flatter" in (out + err).replace("\n", " ")
+    assert f"{file}:1: values are nested too deep; write them flatter" in (out + err).replace("\n", " ")

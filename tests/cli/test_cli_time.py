@@ -54,7 +54,7 @@ def test_status_tells_values_from_the_future_and_a_clock_that_leapt(
     assert source["late_because"].endswith("h old, its contract allows 48 h")
     assert "days after the last time that was believed (2026-01-03 00:00)" in found["clock_doubt"]
     out = " ".join(rag(monkeypatch, capsys, "status")[1].split())
-    assert "rows: 1 values its age is told by lie in the future and do not count" in out
+    assert "rows: 1 values that tell its age lie in the future and do not count" in out
     assert "`rag gc --clock-is-right` says it is" in out
 
 

@@ -127,7 +127,7 @@ def test_a_ragged_csv_row_says_so_and_the_others_go_on(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "the file is empty; a CSV file starts with a line of column names"),
-        (b"id,text,id\n1,a,2\n", "a column name stands twice in the header line"),
+        (b"id,text,id\n1,a,2\n", "a column name appears twice in the header line"),
         (b"id,text\na,caf\xe9\n", "not UTF-8 near byte 13; save it as UTF-8"),
         (b'id,text\na,"never closed\n', "not valid CSV after line 2"),
         (b'id,text\na,"closed" late\n', "not valid CSV after line 2"),

@@ -113,7 +113,7 @@ def test_places_nothing_can_be_read_from_are_told_with_what_to_do(desk: Desk) ->
     assert "is packed; unpack it first" in desk.refusal(desk.write("a.jsonl.gz", b"x"))
     assert "files of this kind are not read" in desk.refusal(desk.write("a.doc", b"x"))
     assert "put it in quotes" in desk.refusal(desk.root / "a.csv", desk.root / "b.csv").lower()
-    assert "wildcards of a table stand in the file's name only" in desk.refusal(desk.root / "**/*.csv")
+    assert "wildcards of a table may be in the file's name only" in desk.refusal(desk.root / "**/*.csv")
     assert "no file is there" in desk.refusal(desk.root / "tables/*.jsonl")
     assert "holds no row" in desk.refusal(desk.write("none.csv", "id,text\n"))
     assert "none of the 1 looked at can be read; the first: the file is empty" in desk.refusal(desk.write("void.csv", ""))
@@ -142,7 +142,7 @@ def test_a_name_no_source_can_have_and_a_file_that_is_there_are_refused_before_a
     draft.file.write_text("mine", encoding="utf-8")
     path.unlink()
     path.touch()
-    assert "is there already; give the source another name with --source, or replace it with --force" in desk.refusal(path)
+    assert "already exists; give the source another name with --source, or replace it with --force" in desk.refusal(path)
     assert draft.file.read_text(encoding="utf-8") == "mine"
     desk.jsonl(articles(3))
     desk.draft(path, again=True)

@@ -140,8 +140,8 @@ def test_databases_that_cannot_be_read_are_told_why(desk: Desk, database: Path) 
     assert "no column 'updated' to be the cursor; did you mean 'updated_at'?" in refusal(
         url, table="articles", cursor="updated"
     )
-    assert "say what of the database is meant: --table" in refusal(url)
-    assert "say what of the database is meant: --table" in refusal(url, table="articles", query="SELECT 1")
+    assert "say what to read from the database: --table" in refusal(url)
+    assert "say what to read from the database: --table" in refusal(url, table="articles", query="SELECT 1")
     assert "a query begins with SELECT or WITH" in refusal(url, query="DELETE FROM articles")
     assert "no such file" in refusal(f"{url}x", table="articles")
     assert "in memory" in refusal("sqlite://", table="articles")
@@ -186,7 +186,7 @@ def test_a_website(desk: Desk) -> None:
         assert pages.source == "source_127_0_0_1"
         assert server_of(read_contract(pages.file), WebServer).pages == (site("/a"), site("/b"))
         assert desk.load(pages).good == 2
-        assert "If it is no sitemap but a page, name two pages or more" in desk.refusal(site("/a"), source="one")
+        assert "If it is a page and not a sitemap, give two pages or more" in desk.refusal(site("/a"), source="one")
         site.pages["/gone.xml"] = Reply(status=404)
         assert "answered 404" in desk.refusal(site("/gone.xml"), source="gone")
 

@@ -183,7 +183,7 @@ def test_private_addresses_of_pages_are_found_in_the_quarantine_only(
     site.pages[address(f"/people/{JANE}")] = moved(address(f"/not for robots/{JANE}"))
     report = feed.load()
     assert (report.documents, report.items_unreachable) == (3, 1)
-    assert "1 of 11 pages are not to be had now, and stay as they were last read; for example" in caplog.text
+    assert "1 of 11 pages cannot be fetched now, and stay as they were last read; for example" in caplog.text
 
     inner = quote(MAP, safe="/@")
     site.pages[inner] = Reply(status=500)

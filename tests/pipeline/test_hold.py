@@ -157,7 +157,7 @@ def test_a_rollback_is_not_compared_with_what_it_goes_back_from_but_floors_hold(
     assert not refused.success
     assert "below its floor of 0.999" in said(refused)
     assert "no worse" not in said(refused)
-    assert f"to do it all the same: `rag rollback --to {first} --override --by NAME --reason WHY`" in said(refused)
+    assert f"to do it anyway: `rag rollback --to {first} --override --by NAME --reason WHY`" in said(refused)
     assert production(handbook).release == second
     handbook.golden("questions", QUESTIONS)
     handbook.policy({"questions": {"floors": FLOORS["floors"], "dead_judgments_max_percent": 50}})

@@ -167,8 +167,8 @@ KINDS = {
         lambda folder: (folder.path / "up").symlink_to(folder.path),
         told=(Told("is a link to a folder around it", item="up", kind="unreadable"),),
     ),
-    "a pipe that nobody writes to": odd(os.mkfifo, "is no file (a pipe, socket or device)"),
-    "a socket": odd(listen, "is no file (a pipe, socket or device)"),
+    "a pipe that nobody writes to": odd(os.mkfifo, "is not a file (a pipe, socket or device)"),
+    "a socket": odd(listen, "is not a file (a pipe, socket or device)"),
     "a device that never ends": odd(
         lambda path: path.symlink_to("/dev/zero"), "lies outside the folder, or is a link that leads out of it"
     ),

@@ -86,7 +86,7 @@ BROKEN_SERVERS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         promise(property="retention", value=0),
         "value: 0",
         "slaProperties[0].value",
-        "is not a time longer than nothing",
+        "is not a time above zero",
     ),
     "a type that is not supported": (
         with_column(logicalType="array"),

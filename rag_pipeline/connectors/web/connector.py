@@ -78,7 +78,7 @@ class Web(Connector):
         for reason, keys in left_out.items():
             self._remarks.append(Remark(f"{len(keys)} of {len(pages)} pages are left out: {reason}", len(keys), keys[0]))
         if count := len(unreachable):
-            says = f"{count} of {len(pages)} pages are not to be had now, and stay as they were last read"
+            says = f"{count} of {len(pages)} pages cannot be fetched now, and stay as they were last read"
             self._remarks.append(Remark(says, count, unreachable[0], unreachable=True))
 
     def remarks(self) -> Sequence[Remark]:
@@ -192,7 +192,8 @@ class _Patience:
             raise Named(
                 f"{which} of {self._pages} pages could not be fetched, the last, ",
                 url,
-                f": {error}. Is the site up, and may it be asked this often (requestsPerSecond, timeoutSeconds, retries)?",
+                f": {error}. Is the site up, and does it allow so "
+                "many requests (requestsPerSecond, timeoutSeconds, retries)?",
             )
 
 

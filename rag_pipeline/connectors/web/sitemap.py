@@ -64,8 +64,9 @@ def list_pages(location: str, fetch: Fetch) -> list[httpx.URL]:
             raise SourceUnavailable(f"the sitemap {first} names more than {MAX_PAGES:,} pages; make it several sources")
     if ignored:
         log.warning(
-            "%d entries of %d sitemaps are left out, because they are no plain addresses of the sitemap's own site; look at "
-            "%s and the sitemaps it names; pages of other sites belong into `pages`",
+            "%d entries of %d sitemaps are left out, because they are not plain "
+            "addresses of the sitemap's own site; look at "
+            "%s and the sitemaps it names; pages of other sites belong in `pages`",
             ignored.total(),
             len(ignored),
             first,
@@ -132,7 +133,7 @@ class _Entries:
         name = tag.rpartition("}")[2]
         if self._depth == 1:
             if name not in {"urlset", "sitemapindex"}:
-                raise _trouble(self._url, f" is XML, but no sitemap: its root is <{name[:40]}>")
+                raise _trouble(self._url, f" is XML, but not a sitemap: its root is <{name[:40]}>")
             self.index = name == "sitemapindex"
         self._text = [] if self._depth == 3 and name == "loc" else None
 

@@ -135,7 +135,7 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE urlset [<!ENTITY a "%s">%s]><urlset><u
     [
         (BOMB, "is refused: DTDForbidden"),
         (b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><urlset>&f;</urlset>', "is refused: DTDForbidden"),
-        (b"<html><body>Welcome</body></html>", "is XML, but no sitemap: its root is <html>"),
+        (b"<html><body>Welcome</body></html>", "is XML, but not a sitemap: its root is <html>"),
         (b"<!DOCTYPE html><html><title>Welcome</title></html>", "is refused: DTDForbidden"),
         (b"this is no XML", "is not well-formed XML: line 1, column 0"),
         (b"<urlset><url><loc>http://127", "is not well-formed XML"),
