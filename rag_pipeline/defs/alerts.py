@@ -28,8 +28,9 @@ EVERY_S = 60
 Build = Callable[[Settings], dg.Definitions]
 """`graph.build`, which makes the sensor too; handed in, and called only when something is looked at."""
 
-_ABOUT = """Sends a message to each receiver in `RAG_ALERTS` when something is wrong: a refusal, a held or stale
-source, a failed check, a run that failed or was killed, production that got worse or is not refreshed. One message for each cause, and one when it is over."""
+_ABOUT = """Sends a message to each receiver in `RAG_ALERTS` when something is wrong: a refusal, a held or stale source, a
+failed check, a run that failed or was killed, production that got worse or is not refreshed. One message for each cause,
+and one when it is over."""
 
 
 def alerts_sensor(settings: Settings, contracts: Sequence[Contract], build: Build) -> dg.SensorDefinition:

@@ -45,7 +45,7 @@ class Place(Protocol):
         ...
 
     def expect(self, keys: Sequence[str]) -> None:
-        """Told whose content will be asked for, in this order."""
+        """Hears whose content will be asked for, in this order."""
         ...
 
     def content(self, key: str) -> Content:

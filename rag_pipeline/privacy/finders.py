@@ -170,7 +170,7 @@ class Effort:
 
 
 _LEAST_TRIES = 200
-"""And as many as the text has characters: a list of nothing but phone numbers takes less than half of that.
+"""Tries that every text has, and one more for each of its characters; a list of nothing but phone numbers takes half.
 
 One try takes up to 0.1 ms for each region.
 """
