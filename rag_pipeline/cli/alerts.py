@@ -17,7 +17,7 @@ alerts = typer.Typer(
 
 @alerts.command()
 def show(as_json: AsJson = False) -> None:
-    """What was told and is not over yet, and which receivers do not take their messages. Sends nothing.
+    """Show the alerts that are not over yet, and the receivers that do not accept their messages. Sends nothing.
 
     It also says when the pipeline last looked.
     """
@@ -35,9 +35,9 @@ def show(as_json: AsJson = False) -> None:
 
 @alerts.command()
 def send(as_json: AsJson = False) -> None:
-    """Look now, and tell what nobody was told yet: for whoever runs no Dagster daemon, after each `rag refresh`.
+    """Look now, and send what was not sent yet. Without a Dagster daemon, run it after each `rag refresh`.
 
-    It is what the sensor does every minute. Exits with 1 while messages wait.
+    The sensor does the same every minute. Exits with 1 while messages wait.
     """
     from rag_pipeline.alerts.tell import nobody_to_tell
     from rag_pipeline.defs.alerts import tell_now
@@ -59,7 +59,7 @@ def send(as_json: AsJson = False) -> None:
 
 @alerts.command(name="test")
 def send_test(as_json: AsJson = False) -> None:
-    """Send a test message to every receiver, and say which took it. Exits with 1 unless all did."""
+    """Send a test message to every receiver, and show which accepted it. Exits with 1 unless all did."""
     from rag_pipeline.alerts.sender import SENT
     from rag_pipeline.alerts.tell import try_out
 

@@ -55,7 +55,7 @@ def query(
 
 
 def status(as_json: AsJson = False) -> None:
-    """What serves, how old each source is against its promise, and the last verdict with its reasons.
+    """Show what serves, how old each source is against its promise, and the last verdict with its reasons.
 
     It says first which home it looks at. Then: channels, their anchors, who holds them and whether they are frozen; channels
     whose file cannot be believed, damage to what they point at, tables that lost a commit; the candidate's verdict as the
@@ -128,7 +128,7 @@ def status(as_json: AsJson = False) -> None:
 
 
 def releases(as_json: AsJson = False) -> None:
-    """Every kept release, newest first."""
+    """List every kept release, newest first."""
     from rag_pipeline.cli.summary import releases_now
 
     found = releases_now(settings_or_note())
@@ -157,7 +157,7 @@ def trace(
     chunk_id: Annotated[str, typer.Argument(help="A chunk's id, as `rag query --json` gives it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Where a chunk comes from: document, source row, contract, run, model, and the releases that hold it."""
+    """Show where a chunk comes from: document, source row, contract, run, model, and the releases that hold it."""
     from rag_pipeline.release.trace import trace_chunk
 
     found = trace_chunk(settings_of_home(), chunk_id)

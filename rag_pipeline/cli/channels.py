@@ -111,10 +111,10 @@ def anchor(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the release that later ones are held against, or accept another one. The channel stays where it is.
+    """Show the release that later ones are compared with, or accept another one. The channel stays where it is.
 
-    Beside what serves, every candidate is held against it, so that small losses do not add up. It moves by itself only with
-    a gain that is shown, and with a release that a person promotes by override. It is the job `anchor`.
+    The gate compares every candidate with it as well as with what serves, so that small losses do not add up. It moves by
+    itself only with a gain that is shown, and with a release that a person promotes by override. It is the job `anchor`.
     """
     from rag_pipeline.channels.audit import channel_now
     from rag_pipeline.channels.pointer import signed_command

@@ -37,7 +37,7 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="With --data: read everything, not a sample.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate contracts against the standard and this pipeline; says file, line, field and what to write instead.
+    """Validate contracts against the standard and this pipeline; name file, line, field and what to write instead.
 
     It takes one contract, a folder of them, or `RAG_CONTRACTS`. With `--data` (then it may be a source's name) it also tries
     a contract on its source and stores nothing: it lists the source, reads 2,000 rows, 500 documents or 100 pages at most,

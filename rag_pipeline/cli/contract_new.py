@@ -46,8 +46,8 @@ def new(  # noqa: PLR0913 - typer reads a command's options from its signature
 
     A place is a folder of documents; a `.jsonl`, `.csv` or `.parquet` file, or a pattern of such in quotes; `s3://`, `gs://`,
     `az://`; the URL of a database, of a sitemap, or of several pages; or an address of a connector from another package.
-    It looks at 2,000 rows, 500 documents or 100 pages at most. The draft is valid, takes the rows it was drafted from, and
-    holds no private value that was seen.
+    It looks at 2,000 rows, 500 documents or 100 pages at most. The draft is valid, accepts the rows it was drafted from,
+    and holds none of the private values that were seen.
     """
     from rag_pipeline.connectors import DatabaseWish
     from rag_pipeline.drafting import DraftRequest, draft_contract

@@ -16,7 +16,7 @@ def erase(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Have the next release built whole, without vectors or words of documents that left; remove quotes of them now.
+    """Build the next release whole, without vectors or words of documents that left, and remove their quotes now.
 
     It says which of the documents their source still had at its last load, and which kept releases may hold them. The
     runbook has the steps around it.

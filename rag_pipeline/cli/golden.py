@@ -76,7 +76,7 @@ def probes(
     force: Annotated[bool, typer.Option("--force", help="Replace the probes that exist.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write probes.jsonl: questions nobody judges, from titles, headings and rare words, where nobody asks yet.
+    """Write probes.jsonl: questions that nobody judges, from titles, headings and rare words that no question covers yet.
 
     What a release retrieves for them is compared with production's lists, so that a small golden set can pass a release
     that changed nothing that matters. Two thirds are from titles and headings, a third from rare words, sources in turn,

@@ -41,7 +41,7 @@ def init(
 
     With `--from` (a folder, a table, a database, a site: as `rag contract new` takes it), each contract is drafted from what
     is there, and a first golden set is made from titles and headings. Without it the project holds six example pages and ten
-    questions. It writes over no file.
+    questions. It overwrites no file.
     """
     from rag_pipeline.defs.home import prepare_dagster_home
     from rag_pipeline.scaffold import check_free, new_project

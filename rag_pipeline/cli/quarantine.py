@@ -46,7 +46,7 @@ def show(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show a refused row with its values as found. They may be private: mind who sees them."""
+    """Show a refused row with its values as found. They may be private: take care who sees them."""
     from rag_pipeline.ingest.quarantine import refused_row
 
     found = refused_row(settings_of_home().home, [contract.source for contract in _contracts(None)], row)
@@ -70,7 +70,7 @@ def retry(
 ) -> None:
     """Read every item with a refused row again, and judge it by the contract as it is now.
 
-    Only the source is loaded; the next refresh carries what became good into a release.
+    It loads only the source; the next refresh brings the accepted rows into a release.
     """
     from rag_pipeline.defs import run
     from rag_pipeline.ingest.quarantine import judge_again, refused_rows

@@ -21,7 +21,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies.
+    """Write a release's report (one HTML file) again from its newest evidence, and print its path.
 
     It holds the verdict with its reasons, figures with bounds, worst regressions side by side, trend, latency, and what
     changed in the data. The file opens anywhere, without a network or a script. It quotes documents and queries, so it is as

@@ -28,9 +28,9 @@ def try_settings(
     show: Annotated[str | None, typer.Option(help="Show the result of an earlier try, by its id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build and measure an index for every combination of values, beside what serves, and compare it with how it is now.
+    """Build and measure an index for each combination of values, beside what serves, and compare it with the index now.
 
-    Nothing is promoted, and nothing of it is left but figures, a page, and vectors for the next try.
+    It promotes nothing. Only figures, a page, and vectors for the next try stay.
     """
     from rag_pipeline.attempts import figures, run
     from rag_pipeline.attempts.plan import wanted

@@ -23,14 +23,14 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold tables, channels, releases against what they were: checksums, ids both ways, records. Exits with 1 on damage.
+    """Compare tables, channels and releases with what they were: checksums, ids both ways, records. Exits with 1 on damage.
 
     It reads every table whole (log, checksums, rows, each vector), and compares every release, or only the one named, with
     its manifest: checksums, content, ids both ways, records, self-retrieval.
 
     `--repair` takes what is damaged out of a table and says what is lost (the next `rag refresh` derives it again); builds
     a damaged release again from its own chunks and the stored vectors, and moves the channels that point at it, through
-    their gates; writes a channel's file again from its newest audit row, or, where no row can say it, takes the channel as
+    their gates; writes a channel's file again from its newest audit row, or, where no row can tell, takes the channel as
     it is and says so.
     """
     from rag_pipeline.channels.health import channel_releases, damaged_channels, unfinished_channels
@@ -123,7 +123,7 @@ def gc(
     """Remove releases, vectors and table versions that no kept release needs; never what a channel points at.
 
     It removes exported models and what killed processes left, too; never what a channel pointed at before. Only what the
-    pipeline made is removed. A file or folder of somebody else's is left where it lies. No table version is removed
+    pipeline made is removed. A file or folder that belongs to somebody else stays where it is. No table version is removed
     while the clock is in doubt (more than 14 days after the last load, or before it).
     """
     from rag_pipeline.defs import run
