@@ -166,7 +166,7 @@ def test_a_refusal_names_the_release_the_judges_and_both_ways_on(office: Workspa
     assert cause.title == f"production: {RELEASE} was refused ({outcome})"
     assert cause.owner == "team:retrieval, judges@example.com"
     assert cause.next[:2] == ("rag status", f"rag report --release {RELEASE}")
-    assert f"rag promote {RELEASE} --channel production --override --by you" in cause.next[2]
+    assert f"rag promote {RELEASE} --override --by NAME" in cause.next[2]
     assert cause.run_id == "run-1"
     refuse(office, outcome="passed")
     assert "refused: production" in look(office).well

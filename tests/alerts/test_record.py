@@ -158,4 +158,4 @@ def test_the_record_survives_its_process_and_a_torn_one_is_told_from_none(
     assert night(again, wrong(cause("below")), TWO, now=NOW + timedelta(hours=1)) == ["2 [rag] production: refused"]
     (tmp_path / "alerts.json").write_text('{"causes": {"refu', encoding="utf-8")
     assert read_record(home) == Record()
-    assert "told once more" in caplog.text
+    assert "sent once more" in caplog.text

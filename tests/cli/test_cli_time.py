@@ -55,7 +55,7 @@ def test_status_tells_values_from_the_future_and_a_clock_that_leapt(
     assert "days after the last time that was believed (2026-01-03 00:00)" in found["clock_doubt"]
     out = " ".join(rag(monkeypatch, capsys, "status")[1].split())
     assert "rows: 1 values that tell its age lie in the future and do not count" in out
-    assert "`rag gc --clock-is-right` says it is" in out
+    assert "`rag gc --clock-is-right` confirms it" in out
 
 
 def test_the_collection_removes_no_version_while_the_clock_is_not_believed(

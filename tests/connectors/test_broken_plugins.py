@@ -110,7 +110,7 @@ WRONG_AT_WORK = {
         broken('yield Item("1", "1")', f'raise KeyError("{PRIVATE}")'),
         "failed (KeyError at rag_lists.py:",
     ),
-    "it lists text": (broken('yield Item("1", "1")', 'yield "1"'), "lists what is no Item"),
+    "it lists text": (broken('yield Item("1", "1")', 'yield "1"'), "lists something that is not an Item"),
     "its keys are numbers": (
         broken('Item("1", "1")', 'Item(1, "1")'),
         "lists something that is not an Item with text as key and version",
@@ -129,7 +129,7 @@ WRONG_AT_WORK = {
         broken("yield {", f'raise OSError(5, "{PRIVATE}", "{PRIVATE}"); yield {{'),
         "cannot reach or read its feed (Input/output error)",
     ),
-    "a row is a list": (broken('yield {"id"', 'yield [1]; yield {"id"'), "hands on what is no row"),
+    "a row is a list": (broken('yield {"id"', 'yield [1]; yield {"id"'), "returns something that is not a row"),
     "a name is a number": (broken('"text":', "5:"), "returns something that is not a row: a dict whose names are text"),
 }
 

@@ -84,7 +84,7 @@ def test_the_settings_are_shown_with_their_variables_and_no_secret_is(
     [shown] = [one for one in snap.resources or () if one.name == KEY]
     assert {field.name for field in shown.config_field_snaps} == set(Settings.model_fields)
     described = {field.name: field.description or "" for field in shown.config_field_snaps}
-    assert described["keep_days"].startswith("RAG_KEEP_DAYS. Days that old versions")
+    assert described["keep_days"].startswith("RAG_KEEP_DAYS. Days for which old versions")
     values = {name: json.loads(str(value)) for name, value in shown.configured_values.items()}
     assert {name: str(value) for name, value in values.items()} == {name: str(value) for name, value in settings}
     assert (values["home"], values["keep_days"]) == (str(handbook.home), 3)

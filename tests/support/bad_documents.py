@@ -153,7 +153,7 @@ KINDS = {
     "a web page of scripts only": file("new.html", SCRIPTS, "no text found in this HTML"),
     "a web page nested without end": file("new.html", b"<div>" * 100_000 + SECRET, "no text found in this HTML"),
     "a web page in a charset nobody knows": file(
-        "new.html", b"<meta charset=rot13>" + SECRET, "it names a charset that no page may be in"
+        "new.html", b"<meta charset=rot13>" + SECRET, "it names a charset that no page may use"
     ),
     "a web page that is not in its charset": file(
         "new.html", b"<meta charset=utf-8><p>\xff" + SECRET, "not utf-8: byte 0xff"
