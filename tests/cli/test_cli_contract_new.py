@@ -16,9 +16,8 @@ from rag_pipeline.connectors.sql.server import SqlServer
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.tables import source_tables
-from tests.cli.test_cli_upkeep import Line
 from tests.conftest import Workspace
-from tests.support.command_line import PAGES, as_json
+from tests.support.command_line import PAGES, Line, as_json
 from tests.support.feeds import server_of
 
 

@@ -10,8 +10,8 @@ from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.tables import source_tables
 from tests.conftest import Workspace, column, table_contract
-from tests.release.test_tidy import grow_older, needed, on_disk
 from tests.support.command_line import as_json, rag
+from tests.support.old_versions import grow_older, needed, on_disk
 
 Patch = pytest.MonkeyPatch
 Capture = pytest.CaptureFixture[str]

@@ -10,8 +10,8 @@ from rag_pipeline.defs.source_metadata import documents_metadata
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.state import source_state
 from tests.conftest import Workspace, files_contract
-from tests.ingest.test_losses import with_comment
 from tests.support.feeds import Feed
+from tests.support.made_documents import with_comment
 
 Rows = list[tuple[object, ...]]
 

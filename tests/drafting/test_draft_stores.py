@@ -13,10 +13,10 @@ from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.drafting.where import feed_at
 from rag_pipeline.feeds import sample as sampling
 from rag_pipeline.limits import Limits
-from tests.connectors.sql.test_sql_sqlite import write
 from tests.support.drafts import DOCUMENT_ROLES, Desk, articles, roles_of
 from tests.support.feeds import server_of
 from tests.support.object_store import Bucket, new_bucket, set_credentials
+from tests.support.sqlite_files import write
 from tests.support.web_site import LONG_AGO, Reply, html, serve
 
 

@@ -15,8 +15,8 @@ from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.privacy.normal_form import normal_form
 from rag_pipeline.settings import Secrets
 from tests.conftest import Workspace, files_contract
-from tests.faults.test_private_data import PLANTED, SENTENCE, texts_of
 from tests.support.object_store import Answer, Bucket, new_bucket, set_credentials
+from tests.support.planted_values import PLANTED, SENTENCE, texts_of
 from tests.support.web_site import Reply, Site, html, moved, serve, sitemap_index, urlset
 
 (JANE, JOE), (HOME, WORK) = PLANTED["EMAIL_ADDRESS"], PLANTED["PHONE_NUMBER"]

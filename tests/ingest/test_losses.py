@@ -1,6 +1,5 @@
 """What documents lack is kept with their items and told night after night; so are files of kinds that are not read."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +13,7 @@ from rag_pipeline.drafting.looked_at import how_much, why_nothing
 from rag_pipeline.errors import ContractError
 from tests.conftest import Workspace, files_contract
 from tests.support.feeds import Feed, server_of
-
-
-def with_comment(text: str, comment: str) -> bytes:
-    from docx import Document
-
-    document, made = Document(), io.BytesIO()
-    run = document.add_paragraph(text).runs[0]
-    if comment:
-        document.add_comment(run, comment)
-    document.save(made)
-    return made.getvalue()
+from tests.support.made_documents import with_comment
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from io import BytesIO
 from pathlib import Path
 
 from rag_pipeline.extraction.zip_bombs import MAX_GROWTH_BYTES
-from tests.extraction.test_zip_bombs import saying, with_text
 from tests.support.bad_input import MARKER, Folder, Kind, Told, both, limits, on
 from tests.support.folders import docx, locked_pdf, pdf
+from tests.support.zip_packages import saying, with_text
 
 SECRET = MARKER.encode()
 PAGES = on(Folder)

@@ -14,16 +14,7 @@ from rag_pipeline.connectors import BrokenRow
 from rag_pipeline.connectors.sql.connector import Sql
 from rag_pipeline.errors import SourceUnavailable
 from tests.support.sql_nights import Nights, listed, read, read_everything, sql
-
-
-def write(file: Path, *statements: str, rows: Any = ()) -> Path:
-    """Run statements, then insert rows into `articles`."""
-    with closing(sqlite3.connect(file)) as connection, connection:
-        for statement in statements:
-            connection.execute(statement)
-        if rows:
-            connection.executemany(f"INSERT INTO articles VALUES ({', '.join('?' * len(rows[0]))})", rows)
-    return file
+from tests.support.sqlite_files import write
 
 
 def connector(file: Path, **changes: Any) -> Sql:
