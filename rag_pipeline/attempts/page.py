@@ -65,4 +65,4 @@ def _chart(tried: Tried, place: int) -> tuple[SetFigures, object]:
         if found
     ]
     about = tried.now.golden_sets[place]
-    return about, interval_chart(rows, title=f"{about.golden_set}: {about.primary.metric} against how it is now")
+    return about, interval_chart(rows, title=f"{about.golden_set}: {about.primary.metric} against the settings as they are")

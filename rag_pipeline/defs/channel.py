@@ -53,7 +53,7 @@ class PromotionConfig(dg.Config):
     withdraw: bool = Field(
         default=False,
         description="This is a rollback: what serves now is bad, no refresh promotes its content again by itself, and the "
-        "channel is held until a person lifts that. The job roll_back does the same with less to fill in.",
+        "channel is held until a person lifts that. The job roll_back does the same and asks for less.",
     )
 
 
@@ -76,7 +76,7 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             dg.AssetCheckSpec(
                 LET_PASS,
                 asset=key,
-                description="Decided again in this very step, from evidence on disk, before the channel moves.",
+                description="The gate decides again in this step, from evidence on disk, before the channel moves.",
             ),
             not_frozen_spec(name),
         ],

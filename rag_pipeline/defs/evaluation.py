@@ -69,7 +69,7 @@ def evaluation_asset(
                 meets_policy(name),
                 asset=EVALUATION,
                 blocking=len(names) == 1,
-                description=f"What was measured on the candidate meets every demand of gate.yaml on {name}.",
+                description=f"The figures of the candidate meet every demand of gate.yaml on {name}.",
             )
             for name in names
         ],

@@ -31,7 +31,7 @@ _SAYS = {
     ),
     WORDS_CHECK: (
         "A second reading of every HTML, PDF, DOCX and other parsed file found its words in the text that is stored, up to "
-        "textLostMaxPercent of them. What is missing is listed by kind."
+        "textLostMaxPercent of them. The check lists by kind what is missing."
     ),
     KINDS_CHECK: (
         "No file has a suffix that no connector reads and that the load before did not see. Leave such files out with "
@@ -75,12 +75,12 @@ def warnings(contract: Contract, report: LoadReport, state: SourceState) -> Iter
 
 
 def _lost(report: LoadReport) -> _Found:
-    what = "could not be read again, because the source is held" if report.held else "were read again"
+    what = "could not be read again because the source is held" if report.held else "were read again"
     wrong = (
         f"The tables did not hold what was stored of {report.items_lost} items, which {what}: a commit or rows of a table "
         "were lost, as a power cut can do, or a load was killed"
     )
-    well = f"Nothing of what earlier loads stored is missing: {report.documents:,} documents"
+    well = f"Nothing that earlier loads stored is missing: {report.documents:,} documents"
     return _Found(wrong if report.items_lost else "", well, {"items_lost": report.items_lost})
 
 
@@ -108,7 +108,11 @@ def _kinds(losses: Losses) -> _Found:
     not_read = losses.not_read or {}
     new = {name: count for name, count in not_read.items() if name in losses.new_suffixes}
     wrong = f"Files of kinds that are not read, which the load before did not see: {unread(new)}"
-    well = f"No new kind; as before, not read: {losses.unread}" if not_read else "Every file is of a kind that is read"
+    well = (
+        (f"No new kind; these are not read, as before: {losses.unread}")
+        if not_read
+        else "Every file is of a kind that is read"
+    )
     numbers = {"files_not_read": sum(not_read.values()), "new_kinds": len(new)}
     return _Found(wrong if losses.new_suffixes else "", well, numbers)
 

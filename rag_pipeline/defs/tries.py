@@ -37,7 +37,8 @@ def try_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefini
     @dg.op(
         name=named(settings, STEP),
         out=dg.Out(dg.Nothing),
-        description="Cut, embed, index and measure the stored documents by other settings, and compare with how it is now.",
+        description="Cut, embed, index and measure the stored documents by other settings, and compare them with "
+        "the settings as they are.",
     )
     def compare(context: dg.OpExecutionContext, config: TryConfig) -> None:
         try:
@@ -50,7 +51,7 @@ def try_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefini
         context.instance.add_run_tags(context.run.run_id, {TAG: tried.id})
         context.add_output_metadata(
             {
-                "says": plain(lead(tried)),
+                "result": plain(lead(tried)),
                 **report_links(settings, settings.home.try_report(tried.id)),
                 "attempts": attempts_table(tried),
                 "confidence": tried.confidence,
