@@ -82,6 +82,11 @@ def names_of_ours() -> frozenset[str]:
     return frozenset(below(PipelineError))
 
 
+def by_kind(kind: str, where: str) -> str:
+    """The words for somebody else's error: its kind alone, as its text may quote rows. `where`: what shows the rest."""
+    return f"{kind}; {where} says more"
+
+
 def first_problem(error: ValidationError) -> str:
     """What is wrong with a file of ours that is not what it should be, in a few words: the field and the trouble."""
     problem = error.errors()[0]

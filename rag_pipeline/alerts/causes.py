@@ -10,7 +10,7 @@ from rag_pipeline.alerts.verdicts import WATCH, last_verdict
 from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.channels.pointer import PRODUCTION, Channel, read_channel, signed_command
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import PipelineError, by_kind
 from rag_pipeline.gate.policy import promotions
 from rag_pipeline.golden.read import read_golden_sets
 from rag_pipeline.home import Home
@@ -57,7 +57,7 @@ def looked_at(part: str, look: Callable[[], Findings], owner: str) -> Findings:
     try:
         return look() + Findings(well=frozenset({key_of(kind, part)}))
     except Exception as error:
-        says = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}; `rag status` says more"
+        says = str(error) if isinstance(error, PipelineError) else by_kind(type(error).__name__, "`rag status`")
     return _found(Cause(kind, part, f"{part} cannot be looked at", (says,), owner, ("rag status", "rag verify")))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rag_pipeline.cli.alerts import show_alerts
-from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note
+from rag_pipeline.cli.show import AsJson, Served, print_json, says_of_run, settings_of_home, settings_or_note
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.terminal import Printer, beginning, one_line
 
@@ -19,7 +19,7 @@ def query(
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Chunks to retrieve.")] = 10,
     mode: Annotated[Mode | None, typer.Option(help="How to retrieve. Default: as the release serves.")] = None,
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
-    channel: Annotated[str, typer.Option(help="The release a channel points at.")] = "production",
+    channel: Served = "production",
     as_json: AsJson = False,
 ) -> None:
     """Retrieve chunks from what serves, or from any kept release."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.cli.show import AsJson, Query, Table, print_json
 from rag_pipeline.settings import load_secrets, load_settings
 from rag_pipeline.terminal import Printer, log_handler, one_line
 
@@ -32,8 +32,8 @@ def new(  # noqa: PLR0913 - typer reads a command's options from its signature
         Path | None, typer.Option(help="The file to write. Default: <source>.odcs.yaml in RAG_CONTRACTS.")
     ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for the source: an e-mail address, or a team.")] = "",
-    table: Annotated[str, typer.Option(help="For a database: the table to read, as schema.table.")] = "",
-    query: Annotated[str, typer.Option(help="For a database: a SELECT to read instead of a table.")] = "",
+    table: Table = "",
+    query: Query = "",
     cursor: Annotated[str, typer.Option(help="For a database: a column that changes whenever its row changes.")] = "",
     key: Annotated[
         list[str] | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag_pipeline.cli.golden_show import show_checked, show_new, show_probes, told
-from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.cli.show import AsJson, OneSource, print_json
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
@@ -32,7 +32,7 @@ Name = Annotated[str, typer.Argument(help="The golden set: a folder below RAG_EV
 @golden.command()
 def new(
     name: Name,
-    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    source: OneSource = None,
     queries: Annotated[int, typer.Option(min=1, max=100_000, help="How many to propose at most.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the draw; the same seed draws the same.")] = 0,
     as_json: AsJson = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.cli.show import AsJson, Query, Table, print_json
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.process import forget_variables
 from rag_pipeline.project import CONTRACTS, EVALS, HOME
@@ -33,8 +33,8 @@ def init(
         ),
     ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for it: an e-mail address, or team: and a name.")] = _OWNER,
-    table: Annotated[str, typer.Option(help="For a database: the table to read, as schema.table.")] = "",
-    query: Annotated[str, typer.Option(help="For a database: a SELECT to read instead of a table.")] = "",
+    table: Table = "",
+    query: Query = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project: contracts, golden set, gate and settings, so that `rag refresh` and `dg dev` work in it.

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, settings_or_note
+from rag_pipeline.cli.show import AsJson, OneSource, print_json, settings_of_home, settings_or_note
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer, one_line
@@ -13,12 +13,10 @@ quarantine = typer.Typer(
     name="quarantine", no_args_is_help=True, help="Rows that broke their contract: `list`, `show` and `retry` them."
 )
 
-Source = Annotated[str | None, typer.Option("--source", help="Only this source.")]
-
 
 @quarantine.command("list")
 def list_rows(
-    source: Source = None,
+    source: OneSource = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Show also rows that were accepted later or left the feed.")
     ] = False,

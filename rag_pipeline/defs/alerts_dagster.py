@@ -15,7 +15,7 @@ from rag_pipeline.defs.keys import EVALUATION, PRODUCTION_EVALUATION, channel_ke
 from rag_pipeline.defs.source_limits import AGE_CHECK, BATCH_CHECK
 from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.disk_space import storage_error
-from rag_pipeline.errors import ChannelError, names_of_ours
+from rag_pipeline.errors import ChannelError, by_kind, names_of_ours
 from rag_pipeline.gate.policy import promotions
 from rag_pipeline.host.names import COMMAND, HOME, LET_PASS, load_step, named, placed, step_name
 from rag_pipeline.settings import Settings
@@ -196,7 +196,7 @@ def _says(chain: Sequence[Any], settings: Settings) -> str:
         if says := storage_error(str(error.message), settings.home.root):
             return says
     kind = chain[min(1, len(chain) - 1)].cls_name if chain else "an error that was not recorded"
-    return f"{kind}; the log of the run says more"
+    return by_kind(kind, "the log of the run")
 
 
 def _chain(error: Any) -> Iterator[Any]:

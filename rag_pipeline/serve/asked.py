@@ -43,7 +43,8 @@ Question = Annotated[
         }
     ),
 ]
-Most = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most."), BeforeValidator(_whole)]
+HOW_MANY = "How many chunks at most."
+Most = Annotated[int, Field(ge=1, le=MOST_HITS, description=HOW_MANY), BeforeValidator(_whole)]
 Milliseconds = Annotated[int, Field(ge=10, le=30_000), BeforeValidator(_whole)]
 
 
