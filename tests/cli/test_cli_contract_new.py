@@ -119,7 +119,7 @@ def test_a_database_and_an_output_of_ones_own(line: Line, workspace: Workspace) 
 def test_a_contract_that_is_there_is_replaced_only_when_told_so(line: Line, workspace: Workspace) -> None:
     workspace.pages(PAGES)
     file = workspace.contract("pages", {"mine": True})
-    assert "pages.odcs.yaml is there already" in line.refused("contract", "new", "pages")
+    assert "pages.odcs.yaml already exists" in line.refused("contract", "new", "pages")
     assert file.read_text(encoding="utf-8") == "mine: true\n"
     assert line("contract", "new", "pages", "--force")[0] == 0
     assert read_contract(file).id == "pages"

@@ -138,7 +138,7 @@ def test_a_set_is_proposed_checked_and_judged_in_one_go(rag: Rag, evals: Path) -
 
     again = rag("golden", "new", "first")
     assert again.returncode == 1
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
 
     done = rag("golden", "check", "first", "--json")
     assert done.returncode == 0, done.stderr
