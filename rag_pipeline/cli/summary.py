@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
     """One refresh, for people who did not open the UI."""
-    from rag_pipeline.defs.ui_tables import said  # imports Dagster, which `rag status` has no need of
+    from rag_pipeline.host.ui_tables import said  # imports Dagster, which `rag status` has no need of
 
     assets = ran.assets
     embeddings, candidate = assets.get("corpus/embeddings", {}), assets.get("index/candidate", {})

@@ -13,11 +13,11 @@ from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.frozen import NOT_FROZEN
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION_EVALUATION, channel_key, documents
 from rag_pipeline.defs.source_limits import AGE_CHECK, BATCH_CHECK
-from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import ChannelError, by_kind, names_of_ours
 from rag_pipeline.gate.policy import promotions
 from rag_pipeline.host.names import COMMAND, HOME, LET_PASS, load_step, named, placed, step_name
+from rag_pipeline.host.ui_tables import said
 from rag_pipeline.settings import Settings
 
 _RUNS = 60

@@ -17,12 +17,12 @@ from rag_pipeline.defs.frozen import not_frozen_spec
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, PRODUCTION_EVALUATION, channel_key
 from rag_pipeline.defs.reports import evidence_metadata
 from rag_pipeline.defs.retention import kept_now
-from rag_pipeline.defs.standard import at, written_in
-from rag_pipeline.defs.ui_tables import WHEN_ALL_IS_WELL
 from rag_pipeline.errors import ChannelError, LakeError, PipelineError, PromotionRefused
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.gate.policy import FILE
 from rag_pipeline.host.names import COMMAND, LET_PASS, placed
+from rag_pipeline.host.standard import at, written_in
+from rag_pipeline.host.ui_tables import WHEN_ALL_IS_WELL
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release.promote import Promotion, inputs_now, promote
 from rag_pipeline.release.request import PromotionRequest

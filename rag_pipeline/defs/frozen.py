@@ -10,9 +10,9 @@ from rag_pipeline.alerts.verdicts import last_verdict
 from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import channel_key
-from rag_pipeline.defs.ui_tables import check
 from rag_pipeline.errors import LakeError, ReleaseError
 from rag_pipeline.host.names import placed
+from rag_pipeline.host.ui_tables import check
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.settings import Settings
 

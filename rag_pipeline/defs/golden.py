@@ -7,10 +7,10 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALS_GROUP, documents, golden_set
-from rag_pipeline.defs.standard import ROWS, at, written_in
-from rag_pipeline.defs.ui_tables import Materialized, check, table
 from rag_pipeline.golden.read import FILE, read_golden_set
 from rag_pipeline.golden.resolve import ResolvedSet, corpus_for, resolve
+from rag_pipeline.host.standard import ROWS, at, written_in
+from rag_pipeline.host.ui_tables import Materialized, check, table
 from rag_pipeline.settings import Settings
 
 RESOLVE_CHECK = "every_judgment_resolves"

@@ -13,14 +13,14 @@ from rag_pipeline.defs.channel_shown import channel_metadata
 from rag_pipeline.defs.evaluation import evaluation_now, rival_now
 from rag_pipeline.defs.keys import INDEX_GROUP, PRODUCTION, PRODUCTION_EVALUATION
 from rag_pipeline.defs.reports import EVALUATED, evidence_metadata, policy_check
-from rag_pipeline.defs.standard import of_table, written_in
-from rag_pipeline.defs.ui_tables import check
 from rag_pipeline.evaluate.evaluate import evaluate_release
 from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.gate.figures import figures_of, numbers
 from rag_pipeline.gate.policy import FILE
 from rag_pipeline.host.lineage import Lineage
 from rag_pipeline.host.names import placed
+from rag_pipeline.host.standard import of_table, written_in
+from rag_pipeline.host.ui_tables import check
 from rag_pipeline.release import promote, watch
 from rag_pipeline.release.forget import as_it_stands
 from rag_pipeline.release.promote import inputs_now

@@ -8,8 +8,6 @@ import dagster as dg
 import polars as pl
 
 from rag_pipeline.channels.audit import all_rows, in_order
-from rag_pipeline.defs.standard import ROWS, at
-from rag_pipeline.defs.ui_tables import check, plain_lines, table
 from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, average
 from rag_pipeline.gate.demands import compared
 from rag_pipeline.gate.enough import Enough
@@ -17,6 +15,8 @@ from rag_pipeline.gate.figures import Figure, numbers, overlap_name
 from rag_pipeline.gate.verdict import Reason, Verdict
 from rag_pipeline.golden.unresolved import Unresolved
 from rag_pipeline.home import Home
+from rag_pipeline.host.standard import ROWS, at
+from rag_pipeline.host.ui_tables import check, plain_lines, table
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.lake import collected
 from rag_pipeline.settings import Settings

@@ -19,7 +19,6 @@ from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.defs.stages import stage_seconds
-from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.disk_space import require_space, storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused, names_of_ours
 from rag_pipeline.gate.policy import promotions
@@ -28,6 +27,7 @@ from rag_pipeline.home_mark import no_home_says
 from rag_pipeline.host.command_run import command_run
 from rag_pipeline.host.kept_connections import opened_instance
 from rag_pipeline.host.names import COMMAND, HOME, named, placed, step_name, unplaced
+from rag_pipeline.host.ui_tables import said
 from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.release import retention
 from rag_pipeline.release.request import PromotionRequest

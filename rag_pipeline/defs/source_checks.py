@@ -7,8 +7,8 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.ui_tables import check
 from rag_pipeline.extraction.kinds import unread
+from rag_pipeline.host.ui_tables import check
 from rag_pipeline.ingest.report import LoadReport, Losses
 from rag_pipeline.ingest.state import SourceState
 

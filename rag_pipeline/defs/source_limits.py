@@ -6,7 +6,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract, QualityRule
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.ui_tables import check, plain_lines, table
+from rag_pipeline.host.ui_tables import check, plain_lines, table
 from rag_pipeline.ingest.quality import QualityResult
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.state import SourceState

@@ -11,9 +11,9 @@ from rag_pipeline.attempts.page import lead
 from rag_pipeline.attempts.plan import MOST, wanted
 from rag_pipeline.attempts.run import try_settings
 from rag_pipeline.defs.reports import report_links
-from rag_pipeline.defs.ui_tables import plain, table
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.host.names import HOME, named
+from rag_pipeline.host.ui_tables import plain, table
 from rag_pipeline.settings import Settings
 
 _FIRST = {"RAG_CHUNK_TOKENS": "128,256"}

@@ -10,7 +10,7 @@ from dagster._serdes import serialize_value
 
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.settings_resource import KEY, PipelineSettings, settings_resource
-from rag_pipeline.defs.standard import CODE, COLUMNS, RELATION, URI
+from rag_pipeline.host.standard import CODE, COLUMNS, RELATION, URI
 from rag_pipeline.settings import PROJECT, Settings, load_settings
 from tests.conftest import Workspace
 from tests.pipeline.conftest import handbook

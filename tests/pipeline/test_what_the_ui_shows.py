@@ -7,7 +7,7 @@ import pytest
 
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import Ran, collect
-from rag_pipeline.defs.ui_tables import said
+from rag_pipeline.host.ui_tables import said
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES
 

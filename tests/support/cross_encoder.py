@@ -1,4 +1,4 @@
-"""A tiny cross-encoder in a folder, with random weights of a fixed seed, for tests of re-ranking."""
+"""A real, tiny and untrained cross-encoder: what it orders is arbitrary, and the same every time."""
 
 from pathlib import Path
 

@@ -17,8 +17,8 @@ from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs import run
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.keys import PRODUCTION
-from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.host.names import LET_PASS
+from rag_pipeline.host.ui_tables import said
 from rag_pipeline.index.candidate import Candidate, read_candidate
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import LENIENT, PAGES, QUESTIONS
