@@ -1,7 +1,4 @@
-"""Where things lie below `RAG_HOME`, and which locks keep them: the one place that names its files and folders.
-
-A home in a bucket would come in here: everything asks a `Home` for a path or a lock, and joins no names itself.
-"""
+"""Where things lie below `RAG_HOME`, and which locks keep them: the one place that names its files and folders."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -244,6 +241,14 @@ class Home:
     def keys(self) -> Path:
         """Who may ask the door (`rag serve`): hashes of keys, for no other account to read."""
         return self.root / "keys.json"
+
+    @property
+    def replicas(self) -> Path:
+        """What replicas say of themselves, a file each (`rag_pipeline/replicas/`)."""
+        return self.root / "replicas"
+
+    def replica(self, replica_id: str) -> Path:
+        return self.replicas / f"{replica_id}.json"
 
     @property
     def withdrawn(self) -> Path:

@@ -63,11 +63,11 @@ _FIXED = ("document_id", "source", "title", "uri", "heading", "start", "end", "p
 
 @dataclass(frozen=True, slots=True)
 class OpenRelease:
-    """A release open for reading."""
+    """A release open for reading. `device`: torch device of a re-ranker."""
 
     manifest: Manifest
     _home: Home
-    _device: str
+    device: str
     _collections: Mapping[str, Any]
     """Scope -> its collection, of those that may be read: what is not in here cannot be reached from here."""
     _words: Words | None
@@ -100,8 +100,9 @@ class OpenRelease:
         """The modes it is open in."""
         return MODES if self._words else ("dense",)
 
-    def search(self, query: Query | Vectors, k: int, mode: Mode | None = None) -> list[Hit]:
-        """The `k` best chunks, best first, equals by chunk id; `mode` None: as the release serves.
+    def search(self, query: Query | Vectors, k: int, mode: Mode | None = None, *, rerank: bool = True) -> list[Hit]:
+        """The `k` best chunks, best first, equals by chunk id; `mode` None: as the release serves; `rerank` False: without
+        the re-ranker, if it names one.
 
         A bare vector is a query without text. Hybrid answers are as long as the two fused lists at most. Raises
         `ReleaseError` when the release cannot retrieve that way, `ValueError` when the query lacks what the mode needs.
@@ -109,7 +110,7 @@ class OpenRelease:
         asked = query if isinstance(query, Query) else Query("", query)
         said = self.manifest.retrieval
         found = self._first(asked, max(k, said.rerank_depth), mode or said.mode)
-        if said.reranker:
+        if said.reranker and rerank:
             if not asked.text.strip():
                 raise ValueError("a re-ranker reads the question; give its text")
             found = self.rerank(asked.text, found)
@@ -139,20 +140,19 @@ class OpenRelease:
         if not said.reranker or not first:
             return list(ranking)
         stored = self._stored([chunk_id for chunk_id, _ in first])
-        scores = reranker_of(self.manifest, self._device).scores(query_text, [text for text, _ in stored.values()])
+        scores = reranker_of(self.manifest, self.device).scores(query_text, [text for text, _ in stored.values()])
         best = sorted(zip(stored, scores, strict=True), key=lambda row: (-row[1], row[0]))
         lowest, step = best[-1][1], 10**-_DIGITS
         return best + [
             (chunk_id, round(lowest - place * step, _DIGITS)) for place, (chunk_id, _) in enumerate(rest, start=1)
         ]
 
-    def read(self, chunk_id: str) -> Hit | None:
-        """One chunk by its id, from the files that are open, with a score of 0; None when the release has no such.
+    def read(self, *chunk_ids: str) -> list[Hit]:
+        """Those of some chunks that the release has, from the files that are open, with a score of 0.
 
         One that is hidden, or lies in a scope that is not open, is looked for as one that is nowhere: with the same work.
         """
-        found = self._hits([(_NOBODY if chunk_id in self._hidden else chunk_id, 0.0)])
-        return found[0] if found else None
+        return self._hits([(_NOBODY if chunk_id in self._hidden else chunk_id, 0.0) for chunk_id in chunk_ids])
 
     def look_up(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
         """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged.

@@ -1,7 +1,9 @@
 """A release that many threads search at once, with the encoder that embeds their questions. `leases` opens and closes it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, Mode
 from rag_pipeline.index.narrow import Narrow
+from rag_pipeline.index.rerank import reranker_of
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, encoder_for, own_model
 from rag_pipeline.release.withdrawn import HiddenChunks
 
@@ -23,7 +26,8 @@ class Leased:
     def __init__(
         self, home: Home, release: OpenRelease, model: Callable[[], Model] | None, *, words_will_do: bool = False
     ) -> None:
-        """`words_will_do`: serve without an encoder where there is none and the release can be searched by words."""
+        """`words_will_do`: serve without an encoder that is not there, where the release can be searched by words, and
+        without a re-ranker that is not there."""
         self._home, self._release, self._model = home, release, model
         self._words_will_do = words_will_do
         self._encoder: Encoder | None = None
@@ -31,6 +35,10 @@ class Leased:
         self._hidden = HiddenChunks(home, release.chunks_of)
         self.no_encoder = ""
         """Why questions cannot be embedded now; empty as long as nobody found that they cannot."""
+        self.no_reranker = ""
+        """Why hits cannot be ordered again; empty likewise, and where the release names no re-ranker."""
+        self.rerank_s = 0.0
+        """Seconds that the re-ranker took of late; 0 as long as it was not asked."""
 
     @property
     def release(self) -> OpenRelease:
@@ -72,6 +80,29 @@ class Leased:
             query = Query(query, self.encoder.queries([query])[0] if by_meaning else None)
         return self.reader().search(query, k, mode)
 
+    def rerank(self, reader: OpenRelease, query: str, hits: list[Hit], k: int) -> list[Hit]:
+        """The `k` best of some hits in the order of the release's re-ranker, as `OpenRelease.search` has them.
+
+        `reader`: what of this release they were found in. `hits`: as many as the re-ranker reads, or `k` if that is more.
+        Raises as `OpenRelease.rerank` does.
+        """
+        began = time.monotonic()
+        scores = dict(reader.rerank(query, [(hit.chunk_id, hit.score) for hit in hits]))
+        took = time.monotonic() - began
+        self.rerank_s = took if not self.rerank_s else 0.8 * self.rerank_s + 0.2 * took
+        ordered = sorted(hits, key=lambda hit: (-scores[hit.chunk_id], hit.chunk_id))[:k]
+        return [replace(hit, rank=rank, score=scores[hit.chunk_id]) for rank, hit in enumerate(ordered, start=1)]
+
+    def find_reranker(self) -> None:
+        """Look for the re-ranker anew; `no_reranker` says afterwards whether it is there."""
+        try:
+            if self.manifest.retrieval.reranker:
+                reranker_of(self.manifest, self._release.device).scores(_WARM_TEXT, [_WARM_TEXT])
+        except Exception as error:
+            self.no_reranker = str(error) or type(error).__name__
+        else:
+            self.no_reranker = ""
+
     def find_encoder(self) -> None:
         """Look for the encoder anew, as if it was never loaded; `no_encoder` says afterwards whether it is there."""
         with self._loading:
@@ -95,5 +126,8 @@ class Leased:
                 if not self._words_will_do or "lexical" not in self._release.modes:
                     raise
                 self.no_encoder = str(error) or type(error).__name__
+        self.find_reranker()
+        if self.no_reranker and not self._words_will_do:
+            raise ReleaseError(self.no_reranker)
         for mode in self._release.modes:
-            self._release.search(Query(_WARM_TEXT, vector), 1, mode)
+            self._release.search(Query(_WARM_TEXT, vector), 1, mode, rerank=False)

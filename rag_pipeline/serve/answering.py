@@ -14,6 +14,7 @@ from typing import TypeVar
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.index.manifest import Manifest, Mode
 from rag_pipeline.index.narrow import Narrow
+from rag_pipeline.index.neighbors import around
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
 from rag_pipeline.index.scopes import held_of, readable
 from rag_pipeline.release.leased import Leased
@@ -34,6 +35,7 @@ from rag_pipeline.serve.limits import Admission, Deadline, Place
 from rag_pipeline.serve.principal import Principal
 from rag_pipeline.serve.problems import CLOSED, DEADLINE, FORBIDDEN, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
 from rag_pipeline.serve.replica import Replica
+from rag_pipeline.serve.reranked import best
 
 Found = TypeVar("Found")
 
@@ -92,11 +94,11 @@ class Answering:
 
                 def retrieve() -> tuple[list[Hit], list[Degraded]]:
                     mine = reader() if narrow is None else reader().narrowed(narrow)
-                    found = mine.search(Query(asked.query, vector), asked.k, mode)
-                    if not why:
-                        return found, []
-                    worth = self.replica.measured(manifest, mode, served, who.reads)
-                    return found, [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]
+                    found, degraded = best(leased, mine, Query(asked.query, vector), asked.k, mode, deadline)
+                    if why:
+                        worth = self.replica.measured(manifest, mode, served, who.reads)
+                        degraded += [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]
+                    return found, degraded
 
                 step = time.monotonic()
                 hits, degraded = await self._in_thread(retrieve, place, stack, deadline)
@@ -114,8 +116,13 @@ class Answering:
             hits=[FoundChunk(**asdict(hit)) for hit in hits],
         )
 
-    async def chunk(self, who: Principal, chunk_id: str, note: Note, channel: str | None = None) -> ChunkAnswer:
-        """One chunk of the release that serves. Raises `Problem`; not there and not to be read are told alike."""
+    async def chunk(
+        self, who: Principal, chunk_id: str, note: Note, channel: str | None = None, *, each: int = 0
+    ) -> ChunkAnswer:
+        """One chunk of the release that serves, with `each` neighbors on each side at most.
+
+        Raises `Problem`; not there and not to be read are told alike.
+        """
         check_may_search(who)
         note.channel = channel_for(who, channel, self.replica.channels)
         deadline = Deadline.in_ms(self._timeout_ms)
@@ -123,16 +130,18 @@ class Answering:
             with ExitStack() as stack:
                 leased = stack.enter_context(self.replica.channel(note.channel).lease())
                 note.release, reader = leased.manifest.id, _reader(leased, who)
-                found = await self._in_thread(lambda: reader().read(chunk_id), place, stack, deadline)
+                found = await self._in_thread(lambda: around(reader(), chunk_id, each), place, stack, deadline)
         if found is None:
             raise Problem(NOT_FOUND, "the release that serves has no such chunk")
-        note.hits = 1
+        note.hits = 1 + len(found.before) + len(found.after)
         return ChunkAnswer(
             query_id=note.query_id,
             release=note.release,
             channel=note.channel,
             degraded=self.replica.last_good(note.channel, note.release),
-            chunk=Chunk(**{name: value for name, value in asdict(found).items() if name in Chunk.model_fields}),
+            chunk=_chunk(found.chunk),
+            before=[_chunk(one) for one in found.before],
+            after=[_chunk(one) for one in found.after],
         )
 
     async def release(self, who: Principal, note: Note, channel: str | None = None) -> ReleaseAnswer:
@@ -213,6 +222,10 @@ def _reader(leased: Leased, who: Principal) -> Callable[[], OpenRelease]:
             raise Problem(CLOSED) from error
 
     return opened
+
+
+def _chunk(hit: Hit) -> Chunk:
+    return Chunk(**{name: value for name, value in asdict(hit).items() if name in Chunk.model_fields})
 
 
 def _narrow(manifest: Manifest, who: Principal, asked: SearchRequest) -> Narrow | None:

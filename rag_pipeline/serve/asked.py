@@ -117,9 +117,9 @@ class Measured(BaseModel):
 class Degraded(BaseModel):
     """One way in which an answer is not what it would be if all was well."""
 
-    kind: Literal["words", "last-good-release"]
-    instead_of: str = Field(description="The mode, or the release id, that should have answered.")
-    by: str = Field(description="The mode, or the release id, that answered.")
+    kind: Literal["not-reranked", "words", "last-good-release"]
+    instead_of: str = Field(description="The mode, the release id or the order that should have answered.")
+    by: str = Field(description="The mode, the release id or the order that answered.")
     why: str
     measured: list[Measured] = []
 
@@ -162,6 +162,8 @@ class SearchAnswer(Answered):
 
 class ChunkAnswer(Answered):
     chunk: Chunk
+    before: list[Chunk] = Field(default=[], description="Those before it in its document, in their order; with `around`.")
+    after: list[Chunk] = []
 
 
 class ReleaseSource(BaseModel):

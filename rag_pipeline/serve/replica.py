@@ -65,6 +65,14 @@ class Followed:
         with self._leases.lease() as leased:
             return leased.no_encoder
 
+    @property
+    def no_reranker(self) -> str:
+        """Why hits cannot be ordered again; empty when they can, or nothing serves."""
+        if self._leases is None:
+            return ""
+        with self._leases.lease() as leased:
+            return leased.no_reranker
+
     @contextmanager
     def lease(self) -> Iterator[Leased]:
         """The release that answers. Raises `Problem` when there is none."""
@@ -84,11 +92,15 @@ class Followed:
         wait_s, next_at, before = _FIRST_TRY_S, 0.0, None
         while not self._end.wait(_LOOK_EVERY_S):
             with self.lease() as leased:
-                if leased is not before or not leased.no_encoder:
+                if leased is not before or not (leased.no_encoder or leased.no_reranker):
                     wait_s, next_at, before = _FIRST_TRY_S, time.monotonic() + _FIRST_TRY_S, leased
                 elif time.monotonic() >= next_at:
-                    leased.find_encoder()
-                    log.warning("%s: %s", self._channel, leased.no_encoder or "the embedding model is there again")
+                    if leased.no_encoder:
+                        leased.find_encoder()
+                        log.warning("%s: %s", self._channel, leased.no_encoder or "the embedding model is there again")
+                    if leased.no_reranker:
+                        leased.find_reranker()
+                        log.warning("%s: %s", self._channel, leased.no_reranker or "the re-ranker is there again")
                     wait_s = min(2 * wait_s, _LAST_TRY_S)
                     next_at = time.monotonic() + wait_s
 
