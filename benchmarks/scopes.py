@@ -69,8 +69,8 @@ def main() -> None:
                 for what, release in ways.items():
                     for mode in MODES:
                         spent = time.process_time()
-                    took = [timed(release, question, mode) for question in questions]
-                    told(f"{what}, {mode}", took, 1000 * (time.process_time() - spent) / len(took))
+                        took = [timed(release, question, mode) for question in questions]
+                        told(f"{what}, {mode}", took, 1000 * (time.process_time() - spent) / len(took))
             for name in SHARES:
                 print(f"narrowed to 1 in {SHARES[name]}: recall@10 {recall(one, name, arguments.count, questions):.4f}")
 
