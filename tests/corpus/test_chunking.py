@@ -121,12 +121,11 @@ def test_underlined_headings_and_hash_headings_make_one_path() -> None:
     ],
 )
 def test_a_heading_is_told_without_tags_and_ids(written: str, reads: str) -> None:
-    text = f"# {written}\n\nWe pay.\n"
-    assert cut(text) == [((reads,), text.strip())]
+    assert {heading for heading, _ in cut(f"# {written}\n\nWe pay.\n")} == {(reads,)}
 
 
 def test_a_heading_that_is_nothing_but_an_anchor_is_no_step_of_the_path() -> None:
-    assert [heading for heading, _ in cut('# One\n\n## <a id="x"></a>\n\nBody.\n', 5, 0)] == [("One",), ("One",)]
+    assert {heading for heading, _ in cut('# One\n\n## <a id="x"></a>\n\nBody.\n', 5, 0)} == {("One",)}
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~", "````"])
