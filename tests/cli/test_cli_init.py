@@ -76,6 +76,8 @@ def test_from_a_folder_it_drafts_a_contract_and_asks_its_titles(tmp_path: Path, 
     assert golden.name == "first_questions" and len(golden.queries) >= 10
     assert list(read_policy(own / "evals").channels["production"].golden_sets) == ["first_questions"]
     assert not (own / ".rag" / "lake").exists(), "the first refresh loads, and says what"
+    monkeypatch.chdir(own)
+    assert env_file()["RAG_OWNER"] == "ana@example.com", "of releases and of the gate too"
 
 
 def test_of_a_database_a_table_is_named(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
@@ -160,6 +162,8 @@ def test_an_owner_that_cannot_be_is_refused_before_anything_is_written(
     assert rag(monkeypatch, capsys, "init", "demo", "--owner", "team: a # b")[0] == 0
     [golden] = read_golden_sets(tmp_path / "demo" / "evals")
     assert golden.about.owner == "team: a # b"
+    monkeypatch.chdir(tmp_path / "demo")
+    assert env_file()["RAG_OWNER"] == "team: a # b"
 
 
 def test_files_that_are_there_stay(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
