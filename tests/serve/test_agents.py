@@ -90,6 +90,18 @@ def test_an_agent_searches_on_stdio(served_once: Workspace) -> None:
     asyncio.run(story())
 
 
+def test_whoever_starts_a_replica_may_wait_until_it_has_tried_to_open_a_release(served_once: Workspace, tmp_path: Path) -> None:
+    settings = served_once.settings
+    for home, there in ((settings.home, True), (Home(tmp_path), False)):
+        followed = Followed(home, "production", lambda: model_of(settings), "cpu")
+        try:
+            followed.wait_for_first_try(600)
+            assert bool(followed.state) == there
+            assert bool(followed.why) != there
+        finally:
+            followed.close()
+
+
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,

@@ -27,6 +27,11 @@ pytestmark = [
 IMAGES = PROJECT / "docs/images"
 PICTURES = ("graph.png", "failed-check.png", "report.png", "launchpad.png", "roll-back.png")
 
+SOMETHING_IS_RED = """() => [...document.querySelectorAll('div')].some(one => {
+    const style = getComputedStyle(one), [red, green, blue] = style.borderTopColor.match(/\\d+/g).map(Number);
+    return parseFloat(style.borderTopWidth) > 0 && red > 160 && green < 100 && blue < 100;
+})"""
+
 ROLL_BACK = """ops:
   move_back:
     config:
@@ -87,6 +92,7 @@ def test_the_pictures_of_the_documentation_show_what_they_should(
     browser.keyboard.press("Alt+KeyE")  # opens every group
     expect(browser.get_by_text("embeddings", exact=True).first).to_be_visible(timeout=60_000)
     expect(browser.get_by_text("fetching statuses")).to_have_count(0, timeout=60_000)
+    browser.wait_for_function(SOMETHING_IS_RED, timeout=60_000)  # what became of each asset arrives last
     take("graph.png", "candidate")
     browser.goto(f"{address}/assets/index/evaluation?view=checks")
     take("failed-check.png", "candidate_meets_the_policy", "below its floor of 0.6")
