@@ -115,7 +115,7 @@ def _by_hand(project: "Project", source: str, gate: Path, error: PipelineError) 
     folder = project.evals / project.golden_set
     return (
         f"No golden set was made: {error}. Nothing is promoted without one. Write it in {folder}: golden.yaml with "
-        f'`description:` and `owner:`; queries.jsonl with a line {{"_id": "q1", "text": "…"}} for each question; qrels/test.tsv '
-        "with the line `query-id corpus-id score` and one such line for each answer, tabs between them "
+        f'`description:` and `owner:`; queries.jsonl with a line {{"_id": "q1", "text": "…"}} for each question; '
+        "qrels/test.tsv with the line `query-id corpus-id score` and one such line for each answer, tabs between them "
         f"(`q1 {source}/KEY 1`; `rag query` shows the keys of documents). Then rename {gate} to {gate.stem}."
     )

@@ -59,9 +59,9 @@ def location_of_our_own(origin: RemoteRepositoryOrigin) -> str | None:
 
 
 def _location_of_the_project() -> str | None:
-    """The name that a project of `rag init` gives its code location, as long as what is loaded there is this pipeline.
+    """The name that a project of `rag init` gives its code location, while this pipeline is what it loads.
 
-    Assets that were merged into it run under this pipeline's executor and hold its locks, so their runs are told as ours are.
+    Assets that were merged into it run under this pipeline's executor and hold its locks, so their runs count as ours.
     """
     folder = project_folder()
     try:

@@ -12,7 +12,7 @@ from rag_pipeline.ingest.state import SourceState
 
 
 def documents_metadata(contract: Contract, report: LoadReport, state: SourceState) -> dict[str, Any]:
-    """In the order in which people ask: what became of the load, what changed, what is odd about it; then what was counted."""
+    """In the order in which people ask: what became of the load, what changed, what is odd; then what was counted."""
     changes = [("added", key) for key in report.added]
     changes += [("changed", key) for key in report.changed] + [("removed", key) for key in report.removed]
     return {

@@ -54,7 +54,7 @@ class NewSet:
 def new_set(evals: Path, name: str, asked: Asked, owner: str, draw: Draw, *, only: bool) -> NewSet:
     """Propose a set from titles and headings of some sources, and write it; `only`: judge by bare keys of the one source.
 
-    Where fewer than `FEWEST` of them name one document (rows that share their titles), rare words of documents are asked too.
+    Where fewer than `FEWEST` of them name one document (rows share titles), rare words of documents are asked too.
     Probes lie beside it.
 
     Raises `GoldenSetError` when the folder is there already, its name cannot be one, or the documents give too few queries;
@@ -75,9 +75,9 @@ def new_set(evals: Path, name: str, asked: Asked, owner: str, draw: Draw, *, onl
         chosen += _of_words(asked, documents, Draw(draw.count - len(chosen), draw.seed))
     if len(chosen) < min(FEWEST, draw.count):
         raise GoldenSetError(
-            f"only {len(chosen)} usable titles, headings and rare words in {len(documents)} documents, and a set needs {FEWEST}. "
-            f"Left out of {found.looked_at}: {reasons(found.left_out)}. Give documents titles that say what they are about, or "
-            "write queries by hand"
+            f"only {len(chosen)} usable titles, headings and rare words in {len(documents)} documents, and a set "
+            f"needs {FEWEST}. Left out of {found.looked_at}: {reasons(found.left_out)}. Give documents titles that say what "
+            "they are about, or write queries by hand"
         )
     known = Known([one.text for one in chosen], {one.document for one in chosen})
     probes = probes_of(asked, documents, known, Draw(seed=draw.seed))
@@ -144,8 +144,8 @@ def _write(made: NewSet, owner: str, source: str | None, seed: int) -> None:
 
 def _about(made: NewSet, owner: str, source: str | None, seed: int) -> str:
     said = {
-        "description": f"{len(made.chosen)} known-item queries: {_MADE_OF[bool(made.of_words)]} that one document has. A first "
-        "measure until people write and judge questions.",
+        "description": f"{len(made.chosen)} known-item queries: {_MADE_OF[bool(made.of_words)]} that one document has. "
+        "A first measure until people write and judge questions.",
         "owner": owner,
     }
     lines = [

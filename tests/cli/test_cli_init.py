@@ -101,7 +101,9 @@ def write_by_hand(evals: Path, says: str) -> None:
     folder = Path(says.partition("Write it in ")[2].partition(": golden.yaml")[0])
     (folder / "qrels").mkdir(parents=True)
     (folder / "golden.yaml").write_text("description: mine\nowner: ana@example.com\n", encoding="utf-8")
-    (folder / "queries.jsonl").write_text(says.partition("with a line ")[2].partition(" for each")[0] + "\n", encoding="utf-8")
+    (folder / "queries.jsonl").write_text(
+        says.partition("with a line ")[2].partition(" for each")[0] + "\n", encoding="utf-8"
+    )
     head = says.partition("with the line `")[2].partition("`")[0]
     row = says.partition("between them (`")[2].partition("`")[0].replace("KEY", "one.md")
     lines = [line.replace(" ", "\t") + "\n" for line in (head, row)]

@@ -20,8 +20,8 @@ from dagster_graphql.schema import create_schema
 from rag_pipeline.defs.command_run import location_of_our_own
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.host.dead_runs import SENSOR
-from rag_pipeline.scaffold import new_project
 from rag_pipeline.defs.run import load
+from rag_pipeline.scaffold import new_project
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS
 
@@ -68,7 +68,9 @@ def test_a_code_location_behind_a_server_is_ours_by_its_name_alone() -> None:
     assert location_of_our_own(behind_a_server("handbook")) is None
 
 
-def test_the_code_location_of_a_new_project_is_ours_behind_a_server_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_location_of_a_new_project_is_ours_behind_a_server_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = new_project(tmp_path / "handbook", example=True, owner="team:docs")
     assert location_of_our_own(behind_a_server("handbook")) is None
     monkeypatch.chdir(project.folder / "pages")

@@ -110,11 +110,15 @@ def test_a_corpus_without_documents_is_told_to_be_loaded(workspace: Workspace) -
         propose(workspace)
 
 
-_ROWS = [f"Monday has {one}let, {one}ling and {one}ette; and {one}let, {one}ling and {one}ette to take away." for one in TOPICS]
+_ROWS = [
+    f"Monday has {one}let, {one}ling and {one}ette; and {one}let, {one}ling and {one}ette to take away." for one in TOPICS
+]
 
 
 @pytest.mark.parametrize(("title", "before"), [("Canteen", ""), ("Plan {place}", "Plan {place}: ")])
-def test_rows_that_share_their_titles_are_asked_by_rare_words(workspace: Workspace, load: Load, title: str, before: str) -> None:
+def test_rows_that_share_their_titles_are_asked_by_rare_words(
+    workspace: Workspace, load: Load, title: str, before: str
+) -> None:
     load("hr", {f"{number}.md": (title.format(place=number // 6), text) for number, text in enumerate(_ROWS)})
     made = propose(workspace, only=True)
     assert (made.usable, made.of_words) == (0, len(made.chosen)) and len(made.chosen) >= 10

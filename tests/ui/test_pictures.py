@@ -114,7 +114,7 @@ def test_the_pictures_of_the_documentation_show_what_they_should(
 
 
 def write(browser: Any, text: str, at: str) -> None:
-    """Put a text into the editor of a launchpad, and the cursor behind words of it, so that the fields beside are explained."""
+    """Put a text into the editor of a launchpad, and the cursor behind words of it: the fields there are explained."""
     before = text.partition(at)[0]
     place = {"text": text, "line": before.count("\n"), "column": len(before.rpartition("\n")[2]) + len(at)}
     browser.locator(".CodeMirror").first.evaluate(
