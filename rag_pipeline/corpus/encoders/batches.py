@@ -44,8 +44,8 @@ def run_batches(
     """Vectors of all texts, shape (texts, dimensions), by `workers` threads; the runtimes leave the interpreter free.
 
     `prepare` is called once in each of them. A single batch is cut into one for each worker then: cores that share a batch
-    wait for each other by counting, which on a busy machine took three times the CPU. A single text, such as a question, has a
-    thread of its own for the same reason: 10 ms of CPU there instead of 70 to 420 by two cores.
+    wait for each other by counting, which on a busy machine took three times the CPU. A single text, such as a question, has
+    a thread of its own for the same reason: 10 ms of CPU there instead of 70 to 420 by two cores.
     """
     vectors, todo = np.empty((texts, dimensions), dtype=np.float32), list(parts)
     if prepare and len(todo) == 1:
