@@ -21,9 +21,7 @@ def report(
     ] = None,
     host: Annotated[
         str,
-        typer.Option(
-            help="Address to serve on; 0.0.0.0 in a container. Only browsers that ask for localhost get an answer."
-        ),
+        typer.Option(help="Address to serve on; 0.0.0.0 in a container. Only browsers that ask for localhost are answered."),
     ] = "127.0.0.1",
     as_json: AsJson = False,
 ) -> None:
