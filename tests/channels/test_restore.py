@@ -22,11 +22,11 @@ from rag_pipeline.release.serving import ChannelReader
 from tests.support.command_line import as_json, rag
 from tests.support.locks import is_locked
 from tests.support.lost_commits import empty_last_commit
-from tests.support.moved_channels import channel, edited, file_of, moved, moved_once, page
+from tests.support.moved_channels import channel, edited, file_of, moved, page
 from tests.support.office import Office
 from tests.support.small_releases import NOW, release_of
 
-__all__ = ["moved", "moved_once"]
+__all__ = ["moved"]
 
 
 @pytest.mark.parametrize("name", ["production", "staging"])
