@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rag_pipeline import progress
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.corpus import checks, chunks
 from rag_pipeline.corpus.checks import chunks_outside_their_document, chunks_without_vector
@@ -271,10 +272,47 @@ def test_a_chunk_has_what_its_document_says_and_where_it_stands_in_it(home: Home
             "end": end,
             "heading": heading,
             "uri": "file:///a",
-            "payload_hash": row["payload_hash"],
+            "payload_hash": fingerprint(
+                {"uri": "file:///a", "heading": heading, "start": start, "end": end, **said}, length=16
+            ),
             "document_hash": page["content_hash"],
             "chunker": chunker(40).fingerprint,
             "parts": 2,
             **said,
         }
-    assert len({row["payload_hash"] for row in found}) == 2
+    assert [len(row["payload_hash"]) for row in found] == [16, 16]
+
+
+def test_chunks_of_many_documents_go_in_blocks_each_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"page{number}" for number in range(6)]
+    store_documents(home, "handbook", dict.fromkeys(names, "# One\n\nold") | {"other": "# Other\n\nstays"})
+    update(home)
+    before, stays = chunks_table(home).version(), ids(home, "handbook/other")
+    monkeypatch.setattr(chunks, "_DELETE_IDS", 2)
+    store_documents(home, "handbook", dict.fromkeys(names[1:], "# One\n\nnew") | {"other": "# Other\n\nstays"})
+    report = update(home)
+    assert (report.documents_cut, report.added, report.removed) == (5, 5, 6)
+    assert {row[0] for row in rows(home, "text", "chunk_id")} == {"# One\n\nnew", "# Other\n\nstays"}
+    assert ids(home, "handbook/other") == stays
+    assert chunks_table(home).version() == before + 4, "three blocks that are deleted, and one that is written"
+
+
+def test_a_table_of_no_document_is_there_and_empty(home: Home) -> None:
+    store_documents(home, "handbook", {})
+    report = update(home)
+    assert (report.total, report.added, report.removed, report.by_source) == (0, 0, 0, {})
+    assert chunks_table(home).exists
+    assert chunks_table(home).scan().collect_schema().names() == CHUNKS.names
+
+
+def test_how_many_documents_were_cut_is_told_while_it_goes_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "_LOG_EVERY_S", 0.0)
+    store_documents(home, "handbook", {"a": "# One\n\nfirst", "b": "# Two\n\nsecond"})
+    with caplog.at_level("INFO", "rag_pipeline"):
+        update(home)
+    assert [message.split(",")[0] for message in caplog.messages if message.startswith("cutting")] == [
+        "cutting documents: 1 of 2 documents",
+        "cutting documents: 2 of 2 documents",
+    ]
