@@ -94,7 +94,7 @@ def _tells(row: Row, name: str, pointer: Channel) -> bool:
     """Whether a row tells the very move a file holds; a row of an older pipeline as far as it goes."""
     if not is_old(row):
         return pointer == channel_of(row, name)
-    unsaid = {"fingerprint", "withdrawn", "hold", "anchor"}
+    unsaid = {"fingerprint", "withdrawn"}
     return pointer.model_dump(exclude=unsaid) == channel_of(row, name).model_dump(exclude=unsaid)
 
 

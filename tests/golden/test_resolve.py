@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.golden.resolve import Corpus, ResolvedSet, corpus_for, resolve
+from rag_pipeline.golden.resolve import UNSEEN, Corpus, ResolvedSet, corpus_for, resolve
 from rag_pipeline.golden.unresolved import Unresolved
 from rag_pipeline.home import Home
 from tests.support.golden_sets import doc, golden, living, quote, quoting
@@ -170,3 +170,9 @@ def test_a_document_that_vanished_counts_on_and_one_that_is_gone_does_not() -> N
     assert found.qrels == {"a": {"x": 1, "lost": 2}, "b": {"lost": 1}}
     assert found.vanished == tuple(lost)
     assert found.unresolved == (lost[0], Unresolved(query="a", document="gone", status="dead"), lost[1])
+
+
+def test_a_document_that_lost_its_passage_is_retrieved_in_vain_for_that_query_alone() -> None:
+    found = ResolvedSet(golden({}), {}, unseen=frozenset({("q", "x")}))
+    assert found.seen({"q": ["x", "y"], "r": ["x"]}) == {"q": [f"{UNSEEN}x", "y"], "r": ["x"]}
+    assert found.as_it_was.seen({"q": ["x"]}) == {"q": ["x"]}
