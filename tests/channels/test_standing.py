@@ -16,7 +16,7 @@ import pytest
 from rag_pipeline.channels.audit import Standing, channel_now, move_and_record, settle, standing
 from rag_pipeline.channels.audit_rows import AUDIT, audit_table, channel_of, moves, record
 from rag_pipeline.channels.pointer import Channel, read_channel, write_pointer
-from rag_pipeline.channels.restore import restore_channel
+from rag_pipeline.channels.restore import as_restored, restore_channel
 from rag_pipeline.errors import ChannelError, ReleaseError
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
@@ -277,3 +277,11 @@ def test_a_repair_writes_the_newest_whole_row_again_or_takes_the_channel_as_it_i
     now = {"sequence": case.taken, "at": restored.at, "action": "restored", "outcome": "not known"}
     assert restored == case.channel.model_copy(update=said | now)
     assert len(moves(home, NAME)) == len(rows) + 1
+
+
+def test_a_channel_that_was_taken_as_it_is_is_told_loudly_and_one_that_was_restored_is_not() -> None:
+    assert as_restored(C) == "c, as move 3 of the audit table has it"
+    assert as_restored(C.model_copy(update={"action": "restored"})) == (
+        "c, TAKEN AS IT IS and written down as move 3 (restored): nothing shows that the gate let it pass. "
+        "If it should not serve: rag rollback"
+    )
