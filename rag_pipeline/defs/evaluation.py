@@ -137,7 +137,8 @@ def _scopes_check(settings: Settings, release: str, inputs: DecisionInputs) -> d
         check_name=EVERY_SCOPE,
         passed=not without,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"says": says, "scopes_without_a_golden_set": len(without)},
+        description=says,
+        metadata={"scopes_without_a_golden_set": len(without)},
     )
 
 

@@ -51,9 +51,10 @@ def test_what_is_left_is_ranked_as_exact_search_over_it_ranks_it(
     sources: tuple[str, ...],
     columns: dict[str, list[Value]],
 ) -> None:
+    monkeypatch.setattr(lexical, "_DEEPEST", 10_000 if plan == "searched deeper" else 0)
     if plan == "searched deeper":
         monkeypatch.setattr(nearest, "_MOST_EXACT", 0)
-        monkeypatch.setattr(lexical, "_MOST_NAMED", 0)
+        monkeypatch.setattr(lexical, "_DEEPER", 0.01)
     home, manifest = zoo
     with open_release(home, manifest.id, ["hybrid"]) as opened:
         for reads in (["all"], ["public", "hr"]):
