@@ -126,4 +126,7 @@ def _of_scopes(manifest: Manifest) -> str:
         f"| `{name}` | {', '.join(one.labels) or 'everybody'} | {one.chunks:,} |" for name, one in manifest.scopes.items()
     ]
     table = "\n".join(["| collection | may be read by | chunks |", "| --- | --- | ---: |", *rows])
-    return f"\n**Its rows are not for everybody**, and nothing in this copy keeps anybody out: who has it reads all of them.\n\n{table}\n"
+    return (
+        "\n**Its rows are not for everybody**, and nothing in this copy keeps anybody out: who has it reads all "
+        f"of them.\n\n{table}\n"
+    )
