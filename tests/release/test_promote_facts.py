@@ -135,12 +135,12 @@ def test_what_a_source_lost_or_broke_counts_only_against_a_release_of_that_very_
     [contract] = office.inputs().contracts
     found = replace(source_state(contract, office.home, LATER), broken=("enough",), lost=3)
     built_from = read_manifest(office.home.release(office.first)).sources["handbook"].data_version
-    for changes, counts in (
-        ({"data_version": built_from}, True),
-        ({"data_version": f"not {built_from}"}, False),
-        ({"data_version": built_from, "source": "wiki"}, False),
+    of_it = replace(found, data_version=built_from)
+    for state, counts in (
+        (of_it, True),
+        (replace(found, data_version=f"not {built_from}"), False),
+        (replace(of_it, source="wiki"), False),
     ):
-        state = replace(found, **changes)
         monkeypatch.setattr(module, "source_state", lambda *_, state=state: state)
         says = state if counts else replace(state, broken=(), lost=0)
         assert judged(office, gathered, office.first).sources == (says,)
