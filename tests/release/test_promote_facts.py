@@ -91,7 +91,7 @@ def test_what_is_known_of_a_release_that_was_rolled_back_depends_on_who_asks(
     by_name = replace(of_nobody, withdrawn="", hold="")
     for found in (facts_of(office, gathered, second, named=True), judged(office, gathered, second, named=True)):
         assert found == by_name
-    back = {"going_back": True, "in_production": None}
+    back: dict[str, Any] = {"going_back": True, "in_production": None}
     assert facts_of(office, gathered, second, withdraw=True) == replace(of_nobody, **back)
     person = facts_of(office, gathered, second, withdraw=True, named=True)
     assert person == replace(by_name, **back, sources_count=False)
