@@ -91,7 +91,7 @@ def test_what_is_known_of_a_release_that_was_rolled_back_depends_on_who_asks(
     by_name = replace(of_nobody, withdrawn="", hold="")
     for found in (facts_of(office, gathered, second, named=True), judged(office, gathered, second, named=True)):
         assert found == by_name
-    back = {"going_back": True, "in_production": None}
+    back: dict[str, Any] = {"going_back": True, "in_production": None}
     assert facts_of(office, gathered, second, withdraw=True) == replace(of_nobody, **back)
     person = facts_of(office, gathered, second, withdraw=True, named=True)
     assert person == replace(by_name, **back, sources_count=False)
@@ -135,11 +135,12 @@ def test_what_a_source_lost_or_broke_counts_only_against_a_release_of_that_very_
     [contract] = office.inputs().contracts
     found = replace(source_state(contract, office.home, LATER), broken=("enough",), lost=3)
     built_from = read_manifest(office.home.release(office.first)).sources["handbook"].data_version
-    for changes, counts in (
+    cases: list[tuple[dict[str, Any], bool]] = [
         ({"data_version": built_from}, True),
         ({"data_version": f"not {built_from}"}, False),
         ({"data_version": built_from, "source": "wiki"}, False),
-    ):
+    ]
+    for changes, counts in cases:
         state = replace(found, **changes)
         monkeypatch.setattr(module, "source_state", lambda *_, state=state: state)
         says = state if counts else replace(state, broken=(), lost=0)
