@@ -1,5 +1,3 @@
-from typing import Any
-
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -11,28 +9,14 @@ from rag_pipeline.corpus import checks
 from rag_pipeline.corpus.checks import chunks_outside_their_document, chunks_without_vector
 from rag_pipeline.corpus.chunking import Chunker
 from rag_pipeline.corpus.chunks import ChunkReport, update_chunks
-from rag_pipeline.corpus.tables import CHUNKS, chunks_table
+from rag_pipeline.corpus.tables import chunks_table
 from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.tables import DOCUMENTS, source_tables
 from tests.conftest import Workspace, files_contract
+from tests.support.cut_chunks import LONG, ids, rows, update
 from tests.support.small_releases import NOW, chunker, document, store_documents
-
-LONG = "\n\n".join(f"## Part {number}\n\n" + f"sentence {number} says something. " * 9 for number in range(3))
-
-
-def update(home: Home, *sources: str, size: int = 40) -> ChunkReport:
-    return update_chunks(home, list(sources or ("handbook",)), chunker(size))
-
-
-def rows(home: Home, *columns: str) -> list[tuple[Any, ...]]:
-    return chunks_table(home).scan().select(columns or CHUNKS.names).collect().sort("chunk_id").rows()
-
-
-def ids(home: Home, document: str) -> set[str]:
-    found = chunks_table(home).scan().filter(pl.col("document_id") == document).select("chunk_id").collect()
-    return set(found["chunk_id"])
 
 
 def test_chunks_of_real_files_are_spans_of_the_documents_that_were_loaded(workspace: Workspace) -> None:

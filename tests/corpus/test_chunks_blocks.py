@@ -8,7 +8,7 @@ from rag_pipeline.corpus import chunks
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import source_tables
-from tests.corpus.test_chunks import LONG, ids, rows, update
+from tests.support.cut_chunks import LONG, ids, rows, update
 from tests.support.small_releases import chunker, store_documents
 
 

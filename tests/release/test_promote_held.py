@@ -1,47 +1,21 @@
 """A channel that somebody holds, and a rollback in the night in which a source is late: to the word and to the row."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.channels.pointer import Channel
 from rag_pipeline.errors import PromotionRefused
-from rag_pipeline.release.promote import Promotion, promote
-from rag_pipeline.release.request import PromotionRequest
-from tests.support.built_once import BuiltOnce
+from tests.support.held_channel import asked, held, second
 from tests.support.office import PAGES, Office
 from tests.support.small_releases import NOW
 
+__all__ = ["held", "second"]
+
 LATE = NOW + timedelta(hours=60)
 """The contract of the office allows 48."""
-
-
-def asked(office: Office, release: str, now: datetime, *, named: bool = True, withdraw: bool = False) -> Promotion:
-    request = PromotionRequest(release, by="ben", why="fixed", named=named, withdraw=withdraw)
-    return promote(office.inputs(now), request, run_id="by hand")
-
-
-@pytest.fixture
-def second(office: Office, built_once: BuiltOnce) -> str:
-    """A second release, promoted after the first."""
-
-    def serve() -> str:
-        office.serve(office.first)
-        made = office.second(PAGES)
-        office.serve(made, NOW + timedelta(hours=1))
-        return made
-
-    return built_once.state(office.workspace.root, "served a second", serve)
-
-
-@pytest.fixture
-def held(office: Office, second: str) -> Channel:
-    """Production after a rollback from the second release to the first."""
-    now = NOW + timedelta(hours=2)
-    office.evaluate(office.first, now)
-    return asked(office, office.first, now, withdraw=True).channel
 
 
 def test_a_held_channel_refuses_what_nobody_named_and_says_how_a_person_can(
