@@ -14,6 +14,7 @@ from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHUNKS_FILE, Home
 from rag_pipeline.index import scopes
+from rag_pipeline.index import words as words_module
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.manifest import MODES, Manifest, damaged_files
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, open_release
@@ -207,3 +208,15 @@ def test_a_copy_for_others_names_each_collection_and_says_that_it_guards_nothing
     told = readme(manifest, "production", NOW)
     assert "nothing here keeps anybody out" in told and f"get_collection({next(iter(manifest.scopes))!r}" in told
     assert all(f"| `{name}` | {', '.join(one.labels) or 'everybody'} |" in told for name, one in manifest.scopes.items())
+
+
+def test_indexes_that_were_joined_for_some_readers_give_way_to_those_for_others(
+    office: tuple[Home, Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words_module, "_MOST_JOINED", 1)
+    home, manifest = office
+    with open_release(home, manifest.id, ["lexical"]) as opened:
+        readers = [opened.readable_by(reads) for reads in (["public", "hr"], ["board", "public"], ["hr"])]
+        first, again = ([told(one.search(ask("cats key dogs"), 9)) for one in readers] for _ in range(2))
+        assert first == again
+        assert len({tuple(map(repr, found)) for found in first}) == 3
