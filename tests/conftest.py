@@ -22,6 +22,7 @@ for _name in [name for name in os.environ if name.startswith("RAG_")]:
     del os.environ[_name]  # the tests' settings are their own, whatever the shell that runs them says
 prepare()
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -36,8 +37,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: each with all core
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("markexpr") == "not slow":
+    if config.getoption("markexpr") == "not slow":  # all the fast tests, or a part of them
         keep_in_memory()
+        hypothesis.settings.load_profile("fast")
 
 
 @pytest.hookimpl(trylast=True)

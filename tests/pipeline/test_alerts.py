@@ -58,6 +58,7 @@ def edit(handbook: Workspace, words: str) -> None:
     handbook.pages({"travel.md": PAGES["travel.md"].replace("second class", words)})
 
 
+@pytest.mark.slow
 def test_a_refusal_is_told_once_until_its_reason_changes_and_its_end_is_told(
     handbook: Workspace, begin: Run, run: Run, inbox: Inbox, tick: Tick
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_touched_file_changes_nothing(handbook: Workspace, run: Run) -> None:
     assert second.assets["index/candidate"]["release"] == first.assets["index/candidate"]["release"]
 
 
+@pytest.mark.slow
 def test_moving_a_paragraph_builds_a_release_without_embedding(handbook: Workspace, run: Run) -> None:
     sections = ["# Leave\n\n" + "Holiday text. " * 40, "# Travel\n\n" + "Trains and flights. " * 40]
     handbook.pages({"both.md": "\n\n".join(sections)})
@@ -100,6 +101,7 @@ def test_a_source_whose_feed_is_gone_is_held_and_the_others_go_on(
     assert run().assets["handbook/documents"]["held"] is False
 
 
+@pytest.mark.slow
 def test_bad_files_go_to_quarantine_with_reasons_and_the_rest_is_served(handbook: Workspace, run: Run) -> None:
     pages = handbook.root / "pages"
     (pages / "empty.md").write_bytes(b"")
