@@ -52,7 +52,7 @@ def promise(found: Measured, probes: Probes, promoted: float) -> str:
 def library(name: str, work: Path, data: Path, limit: int) -> Library:
     own = name == "python_docs"
     judged = Judged(name, load_settings()) if own else prepared(name, work, data, retrieval="dense")
-    return library_of(judged, limit)
+    return library_of(judged, limit, work)
 
 
 def main() -> None:

@@ -19,10 +19,15 @@ Maker = Callable[[Library, Answers], list[Pair]]
 
 
 def built(library: Library, work: Path) -> tuple[Served, list[Pair]]:
-    """What each way to retrieve gives, and every candidate that is built. A second call finds them done."""
+    """What each way to retrieve gives, and every candidate that is built. A second call finds them done.
+
+    Raises `ValueError` where the documents, cut again, are not what the release holds: every candidate would be that, too.
+    """
     told = fingerprint(list(library.asked.items()), library.chunks.frame["chunk_id"].to_list(), library.living.qrels)
     folder = work / library.name / f"lists_{told[:12]}"
     folder.mkdir(exist_ok=True)
+    if set(library.cut(library.documents).frame["chunk_id"]) != set(library.chunks.frame["chunk_id"]):
+        raise ValueError(f"{library.name}: its documents are cut in another way than its release was")
     served = _kept(folder / "served", lambda: library.answers(library.chunks, "dense", "lexical", "hybrid"))
     found = [_kept(folder / str(number), partial(maker, library, served["hybrid"])) for number, maker in enumerate(MAKERS)]
     return served, [pair for pairs in found for pair in pairs]

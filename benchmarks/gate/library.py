@@ -16,7 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.judged import Judged
-from rag_pipeline.corpus.chunking import Chunker, chunker_of
+from rag_pipeline.contracts.read import read_contracts
+from rag_pipeline.corpus.chunking import chunkers_of
 from rag_pipeline.corpus.chunks import chunks_of
 from rag_pipeline.corpus.model import Model, Vectors, model_of
 from rag_pipeline.corpus.query_vectors import query_vectors
@@ -86,6 +87,8 @@ class Library:
     model: Model
     names: list[str]
     """Every document there is or could be."""
+    embedded: Path
+    """Folder of the vectors that were made here, for the next time."""
     made_from: dict[str, str] = field(default_factory=dict)
     """id of a question that was made by rule -> the document it was made from"""
     known: dict[str, Vectors] = field(default_factory=dict)
@@ -111,10 +114,14 @@ class Library:
         return sorted(one["document_id"] for one in self.documents if one["document_id"] not in about)
 
     def cut(self, documents: list[Document], tokens: int = 0) -> Chunks:
-        """Documents cut anew and embedded, what is known already from memory. `tokens`: 0 as the release is."""
+        """Documents cut anew and embedded, what is known already from memory.
+
+        `tokens`: 0 as the release is, each source as its contract says; else every source alike.
+        """
         settings = self.settings.model_copy(update={"chunk_tokens": tokens}) if tokens else self.settings
-        chunker: Chunker = chunker_of(settings)
-        frame = pl.DataFrame([row for one in documents for row in chunks_of(one, chunker)], infer_schema_length=None)
+        chunkers = chunkers_of(settings, () if tokens else read_contracts(settings.contracts))
+        rows = [row for one in documents for row in chunks_of(one, chunkers.of(one["source"]))]
+        frame = pl.DataFrame(rows, infer_schema_length=None)
         texts = dict(zip(frame["text_hash"], frame["text"], strict=True))
         new = {one: text for one, text in texts.items() if one not in self.known}
         if new:
@@ -124,18 +131,14 @@ class Library:
 
     def _remember(self, vectors: dict[str, Vectors]) -> None:
         """Also for the next time this runs."""
-        file = self._embedded / f"{fingerprint(sorted(vectors))}.npz"
-        file.parent.mkdir(exist_ok=True)
+        file = self.embedded / f"{fingerprint(sorted(vectors))}.npz"
+        file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, hashes=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
         self.known |= vectors
 
-    @property
-    def _embedded(self) -> Path:
-        return self.settings.home.root.parent / "embedded"
-
     def recall(self) -> "Library":
         """With the vectors that were made when this ran before."""
-        for file in sorted(self._embedded.glob("*.npz")):
+        for file in sorted(self.embedded.glob("*.npz")):
             with np.load(file) as stored:
                 self.known |= dict(zip(stored["hashes"].tolist(), stored["vectors"], strict=True))
         return self
@@ -208,8 +211,11 @@ def _ordered(ranking: Iterable[tuple[str, float]]) -> Ranking:
     return sorted(ranking, key=lambda one: (-one[1], one[0]))
 
 
-def library_of(judged: Judged, limit: int) -> Library:
-    """What a release holds, with `limit` of its judged questions at most (drawn at random), and probes made from it."""
+def library_of(judged: Judged, limit: int, work: Path) -> Library:
+    """What a release holds, with `limit` of its judged questions at most (drawn at random), and probes made from it.
+
+    `work`: folder below which its vectors are remembered.
+    """
     settings, model = judged.settings, model_of(judged.settings)
     manifest = read_manifest(settings.home.release(judged.release))
     golden = read_golden_set(settings.evals / judged.name)
@@ -237,6 +243,7 @@ def library_of(judged: Judged, limit: int) -> Library:
         settings=settings,
         model=model,
         names=[str(one["document_id"]) for one in documents],
+        embedded=work / judged.name / "embedded",
         made_from={one.id: one.document for one in made},
         known=dict(zip(chunks.frame["text_hash"], chunks.vectors, strict=True)),
     ).recall()

@@ -13,9 +13,10 @@ from benchmarks.gate.batch import Quantiles, decided
 from benchmarks.gate.candidates import Pair
 from benchmarks.gate.library import NONE, Answers, Library
 from benchmarks.gate.planted import Rows
-from rag_pipeline.evaluate.condensed import condense, condensed_scores
+from rag_pipeline.evaluate.condensed import condense, condensed, condensed_scores
 from rag_pipeline.evaluate.evidence import JUDGED, Evidence, ProbesEvidence, SetEvidence
 from rag_pipeline.evaluate.expected import PLACES, chances, worth
+from rag_pipeline.evaluate.fallen import slipped
 from rag_pipeline.evaluate.metrics_again import score_again
 from rag_pipeline.gate.demands import golden_sets
 from rag_pipeline.gate.policy import NotWorse, Policy
@@ -44,6 +45,8 @@ class Measured:
     mine: Values
     theirs: Values
     condensed: Values
+    slipped: frozenset[str]
+    """Queries whose answer stands a place or two further back."""
     brought: list[list[str]]
     """What the candidate brings for each question, judged or not."""
     served: list[list[str]]
@@ -91,6 +94,7 @@ def measured(library: Library, pair: Pair) -> Measured:
         arrays(score_again(METRICS, qrels, mine)),
         arrays(score_again(METRICS, qrels, theirs)),
         arrays(condensed_scores(METRICS, qrels, mine, known)),
+        frozenset(slipped(qrels, condensed(mine, known), theirs)),
         list(mine.values()),
         list(theirs.values()),
         known,
@@ -146,6 +150,7 @@ def evidence_of(found: Measured, drawn: Rows, probes: Rows) -> Evidence:
         values={name: values[drawn].tolist() for name, values in found.mine.items()},
         production={name: values[drawn].tolist() for name, values in found.theirs.items()},
         condensed={name: values[drawn].tolist() for name, values in found.condensed.items()},
+        slipped=[one for one, query in zip(ids, asked, strict=True) if query in found.slipped],
         probes=_probed(found, dict(zip(ids, drawn, strict=True)), probes) if len(probes) else None,
     )
     return Evidence.model_construct(golden_sets={"set": one}, compared_with="production", latency=[])  # type: ignore[call-arg]  # what the gate does not look at

@@ -9,12 +9,12 @@ from datetime import datetime
 from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.bench import Bench
-from rag_pipeline.evaluate.condensed import condensed_scores, known_of
+from rag_pipeline.evaluate.condensed import condensed, condensed_scores, known_of
 from rag_pipeline.evaluate.evidence import JUDGED, NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import heal_heads, keep, newest, read_lists
 from rag_pipeline.evaluate.evidence_texts import with_texts
 from rag_pipeline.evaluate.examples import examples, overlap, unjudged
-from rag_pipeline.evaluate.fallen import fallen
+from rag_pipeline.evaluate.fallen import fallen, slipped
 from rag_pipeline.evaluate.measure import Measured, latency
 from rag_pipeline.evaluate.probed import probes_evidence
 from rag_pipeline.evaluate.remembered import evaluations_table, remember, remembered
@@ -251,6 +251,9 @@ def _set_evidence(
         if known is not None
         else {},
         fallen=fallen(living.qrels, living.seen(mine.retrieved), other.retrieved) if other else [],
+        slipped=slipped(living.qrels, condensed(living.seen(mine.deep), known), other.retrieved)
+        if other and known is not None
+        else [],
         probes=probes_evidence(
             living, mine.per_query, other.retrieved, theirs.probes[place], candidate.side.probes[place], known
         )

@@ -80,6 +80,8 @@ class SetEvidence(Record):
     """None where the set has no probes, or there is no production to compare with."""
     fallen: list[str] = Field(default=[], exclude_if=not_)
     """Documents that answer queries and stand further back than in production, or nowhere, those that fell most first."""
+    slipped: list[str] = Field(default=[], exclude_if=not_)
+    """Queries whose first answer stands a place or two further back than in production: near ties that changed places."""
     slices: dict[str, list[str]] = {}
     """slice -> value of each query"""
     modes: dict[str, dict[str, float]] = {}
@@ -200,6 +202,7 @@ class Evidence(Record):
             "production": None,
             "condensed": {},
             "fallen": [],
+            "slipped": [],
             "probes": None,
             "overlap_at_10": None,
             "examples": [],

@@ -3,7 +3,11 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from rag_pipeline.evaluate.expected import PLACES, worth
+from rag_pipeline.evaluate.expected import PLACES, first_place, worth
+
+SLIP = 2
+"""Places by which an answer may stand further back and has only slipped: near ties of a fused list change places with any
+change of the corpus, so at the edge of the first ten one goes out and another comes in."""
 
 _NAMED = 3
 _METRIC = f"nDCG@{PLACES}"
@@ -25,6 +29,20 @@ def fallen(qrels: Mapping[str, Mapping[str, int]], mine: Lists, theirs: Lists) -
             if grades.get(document, 0) > 0 and (lost := worth(_METRIC, place) - left) > 0:
                 cost[document] += lost
     return [document for document, _ in sorted(cost.items(), key=lambda one: (-one[1], one[0]))][:_NAMED]
+
+
+def slipped(qrels: Mapping[str, Mapping[str, int]], mine: Lists, theirs: Lists) -> list[str]:
+    """Queries whose first relevant document stands `SLIP` places further back than an earlier release had it at most, by id.
+
+    `mine`: whole lists as they are kept, without documents the earlier release could not have; `theirs`: its first places.
+    Of these, one that left the first ten lost no answer.
+    """
+    found = []
+    for query, grades in qrels.items():
+        then, now = first_place(grades, theirs.get(query, ())), first_place(grades, mine.get(query, ()))
+        if then and now and then <= PLACES and 0 < now - then <= SLIP:
+            found.append(query)
+    return sorted(found)
 
 
 def most_lost(documents: Sequence[str]) -> str:

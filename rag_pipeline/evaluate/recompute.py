@@ -11,11 +11,11 @@ from contextlib import suppress
 import numpy as np
 
 from rag_pipeline.errors import PipelineError, ReleaseError
-from rag_pipeline.evaluate.condensed import condensed_scores, known_of
+from rag_pipeline.evaluate.condensed import condensed, condensed_scores, known_of
 from rag_pipeline.evaluate.evidence import NO_SLICE, Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import read_lists
 from rag_pipeline.evaluate.examples import overlap
-from rag_pipeline.evaluate.fallen import fallen
+from rag_pipeline.evaluate.fallen import fallen, slipped
 from rag_pipeline.evaluate.measure import span_scores, unanswered, wanted_of
 from rag_pipeline.evaluate.metrics_again import score_again
 from rag_pipeline.evaluate.probed import probes_evidence
@@ -157,6 +157,10 @@ def _of_a_set(
         fell = fallen(living.qrels, living.seen(mine.documents), theirs.documents)
         if said.fallen and said.fallen != fell:
             yield f"what fell furthest is {', '.join(fell) or 'nothing'}, not {', '.join(said.fallen)}"
+        if said.slipped and known is not None:
+            slid = slipped(living.qrels, condensed(living.seen(mine.documents), known), theirs.documents)
+            if said.slipped != slid:
+                yield f"the queries whose answers slipped a place or two are {', '.join(slid) or 'none'}, not as it says"
         again_probes = probes_evidence(living, said.values, theirs.documents, theirs.probes, mine.probes, known)
         if said.probes and said.probes.losses and known is not None and again_probes != said.probes:
             yield "what its probes are expected to lose is not what their lists and the judged queries give"

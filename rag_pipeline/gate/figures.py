@@ -74,13 +74,13 @@ def _against_production(name: str, measured: SetEvidence, wanted: NotWorse) -> I
             difference = compared(measured, metric, wanted.confidence)
             yield Figure(f"{name}/{metric} difference", difference.mean)
             yield Figure(f"{name}/{metric} lower bound", difference.lower, -margin)
-    hit, limit = f"hit@{wanted.guard_k}", wanted.hit_to_miss_max_percent
-    if hit in both and limit is not None:
+    hit = f"hit@{wanted.guard_k}"
+    if hit in both and wanted.hit_to_miss_max_percent is not None:
         lost = sum(one < 0 for one in measured.differences(hit))
         _, upper = share_bounds(lost, measured.queries, confidence=wanted.confidence)
-        if wanted.metric in both and compared(measured, wanted.metric, wanted.confidence).lower > 0:
-            limit = None  # a gain beyond doubt may cost some queries their answer
+        gain = wanted.metric in both and compared(measured, wanted.metric, wanted.confidence).lower > 0
         yield Figure(f"{name}/lost answers percent", 100 * lost / measured.queries)
+        limit = wanted.lost_max_percent(gain=gain)
         yield Figure(f"{name}/lost answers percent upper bound", 100 * upper, limit, at_most=True)
     if measured.judgments:
         vanished = 100 * len(measured.vanished) / measured.judgments

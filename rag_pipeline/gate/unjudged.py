@@ -80,7 +80,7 @@ def _shown(name: str, measured: SetEvidence, demands: SetPolicy, unknown: str) -
             if mean > one.margin:
                 says = f"those with {field} = {value} are expected to lose {mean:.4f} of {wanted.metric}"
                 raise _Unshown(f"its probes do not show it either: {says}, margin {one.margin:g}")
-    return _by_figures(found, wanted, asked)
+    return _by_figures(found, wanted, asked) + _slipped_out(measured, wanted.guard_k)
 
 
 def _seen_to_lose(measured: SetEvidence, wanted: NotWorse) -> str:
@@ -107,12 +107,28 @@ def _mean_of_slice(found: ProbesEvidence, metric: str, field: str, value: str) -
 
 def answers_lost(measured: SetEvidence, depth: int) -> list[str] | None:
     """Judged queries that production answers in its first `depth` and the release does not, documents that production could
-    not have taken out; None where nobody knows those."""
+    not have taken out; None where nobody knows those.
+
+    An answer that slipped a place or two over that edge is none: what it costs is in the means, and two that lose much are
+    held against the release all the same.
+    """
+    gone = _out_of_sight(measured, depth)
+    return None if gone is None else [query for query in gone if query not in measured.slipped]
+
+
+def _out_of_sight(measured: SetEvidence, depth: int) -> list[str] | None:
     hit = f"hit@{depth}"
     before, now = (measured.production or {}).get(hit), measured.condensed.get(hit)
     if before is None or now is None or len(now) != measured.queries:
         return None
     return [query for query, then, here in zip(measured.query_ids, before, now, strict=True) if here < then]
+
+
+def _slipped_out(measured: SetEvidence, depth: int) -> str:
+    """What a note says of the answers that slipped over the edge; empty where none did."""
+    out = [query for query in _out_of_sight(measured, depth) or () if query in measured.slipped]
+    named = f"{out[0]}{' and others' if len(out) > 1 else ''}" if out else ""
+    return f"; {len(out)} slipped out of the first {depth} by a place or two: {named}" if out else ""
 
 
 def expected(found: ProbesEvidence, metric: str, confidence: float) -> Interval:

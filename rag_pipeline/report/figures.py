@@ -214,7 +214,10 @@ def _answers(measured: SetEvidence, wanted: NotWorse | None, confidence: float) 
         return None
     differences = measured.differences(hit)
     lost, won = sum(one < 0 for one in differences), sum(one > 0 for one in differences)
-    limit = wanted.hit_to_miss_max_percent if wanted else None
+    limit = None
+    if wanted:
+        gain = wanted.metric in measured.values and compared(measured, wanted.metric, confidence).lower > 0
+        limit = wanted.lost_max_percent(gain=gain)
     upper = share_bounds(lost, measured.queries, confidence=confidence)[1] if measured.queries else 1.0
     return Answers(depth, lost, won, measured.queries, upper, limit / 100 if limit is not None else None)
 

@@ -97,3 +97,15 @@ def test_condensed_figures_are_computed_again_and_an_edited_one_is_found(desk: D
     assert "without new documents, nDCG@10 of query q0" in says
     flip_a_bit(desk.home.release(desk.release) / CHUNKS_FILE)
     assert known_to_production(desk.home, evidence, read_lists(desk.home, evidence))[0] is None, "nobody can tell any more"
+
+
+def test_an_answer_that_is_said_to_have_slipped_and_has_not_is_found(desk: Desk) -> None:
+    """It would turn a lost answer into none."""
+    second = desk.second()
+    evidence = desk.evaluate(second, production=desk.release)
+    manifest, sets = read_manifest(desk.home.release(second)), read_golden_sets(desk.workspace.settings.evals)
+    one = evidence.golden_sets["animals"]
+    said = one.model_copy(update={"slipped": [*one.slipped, one.query_ids[-1]]})
+    edited = evidence.model_copy(update={"golden_sets": {"animals": said}})
+    [says] = contradictions(desk.home, edited, sets, manifest)
+    assert "animals: the queries whose answers slipped a place or two are none, not as it says" in says

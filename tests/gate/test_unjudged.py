@@ -165,6 +165,18 @@ def test_one_judged_answer_a_place_down_is_chance(policy: Policy) -> None:
     assert case.decide().passed
 
 
+def test_an_answer_that_slipped_over_the_edge_of_the_first_ten_is_not_lost_but_told(policy: Policy) -> None:
+    case, gone = few(policy, probes()), [1.0] * 9 + [0.0]
+    case.values_are(hit=gone)
+    case.set_is(condensed=case.docs.condensed | {"hit@10": gone}, slipped=["q000", "q009"])
+    verdict = case.decide()
+    assert verdict.outcome == "passed"
+    [note] = verdict.notes
+    assert note.message.endswith("no judged answer was lost; 1 slipped out of the first 10 by a place or two: q009")
+    case.set_is(slipped=["q000"])
+    assert case.decide().outcome == OPEN
+
+
 def test_a_reason_outside_of_the_set_stands(policy: Policy) -> None:
     case = few(policy, probes())
     case.facts_are(damage=("chroma/x",))
