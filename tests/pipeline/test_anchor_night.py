@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-import pytest
 
 from rag_pipeline.channels.audit import moves
 from rag_pipeline.channels.pointer import read_channel
@@ -22,7 +21,6 @@ GENEROUS = {"margin": 0.9, "guard_margin": None, "hit_to_miss_max_percent": None
 """A night may lose nearly everything against the night before, so that only the anchor can refuse it."""
 
 
-@pytest.mark.slow
 def test_a_night_below_the_anchor_is_refused_frozen_and_accepted_by_a_person(handbook: Workspace, run: Run) -> None:
     handbook.policy({"questions": {"not_worse": GENEROUS, "dead_judgments_max_percent": 50}})
     first = run().assets["index/production"]
