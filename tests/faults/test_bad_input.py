@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.rows import as_text
@@ -163,8 +164,11 @@ def a_good_night(name: str, ground: Ground, nights: Nights, built_once: BuiltOnc
     ground.good(1)
     nights.workspace.contract(SUSPECT, ground.content)
     alike = name if name in bad_places.KINDS else content_of(nights.workspace.root)
-    read = lambda: (nights.contract(SUSPECT, 1, ground.content), nights.load(SUSPECT, 1))  # noqa: E731
-    nights.contracts[SUSPECT], first = built_once.state(nights.workspace.root, alike, read)
+
+    def read_and_loaded() -> tuple[Contract, LoadReport]:
+        return nights.contract(SUSPECT, 1, ground.content), nights.load(SUSPECT, 1)
+
+    nights.contracts[SUSPECT], first = built_once.state(nights.workspace.root, alike, read_and_loaded)
     assert (first.outcome, first.open_refusals) == ("accepted", 0), first
     assert set(nights.texts(SUSPECT)) == ground.keys
 
