@@ -1,7 +1,4 @@
-"""Where things lie below `RAG_HOME`, and which locks keep them: the one place that names its files and folders.
-
-A home in a bucket would come in here: everything asks a `Home` for a path or a lock, and joins no names itself.
-"""
+"""Where things lie below `RAG_HOME`, and which locks keep them: the one place that names its files and folders."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,13 +24,14 @@ EXPORT_FILE = "export.json"
 DAGSTER_CONFIG = "dagster.yaml"
 """What Dagster's own folder is known by, wherever it lies."""
 
-Lock = Literal["home", "refresh", "alerts", "keys", "releases", "evidence", "channels", "tries"]
+Lock = Literal["home", "refresh", "alerts", "keys", "withdrawn", "releases", "evidence", "channels", "tries"]
 
 _LOCKS: dict[Lock, tuple[str, str]] = {
     "home": (".", "home"),
     "refresh": (".", "refresh"),
     "alerts": (".", "alerts"),
     "keys": (".", "keys"),
+    "withdrawn": (".", "withdrawn"),
     "releases": (RELEASES, "build"),
     "evidence": ("evidence", "keep"),
     "channels": ("channels", "move"),
@@ -92,6 +90,10 @@ class Home:
     @property
     def loads(self) -> Path:
         return self.lake / "loads"
+
+    @property
+    def withdrawals(self) -> Path:
+        return self.lake / "withdrawals"
 
     @property
     def erased(self) -> Path:
@@ -241,6 +243,19 @@ class Home:
         return self.root / "keys.json"
 
     @property
+    def replicas(self) -> Path:
+        """What replicas say of themselves, a file each (`rag_pipeline/replicas/`)."""
+        return self.root / "replicas"
+
+    def replica(self, replica_id: str) -> Path:
+        return self.replicas / f"{replica_id}.json"
+
+    @property
+    def withdrawn(self) -> Path:
+        """Which documents are hidden from every reader; a copy of what `withdrawals` says."""
+        return self.root / "withdrawn.json"
+
+    @property
     def clock(self) -> Path:
         """The last time that was believed."""
         return self.root / "clock.json"
@@ -261,7 +276,7 @@ class Home:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that lie at the top, beside the folders."""
-        return (self.candidate, self.chosen_retrieval, self.alerts, self.keys, self.clock, self.mark)
+        return (self.candidate, self.chosen_retrieval, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
 
     # --- locks ------------------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ SCRATCH = Kind("the scratch folder of a load", re.compile(r"[a-z][a-z0-9_]{2,62}
 REPORT = Kind("the report of a release", re.compile(_RELEASE_ID + r"\.html"))
 TRIED = Kind("the figures of a try", re.compile(_RELEASE_ID + r"\.json"))
 TRY_REPORT = Kind("the page of a try", re.compile(r"try-" + _RELEASE_ID + r"\.html"))
+STANDING = Kind("what a replica says of itself", re.compile(r"[\w.-]{1,60}-\d+-\d{8}-\d{6}\.json"))
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 DATA_FILE = Kind("a data file of a table", re.compile(rf"part-\d{{5,}}-{_UUID}-c\d+(\.[a-z0-9]+)?\.parquet"))
 

@@ -89,6 +89,8 @@ def test_a_home_lies_where_it_always_did() -> None:
         "mark": ".rag-home.json",
         "lake": "lake",
         **{name: f"lake/{name}" for name in ("documents", "quarantine", "listings", "loads", "erased", "chunks", "vectors")},
+        "withdrawals": "lake/withdrawals",
+        "withdrawn": "withdrawn.json",
         **{name: f"lake/{name}" for name in ("query_vectors", "evaluations", "audit")},
         "evidence_heads": "lake/evidence",
         "candidate": "candidate.json",
@@ -97,7 +99,7 @@ def test_a_home_lies_where_it_always_did() -> None:
         "keys": "keys.json",
         "clock": "clock.json",
         **{name: name for name in ("releases", "reports", "evidence", "anchors", "channels", "verdicts")},
-        **{name: name for name in ("scratch", "views", "models", "runs", "dagster", "tries")},
+        **{name: name for name in ("scratch", "views", "models", "runs", "dagster", "tries", "replicas")},
     }
     assert HOME.manifest("r") == Path("/home/releases/r/manifest.json")
     assert (HOME.channel("production"), HOME.verdict("watch")) == (

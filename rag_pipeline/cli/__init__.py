@@ -25,6 +25,7 @@ from rag_pipeline.cli import (
     serve,
     tries,
     upkeep,
+    withdraw,
 )
 from rag_pipeline.cli.examples import epilog, first_steps
 from rag_pipeline.cli.show import REFUSED
@@ -50,7 +51,7 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Answer applications and agents": (serve.serve, serve.mcp, key.key),
     "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
     "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),
-    "Keep it well": (alerts.alerts, upkeep.verify, upkeep.gc, erase.erase),
+    "Keep it well": (alerts.alerts, upkeep.verify, upkeep.gc, erase.erase, withdraw.withdraw),
 }
 """What `rag --help` shows under one heading each: commands, and groups of commands."""
 

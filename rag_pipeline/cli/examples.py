@@ -223,6 +223,7 @@ HELP = {
     "key new": Help(
         (
             "rag key new --name intranet",
+            "rag key new --name people-desk --reads public,hr",
             "rag key new --name tuning --may search,mode,channel:staging --days 7",
         ),
         "`key` (shown this once), `id`, `name`, `may`, `reads`, `created_at`, `expires_at`",
@@ -238,6 +239,14 @@ HELP = {
     "erase": Help(
         ("rag erase handbook/leave.md",),
         "`noted`, `still_stored`, `may_hold_erased`",
+    ),
+    "withdraw": Help(
+        (
+            "rag withdraw handbook/leave.md --by ana --reason 'last year it was thirty days'",
+            "rag withdraw handbook/leave.md --restore --by ana --reason 'it is corrected'",
+            "rag withdraw",
+        ),
+        "`action` (withdrawn, restored), `document_id`, `by`, `why`, `at`; without a document `withdrawn`: the same of each",
     ),
 }
 """Every command by its name."""

@@ -17,7 +17,9 @@ def new(
     may: Annotated[
         str, typer.Option("--may", help="What it may, separated by commas: search, mode, channel:NAME.")
     ] = "search",
-    reads: Annotated[str, typer.Option("--reads", help="Scopes it may read, separated by commas.")] = "all",
+    reads: Annotated[
+        str, typer.Option("--reads", help="What it may read, separated by commas: labels, public, all.")
+    ] = "public",
     days: Annotated[int, typer.Option("--days", min=1, max=3650, help="Days until it expires.")] = 90,
     as_json: AsJson = False,
 ) -> None:
@@ -25,7 +27,7 @@ def new(
     from rag_pipeline.serve.keys import KeyToMake, make_key
 
     settings = settings_of_home()
-    wanted = KeyToMake(name=name, may=_words(may), reads=_words(reads), days=days)
+    wanted = KeyToMake(name=name, may=_words(may), reads=_parts(reads), days=days)
     made, text = make_key(settings.home, wanted, datetime.now(UTC))
     if as_json:
         print_json({"key": text} | made.model_dump(mode="json", exclude={"sha256", "revoked_at"}))
@@ -72,6 +74,11 @@ def revoke(
         print_json(gone.model_dump(mode="json", exclude={"sha256"}) | {"state": gone.state(now)})
         return
     Printer().say(f"{gone.id} ({one_line(gone.name)}) is revoked")
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """A label may have blanks in it."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _words(text: str) -> tuple[str, ...]:

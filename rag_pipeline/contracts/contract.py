@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from rag_pipeline.feeds.server import Server
 
-Role = Literal["key", "text", "title", "uri", "modified_at"]
-ROLES: tuple[Role, ...] = ("key", "text", "title", "uri", "modified_at")
+Role = Literal["key", "text", "title", "uri", "modified_at", "access"]
+ROLES: tuple[Role, ...] = ("key", "text", "title", "uri", "modified_at", "access")
 
 LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 LOGICAL_TYPES: tuple[LogicalType, ...] = ("string", "integer", "number", "boolean", "date", "timestamp")
@@ -69,6 +69,8 @@ class Column:
     privacy: Privacy = Privacy()
     classification: str = ""
     tags: tuple[str, ...] = ()
+    filterable: bool = False
+    """Whether a question may be narrowed to some of its values. No part of a row's rules."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ CONTRACT_PROPERTIES = (
     "changelog",
     "madeBy",
 )
-COLUMN_PROPERTIES = ("role", "piiPolicy", "piiEntities")
+COLUMN_PROPERTIES = ("role", "filterable", "piiPolicy", "piiEntities")
 """Custom properties the pipeline understands; the standard has no field for them. A server has more (`connectors/`)."""
 
 

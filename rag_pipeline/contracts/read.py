@@ -124,7 +124,7 @@ def _check_roles(page: Page, columns: tuple[Any, ...]) -> None:
             at,
             "no column has the role 'key'; mark it with primaryKey: true, or customProperties: property: role, value: key",
         )
-    for role in ("text", "title", "uri", "modified_at"):
+    for role in ("text", "title", "uri", "modified_at", "access"):
         count = sum(column.role == role for column in columns)
         if count > 1 or (role == "text" and count == 0):
             one = "exactly one column must have" if role == "text" else "at most one column may have"

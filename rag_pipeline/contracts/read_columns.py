@@ -59,10 +59,6 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
         raise page.fail((*at, "logicalType"), f"{logical_type!r} is not supported; {instead}")
     custom = page.custom(at, entry, COLUMN_PROPERTIES)
     role = custom.get("role") or ("key" if entry.get("primaryKey") else None)
-    if role == "access":
-        raise page.fail(
-            page.custom_at(at, entry, "role"), "'access' scopes are not built yet: every release has one, public"
-        )
     if role is not None and role not in ROLES:
         raise page.fail(page.custom_at(at, entry, "role"), unknown_name("role", str(role), ROLES))
     options = entry.get("logicalTypeOptions") or {}
@@ -73,6 +69,8 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
         raise page.fail(at, f"a {role} column cannot be dropped: nothing would be left to retrieve; mask or refuse it")
     if own.policy == "hash" and role == "text":
         raise page.fail(at, "a text column cannot be hashed: nothing would be left to retrieve; use scan-and-mask")
+    if role == "access":
+        _check_access(page, at, entry, own)
     if entry.get("unique") and role != "key" and own.policy in ("drop", "scan-and-mask"):
         raise page.fail(
             (*at, "unique"),
@@ -81,7 +79,7 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
     return Column(
         name=name,
         logical_type=logical_type,
-        required=bool(entry.get("required")) or role in ("key", "text"),
+        required=bool(entry.get("required")) or role in ("key", "text", "access"),
         role=cast(Role | None, role),
         options=options,
         allowed=tuple(value["value"] for value in entry.get("enum") or ()),
@@ -91,7 +89,30 @@ def _column(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> Colu
         privacy=own,
         classification=str(entry.get("classification") or "").lower(),
         tags=tuple(str(tag) for tag in entry.get("tags") or ()),
+        filterable=_filterable(page, at, entry, custom, role),
     )
+
+
+def _filterable(page: Page, at: At, entry: dict[str, Any], custom: dict[str, Any], role: str | None) -> bool:
+    said = custom.get("filterable", False)
+    where = page.custom_at(at, entry, "filterable") if "filterable" in custom else at
+    if not isinstance(said, bool):
+        raise page.fail(where, f"filterable is true or false, not {said!r}")
+    if said and role is not None:
+        raise page.fail(where, f"a {role} column is not filterable: a question is narrowed by columns without a role")
+    return said
+
+
+def _check_access(page: Page, at: At, entry: dict[str, Any], privacy: Privacy) -> None:
+    """A column of labels holds them as they are: two that were masked alike would be one label."""
+    if entry["logicalType"] != "string":
+        raise page.fail((*at, "logicalType"), "an access column is a string: a label, several with commas, or a JSON list")
+    if privacy.policy != "allow":
+        raise page.fail(
+            at, f"an access column cannot be {privacy.policy}: labels that look alike would be one; give it piiPolicy allow"
+        )
+    if entry.get("unique"):
+        raise page.fail((*at, "unique"), "an access column is not unique: many rows have the same readers; leave it out")
 
 
 _PHYSICAL: tuple[tuple[str, LogicalType], ...] = (

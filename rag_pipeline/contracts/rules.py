@@ -11,6 +11,7 @@ from rag_pipeline.contracts import iso_times
 from rag_pipeline.contracts.casts import DTYPES, cast, casts
 from rag_pipeline.contracts.contract import OWN, Column, Contract
 from rag_pipeline.contracts.functions import row_rule
+from rag_pipeline.contracts.labels import LONGEST, MOST, labels_of
 
 RAW = f"{OWN}as_found_"
 """Prefix of the column that holds a value as text, as it was found, beside the typed one."""
@@ -28,6 +29,12 @@ FORMATS = {
     "ipv6": r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*",
 }
 """ODCS `format` of a string -> pattern of the whole value."""
+
+
+_NO_LABEL = (
+    f"says no label, or something that is none: labels are 1 to {MOST} words of letters, digits and blanks, {LONGEST} "
+    "characters each, and none of them is *, all or public"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,8 @@ def _column_rules(column: Column) -> list[Rule]:
 
     if column.required:
         rule("required", found.str.contains(VISIBLE).fill_null(value=False), "is missing or blank")
+    if column.role == "access":
+        rule("labels", value.map_elements(lambda said: bool(labels_of(said)), pl.Boolean), _NO_LABEL)
     if column.logical_type != "string":
         valid = value.is_finite() if column.logical_type == "number" else value.is_not_null()
         rule("type", valid.fill_null(value=False) | found.is_null(), f"is not a valid {column.logical_type}")

@@ -23,6 +23,7 @@ from rag_pipeline.defs.ui_tables import WHEN_ALL_IS_WELL, Materialized
 from rag_pipeline.errors import ChannelError, PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
+from rag_pipeline.evaluate.readers import unmeasured_scopes
 from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.gate.decide import is_slow
 from rag_pipeline.gate.enough import enough_for
@@ -30,6 +31,7 @@ from rag_pipeline.gate.figures import figures_of
 from rag_pipeline.gate.policy import FILE
 from rag_pipeline.gate.verdict import Verdict
 from rag_pipeline.index.candidate import read_candidate
+from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release import promote
 from rag_pipeline.release.forget import as_it_stands, forget_gone
 from rag_pipeline.release.promote import DecisionInputs, inputs_now
@@ -44,6 +46,9 @@ class EvaluationConfig(dg.Config):
     measure_again: bool = False
 
 
+EVERY_SCOPE = "every_scope_has_a_golden_set"
+
+
 def meets_policy(channel: str) -> str:
     """Name of the check that holds the candidate against a channel's demands."""
     return MEETS_POLICY if channel == channels.PRODUCTION else f"{MEETS_POLICY}_of_{channel}"
@@ -54,6 +59,8 @@ def evaluation_asset(
 ) -> dg.AssetsDefinition:
     """`names`: the channels. With one, its check blocks; with several it must not, as one channel may take what
     another refuses. The gate in each channel's own step decides in any case."""
+
+    labelled = [contract.source for contract in contracts if contract.column("access")][:1]
 
     @dg.asset(
         key=EVALUATION,
@@ -72,6 +79,14 @@ def evaluation_asset(
                 description=f"What was measured on the candidate meets every demand of gate.yaml on {name}.",
             )
             for name in names
+        ]
+        + [
+            dg.AssetCheckSpec(
+                EVERY_SCOPE,
+                asset=EVALUATION,
+                description="Each set of labels is read by a golden set that says in `labels` whom it stands for.",
+            )
+            for _ in labelled
         ],
     )
     def evaluation(context: dg.AssetExecutionContext, config: EvaluationConfig) -> Materialized:
@@ -104,10 +119,26 @@ def evaluation_asset(
             check_results=[
                 policy_check(EVALUATION, meets_policy(name), verdict, figures_of(evidence, inputs.policy, name))
                 for name, verdict in verdicts.items()
-            ],
+            ]
+            + [_scopes_check(settings, release, inputs) for _ in labelled],
         )
 
     return evaluation
+
+
+def _scopes_check(settings: Settings, release: str, inputs: DecisionInputs) -> dg.AssetCheckResult:
+    without = unmeasured_scopes(read_manifest(settings.home.release(release)), inputs.golden_sets)
+    advice = "give a golden set `labels: [...]` in its golden.yaml, with answers that such a reader may read"
+    says = (
+        f"no golden set stands for the readers of {' / '.join(without)}; {advice}" if without else "each scope is measured"
+    )
+    return dg.AssetCheckResult(
+        asset_key=EVALUATION,
+        check_name=EVERY_SCOPE,
+        passed=not without,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"says": says, "scopes_without_a_golden_set": len(without)},
+    )
 
 
 def _measured(inputs: DecisionInputs, settings: Settings, run_id: str, release: str, *, again: bool) -> Evidence:

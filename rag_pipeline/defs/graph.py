@@ -19,6 +19,7 @@ from rag_pipeline.defs.host.worker import executor
 from rag_pipeline.defs.jobs import Ours, jobs, schedules
 from rag_pipeline.defs.production_evaluation import production_evaluation_asset
 from rag_pipeline.defs.ready import check_crons, check_made_by
+from rag_pipeline.defs.replicas import replicas_asset
 from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.settings_resource import KEY, settings_resource
 from rag_pipeline.defs.sources import source_assets
@@ -54,6 +55,7 @@ def build(settings: Settings, whole: Build | None = None, *, alone: bool = True)
             for name, promotion in channels.items()
         ),
         production_evaluation_asset(contracts, settings, lineage),
+        replicas_asset(settings),
         retention_asset(settings),
     ]
     around = (*(() if alone else (turn(settings),)), *lineage.surroundings)

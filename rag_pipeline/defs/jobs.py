@@ -10,7 +10,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.host.names import HOME, named, placed
-from rag_pipeline.defs.keys import KEPT_RELEASES, PRODUCTION_EVALUATION, channel_key, documents, quarantine
+from rag_pipeline.defs.keys import KEPT_RELEASES, PRODUCTION_EVALUATION, REPLICAS, channel_key, documents, quarantine
 from rag_pipeline.settings import Settings
 
 if TYPE_CHECKING:  # Dagster does not export the type of what define_asset_job returns
@@ -45,13 +45,13 @@ def jobs(ours: Ours, contracts: Sequence[Contract], manual: Sequence[str]) -> di
     comes less often than nightly is left out of the nightly refresh; then there is a full refresh beside it.
     """
     everything = dg.AssetSelection.assets(*ours.keys)
-    watched, collected = ours.these(PRODUCTION_EVALUATION), ours.these(KEPT_RELEASES)
+    watched, collected = ours.these(PRODUCTION_EVALUATION, REPLICAS), ours.these(KEPT_RELEASES)
     full = everything - watched - collected - ours.these(*map(channel_key, manual))
     rare = [contract for contract in contracts if contract.comes_less_than_nightly]
     nightly = full - ours.these(*(key for contract in rare for key in _assets(contract)))
     defined = {
         NIGHTLY: ours.job(NIGHTLY, nightly, "Read, chunk, embed, build, evaluate and, if it passes, promote."),
-        WATCH: ours.job(WATCH, watched, "Measure the serving release again."),
+        WATCH: ours.job(WATCH, watched, "Measure the serving release again, and look how its replicas serve."),
         WEEKLY: ours.job(WEEKLY, collected, "Remove releases, vectors and table versions nobody needs."),
     }
     if rare:

@@ -5,7 +5,9 @@ CANDIDATE, EVALUATION = ["index", "candidate"], ["index", "evaluation"]
 PRODUCTION, PRODUCTION_EVALUATION = ["index", "production"], ["index", "production_evaluation"]
 KEPT_RELEASES = ["index", "kept_releases"]
 
-CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP = "corpus", "evals", "index"
+REPLICAS = ["serving", "replicas"]
+
+CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP, SERVING_GROUP = "corpus", "evals", "index", "serving"
 """Groups of the graph; each source is a group of its own, named after it."""
 
 

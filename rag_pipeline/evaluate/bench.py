@@ -60,7 +60,14 @@ class Bench:
     def rankings(self, living: ResolvedSet, metrics: list[str]) -> Rankings:
         """What the indexes give for every query, to be fused and scored in any way."""
         texts = {query: living.golden.queries[query] for query in living.qrels}
-        return rank(self.release, living.golden.name, texts, self.vectors(living), self.modes, metrics)
+        return rank(
+            self.release.readable_by(living.golden.reads),
+            living.golden.name,
+            texts,
+            self.vectors(living),
+            self.modes,
+            metrics,
+        )
 
     def probe(self, golden: GoldenSet, metrics: list[str]) -> dict[str, list[str]]:
         """probe id -> documents that the release retrieves as it serves, best first, as deep as lists are kept."""
@@ -68,7 +75,9 @@ class Bench:
             return {}
         way = self.release.manifest.retrieval
         vectors = self._embedded("probe", golden.name, golden.probes) if way.mode != "lexical" else {}
-        rankings = rank(self.release, f"{golden.name}, probes", golden.probes, vectors, [way.mode], metrics)
+        rankings = rank(
+            self.release.readable_by(golden.reads), f"{golden.name}, probes", golden.probes, vectors, [way.mode], metrics
+        )
         places = places_of(self.home, self.release.manifest, rankings.chunk_ids(), set())
         return documents_of(places, ranked_by(self.release, golden.probes, rankings, way), metrics)
 

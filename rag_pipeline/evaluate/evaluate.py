@@ -238,6 +238,7 @@ def _set_evidence(
         fingerprint=living.golden.fingerprint,
         owner=about.owner,
         made_by=about.made_by,
+        labels=list(living.golden.reads) if about.labels else [],
         primary=about.primary,
         query_ids=queries,
         judgments=living.judgments,

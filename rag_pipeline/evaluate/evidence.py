@@ -58,6 +58,8 @@ class SetEvidence(Record):
     fingerprint: str
     owner: str = ""
     made_by: Literal["people", "machine"] = "people"
+    labels: list[str] = Field(default=[], exclude_if=not_)
+    """What the readers may read whom the set stands for; empty: everything."""
     primary: str
     query_ids: list[str]
     judgments: int

@@ -138,6 +138,21 @@ class WatchPolicy(_Strict):
     """Judgments that resolved at promotion and do not any more, of all."""
 
 
+class ServingPolicy(_Strict):
+    """What replicas (`rag serve`) promise over the last hour. It is watched, and no release is refused for it."""
+
+    p50_ms: float | None = Field(default=None, gt=0)
+    p95_ms: float | None = Field(default=None, gt=0)
+    errors_max_percent: float | None = Field(default=1.0, ge=0, le=100)
+    """Requests that a replica failed (status 500 and more, but for those it refused), of all; null: no limit."""
+    refused_max_percent: float | None = Field(default=None, ge=0, le=100)
+    """Requests that were too many for its limits, of all."""
+    degraded_max_percent: float | None = Field(default=None, ge=0, le=100)
+    """Answers that were degraded, of all requests."""
+    least: int = Field(default=100, ge=1)
+    """Requests in the hour below which no share and no percentile says anything."""
+
+
 class ChannelPolicy(_Strict):
     """Demands on a release before one channel may point at it."""
 
@@ -155,11 +170,15 @@ class ChannelPolicy(_Strict):
     """Share of production's first ten documents that the candidate retrieves too, judged or not."""
     latency: LatencyPolicy = LatencyPolicy()
     watch: WatchPolicy = WatchPolicy()
+    serving: ServingPolicy = ServingPolicy()
     golden_sets: dict[str, SetPolicy] = Field(min_length=1)
 
 
 _ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 """A file name, and the name of an asset beside the ones of the graph."""
+
+_NOT_MEASURED = {"promotion", "watch", "serving", "sources_may_shrink_percent"}
+"""Demands that evidence holds nothing of."""
 
 _TAKEN = {"candidate", "evaluation", "production_evaluation", "kept_releases"}
 
@@ -180,7 +199,7 @@ class Policy:
 
         Nor does what nothing has to be measured for.
         """
-        told = self.channel(channel).model_dump(mode="json", exclude={"promotion", "watch", "sources_may_shrink_percent"})
+        told = self.channel(channel).model_dump(mode="json", exclude=_NOT_MEASURED)
         for one in told["golden_sets"].values():
             del one["probes"]
             for later in ("anchor", "vanished_max_percent") if one["not_worse"] else ():

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rag_pipeline.contracts.labels import EVERYTHING, granted_word
 from rag_pipeline.contracts.read_terms import DEFAULT_ENTITIES
 from rag_pipeline.contracts.yaml_lines import YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
@@ -45,6 +46,9 @@ class About(BaseModel):
     split: str = Field(default="test", description="Which file below qrels/ to use.")
     metrics: list[str] = Field(default_factory=lambda: ["nDCG@10", "recall@10", "MRR@10"], min_length=1)
     primary: str = "nDCG@10"
+    labels: list[str] = Field(
+        default_factory=list, description="What its readers may read: labels, `public`; every row, if empty."
+    )
     slices: list[str] = Field(default_factory=list, description="Fields of a query's metadata to report by.")
     piiPolicy: Literal["allow", "scan-and-mask", "refuse"] = Field(  # noqa: N815  (as contracts spell it)
         default="allow", description="What happens to private data in queries, quotes and slices before anything is stored."
@@ -87,6 +91,11 @@ class GoldenSet:
     """probe id -> slice -> value"""
     asked_again: tuple[str, ...] = ()
     """Ids of probes that are left out, because a judged query asks the same."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What the readers may read whom the set stands for, in one spelling; everything, where it does not say."""
+        return tuple(map(granted_word, self.about.labels)) or (EVERYTHING,)
 
     @property
     def judged_documents(self) -> set[str]:
@@ -190,6 +199,10 @@ def read_about(folder: Path) -> tuple[About, YamlFile]:
         steps = tuple(problem["loc"])
         field_name, fields = ".".join(map(str, steps)), ", ".join(About.model_fields)
         raise GoldenSetError(f"{document.where(steps)}: {field_name}: {problem['msg']}; fields: {fields}") from error
+    for index, word in enumerate(about.labels):
+        if not granted_word(word):
+            says = f"{word!r} is no label; write labels as the rows have them, or public for the rows without any"
+            raise GoldenSetError(f"{document.where(('labels', index))}: {says}")
     for index, name in enumerate(about.metrics):
         try:
             known_metric(name)

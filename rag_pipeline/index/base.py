@@ -45,7 +45,7 @@ def choose_base(
     if not kept:
         return Base(why_not="it is the first release")
     same = (model.fingerprint, index, chroma_version())
-    alike = [one for one in kept if (one.model.fingerprint, one.index, one.chroma_version) == same]
+    alike = [one for one in kept if (one.model.fingerprint, one.index, one.chroma_version) == same and not one.scopes]
     if not alike:
         return Base(why_not="no kept release has this model, these parameters and this version of Chroma")
     if not any(one.origin.erased == gone_for_good.notes for one in alike):

@@ -25,6 +25,7 @@ from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.base import Base, choose_base, holds_no_trace
 from rag_pipeline.index.canary import write_canary
 from rag_pipeline.index.fill import fill_by_difference, fill_whole
+from rag_pipeline.index.fill_scopes import WHY_WHOLE, fill_meaning, fill_words, prove_divided
 from rag_pipeline.index.kept_contracts import kept_contracts, write_contracts
 from rag_pipeline.index.manifest import (
     CutEntry,
@@ -45,6 +46,8 @@ from rag_pipeline.index.manifest import (
 from rag_pipeline.index.prove import Expected, expect, prove
 from rag_pipeline.index.prove_lexical import prove_lexical
 from rag_pipeline.index.release_chunks import content_fingerprint, contents
+from rag_pipeline.index.scopes import ROWS_IN_A_GROUP, divided, scopes_of
+from rag_pipeline.index.words import word_folders
 from rag_pipeline.ingest.erase import Erased, erased
 from rag_pipeline.lake import collected, scan_file, written
 from rag_pipeline.ours import HALF_RELEASE, STAGING, found, remove
@@ -72,7 +75,8 @@ class Recipe:
 
     def fingerprint(self, chunks: pl.LazyFrame) -> str:
         """Fingerprint of the release of these chunks: sorted ids with payload hashes, model, index, retrieval parameters."""
-        parameters = [self.index.model_dump(), self.retrieval.model_dump()]
+        narrowing = {name: list(one.filterable) for name, one in self.sources.items() if one.filterable}
+        parameters = [self.index.model_dump(), self.retrieval.model_dump(), *([narrowing] if narrowing else [])]
         return fingerprint(content_fingerprint(chunks), self.model.fingerprint, parameters)
 
 
@@ -157,17 +161,28 @@ def _build(home: Home, recipe: Recipe, source: pl.LazyFrame, order: _Order) -> M
     started = time.monotonic()
     releases = home.releases
     with _staging(releases, order.now, order.fingerprint) as staging:
-        written(source, staging / CHUNKS_FILE)
+        by_scope = divided(source)
+        rows_in_a_group = None if by_scope is None else ROWS_IN_A_GROUP
+        written(source if by_scope is None else by_scope, staging / CHUNKS_FILE, rows_in_a_group=rows_in_a_group)
         write_contracts(staging, recipe.contracts)
         chunks = scan_file(staging / CHUNKS_FILE)
+        scopes = {} if by_scope is None else scopes_of(chunks)
         total, documents = chunks.select(pl.len(), pl.col("document_id").n_unique()).pipe(collected).row(0)
         if not total:
             raise ReleaseError("there is no chunk to build a release from; every source is empty or held")
-        base = order.base or choose_base(releases, recipe.model, recipe.index, chunks, order.gone_for_good)
-        origin, probe = _fill(home, staging, recipe, chunks, base)
+        if scopes:
+            model, language = recipe.model, recipe.retrieval.language
+            fill_meaning(home, staging, chunks, scopes, model.fingerprint, recipe.index)
+            fill_words(staging, chunks, scopes, language)
+            origin = Origin(rebuilt_because=WHY_WHOLE)
+            probe = prove_divided(home, staging, chunks, scopes, model, language)
+        else:
+            base = order.base or choose_base(releases, recipe.model, recipe.index, chunks, order.gone_for_good)
+            origin, probe = _fill(home, staging, recipe, chunks, base)
         chroma.seal(staging / CHROMA_FOLDER)
         write_canary(home, staging, chunks, recipe.model.fingerprint)
-        lexical.unlock(staging / LEXICAL_FOLDER)
+        for folder in word_folders(staging / LEXICAL_FOLDER, scopes).values():
+            lexical.unlock(folder)
         manifest = Manifest(
             id=staging.name.removeprefix(STAGING),
             fingerprint=order.fingerprint,
@@ -182,6 +197,7 @@ def _build(home: Home, recipe: Recipe, source: pl.LazyFrame, order: _Order) -> M
             index=recipe.index,
             retrieval=recipe.retrieval,
             sources=recipe.sources,
+            scopes=scopes,
             chroma_version=chroma_version(),
             lexical=lexical.entry_of(recipe.retrieval.language),
             build_seconds=round(time.monotonic() - started, 3),

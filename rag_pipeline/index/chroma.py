@@ -10,20 +10,23 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag_pipeline.contracts.labels import PUBLIC
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, DATABASE, SEALED_DATABASE, Home
 from rag_pipeline.index.chroma_import import chromadb
 from rag_pipeline.index.manifest import IndexParameters, Manifest
+from rag_pipeline.index.stored_vectors import StoredVectors
 from rag_pipeline.index.views import intact_view
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
-COLLECTION = "public"
-"""One collection an access scope; until a contract names an `access` column there is this one."""
+COLLECTION = PUBLIC
+"""One collection a scope; where no contract names an access column there is this one."""
 
 _LARGEST_BATCH = 5_000
 """Rows in one `add`; Chroma takes at most 5,461 at a time."""
@@ -36,12 +39,15 @@ _FEWEST = 2
 _WORDS = "embedding_fulltext_search"
 _GRAPH_FORMAT = 1
 
-_EMPTY_QUEUE = """
-UPDATE embeddings_queue SET vector = NULL, encoding = NULL, metadata = NULL
-WHERE seq_id <= (SELECT min(seq_id) FROM max_seq_id)
-AND (SELECT count(*) FROM max_seq_id) = (SELECT count(*) FROM segments)
+_TAKEN_OVER = """
+SELECT segments.collection, min(coalesce(max_seq_id.seq_id, 0)) FROM segments
+LEFT JOIN max_seq_id ON max_seq_id.segment_id = segments.id GROUP BY segments.collection
 """
-"""Empties what every segment has taken over. A segment that never flushed is not among them, and still needs all."""
+"""Collection -> how far all its segments have taken the queue over. One that never flushed still needs all."""
+
+_EMPTY_QUEUE = """
+UPDATE embeddings_queue SET vector = NULL, encoding = NULL, metadata = NULL WHERE topic LIKE '%/' || ? AND seq_id <= ?
+"""
 
 
 def batch_rows(rows: int) -> int:
@@ -56,21 +62,33 @@ def writer(folder: Path, parameters: IndexParameters, rows: int) -> Iterator["Co
 
     Closed, and so complete on disk, afterwards.
     """
-    smallest_batch = rows - (math.ceil(rows / batch_rows(rows)) - 1) * batch_rows(rows)
     with client(folder) as opened:
-        yield opened.create_collection(
-            COLLECTION,
-            embedding_function=None,
-            configuration={
-                "hnsw": {
-                    "space": parameters.space,
-                    "max_neighbors": parameters.max_neighbors,
-                    "ef_construction": parameters.ef_construction,
-                    "ef_search": parameters.ef_search,
-                    "sync_threshold": max(2, min(_LARGEST_TAIL, smallest_batch)),
-                }
-            },
-        )
+        yield created(opened, COLLECTION, parameters, rows)
+
+
+def created(opened: Any, name: str, parameters: IndexParameters, rows: int) -> "Collection":
+    """A new collection of a client, for `rows` rows, to be added `batch_rows(rows)` at a time."""
+    smallest_batch = rows - (math.ceil(rows / batch_rows(rows)) - 1) * batch_rows(rows)
+    collection: Collection = opened.create_collection(
+        name,
+        embedding_function=None,
+        configuration={
+            "hnsw": {
+                "space": parameters.space,
+                "max_neighbors": parameters.max_neighbors,
+                "ef_construction": parameters.ef_construction,
+                "ef_search": parameters.ef_search,
+                "sync_threshold": max(_FEWEST, min(_LARGEST_TAIL, smallest_batch)),
+            }
+        },
+    )
+    return collection
+
+
+def touch(collection: "Collection") -> None:
+    """One more operation, which changes nothing: a single one would never be flushed."""
+    one = collection.get(limit=1, include=["metadatas"])
+    collection.update(ids=one["ids"], metadatas=one["metadatas"])
 
 
 def compact(folder: Path) -> None:
@@ -85,7 +103,7 @@ def compact(folder: Path) -> None:
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")  # of a staging directory: what is broken off is built again
         connection.execute("PRAGMA synchronous = OFF")  # sealing it makes it durable
-        connection.execute(_EMPTY_QUEUE)
+        connection.executemany(_EMPTY_QUEUE, connection.execute(_TAKEN_OVER).fetchall())
         connection.execute(f"INSERT INTO {_WORDS}({_WORDS}) VALUES ('optimize')")
         connection.execute("VACUUM INTO ?", (str(compacted),))
     compacted.replace(database)
@@ -126,18 +144,46 @@ def editor(folder: Path, operations: int) -> Iterator["Collection"]:
         collection.modify(configuration={"hnsw": {"sync_threshold": max(_FEWEST, operations)}})
         yield collection
         if operations < _FEWEST:
-            one = collection.get(limit=1, include=["metadatas"])
-            collection.update(ids=one["ids"], metadatas=one["metadatas"])  # changes nothing, and is one more operation
+            touch(collection)
 
 
 @contextmanager
 def reader(home: Home, manifest: Manifest) -> Iterator["Collection"]:
-    """A release's collection, through a view of its own that goes when the block ends.
+    """The collection of a release that has one, as `readers` opens it."""
+    with readers(home, manifest) as opened:
+        yield opened.collections[COLLECTION]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The collections of one view."""
+
+    folder: Path
+    dimensions: int
+    collections: dict[str, "Collection"]
+    """Scope -> its collection."""
+
+    def vectors(self, scope: str) -> StoredVectors | None:
+        """Its vectors, where its graph keeps them; None as long as it has none."""
+        with closing(sqlite3.connect(f"file:{self.folder / DATABASE}?mode=ro", uri=True)) as database:
+            found = database.execute(_GRAPH_OF, (str(self.collections[scope].id),)).fetchall()
+        there = [self.folder / name for (name,) in found if (self.folder / name / "header.bin").is_file()]
+        return StoredVectors.of(there[0], self.dimensions) if there else None
+
+
+_GRAPH_OF = "SELECT id FROM segments WHERE collection = ? AND scope = 'VECTOR'"
+
+
+@contextmanager
+def readers(home: Home, manifest: Manifest) -> Iterator[Opened]:
+    """Every scope's collection, through a view of a release's own that goes when the block ends.
 
     Raises `ReleaseError` when the bytes are not the ones the manifest names: better no answer than a wrong one.
     """
+    names = list(manifest.scopes) or [COLLECTION]
     with intact_view(home, manifest, CHROMA_FOLDER) as folder, client(folder) as opened:
-        yield opened.get_collection(COLLECTION, embedding_function=None)
+        collections = {name: opened.get_collection(name, embedding_function=None) for name in names}
+        yield Opened(folder, manifest.model.dimensions, collections)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def fill_whole(home: Home, folder: Path, chunks: pl.LazyFrame, model: str, param
     """A new collection at `folder` that holds the chunks."""
     total = int(chunks.select(pl.len()).pipe(collected).item())
     with chroma.writer(folder, parameters, total) as collection:
-        _add(collection, with_vectors(home, chunks, model, chroma.batch_rows(total)), total)
+        add_to(collection, with_vectors(home, chunks, model, chroma.batch_rows(total)), total)
     chroma.compact(folder)
     chroma.clear_unused_slots(folder)
 
@@ -50,14 +50,14 @@ def fill_by_difference(home: Home, releases: Path, folder: Path, chunks: pl.Lazy
         new = chunks.filter(pl.col("chunk_id").is_in(base.added)).pipe(collected)
         rows = few_with_vectors(home, new, base.manifest.model.fingerprint)
         slices = rows.iter_slices(chroma.batch_rows(rows.height))
-        _add(collection, ((part, matrix(part)) for part in slices), rows.height)
+        add_to(collection, ((part, matrix(part)) for part in slices), rows.height)
     if base.removed or not base.manifest.origin.compacted:
         chroma.compact(folder)
     chroma.clear_unused_slots(folder)
 
 
-def _add(collection: "Collection", frames: Iterable[tuple[pl.DataFrame, Any]], total: int) -> None:
-    """`frames`: chunks and their vectors, float32, shape (rows, dimensions)."""
+def add_to(collection: "Collection", frames: Iterable[tuple[pl.DataFrame, Any]], total: int) -> None:
+    """Add chunks to a collection. `frames`: chunks and their vectors, float32, shape (rows, dimensions)."""
     if not total:
         return
     with progress("building", total, unit="chunks") as advance:

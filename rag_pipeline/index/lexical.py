@@ -4,6 +4,7 @@ A question is never parsed: whatever a user types is cut into terms as the texts
 """
 
 import importlib.metadata
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -43,6 +44,11 @@ _LONGEST_TERM = 128
 
 _MOST_TERMS = 1_024
 """The most terms of a question; a book pasted into the search field must not hold up everybody else."""
+
+_MOST_NAMED = 5_000
+"""Records that a search is confined to by naming them; of more, what is left out is dropped afterwards."""
+_DEEPER = 1.5
+"""How much more is looked for than would be left on average."""
 
 _HEAP_BYTES = 64_000_000
 _ROWS_AT_ONCE = 5_000
@@ -117,15 +123,22 @@ class LexicalIndex:
         """Records that were not deleted."""
         return int(self._searcher.num_docs)
 
-    def search(self, text: str, k: int) -> list[tuple[str, float]]:
+    def search(self, text: str, k: int, among: list[str] | None = None) -> list[tuple[str, float]]:
         """The `k` best chunk ids for a question with their BM25 score, best first, equals by id; none without a term.
+
+        `among`: ids of the records that may be found. The statistics of terms are those of all.
 
         Statistics of terms count deleted records until tantivy merges their segment away, so scores after a difference
         are a little off those of an index built whole.
         """
         wanted = self._any_of(text)
-        if wanted is None:
+        if wanted is None or among == []:
             return []
+        if among is not None and len(among) > _MOST_NAMED:
+            return self._filtered(text, k, frozenset(among))
+        if among is not None:
+            silent = Query.const_score_query(Query.term_set_query(self._schema, _ID, among), 0.0)
+            wanted = Query.boolean_query([(Occur.Must, silent), (Occur.Must, wanted)])
         limit = k + 1
         while True:  # until all that tie with the last one wanted are in: which of them belong is told by their ids
             hits = [
@@ -139,6 +152,16 @@ class LexicalIndex:
         last = sorted(keys)[:k][-1:]  # an id is read only for those that come before it, or are equal to it
         found = [(self._id(place), score) for key, (score, place) in zip(keys, hits, strict=True) if [key] <= last]
         return sorted(found, key=lambda row: (-row[1], row[0]))[:k]
+
+    def _filtered(self, text: str, k: int, among: frozenset[str]) -> list[tuple[str, float]]:
+        """Search deeper, and drop what is left out, until enough is left."""
+        deep = k * math.ceil(_DEEPER * self.live / len(among))
+        while True:
+            found = self.search(text, deep)
+            left = [row for row in found if row[0] in among][:k]
+            if len(left) == k or len(found) < deep:
+                return left
+            deep *= 4
 
     def count(self, chunk_ids: Iterable[str]) -> int:
         """How many live records have one of these ids."""

@@ -91,6 +91,27 @@ class SourceEntry(Record):
     data_version: str
     contract_id: str
     contract_version: str
+    filterable: tuple[str, ...] = Field(default=(), exclude_if=not_)
+    """Columns that a question may be narrowed by."""
+
+
+class SourceRows(Record):
+    """What one scope holds of one source."""
+
+    documents: int
+    chunks: int
+
+
+class ScopeEntry(Record):
+    """The rows of a release that have the same readers: an index of their own."""
+
+    labels: tuple[str, ...]
+    """Who may read them: whoever was granted one of these. Empty for `public`: the rows of sources without labels."""
+    documents: int
+    chunks: int
+    sources: dict[str, SourceRows]
+    content: str
+    """Hash of its sorted chunk ids with their payload hashes."""
 
 
 class FileEntry(Record):
@@ -169,6 +190,8 @@ class Manifest(Record):
     index: IndexParameters
     retrieval: RetrievalParameters
     sources: dict[str, SourceEntry]
+    scopes: dict[str, ScopeEntry] = Field(default={}, exclude_if=not_)
+    """scope -> what it holds, in the order of the rows; none where everybody may read every row"""
     chroma_version: str
     lexical: LexicalEntry
     build_seconds: float

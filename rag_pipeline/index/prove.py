@@ -4,6 +4,7 @@
 never from what was written. The two halves touch different files, so the first can run while the index is built.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
 from rag_pipeline.index import chroma
-from rag_pipeline.index.manifest import ModelEntry, Probe
+from rag_pipeline.index.manifest import ModelEntry, Probe, ScopeEntry
+from rag_pipeline.index.scopes import parts
 from rag_pipeline.index.vectors import Spool, matrix, spooled
 from rag_pipeline.lake import collected
 
@@ -96,18 +98,54 @@ def expect(
     return Expected(ids, sample, tenth, left, looked_at)
 
 
+def expect_scopes(
+    home: Home, chunks: pl.LazyFrame, scopes: Mapping[str, ScopeEntry], model: ModelEntry, *, size: int = SAMPLE
+) -> dict[str, Expected]:
+    """Scope -> what its index must hold: each is held against the rows of its own, as if there was no other."""
+    rows = chunks.select("chunk_id", "text_hash", "payload_hash").pipe(collected)
+    found = {}
+    with spooled(home, model.fingerprint, rows["text_hash"], model.dimensions) as spool:
+        for name, lazy in parts(rows.lazy(), scopes):
+            part = lazy.pipe(collected)
+            ids, texts = part["chunk_id"].sort(), part.group_by("text_hash").len().sort("text_hash")
+            wanted = _spread(ids, max(_NEAREST, size * part.height // rows.height))
+            sample = _with_vectors(spool, part.filter(pl.col("chunk_id").is_in(wanted.implode())))
+            tenth, looked_at = _exact(spool.only(texts["text_hash"]), texts, sample)
+            found[name] = Expected(ids, sample, tenth, sample.clear(), looked_at)
+    return found
+
+
 def prove(folder: Path, expected: Expected) -> Probe:
     """Prove that the closed Chroma directory `folder` holds exactly what is expected. Raises `ReleaseError`.
 
     Opens `folder` itself, and Chroma writes to what it opens: give it a directory that is not sealed yet, or a view.
     """
+    return prove_scopes(folder, {chroma.COLLECTION: expected})[chroma.COLLECTION]
+
+
+def prove_scopes(folder: Path, expected: Mapping[str, Expected]) -> dict[str, Probe]:
+    """The same of a directory with a collection for each scope, and no other."""
     with chroma.client(folder) as opened:
-        collection = opened.get_collection(chroma.COLLECTION, embedding_function=None)
-        stored = pl.Series(collection.get(include=[])["ids"], dtype=pl.String).sort()
-        _same_ids(expected.ids, stored)
-        _same_records(collection, expected.sample)
-        itself, missed, recall = _finds(collection, expected)
-        _stays_away(collection, expected)
+        if {one.name for one in opened.list_collections()} != expected.keys():
+            raise ReleaseError(f"the built index does not have the {len(expected)} collections that were made")
+        return {name: _proved(opened.get_collection(name, embedding_function=None), one) for name, one in expected.items()}
+
+
+def together(probes: Iterable[Probe]) -> Probe:
+    """What was proved of each scope, as one."""
+    every = list(probes)
+    counted = [name for name, field in Probe.model_fields.items() if field.annotation is int]
+    asked = sum(one.self_retrieval_asked for one in every)
+    recall = sum((one.recall_at_10 or 0) * one.self_retrieval_asked for one in every) / asked
+    return Probe(**{name: sum(getattr(one, name) for one in every) for name in counted}, recall_at_10=round(recall, 4))
+
+
+def _proved(collection: "Collection", expected: Expected) -> Probe:
+    stored = pl.Series(collection.get(include=[])["ids"], dtype=pl.String).sort()
+    _same_ids(expected.ids, stored)
+    _same_records(collection, expected.sample)
+    itself, missed, recall = _finds(collection, expected)
+    _stays_away(collection, expected)
     return Probe(
         ids_expected=len(expected.ids),
         ids_stored=len(stored),

@@ -1,5 +1,6 @@
 """The proof of a lexical index after its build, on the closed files; what `prove` is for the vectors."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +8,7 @@ import polars as pl
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index import lexical
 from rag_pipeline.index.manifest import Probe
-from rag_pipeline.index.prove import Expected
+from rag_pipeline.index.prove import Expected, together
 from rag_pipeline.lake import collected
 
 _FIRST = 10
@@ -46,6 +47,19 @@ def prove_lexical(folder: Path, language: str, chunks: pl.LazyFrame, expected: E
         if missed := sum(not _comes_first(index, chunk_id, text) for chunk_id, text in asked.iter_rows()):
             raise ReleaseError(f"{missed} of {asked.height} records cannot be found by their own text")
     return probe.model_copy(update={"lexical_stored": live, "lexical_asked": texts.height})
+
+
+def prove_words(
+    folders: Mapping[str, Path],
+    language: str,
+    chunks: pl.LazyFrame,
+    expected: Mapping[str, Expected],
+    probes: Mapping[str, Probe],
+) -> Probe:
+    """The same of the index of each scope, held against the rows of its own; `probes` as one, told of it."""
+    sampled = pl.concat([one.sample["chunk_id"] for one in expected.values()])
+    texts = chunks.filter(pl.col("chunk_id").is_in(sampled.implode())).select("chunk_id", "text").pipe(collected).lazy()
+    return together(prove_lexical(folders[name], language, texts, expected[name], probe) for name, probe in probes.items())
 
 
 def _comes_first(index: lexical.LexicalIndex, chunk_id: str, text: str) -> bool:

@@ -67,6 +67,7 @@ def recipe_now(
                 data_version=state.data_version,
                 contract_id=contract.id,
                 contract_version=contract.version,
+                filterable=tuple(sorted(column.name for column in contract.columns if column.filterable)),
             )
             for contract in contracts
             for state in [source_state(contract, settings.home, now)]

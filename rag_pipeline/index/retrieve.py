@@ -1,9 +1,9 @@
 """Retrieving from one release. A reader resolves a channel to a release and opens that; it never follows it."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,15 +11,18 @@ import numpy as np
 from rag_pipeline.corpus.canary import trusted
 from rag_pipeline.corpus.model import Encoder, Model, Vectors, same_machine
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.home import LEXICAL_FOLDER, Home
+from rag_pipeline.home import Home
 from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.canary import canary_of
 from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.lexical import LexicalIndex
 from rag_pipeline.index.manifest import MODES, Manifest, Mode, read_manifest
+from rag_pipeline.index.narrow import Catalogue, Narrow, Picked
+from rag_pipeline.index.nearest import nearest
 from rag_pipeline.index.release_chunks import Chunk, contents, look_up
 from rag_pipeline.index.rerank import reranker_of
-from rag_pipeline.index.views import intact_view
+from rag_pipeline.index.scopes import readable
+from rag_pipeline.index.words import Words, open_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,46 @@ _FIXED = ("document_id", "source", "title", "uri", "heading", "start", "end", "p
 
 @dataclass(frozen=True, slots=True)
 class OpenRelease:
-    """A release open for reading."""
+    """A release open for reading. `device`: torch device of a re-ranker."""
 
     manifest: Manifest
     _home: Home
-    _device: str
-    _collection: Any
-    _words: LexicalIndex | None
+    device: str
+    _collections: Mapping[str, Any]
+    """Scope -> its collection, of those that may be read: what is not in here cannot be reached from here."""
+    _words: Words | None
+    _catalogue: Catalogue
+    _picked: Mapping[str, Picked] | None = None
+    """Scope -> rows that are left of it; None: all."""
+    _hidden: frozenset[str] = frozenset()
+    """Ids of chunks that are not told of, though the release holds them."""
+
+    def readable_by(self, reads: Iterable[str]) -> "OpenRelease":
+        """The same release, with nothing in it but the scopes that these words grant (`all`, `public`, labels)."""
+        scopes = readable(self.manifest, reads) & self._collections.keys()
+        return replace(self, _collections={name: self._collections[name] for name in sorted(scopes)}, _picked=None)
+
+    def narrowed(self, narrow: Narrow) -> "OpenRelease":
+        """The same release, searched among some of its rows only. Raises as `Catalogue.pick` does."""
+        return replace(self, _picked=self._catalogue.pick(narrow, self._collections))
+
+    def without(self, hidden: frozenset[str]) -> "OpenRelease":
+        """The same release, as if it did not hold these chunks, but for the statistics of words."""
+        return replace(self, _hidden=self._hidden | hidden) if hidden else self
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What of it is open: nothing else can be found or read."""
+        return frozenset(self._collections)
 
     @property
     def modes(self) -> tuple[Mode, ...]:
         """The modes it is open in."""
         return MODES if self._words else ("dense",)
 
-    def search(self, query: Query | Vectors, k: int, mode: Mode | None = None) -> list[Hit]:
-        """The `k` best chunks, best first, equals by chunk id; `mode` None: as the release serves.
+    def search(self, query: Query | Vectors, k: int, mode: Mode | None = None, *, rerank: bool = True) -> list[Hit]:
+        """The `k` best chunks, best first, equals by chunk id; `mode` None: as the release serves; `rerank` False: without
+        the re-ranker, if it names one.
 
         A bare vector is a query without text. Hybrid answers are as long as the two fused lists at most. Raises
         `ReleaseError` when the release cannot retrieve that way, `ValueError` when the query lacks what the mode needs.
@@ -82,7 +110,7 @@ class OpenRelease:
         asked = query if isinstance(query, Query) else Query("", query)
         said = self.manifest.retrieval
         found = self._first(asked, max(k, said.rerank_depth), mode or said.mode)
-        if said.reranker:
+        if said.reranker and rerank:
             if not asked.text.strip():
                 raise ValueError("a re-ranker reads the question; give its text")
             found = self.rerank(asked.text, found)
@@ -90,16 +118,15 @@ class OpenRelease:
 
     def ranked(self, queries: Sequence[Query], depth: int, mode: Literal["dense", "lexical"]) -> list[Ranking]:
         """The best `depth` (chunk id, score) for each query, best first, equals by id; scores as those of a hit."""
+        deeper = depth + len(self._hidden)
         if mode == "lexical":
             words = self._lexical()
-            return [words.search(query.text, depth) for query in queries]
+            among = None if self._picked is None else [name for one in self._picked.values() for name in one.ids]
+            return [self._seen(words.search(query.text, deeper, among), depth) if words else [] for query in queries]
         rankings: list[Ranking] = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             vectors = np.stack([_vector_of(query) for query in queries[start : start + _QUERIES_AT_ONCE]])
-            found = self._collection.query(query_embeddings=vectors, n_results=depth, include=["distances"])
-            for ids, distances in zip(found["ids"], found["distances"], strict=True):
-                scores = [round(1.0 - distance, _DIGITS) for distance in distances]
-                rankings.append(sorted(zip(ids, scores, strict=True), key=lambda row: (-row[1], row[0])))
+            rankings += [self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, self._picked)]
         return rankings
 
     def rerank(self, query_text: str, ranking: Sequence[tuple[str, float]]) -> Ranking:
@@ -112,22 +139,33 @@ class OpenRelease:
         first, rest = list(ranking[: said.rerank_depth]), ranking[said.rerank_depth :]
         if not said.reranker or not first:
             return list(ranking)
-        stored = self._collection.get(ids=[chunk_id for chunk_id, _ in first], include=["documents"])
-        scores = reranker_of(self.manifest, self._device).scores(query_text, stored["documents"])
-        best = sorted(zip(stored["ids"], scores, strict=True), key=lambda row: (-row[1], row[0]))
+        stored = self._stored([chunk_id for chunk_id, _ in first])
+        scores = reranker_of(self.manifest, self.device).scores(query_text, [text for text, _ in stored.values()])
+        best = sorted(zip(stored, scores, strict=True), key=lambda row: (-row[1], row[0]))
         lowest, step = best[-1][1], 10**-_DIGITS
         return best + [
             (chunk_id, round(lowest - place * step, _DIGITS)) for place, (chunk_id, _) in enumerate(rest, start=1)
         ]
 
-    def read(self, chunk_id: str) -> Hit | None:
-        """One chunk by its id, from the files that are open, with a score of 0; None when the release has no such."""
-        there = self._collection.get(ids=[chunk_id], include=[])["ids"]
-        return self._hits([(chunk_id, 0.0)])[0] if there else None
+    def read(self, *chunk_ids: str) -> list[Hit]:
+        """Those of some chunks that the release has, from the files that are open, with a score of 0.
+
+        One that is hidden, or lies in a scope that is not open, is looked for as one that is nowhere: with the same work.
+        """
+        return self._hits([(_NOBODY if chunk_id in self._hidden else chunk_id, 0.0) for chunk_id in chunk_ids])
 
     def look_up(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
-        """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged."""
+        """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged.
+
+        For those who measure and judge: what may not be read is told too.
+        """
         return look_up(contents(self._home.release(self.manifest.id), self.manifest), chunk_ids)
+
+    def chunks_of(self, documents: Collection[str]) -> frozenset[str]:
+        """Ids of the chunks of some documents, as far as they can be read."""
+        wanted = {"document_id": {"$in": sorted(documents)}}
+        found = [one.get(where=wanted, include=[])["ids"] for one in self._collections.values() if documents]
+        return frozenset(chunk_id for ids in found for chunk_id in ids)
 
     def _first(self, query: Query, depth: int, mode: Mode) -> Ranking:
         """The ranking before any re-ranker."""
@@ -137,16 +175,27 @@ class OpenRelease:
         by_meaning, by_words = (self.ranked([query], said.depth, one)[0] for one in ("dense", "lexical"))
         return fuse(by_meaning, by_words, said, depth)
 
-    def _lexical(self) -> LexicalIndex:
+    def _seen(self, ranking: Ranking, depth: int) -> Ranking:
+        """The first of a ranking, without what is hidden."""
+        return [row for row in ranking if row[0] not in self._hidden][:depth]
+
+    def _lexical(self) -> LexicalIndex | None:
+        """The index over the scopes that can be read; None where there are none."""
         if self._words is None:
             raise ReleaseError(f"release {self.manifest.id} was not opened for lexical retrieval")
-        return self._words
+        return self._words.of(self.scopes) if self._collections else None
+
+    def _stored(self, chunk_ids: list[str]) -> dict[str, tuple[str, Any]]:
+        """Chunk id -> text and payload, of those that are there; each scope that can be read is asked for all of them."""
+        found: dict[str, tuple[str, Any]] = {}
+        for collection in self._collections.values() if chunk_ids else ():
+            answer = collection.get(ids=chunk_ids, include=["documents", "metadatas"])
+            held = zip(answer["documents"], answer["metadatas"], strict=True)
+            found.update(zip(answer["ids"], held, strict=True))
+        return found
 
     def _hits(self, ranking: Ranking) -> list[Hit]:
-        if not ranking:
-            return []
-        found = self._collection.get(ids=[chunk_id for chunk_id, _ in ranking], include=["documents", "metadatas"])
-        stored = dict(zip(found["ids"], zip(found["documents"], found["metadatas"], strict=True), strict=True))
+        stored = self._stored([chunk_id for chunk_id, _ in ranking])
         return [
             Hit(
                 rank=rank,
@@ -162,10 +211,13 @@ class OpenRelease:
                 heading=str(payload.get("heading") or ""),
                 metadata={name: value for name, value in payload.items() if name not in _FIXED},
             )
-            for rank, (chunk_id, score) in enumerate(ranking, start=1)
+            for rank, (chunk_id, score) in enumerate((row for row in ranking if row[0] in stored), start=1)
             for text, payload in [stored[chunk_id]]
         ]
 
+
+_NOBODY = "0" * 32
+"""An id as long as any other that no chunk has."""
 
 _QUERIES_AT_ONCE = 64
 _DIGITS = 6
@@ -197,10 +249,10 @@ def open_release(
                     f"the lexical index of {manifest.id} was made by another version of this pipeline and cannot be read by "
                     "this one; `rag refresh` builds one that can"
                 )
-            view = stack.enter_context(intact_view(home, manifest, LEXICAL_FOLDER))
-            words = stack.enter_context(lexical.opened(view, manifest.lexical.language))
-        collection = stack.enter_context(chroma.reader(home, manifest))  # the records themselves lie there
-        yield OpenRelease(manifest, home, device, collection, words)
+            words = stack.enter_context(open_words(home, manifest))
+        opened = stack.enter_context(chroma.readers(home, manifest))  # the records themselves lie there
+        catalogue = Catalogue(manifest, lambda: contents(folder, manifest), opened.vectors)
+        yield OpenRelease(manifest, home, device, opened.collections, words, catalogue)
 
 
 def own_model(manifest: Manifest, configured: Model) -> Model:

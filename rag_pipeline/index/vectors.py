@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,17 @@ class Spool:
         for start in range(0, len(order), _READ_ROWS):
             places = order[start : start + _READ_ROWS]
             vectors = np.empty((len(places), self.width), dtype=np.float32)
-            self._read(vectors, start)
+            rows = self.rows[places]
+            if rows[-1] - rows[0] == len(rows) - 1:
+                self._read(vectors, int(rows[0]))
+            else:
+                for vector, row in zip(vectors, rows.tolist(), strict=True):
+                    self._read(vector, row)
             yield places, vectors
+
+    def only(self, hashes: pl.Series) -> "Spool":
+        """The same file, for some of its texts: `hashes`, distinct and in ascending order."""
+        return replace(self, hashes=hashes, rows=self.rows[self.places(hashes)])
 
     def _read(self, into: Vectors, row: int) -> None:
         if os.preadv(self._file, [into.data], row * self.width * _NUMBER_BYTES) != into.nbytes:
@@ -105,7 +114,7 @@ def with_vectors(home: Home, chunks: pl.LazyFrame, model: str, rows: int) -> Ite
     """Chunks and the vectors of their texts, `rows` at a time. Raises `ReleaseError` when one has none."""
     hashes = chunks.select("text_hash").pipe(collected).to_series()
     with spooled(home, model, hashes) as spool:
-        _all_there(int(spool.missing[spool.places(hashes)].sum()))
+        all_there(spool, hashes)
         del hashes
         for frame in vectors_table(home).batches(chunks, rows):
             yield frame, spool.of(frame["text_hash"])
@@ -185,6 +194,11 @@ def _places(ordered: pl.Series, hashes: pl.Series) -> NDArray[np.int64]:
 
 def _series(column: pa.Array) -> pl.Series:
     return pl.Series(values=column)
+
+
+def all_there(spool: Spool, hashes: pl.Series) -> None:
+    """Raises `ReleaseError` when one of these texts has no vector."""
+    _all_there(int(spool.missing[spool.places(hashes)].sum()))
 
 
 def _all_there(missing: int) -> None:

@@ -4,14 +4,19 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
+
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, DATABASE, LEXICAL_FOLDER, Home
 from rag_pipeline.index.build import recipe_of
+from rag_pipeline.index.chroma import COLLECTION
 from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
-from rag_pipeline.index.prove import expect, prove
-from rag_pipeline.index.prove_lexical import prove_lexical
+from rag_pipeline.index.prove import expect, expect_scopes, prove_scopes
+from rag_pipeline.index.prove_lexical import prove_words
 from rag_pipeline.index.release_chunks import contents
+from rag_pipeline.index.scopes import scopes_of
 from rag_pipeline.index.views import name_in_release, view
+from rag_pipeline.index.words import word_folders
 from rag_pipeline.lake import collected
 
 _SAMPLE = 2_000
@@ -44,14 +49,25 @@ def verify_release(home: Home, release_id: str, *, with_vectors: bool = True) ->
     if not with_vectors:
         return tuple(found)
     try:
-        expected = expect(home, rows, manifest.model, size=_SAMPLE)
-        with view(home, manifest, CHROMA_FOLDER) as vectors:
-            probe = prove(vectors, expected)
-        with view(home, manifest, LEXICAL_FOLDER) as words:
-            prove_lexical(words, manifest.lexical.language, rows, expected, probe)
+        _prove(home, manifest, rows)
     except ReleaseError as error:
         found.append(str(error))
     return tuple(found)
+
+
+def _prove(home: Home, manifest: Manifest, rows: pl.LazyFrame) -> None:
+    """Raises `ReleaseError`."""
+    scopes, language = manifest.scopes, manifest.lexical.language
+    if scopes:
+        if scopes_of(rows) != scopes:
+            raise ReleaseError(f"{CHUNKS_FILE} does not give the scopes that the manifest names")
+        expected = expect_scopes(home, rows, scopes, manifest.model, size=_SAMPLE)
+    else:
+        expected = {COLLECTION: expect(home, rows, manifest.model, size=_SAMPLE)}
+    with view(home, manifest, CHROMA_FOLDER) as vectors:
+        probes = prove_scopes(vectors, expected)
+    with view(home, manifest, LEXICAL_FOLDER) as words:
+        prove_words(word_folders(words, scopes), language, rows, expected, probes)
 
 
 def _says(release: Path, manifest: Manifest, name: str) -> str:

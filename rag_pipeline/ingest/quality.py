@@ -8,6 +8,7 @@ from typing import assert_never
 import polars as pl
 
 from rag_pipeline.contracts.contract import Column, Contract, QualityRule
+from rag_pipeline.contracts.labels import LABELS
 from rag_pipeline.contracts.rules import VISIBLE
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import SourceTables, source_tables
@@ -44,13 +45,14 @@ def measure_quality(contract: Contract, home: Home) -> tuple[QualityResult, ...]
 
 def stored_values(tables: SourceTables, column: Column) -> pl.Series:
     """One column of the stored documents as text, null where a document has none."""
-    if column.role and column.role != "key":
+    if column.role not in (None, "key", "access"):
         stored = tables.documents.scan().select(pl.col(column.role).cast(pl.String)).pipe(collected).to_series()
         return stored.alias(column.name)
     if column.role == "key":
         return tables.documents.scan().select("key").pipe(collected)["key"].alias(column.name)
     found = tables.documents.scan().select("metadata").pipe(collected)["metadata"]
-    values = (json.loads(text).get(column.name) for text in found)
+    name = LABELS if column.role == "access" else column.name
+    values = (json.loads(text).get(name) for text in found)
     return pl.Series(column.name, [_text(value) for value in values], dtype=pl.String)
 
 
@@ -95,4 +97,6 @@ def _text(value: object) -> str | None:
         return None
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(value)
     return value.isoformat() if isinstance(value, date) else str(value)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from rag_pipeline.contracts.contract import OWN, Contract
+from rag_pipeline.contracts.labels import LABELS, labels_of
 from rag_pipeline.feeds.base import Row, as_text, join_key
 from rag_pipeline.files import fingerprint
 from rag_pipeline.privacy import PrivacyFilter
@@ -48,7 +49,8 @@ def document_of(context: LoadContext, row: dict[str, Any]) -> dict[str, Any]:
         "title": by_role.get("title") or key,
         "uri": by_role.get("uri"),
         "metadata": json.dumps(
-            {c.name: value for c in contract.metadata_columns if (value := row[c.name]) is not None},
+            {c.name: value for c in contract.metadata_columns if (value := row[c.name]) is not None}
+            | ({LABELS: labels_of(by_role["access"])} if "access" in by_role else {}),
             ensure_ascii=False,
             default=str,
             sort_keys=True,

@@ -39,10 +39,10 @@ def in_batches(frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
         yield from batch.iter_slices(rows)
 
 
-def written(frame: pl.LazyFrame, path: Path) -> None:
+def written(frame: pl.LazyFrame, path: Path, *, rows_in_a_group: int | None = None) -> None:
     """Write a frame's result to a Parquet file. Raises `LakeError`."""
     with _computing(frame, path.parent):
-        frame.sink_parquet(path, compression="zstd", compression_level=1)
+        frame.sink_parquet(path, compression="zstd", compression_level=1, row_group_size=rows_in_a_group)
 
 
 def scan_file(*paths: Path, schema: pl.Schema | None = None) -> pl.LazyFrame:

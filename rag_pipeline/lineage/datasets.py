@@ -72,7 +72,7 @@ class Datasets:
         for contract in self.contracts:
             documents = self.name((contract.source, "documents"))
             for column in _stored(contract):
-                field = {"key": "document_id", None: "metadata"}.get(column.role, column.role)
+                field = {"key": "document_id", None: "metadata", "access": "metadata"}.get(column.role, column.role)
                 if field in CHUNKS.names:  # modified_at is not carried along
                     found.setdefault(str(field), []).append(Origin(documents, column.name, same=field in ("title", "uri")))
         return {name: tuple(origins) for name, origins in found.items()}

@@ -22,6 +22,7 @@ from rag_pipeline.ours import (
     RELEASE,
     REPORT,
     SCRATCH,
+    STANDING,
     TRIED,
     TRY_REPORT,
     found,
@@ -49,6 +50,7 @@ def clear_out(home: Home) -> list[str]:
         home.models: (EXPORT, HALF_EXPORT),
         home.reports: (REPORT, TRY_REPORT),
         home.tries: (TRIED,),
+        home.replicas: (STANDING,),
     }
     for folder, kinds in made.items():
         for path in found(folder, *kinds):

@@ -93,6 +93,7 @@ _NEXT = {
     "listings": "the next refresh reads every item of the source again",
     "loads": "earlier loads are not known any more",
     "evidence": "the next refresh evaluates again",
+    "withdrawals": "documents that were withdrawn last are not known any more; say them again with `rag withdraw`",
     "erased": "erasures that were noted last are not known any more; say them again with `rag erase`",
     "evaluations": "the report's trends begin later",
     "vectors": "the next refresh embeds those texts again",

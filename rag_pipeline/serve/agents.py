@@ -18,12 +18,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag_pipeline import __version__
 from rag_pipeline.index.asked import LONGEST
+from rag_pipeline.index.neighbors import MOST
 from rag_pipeline.serve.answering import Answering, Note
 from rag_pipeline.serve.asked import (
     MOST_HITS,
     Answered,
     Chunk,
     ChunkAnswer,
+    Narrowing,
     SearchAnswer,
     SearchRequest,
 )
@@ -65,12 +67,14 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
     async def search(
         query: Annotated[str, Field(min_length=1, max_length=LONGEST, description="What to look for.")],
         k: Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most.")] = 5,
+        narrow: Annotated[Narrowing | None, Field(description="To some sources, or some values of columns.")] = None,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """The chunks of documents that answer a question best, best first."""
         who, note, noted = _ASKER.get()
 
         async def work() -> CallToolResult:
-            asked = SearchRequest.of(json.dumps({"query": query, "k": k}).encode("utf-8", "surrogatepass"))
+            said = {"query": query, "k": k, "narrow": narrow.model_dump() if narrow else None}
+            asked = SearchRequest.of(json.dumps(said).encode("utf-8", "surrogatepass"))
             answer = await answering.search(who, asked, note)
             return _result(answer, [_passage(hit) for hit in answer.hits] or ["Nothing was found."])
 
@@ -79,13 +83,14 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
     @server.tool(annotations=_READ_ONLY, structured_output=True, title="Read one chunk")
     async def read_chunk(
         chunk_id: Annotated[str, Field(min_length=1, max_length=200, description="As `search` gives it.")],
+        around: Annotated[int, Field(ge=0, le=MOST, description="How many chunks before and behind it as well.")] = 0,
     ) -> Annotated[CallToolResult, ChunkAnswer]:
-        """One chunk of the release that serves, by its id."""
+        """One chunk of the release that serves, by its id, and those around it in its document."""
         who, note, noted = _ASKER.get()
 
         async def work() -> CallToolResult:
-            answer = await answering.chunk(who, chunk_id, note)
-            return _result(answer, [_passage(answer.chunk)])
+            answer = await answering.chunk(who, chunk_id, note, each=around)
+            return _result(answer, [_passage(one) for one in (*answer.before, answer.chunk, *answer.after)])
 
         return await _told(work, note, noted)
 

@@ -12,9 +12,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from rag_pipeline.corpus.model import Vectors
-from rag_pipeline.index.manifest import Mode
-from rag_pipeline.index.retrieve import Hit, Query
+from rag_pipeline.index.manifest import Manifest, Mode
+from rag_pipeline.index.narrow import Narrow
+from rag_pipeline.index.neighbors import around
+from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
+from rag_pipeline.index.scopes import held_of, readable
 from rag_pipeline.release.leased import Leased
+from rag_pipeline.release.withdrawn import ListUnreadable
 from rag_pipeline.serve.asked import (
     Chunk,
     ChunkAnswer,
@@ -29,8 +33,9 @@ from rag_pipeline.serve.batches import Batches, NoEncoder
 from rag_pipeline.serve.door import channel_for, check_may_search
 from rag_pipeline.serve.limits import Admission, Deadline, Place
 from rag_pipeline.serve.principal import Principal
-from rag_pipeline.serve.problems import DEADLINE, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
+from rag_pipeline.serve.problems import CLOSED, DEADLINE, FORBIDDEN, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
 from rag_pipeline.serve.replica import Replica
+from rag_pipeline.serve.reranked import best
 
 Found = TypeVar("Found")
 
@@ -78,20 +83,22 @@ class Answering:
             note.steps_ms["wait"] = _ms_since(began)
             with ExitStack() as stack:
                 leased = stack.enter_context(self.replica.channel(note.channel).lease())
-                manifest = leased.manifest
+                manifest, reader = leased.manifest, _reader(leased, who)
                 note.release = manifest.id
                 served: Mode = asked.mode or manifest.retrieval.mode
                 if served not in leased.release.modes:
                     fault = Fault("/mode", "this release cannot be asked that way")
                     raise Problem(INVALID, "the body is not a question", faults=[fault])
+                narrow = _narrow(manifest, who, asked)
                 vector, mode, why = await self._vector(leased, asked.query, served, deadline, note)
 
                 def retrieve() -> tuple[list[Hit], list[Degraded]]:
-                    found = leased.search(Query(asked.query, vector), asked.k, mode)
-                    if not why:
-                        return found, []
-                    worth = self.replica.measured(manifest, mode, served)
-                    return found, [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]
+                    mine = reader() if narrow is None else reader().narrowed(narrow)
+                    found, degraded = best(leased, mine, Query(asked.query, vector), asked.k, mode, deadline)
+                    if why:
+                        worth = self.replica.measured(manifest, mode, served, who.reads)
+                        degraded += [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]
+                    return found, degraded
 
                 step = time.monotonic()
                 hits, degraded = await self._in_thread(retrieve, place, stack, deadline)
@@ -109,25 +116,32 @@ class Answering:
             hits=[FoundChunk(**asdict(hit)) for hit in hits],
         )
 
-    async def chunk(self, who: Principal, chunk_id: str, note: Note, channel: str | None = None) -> ChunkAnswer:
-        """One chunk of the release that serves. Raises `Problem`; not there and not to be read are told alike."""
+    async def chunk(
+        self, who: Principal, chunk_id: str, note: Note, channel: str | None = None, *, each: int = 0
+    ) -> ChunkAnswer:
+        """One chunk of the release that serves, with `each` neighbors on each side at most.
+
+        Raises `Problem`; not there and not to be read are told alike.
+        """
         check_may_search(who)
         note.channel = channel_for(who, channel, self.replica.channels)
         deadline = Deadline.in_ms(self._timeout_ms)
         async with self.admission.place(who.id, deadline) as place:
             with ExitStack() as stack:
                 leased = stack.enter_context(self.replica.channel(note.channel).lease())
-                note.release = leased.manifest.id
-                found = await self._in_thread(lambda: leased.release.read(chunk_id), place, stack, deadline)
+                note.release, reader = leased.manifest.id, _reader(leased, who)
+                found = await self._in_thread(lambda: around(reader(), chunk_id, each), place, stack, deadline)
         if found is None:
             raise Problem(NOT_FOUND, "the release that serves has no such chunk")
-        note.hits = 1
+        note.hits = 1 + len(found.before) + len(found.after)
         return ChunkAnswer(
             query_id=note.query_id,
             release=note.release,
             channel=note.channel,
             degraded=self.replica.last_good(note.channel, note.release),
-            chunk=Chunk(**{name: value for name, value in asdict(found).items() if name in Chunk.model_fields}),
+            chunk=_chunk(found.chunk),
+            before=[_chunk(one) for one in found.before],
+            after=[_chunk(one) for one in found.after],
         )
 
     async def release(self, who: Principal, note: Note, channel: str | None = None) -> ReleaseAnswer:
@@ -136,7 +150,9 @@ class Answering:
         note.channel = channel_for(who, channel, self.replica.channels)
         with self.replica.channel(note.channel).lease() as leased:
             said = leased.manifest
+            _reader(leased, who)
         note.release = said.id
+        held = held_of(said, who.reads)
         return ReleaseAnswer(
             query_id=note.query_id,
             release=said.id,
@@ -145,11 +161,14 @@ class Answering:
             fingerprint=said.fingerprint,
             created_at=said.created_at.isoformat(),
             mode=said.retrieval.mode,
-            documents=said.documents,
-            chunks=said.chunks,
+            documents=sum(one.documents for one in held.values()) if said.scopes else said.documents,
+            chunks=sum(one.chunks for one in held.values()) if said.scopes else said.chunks,
             sources={
-                name: ReleaseSource(documents=one.documents, chunks=one.chunks, contract_version=one.contract_version)
-                for name, one in said.sources.items()
+                name: ReleaseSource(
+                    documents=one.documents, chunks=one.chunks, contract_version=said.sources[name].contract_version
+                )
+                for name, one in held.items()
+                if name in said.sources
             },
         )
 
@@ -189,6 +208,34 @@ class Answering:
         except TimeoutError:
             doing.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise Problem(DEADLINE) from None
+
+
+def _reader(leased: Leased, who: Principal) -> Callable[[], OpenRelease]:
+    """What of a release somebody may read, to be opened where it is searched. Raises `Problem` where that is nothing."""
+    if not readable(leased.manifest, who.reads):
+        raise Problem(FORBIDDEN, "no row of this release is granted to be read")
+
+    def opened() -> OpenRelease:
+        try:
+            return leased.reader(who.reads)
+        except ListUnreadable as error:
+            raise Problem(CLOSED) from error
+
+    return opened
+
+
+def _chunk(hit: Hit) -> Chunk:
+    return Chunk(**{name: value for name, value in asdict(hit).items() if name in Chunk.model_fields})
+
+
+def _narrow(manifest: Manifest, who: Principal, asked: SearchRequest) -> Narrow | None:
+    """Raises `Problem` that names each source and column which is not there for somebody."""
+    if asked.narrow is None:
+        return None
+    narrow = asked.narrow.plain
+    if faults := [Fault(pointer, says) for pointer, says in narrow.unknown(manifest, who.reads)]:
+        raise Problem(INVALID, "the question cannot be narrowed that way", faults=faults)
+    return narrow
 
 
 def _ms_since(began: float) -> float:

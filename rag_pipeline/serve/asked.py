@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rag_pipeline.errors import QueryError
 from rag_pipeline.index.asked import LONGEST, question_of
 from rag_pipeline.index.manifest import Mode
+from rag_pipeline.index.narrow import Narrow
 from rag_pipeline.serve.problems import INVALID, Fault, Problem
 
 MOST_HITS, LARGEST_BODY = 50, 16_384
@@ -47,6 +48,28 @@ Most = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at 
 Milliseconds = Annotated[int, Field(ge=10, le=30_000), BeforeValidator(_whole)]
 
 
+Choice = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Narrowing(BaseModel):
+    """Fewer of the rows that may be read; never more. What it leaves out, it does not look at."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    sources: Annotated[list[Choice], Field(min_length=1, max_length=50)] | None = Field(
+        default=None, description="Names of sources, as answers have them."
+    )
+    columns: Annotated[
+        dict[Choice, Annotated[list[Choice | bool | int | float], Field(min_length=1, max_length=50)]],
+        Field(max_length=10),
+    ] = Field(default={}, description="Filterable column -> values, one of which `metadata` must have.")
+
+    @property
+    def plain(self) -> Narrow:
+        """As the index takes it."""
+        return Narrow.of(self.sources or (), self.columns)
+
+
 class SearchRequest(BaseModel):
     """A question. A field that is not here is an error: what a caller cannot say, it cannot widen."""
 
@@ -60,6 +83,7 @@ class SearchRequest(BaseModel):
     channel: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] | None = Field(
         default=None, description="Another channel than the replica's first. Needs the permission `channel:NAME`."
     )
+    narrow: Narrowing | None = Field(default=None, description="To some sources, or some values of columns.")
     timeout_ms: Milliseconds | None = Field(default=None, description="When an answer is too late, in milliseconds.")
 
     @classmethod
@@ -93,9 +117,9 @@ class Measured(BaseModel):
 class Degraded(BaseModel):
     """One way in which an answer is not what it would be if all was well."""
 
-    kind: Literal["words", "last-good-release"]
-    instead_of: str = Field(description="The mode, or the release id, that should have answered.")
-    by: str = Field(description="The mode, or the release id, that answered.")
+    kind: Literal["not-reranked", "words", "last-good-release"]
+    instead_of: str = Field(description="The mode, the release id or the order that should have answered.")
+    by: str = Field(description="The mode, the release id or the order that answered.")
     why: str
     measured: list[Measured] = []
 
@@ -138,6 +162,8 @@ class SearchAnswer(Answered):
 
 class ChunkAnswer(Answered):
     chunk: Chunk
+    before: list[Chunk] = Field(default=[], description="Those before it in its document, in their order; with `around`.")
+    after: list[Chunk] = []
 
 
 class ReleaseSource(BaseModel):

@@ -3,12 +3,14 @@
 No name of a principal, a document or a query is a label: they are private, and there is no end of them.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.replicas.tally import Tally
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10)
 
@@ -19,6 +21,8 @@ class Counters:
     """One registry a replica."""
 
     def __init__(self) -> None:
+        self.tally = Tally()
+        """The last hour of what people ask, for Dagster."""
         self._registry = CollectorRegistry()
         about: Any = {"registry": self._registry}
         self._requests = Counter(
@@ -34,13 +38,19 @@ class Counters:
             "ready": Gauge("rag_ready", "1 when the first channel has a release that answers.", **about),
             "last_good": Gauge("rag_last_good", "1 when a channel names a release that cannot be opened.", **about),
             "no_encoder": Gauge("rag_no_encoder", "1 when questions cannot be embedded.", **about),
+            "no_reranker": Gauge("rag_no_reranker", "1 when hits cannot be ordered again.", **about),
         }
 
     def read_now(self, name: str, value: Callable[[], float]) -> None:
         """Have a gauge read whenever it is asked."""
         self._now[name].set_function(value)
 
-    def request(self, operation: str, status: int, problem: str, seconds: float) -> None:
+    def request(
+        self, operation: str, status: int, problem: str, seconds: float, degraded: tuple[str, ...] = (), *, asks: bool = True
+    ) -> None:
+        """`asks`: somebody wants an answer, and does not merely look whether the replica lives."""
+        if asks:
+            self.tally.count(time.time(), status, problem, 1000 * seconds, degraded)
         self._requests.labels(operation, str(status), problem).inc()
         self._seconds.labels(operation).observe(seconds)
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from urllib.parse import parse_qsl
 
+from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.serve.keys import PREFIX, KeyRing
 from rag_pipeline.serve.limits import Rates
-from rag_pipeline.serve.principal import EVERYTHING, MODE, SEARCH, Principal
+from rag_pipeline.serve.principal import MODE, SEARCH, Principal
 from rag_pipeline.serve.problems import (
     FORBIDDEN,
     FOREIGN_HOST,
@@ -20,6 +21,8 @@ from rag_pipeline.serve.tokens import Tokens
 from rag_pipeline.urls import WEB, means_a_secret
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+NOTHING_TO_READ = "nothing is granted to be read"
 
 LOCAL = Principal("local", frozenset({SEARCH, MODE}), frozenset({EVERYTHING}))
 """Whoever asks where nobody has to say who they are: `--no-auth`, and `rag mcp`."""
@@ -80,8 +83,8 @@ def check_may_search(who: Principal, *, chooses_mode: bool = False) -> None:
     """Raises `Problem` when somebody may not ask, may read nothing, or may not choose the way to retrieve."""
     if SEARCH not in who.may:
         raise Problem(FORBIDDEN, "asking needs the permission search")
-    if EVERYTHING not in who.reads:
-        raise Problem(FORBIDDEN, "no scope is granted that the release has")
+    if not who.reads:
+        raise Problem(FORBIDDEN, NOTHING_TO_READ)
     if chooses_mode and MODE not in who.may:
         raise Problem(FORBIDDEN, "choosing `mode` needs the permission mode; leave it out")
 

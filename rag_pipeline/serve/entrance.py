@@ -60,7 +60,8 @@ class Entrance:
         seconds = time.monotonic() - began
         operation = _OPERATIONS.get(scope["path"]) or ("chunk" if scope["path"].startswith("/v1/chunks/") else "other")
         problem = problem or state.get("problem", "")
-        self._counters.request(operation, sent.status, problem, seconds)
+        asks = operation not in ("other", *_OPEN.values())
+        self._counters.request(operation, sent.status, problem, seconds, note.degraded, asks=asks)
         if note.release and sent.status < 400 and not problem:
             self._counters.answer(note.channel, note.release, note.degraded, note.steps_ms)
         self._traces.request(operation, note, seconds)

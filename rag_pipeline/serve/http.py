@@ -1,5 +1,6 @@
 """The HTTP interface: what is asked by JSON, what comes back, and its OpenAPI. `entrance` lets people in before this."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from rag_pipeline import __version__
+from rag_pipeline.index.neighbors import MOST
 from rag_pipeline.serve.answering import Answering
 from rag_pipeline.serve.asked import ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
 from rag_pipeline.serve.problems import (
@@ -26,6 +28,18 @@ from rag_pipeline.serve.problems import (
 
 _ASKED = {"requestBody": {"required": True, "content": {"application/json": {"schema": SearchRequest.model_json_schema()}}}}
 _BEARER = {"type": "http", "scheme": "bearer", "description": "A key of `rag key new`, or a token of the identity provider."}
+
+
+_AROUND = {
+    "parameters": [
+        {
+            "name": "around",
+            "in": "query",
+            "description": "How many chunks before and behind it in its document as well.",
+            "schema": {"type": "integer", "minimum": 0, "maximum": MOST, "default": 0},
+        }
+    ]
+}
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -66,12 +80,14 @@ def application(answering: Answering, agents: Callable[[], AbstractAsyncContextM
         state = request.state
         return _json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
 
-    @app.get("/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=_problems(*_EVERY), openapi_extra=secured)
+    @app.get(
+        "/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=_problems(*_EVERY), openapi_extra=secured | _AROUND
+    )
     async def chunk(chunk_id: str, request: Request) -> Response:
-        """One chunk of the release that serves, by its id."""
+        """One chunk of the release that serves, by its id; with `around=2`, two before and two behind it as well."""
         state = request.state
-        channel = _channel(request)
-        return _json(await answering.chunk(state.principal, chunk_id, state.note, channel))
+        channel, each = _channel(request, "around"), _around(request)
+        return _json(await answering.chunk(state.principal, chunk_id, state.note, channel, each=each))
 
     @app.get("/v1/release", response_model=ReleaseAnswer, responses=_problems(*_EVERY), openapi_extra=secured)
     async def release(request: Request) -> Response:
@@ -124,11 +140,23 @@ def _no_parameters(request: Request, *known: str) -> None:
         raise Problem(INVALID, "the address has a parameter that is none", faults=[Fault("", "leave it out")])
 
 
-def _channel(request: Request) -> str | None:
-    _no_parameters(request, "channel")
-    said = request.query_params.getlist("channel")
+def _channel(request: Request, *others: str) -> str | None:
+    _no_parameters(request, "channel", *others)
+    return _once(request, "channel")
+
+
+def _around(request: Request) -> int:
+    """How many neighbors on each side are asked for; 0 unless the address says so."""
+    said = _once(request, "around") or "0"
+    if not re.fullmatch("[0-9]", said) or int(said) > MOST:
+        raise Problem(INVALID, f"`around` is a number from 0 to {MOST}")
+    return int(said)
+
+
+def _once(request: Request, name: str) -> str | None:
+    said = request.query_params.getlist(name)
     if len(said) > 1:
-        raise Problem(INVALID, "`channel` stands in the address twice")
+        raise Problem(INVALID, f"`{name}` stands in the address twice")
     return said[0] if said else None
 
 

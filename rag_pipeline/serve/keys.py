@@ -17,7 +17,7 @@ from rag_pipeline.errors import PipelineError, did_you_mean, first_problem
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
 from rag_pipeline.records import Record
-from rag_pipeline.serve.principal import Principal, unknown_permission, unknown_scope
+from rag_pipeline.serve.principal import Principal, grants_nothing, readable_words, unknown_permission
 from rag_pipeline.serve.problems import CLOSED, UNAUTHENTICATED, Problem
 
 PREFIX = "rag_"
@@ -49,7 +49,7 @@ class Key(Record):
 
     @property
     def principal(self) -> Principal:
-        return Principal(self.id, frozenset(self.may), frozenset(self.reads))
+        return Principal(self.id, frozenset(self.may), readable_words(self.reads))
 
 
 class _File(Record):
@@ -69,7 +69,7 @@ class KeyToMake(Record):
         """What is wrong with it, and what to write instead; empty when nothing is."""
         if not _NAME.fullmatch(self.name):
             return "--name: 1 to 80 letters, digits, blanks and . @ / : - _; say which application has the key: 'intranet'"
-        wrong = [unknown_permission(word) for word in self.may] + [unknown_scope(word) for word in self.reads]
+        wrong = [unknown_permission(word) for word in self.may] + [grants_nothing(word) for word in self.reads]
         return next((f"--may or --reads: {says}" for says in wrong if says), "")
 
 
@@ -88,7 +88,7 @@ def make_key(home: Home, wanted: KeyToMake, now: datetime) -> tuple[Key, str]:
             name=wanted.name,
             sha256=_digest(text),
             may=tuple(sorted(set(wanted.may))),
-            reads=tuple(sorted(set(wanted.reads))),
+            reads=tuple(sorted(readable_words(wanted.reads))),
             created_at=now,
             expires_at=now + timedelta(days=wanted.days),
         )

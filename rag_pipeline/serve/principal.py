@@ -4,16 +4,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rag_pipeline.contracts.labels import granted_word
 from rag_pipeline.errors import did_you_mean
 
 SEARCH, MODE = "search", "mode"
 """To ask and to read; to choose the way to retrieve."""
 
-EVERYTHING = "all"
-"""The one scope of a release that is not divided by who may read: all its rows."""
-
 _CHANNEL = re.compile(r"channel:[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.-]{0,62}")
 _READ = "read:"
 
 
@@ -24,7 +21,7 @@ class Principal:
     id: str
     may: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
-    """Scopes granted: sets of rows. Nothing in a request can add one."""
+    """What it was granted to read: `all`, `public`, labels. Nothing in a request can add to it."""
 
 
 def unknown_permission(word: str) -> str:
@@ -34,16 +31,21 @@ def unknown_permission(word: str) -> str:
     return f"{word!r} is no permission; {did_you_mean(word, (SEARCH, MODE, 'channel:NAME'))}"
 
 
-def unknown_scope(word: str) -> str:
-    """What is wrong with the name of a scope; empty when it can be one."""
-    return "" if _SCOPE.fullmatch(word) else f"{word!r} names no scope; the one of a release is {EVERYTHING!r}"
+def grants_nothing(word: str) -> str:
+    """What is wrong with what is to be read; empty when it grants something."""
+    says = f"{word!r} is no label; write labels as the rows have them, 'public' for rows without any, or 'all' for every row"
+    return "" if granted_word(word) else says
+
+
+def readable_words(words: Iterable[str]) -> frozenset[str]:
+    """What words grant to be read, labels in their one spelling; others grant nothing."""
+    return frozenset(map(granted_word, words)) - {""}
 
 
 def granted(words: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Permissions and scopes among the words of a token (`search`, `channel:staging`, `read:all`); others grant nothing."""
+    """Permissions, and what may be read, among the words of a token (`search`, `read:hr`); others grant nothing."""
     said = set(words)
-    scopes = {word.removeprefix(_READ) for word in said if word.startswith(_READ)}
     return (
         frozenset(word for word in said if not unknown_permission(word)),
-        frozenset(scope for scope in scopes if not unknown_scope(scope)),
+        readable_words(word.removeprefix(_READ) for word in said if word.startswith(_READ)),
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.corpus.model import Model, model_of
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence import average
@@ -28,6 +29,10 @@ _FIRST_TRY_S, _LAST_TRY_S = 1.0, 30.0
 """What is gone is looked for after a second, two, four, … this long at most, or when the channel's file changes."""
 
 _OTHER_RELEASE = "the release this channel names cannot be opened here, so the last one that could be answers"
+
+
+_Worth = tuple[frozenset[str], dict[str, tuple[str, float]]]
+"""Whom a golden set stands for; mode -> its primary metric and the mean of it."""
 
 
 class Followed:
@@ -60,6 +65,14 @@ class Followed:
         with self._leases.lease() as leased:
             return leased.no_encoder
 
+    @property
+    def no_reranker(self) -> str:
+        """Why hits cannot be ordered again; empty when they can, or nothing serves."""
+        if self._leases is None:
+            return ""
+        with self._leases.lease() as leased:
+            return leased.no_reranker
+
     @contextmanager
     def lease(self) -> Iterator[Leased]:
         """The release that answers. Raises `Problem` when there is none."""
@@ -79,11 +92,15 @@ class Followed:
         wait_s, next_at, before = _FIRST_TRY_S, 0.0, None
         while not self._end.wait(_LOOK_EVERY_S):
             with self.lease() as leased:
-                if leased is not before or not leased.no_encoder:
+                if leased is not before or not (leased.no_encoder or leased.no_reranker):
                     wait_s, next_at, before = _FIRST_TRY_S, time.monotonic() + _FIRST_TRY_S, leased
                 elif time.monotonic() >= next_at:
-                    leased.find_encoder()
-                    log.warning("%s: %s", self._channel, leased.no_encoder or "the embedding model is there again")
+                    if leased.no_encoder:
+                        leased.find_encoder()
+                        log.warning("%s: %s", self._channel, leased.no_encoder or "the embedding model is there again")
+                    if leased.no_reranker:
+                        leased.find_reranker()
+                        log.warning("%s: %s", self._channel, leased.no_reranker or "the re-ranker is there again")
                     wait_s = min(2 * wait_s, _LAST_TRY_S)
                     next_at = time.monotonic() + wait_s
 
@@ -121,7 +138,7 @@ class Replica:
         self._followed = {
             name: Followed(settings.home, name, lambda: model_of(settings), settings.device) for name in channels
         }
-        self._worth: dict[str, dict[str, dict[str, tuple[str, float]]]] = {}
+        self._worth: dict[str, dict[str, _Worth]] = {}
         self._reading = threading.Lock()
 
     def channel(self, name: str) -> Followed:
@@ -139,29 +156,33 @@ class Replica:
             return []
         return [Degraded(kind="last-good-release", instead_of=wanted, by=release, why=_OTHER_RELEASE)]
 
-    def measured(self, manifest: Manifest, to: Mode, instead_of: Mode) -> list[Measured]:
-        """What answering in another mode is worth, from the newest evidence on the release; empty where nobody measured."""
+    def measured(self, manifest: Manifest, to: Mode, instead_of: Mode, reads: frozenset[str]) -> list[Measured]:
+        """What answering in another mode is worth, from the newest evidence on the release; empty where nobody measured.
+
+        Of a release that is divided, only golden sets that stand for readers of nothing else than may be read.
+        """
         with self._reading:
             if manifest.fingerprint not in self._worth:
                 self._worth = {manifest.fingerprint: self._evidence(manifest)}
             worth = self._worth[manifest.fingerprint]
         return [
             Measured(golden_set=name, metric=modes[to][0], value=modes[to][1], instead_of=modes[instead_of][1])
-            for name, modes in worth.items()
+            for name, (labels, modes) in worth.items()
+            if not manifest.scopes or EVERYTHING in reads or (labels and labels <= reads)
             if to in modes and instead_of in modes
         ]
 
-    def _evidence(self, manifest: Manifest) -> dict[str, dict[str, tuple[str, float]]]:
-        """golden set -> mode -> its primary metric and the mean of it."""
+    def _evidence(self, manifest: Manifest) -> dict[str, "_Worth"]:
+        """golden set -> what it says of each mode."""
         try:
             found = newest(self._home, manifest.fingerprint)
         except (PipelineError, OSError):
             return {}
-        worth: dict[str, dict[str, tuple[str, float]]] = {}
+        worth: dict[str, _Worth] = {}
         for name, one in (found.golden_sets if found else {}).items():
             of_mode = {mode: (one.primary, round(means[one.primary], 4)) for mode, means in one.modes.items()}
             served = round(average(one.values[one.primary]), 4)
-            worth[name] = {**of_mode, manifest.retrieval.mode: (one.primary, served)}
+            worth[name] = frozenset(one.labels), {**of_mode, manifest.retrieval.mode: (one.primary, served)}
         return worth
 
     def close(self) -> None:

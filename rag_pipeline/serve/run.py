@@ -22,6 +22,7 @@ from rag_pipeline.serve.entrance import Entrance, new_query_id
 from rag_pipeline.serve.http import application
 from rag_pipeline.serve.keys import KeyRing, read_keys
 from rag_pipeline.serve.limits import Admission, Rates
+from rag_pipeline.serve.own_standing import OwnStanding
 from rag_pipeline.serve.principal import Principal
 from rag_pipeline.serve.replica import Replica
 from rag_pipeline.serve.tokens import Tokens, provider_of
@@ -98,11 +99,13 @@ def serve(
         timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=_END_S,
     )
+    standing = OwnStanding(settings.home, answering.replica, counters.tally, url)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises again what ended it, and much is to be closed
     try:
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     finally:
+        standing.close()
         answering.close()
         log.msg("ended", pid=os.getpid())
 
@@ -143,6 +146,7 @@ def _read_gauges(counters: Counters, answering: Answering) -> None:
     counters.read_now("ready", lambda: float(followed[0].state is not None))
     counters.read_now("last_good", lambda: float(any(one.state and one.state.why_not for one in followed)))
     counters.read_now("no_encoder", lambda: float(any(one.no_encoder for one in followed)))
+    counters.read_now("no_reranker", lambda: float(any(one.no_reranker for one in followed)))
 
 
 def _listening(place: Place) -> socket.socket:

@@ -15,33 +15,13 @@ from rag_pipeline.index.recipe import retrieval_of
 from rag_pipeline.index.rerank import reranker_at
 from rag_pipeline.index.retrieve import OpenRelease, Query, open_release
 from rag_pipeline.settings import Settings
+from tests.support.cross_encoder import save_cross_encoder
 from tests.support.release_damage import flip_a_bit
-from tests.support.small_releases import NOW, bag_of_words, real_model, release_of
+from tests.support.small_releases import NOW, bag_of_words, release_of
 
 PAGES = {f"page{number}.md": f"# Page {number}\n\n{'very ' * number}long page about cats {number}" for number in range(8)}
 
 DEPTH = 5
-
-
-def save_cross_encoder(folder: Path, labels: int = 1) -> Path:
-    """A BERT of two layers with seeded random weights and the tokenizer of the packaged model."""
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
-
-    tokenizer = AutoTokenizer.from_pretrained(str(real_model().folder), local_files_only=True)
-    torch.manual_seed(5)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        initializer_range=0.5,  # or every text would get nearly the same score
-        num_labels=labels,
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def test_a_re_ranker_has_the_fingerprint_that_releases_know_it_by(tmp_path: Path) -> None:

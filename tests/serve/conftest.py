@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Workspace
+from tests.support.guarded import Guarded, guarded_replica
 from tests.support.replicas import Running, key_for, replica, serving_home
 
 
@@ -33,4 +34,11 @@ def key(served_once: Workspace) -> str:
 @pytest.fixture(scope="session")
 def running(served_once: Workspace, key: str) -> Iterator[Running]:
     with replica(served_once, RAG_SERVE_HOSTS="rag.example.com") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Nobody changes it but by making keys."""
+    with guarded_replica(tmp_path_factory.mktemp("guarded")) as found:
         yield found

@@ -36,8 +36,8 @@ async def look_around(client: Client) -> None:
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint is True
         assert tool.annotations.destructive_hint is False
-    assert set(tools["search"].input_schema["properties"]) == {"query", "k"}
-    assert set(tools["read_chunk"].input_schema["properties"]) == {"chunk_id"}
+    assert set(tools["search"].input_schema["properties"]) == {"query", "k", "narrow"}
+    assert set(tools["read_chunk"].input_schema["properties"]) == {"chunk_id", "around"}
 
     found: Any = await client.call_tool("search", {"query": "somebody took my computer", "k": 2})
     assert not found.is_error
@@ -48,7 +48,7 @@ async def look_around(client: Client) -> None:
         assert part.text.split("\n")[0] == DATA
         assert hit["text"] in part.text
 
-    chunk: Any = await client.call_tool("read_chunk", {"chunk_id": said["hits"][1]["chunk_id"]})
+    chunk: Any = await client.call_tool("read_chunk", {"chunk_id": said["hits"][1]["chunk_id"], "around": 1})
     assert chunk.structured_content["chunk"]["text"] == said["hits"][1]["text"]
     assert chunk.content[0].text.startswith(DATA)
 

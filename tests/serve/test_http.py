@@ -35,7 +35,19 @@ def test_a_chunk_of_an_answer_can_be_read_by_its_id(running: Running, key: str) 
     found = running.ask(key, {"query": "may I fly", "k": 1}).json()["hits"][0]
     told = running.get(f"/v1/chunks/{found['chunk_id']}", key).json()
     assert told["chunk"] == {name: found[name] for name in told["chunk"]}
+    assert (told["before"], told["after"]) == ([], [])
     assert running.get("/v1/chunks/" + "0" * 32, key).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("around=5", 200), ("around=6", 400), ("around=-1", 400), ("around=1&around=1", 400)]
+)
+def test_neighbors_of_a_chunk_are_asked_for_by_a_small_number(running: Running, key: str, asked: str, status: int) -> None:
+    found = running.ask(key, {"query": "may I fly", "k": 1}).json()["hits"][0]
+    told = running.get(f"/v1/chunks/{found['chunk_id']}?{asked}", key)
+    assert told.status_code == status
+    if status == 200:
+        assert told.json()["before"] == told.json()["after"] == [], "the page is one chunk"
 
 
 def test_the_release_that_serves_says_what_it_is(running: Running, served_once: Workspace, key: str) -> None:

@@ -101,8 +101,8 @@ def test_keys_that_are_made_at_once_are_all_there(home: Home) -> None:
         ("may", ("channel:",), "is no permission"),
         ("may", ("channel:../x",), "is no permission"),
         ("may", ("*",), "is no permission"),
-        ("reads", ("*",), "names no scope"),
-        ("reads", ("",), "names no scope"),
+        ("reads", ("*",), "is no label"),
+        ("reads", ("ALL",), "is no label"),
     ],
 )
 def test_what_can_be_no_key_is_named(home: Home, field: str, value: object, says: str) -> None:

@@ -133,7 +133,24 @@ BROKEN_FIELDS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "polars takes it for a pattern of column names; rename",
     ),
     "a role that is none": (with_column(role="titel"), "- property: role", "properties[2]", "did you mean 'title'?"),
-    "an access column": (with_column(role="access"), "- property: role", "properties[2]", "every release has one, public"),
+    "an access column of numbers": (
+        with_column(role="access", logicalType="integer"),
+        "logicalType: integer",
+        "properties[2].logicalType",
+        "an access column is a string: a label, several with commas, or a JSON list",
+    ),
+    "a masked access column": (
+        with_column("x", role="access", policy="scan-and-mask"),
+        "- name: x",
+        "properties[2]",
+        "labels that look alike would be one; give it piiPolicy allow",
+    ),
+    "a filterable column with a role": (
+        with_column("x", customProperties=[prop("role", "title"), prop("filterable", value=True)]),
+        "property: filterable",
+        "properties[2]",
+        "a title column is not filterable: a question is narrowed by columns without a role",
+    ),
     "two title columns": (
         table_contract("rows.jsonl", "jsonl", column("a", role="title"), column("b", role="title")),
         "properties:",

@@ -1,0 +1,155 @@
+"""Narrowing: fewer rows than one may read, by source and by values of columns that a contract declares filterable.
+
+It never adds a row: a choice is made among the rows of the scopes that are open, before anything is searched.
+"""
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rag_pipeline.contracts.labels import PUBLIC
+from rag_pipeline.index.manifest import Manifest
+from rag_pipeline.index.scopes import held_of, parts
+from rag_pipeline.index.stored_vectors import StoredVectors
+from rag_pipeline.lake import collected
+
+Value = str | int | float | bool
+
+_MOST_KEPT = 128
+"""Choices among the rows of a scope that are kept, to be asked for again."""
+
+_NOTHING = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """What is asked for: rows of one of these sources (any, if empty), with one of the values in each column."""
+
+    sources: tuple[str, ...] = ()
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Column -> its values, each as JSON: true and 1 are not the same."""
+
+    @classmethod
+    def of(cls, sources: Iterable[str] = (), columns: Mapping[str, Iterable[Value]] = MappingProxyType({})) -> "Narrow":
+        said = ((name, tuple(sorted({_key(value) for value in values}))) for name, values in columns.items())
+        return cls(tuple(dict.fromkeys(sources)), tuple(sorted(said)))
+
+    def unknown(self, manifest: Manifest, reads: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """What it names that is not there for somebody who was granted these words: where it stands, and what is wrong.
+
+        What is hidden is told as what is nowhere.
+        """
+        held = held_of(manifest, reads)
+        for place, name in enumerate(self.sources):
+            if name not in held:
+                yield f"/narrow/sources/{place}", "this release has no such source"
+        known = {column for name in held if name in manifest.sources for column in manifest.sources[name].filterable}
+        for name, _ in self.columns:
+            if name not in known:
+                yield f"/narrow/columns/{_pointer(name)}", "no contract declares such a column filterable"
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The rows of one scope that are left."""
+
+    ids: list[str]
+    places: NDArray[np.int64]
+    """Where their vectors lie; -1 where the graph has not taken one over."""
+    vectors: StoredVectors | None
+    """None where the collection has no graph yet."""
+    among: frozenset[str]
+    """`ids`, to be looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    ids: NDArray[np.object_]
+    places: NDArray[np.int64]
+    vectors: StoredVectors | None
+    sources: Mapping[str, NDArray[np.int64]]
+    columns: Mapping[str, Mapping[str, NDArray[np.int64]]]
+
+    def pick(self, narrow: Narrow) -> Picked:
+        chosen = [_any(self.sources, narrow.sources)] if narrow.sources else []
+        chosen += [_any(self.columns.get(name, {}), values) for name, values in narrow.columns]
+        left = reduce(np.intersect1d, chosen) if chosen else np.arange(len(self.ids))
+        ids = self.ids[left].tolist()
+        return Picked(ids, self.places[left], self.vectors, frozenset(ids))
+
+
+class Catalogue:
+    """Which row of an open release has which source and values. Read once, when somebody narrows first."""
+
+    def __init__(
+        self, manifest: Manifest, contents: Callable[[], pl.LazyFrame], vectors: Callable[[str], StoredVectors | None]
+    ) -> None:
+        """`contents`: the rows of the release. `vectors`: scope -> its vectors."""
+        self._manifest, self._contents, self._vectors = manifest, contents, vectors
+        self._rows: dict[str, _Rows] = {}
+        self._picked: OrderedDict[tuple[Narrow, str], Picked] = OrderedDict()
+        self._reading = threading.Lock()
+
+    def pick(self, narrow: Narrow, scopes: Iterable[str]) -> dict[str, Picked]:
+        """Scope -> its rows that are left. Raises `ReleaseError` when the rows of the release are gone or damaged."""
+        with self._reading:
+            if not self._rows:
+                self._rows = dict(self._read())
+            return {name: self._kept(narrow, name) for name in scopes}
+
+    def _kept(self, narrow: Narrow, scope: str) -> Picked:
+        key = (narrow, scope)
+        if key not in self._picked:
+            self._picked[key] = self._rows[scope].pick(narrow)
+            if len(self._picked) > _MOST_KEPT:
+                self._picked.popitem(last=False)
+        self._picked.move_to_end(key)
+        return self._picked[key]
+
+    def _read(self) -> Iterator[tuple[str, _Rows]]:
+        filterable = sorted({name for source in self._manifest.sources.values() for name in source.filterable})
+        rows = self._contents().select("chunk_id", "source", "metadata" if filterable else pl.lit("{}").alias("metadata"))
+        every = rows.pipe(collected).lazy()
+        divided = parts(every, self._manifest.scopes) if self._manifest.scopes else [(PUBLIC, every)]
+        for scope, lazy in divided:
+            part = lazy.pipe(collected)
+            ids, vectors = part["chunk_id"].to_list(), self._vectors(scope)
+            values = [json.loads(text) for text in part["metadata"]] if filterable else []
+            yield (
+                scope,
+                _Rows(
+                    ids=np.array(ids, dtype=object),
+                    places=vectors.places(ids) if vectors else np.full(len(ids), -1),
+                    vectors=vectors,
+                    sources=_places_of(part["source"]),
+                    columns={name: _places_of([_key(one.get(name)) for one in values]) for name in filterable},
+                ),
+            )
+
+
+def _places_of(values: Iterable[str]) -> dict[str, NDArray[np.int64]]:
+    found: dict[str, list[int]] = {}
+    for place, value in enumerate(values):
+        found.setdefault(value, []).append(place)
+    return {value: np.array(places, dtype=np.int64) for value, places in found.items()}
+
+
+def _any(rows: Mapping[str, NDArray[np.int64]], values: Iterable[str]) -> NDArray[np.int64]:
+    return reduce(np.union1d, (rows[value] for value in set(values) if value in rows), _NOTHING)
+
+
+def _key(value: object) -> str:
+    """One text for what JSON takes for one value: 3 and 3.0; and another for true, 1 and "1"."""
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value, ensure_ascii=False)
+
+
+def _pointer(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")[:100]

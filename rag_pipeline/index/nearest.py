@@ -1,0 +1,79 @@
+"""The nearest chunks of the scopes that are open, by meaning: one ranking of several indexes.
+
+A cosine does not depend on what else is in an index, so the rankings of several are merged as they are. Of a narrowed
+release either the few rows that are left are searched exactly, or the many are searched and what was left out is dropped.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.index.fusion import Ranking
+from rag_pipeline.index.narrow import Picked
+
+_DIGITS = 6
+_MOST_EXACT = 10_000
+"""Rows that are compared one by one: some milliseconds, as many as it takes to search a graph a little deeper."""
+_DEEPER = 1.5
+"""How much more is fetched than would be left on average, of rows that lie anywhere."""
+
+
+def nearest(
+    collections: Mapping[str, Any], vectors: Vectors, depth: int, picked: Mapping[str, Picked] | None
+) -> list[Ranking]:
+    """For each question the best `depth` (chunk id, cosine), best first, equals by id.
+
+    `vectors`: shape (questions, dimensions). `picked`: scope -> the rows that are left; None: all.
+    """
+    merged: list[Ranking] = [[] for _ in vectors]
+    for name, collection in collections.items():
+        if picked is None:
+            found = _asked(collection, vectors, depth)
+        elif len(picked[name].ids) <= _MOST_EXACT:
+            found = _exact(collection, vectors, depth, picked[name])
+        else:
+            found = _dropped(collection, vectors, depth, picked[name])
+        for ranking, more in zip(merged, found, strict=True):
+            ranking += more
+    return [sorted(ranking, key=lambda row: (-row[1], row[0]))[:depth] for ranking in merged]
+
+
+def _asked(collection: Any, vectors: Vectors, depth: int) -> list[Ranking]:
+    answer = collection.query(query_embeddings=vectors, n_results=depth, include=["distances"])
+    return [
+        [(name, round(1.0 - distance, _DIGITS)) for name, distance in zip(ids, distances, strict=True)]
+        for ids, distances in zip(answer["ids"], answer["distances"], strict=True)
+    ]
+
+
+def _exact(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
+    if not rows.ids:
+        return [[] for _ in vectors]
+    if rows.vectors is not None and (rows.places >= 0).all():
+        stored, ids = rows.vectors.at(rows.places), rows.ids
+    else:
+        answer = collection.get(ids=rows.ids, include=["embeddings"])
+        ids, stored = answer["ids"], np.asarray(answer["embeddings"], dtype=np.float32)
+        stored = stored / np.linalg.norm(stored, axis=1, keepdims=True)
+    alike = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ stored.T
+    few = min(depth, len(ids))
+    last = (
+        np.partition(alike, -few, axis=1)[:, -few] - 10**-_DIGITS
+    )  # with all that tie with it: their ids tell who comes first
+    return [
+        [(ids[place], round(float(row[place]), _DIGITS)) for place in np.flatnonzero(row >= least).tolist()]
+        for row, least in zip(alike, last, strict=True)
+    ]
+
+
+def _dropped(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
+    total, left, wanted = collection.count(), rows.among, min(depth, len(rows.ids))
+    fetched = math.ceil(_DEEPER * depth * total / len(left)) + 10
+    while True:
+        found = [[row for row in ranking if row[0] in left] for ranking in _asked(collection, vectors, min(fetched, total))]
+        if fetched >= total or all(len(ranking) >= wanted for ranking in found):
+            return found
+        fetched *= 4

@@ -1,0 +1,62 @@
+"""The vectors of a closed collection, read where its graph keeps them: exact search over a few rows needs no copy of all.
+
+A slot of the graph's file is a record: its edges, its vector of length 1, and the number that the collection knows it by.
+"""
+
+import io
+import pickle
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.errors import ReleaseError
+
+_GRAPH_FORMAT = 1
+_NUMBER_BYTES, _LABEL_BYTES = 4, 8
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVectors:
+    """The vectors of one collection, in a file that is mapped into memory."""
+
+    _slots: Any
+    _begin: int
+    _dimensions: int
+    _places: dict[str, int]
+
+    @classmethod
+    def of(cls, segment: Path, dimensions: int) -> "StoredVectors":
+        """Those of the folder of a collection's graph. Raises `ReleaseError` when it is of a format not known here."""
+        header = (segment / "header.bin").read_bytes()
+        version, _, _, count, record, label, begin = struct.unpack_from("<iQQQQQQ", header)
+        if version != _GRAPH_FORMAT or label + _LABEL_BYTES > record or begin + dimensions * _NUMBER_BYTES > record:
+            raise ReleaseError(f"the graph is of a format this pipeline does not know ({version})")
+        slots = np.memmap(segment / "data_level0.bin", dtype=np.uint8, mode="r", shape=(count, record))
+        numbers = np.ascontiguousarray(slots[:, label : label + _LABEL_BYTES]).view(np.uint64).ravel()
+        place_of = {int(number): place for place, number in enumerate(numbers.tolist())}
+        known = _Plain(io.BytesIO((segment / "index_metadata.pickle").read_bytes())).load()["id_to_label"]
+        return cls(
+            slots, begin, dimensions, {name: place_of[number] for name, number in known.items() if number in place_of}
+        )
+
+    def places(self, ids: list[str]) -> NDArray[np.int64]:
+        """Where each record lies; -1 for one that the graph did not take over yet."""
+        return np.array([self._places.get(name, -1) for name in ids], dtype=np.int64)
+
+    def at(self, places: NDArray[np.int64]) -> Vectors:
+        """The vectors of some places, float32, shape (places, dimensions)."""
+        end = self._begin + self._dimensions * _NUMBER_BYTES
+        found: Vectors = self._slots[places, self._begin : end].view(np.float32)
+        return found
+
+
+class _Plain(pickle.Unpickler):
+    """Reads numbers, texts and containers, and makes nothing else."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise ReleaseError(f"a file of the graph holds what is no plain value ({module}.{name})")

@@ -1,0 +1,83 @@
+"""A replica says how it stands, every few seconds, in a file below RAG_HOME: what it answers from, and its last hour."""
+
+import logging
+import os
+import re
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+
+from rag_pipeline.home import Home
+from rag_pipeline.replicas.standing import EVERY_S, Serves, Standing, forget, write_standing
+from rag_pipeline.replicas.tally import Tally
+from rag_pipeline.serve.replica import Followed, Replica
+
+log = logging.getLogger("rag_pipeline")
+
+
+class OwnStanding:
+    """Writes until it is closed. What cannot be written is tried again; no request waits for it, or fails."""
+
+    def __init__(self, home: Home, replica: Replica, tally: Tally, url: str) -> None:
+        self._home, self._replica, self._tally, self._url = home, replica, tally, url
+        self._began = datetime.now(UTC)
+        host = re.sub(r"[^\w.-]", "_", socket.gethostname())[:60] or "host"
+        self._id = f"{host}-{os.getpid()}-{self._began:%Y%m%d-%H%M%S}"
+        self._since: dict[str, tuple[str, datetime]] = {}
+        self._failed = ""
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="own-standing", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write a last time: that it ended in order."""
+        self._end.set()
+        self._thread.join(EVERY_S)
+        self._write(ended=True)
+
+    def _run(self) -> None:
+        try:
+            forget(self._home, self._began)
+        except OSError as error:
+            log.warning("what earlier replicas said cannot be removed: %s", error.strerror)
+        self._write()
+        while not self._end.wait(EVERY_S):
+            self._write()
+
+    def _write(self, *, ended: bool = False) -> None:
+        try:
+            write_standing(self._home, self._now(ended=ended))
+        except OSError as error:
+            if self._failed != str(error.strerror):
+                log.warning(
+                    "%s cannot be written (%s), so Dagster does not see this replica", self._home.replicas, error.strerror
+                )
+            self._failed = str(error.strerror)
+        else:
+            self._failed = ""
+
+    def _now(self, *, ended: bool) -> Standing:
+        now = datetime.now(UTC)
+        return Standing(
+            replica=self._id,
+            url=self._url,
+            began_at=self._began,
+            written_at=now,
+            ended_at=now if ended else None,
+            channels={name: self._serves(name, self._replica.channel(name), now) for name in self._replica.channels},
+            minutes=self._tally.minutes(time.time()),
+        )
+
+    def _serves(self, name: str, followed: Followed, now: datetime) -> Serves:
+        release = followed.state.serving if followed.state else ""
+        if self._since.get(name, ("",))[0] != release:
+            self._since[name] = release, now
+        since = self._since[name][1] if release else None
+        return Serves(
+            release=release,
+            since=since,
+            why_not=followed.why,
+            no_encoder=followed.no_encoder,
+            no_reranker=followed.no_reranker,
+        )
