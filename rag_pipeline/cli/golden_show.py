@@ -48,9 +48,9 @@ def show_probes(made: "Made", wanted: int) -> None:
         printer.say(f"  “{one_line(one.text)}”")
     if len(made.probes) < wanted:
         printer.say(
-            "The documents gave no more. Add questions of your own where the gate asks for more (gate.yaml: probes)."
+            "The documents yield no more. Add questions of your own where the gate asks for more (gate.yaml: probes)."
         )
-    printer.say("Nobody judges them. Questions of users are as good, and better: put them into the file yourself.")
+    printer.say("Nobody judges them. Questions of real users are better: add them to the file yourself.")
 
 
 def told(checked: "Checked", enough: "Enough | None") -> dict[str, Any]:

@@ -12,18 +12,16 @@ from rag_pipeline.terminal import Printer
 
 def report(
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
-    channel: Annotated[
-        str, typer.Option(help="The release a channel points at, and whose demands it is held to.")
-    ] = "production",
+    channel: Annotated[str, typer.Option(help="The channel whose release to show, and whose demands apply.")] = "production",
     serve: Annotated[
-        bool, typer.Option("--serve", help="Write none; show all of them to browsers of this machine until Ctrl-C.")
+        bool, typer.Option("--serve", help="Write no report; serve all of them to browsers on this machine until Ctrl-C.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Where to serve; as RAG_REPORTS_URL says, or 3001, if not said.")
+        int | None, typer.Option(min=1, max=65535, help="Port to serve on. Default: the port of RAG_REPORTS_URL, or 3001.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies.
+    """Write a release's report (one HTML file) again from its newest evidence, and print its path.
 
     It holds the verdict with its reasons, figures with bounds, worst regressions side by side, trend, latency, and what
     changed in the data. The file opens anywhere, without a network or a script. It quotes documents and queries, so it is as

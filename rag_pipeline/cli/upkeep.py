@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def verify(
-    release: Annotated[str | None, typer.Argument(help="A release by id; all that are kept when left out.")] = None,
+    release: Annotated[str | None, typer.Argument(help="A release by id. Default: all kept releases.")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Build what is damaged again, and promote it where it serves.")
+        bool, typer.Option("--repair", help="Rebuild what is damaged, and promote it where it serves.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold tables, channels, releases against what they were: checksums, ids both ways, records. Exits with 1 on damage.
+    """Compare tables, channels and releases with what they were: checksums, ids both ways, records. Exits with 1 on damage.
 
     It reads every table whole (log, checksums, rows, each vector), and compares every release, or only the one named, with
     its manifest: checksums, content, ids both ways, records, self-retrieval.
 
     `--repair` takes what is damaged out of a table and says what is lost (the next `rag refresh` derives it again); builds
     a damaged release again from its own chunks and the stored vectors, and moves the channels that point at it, through
-    their gates; writes a channel's file again from its newest audit row, or, where no row can say it, takes the channel as
+    their gates; writes a channel's file again from its newest audit row, or, where no row can tell, takes the channel as
     it is and says so.
     """
     from rag_pipeline.channels.health import channel_releases, damaged_channels, unfinished_channels
@@ -114,16 +114,16 @@ def _show_verified(
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
     clock_is_right: Annotated[
-        bool, typer.Option("--clock-is-right", help="The clock was doubted (`rag status` says why), and it is right.")
+        bool, typer.Option("--clock-is-right", help="Confirm that the clock is right, though `rag status` doubts it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove releases, vectors and table versions that no kept release needs; never what a channel points at.
 
     It removes exported models and what killed processes left, too; never what a channel pointed at before. Only what the
-    pipeline made is removed. A file or folder of somebody else's is left where it lies. No table version is removed
+    pipeline made is removed. A file or folder that belongs to somebody else stays where it is. No table version is removed
     while the clock is in doubt (more than 14 days after the last load, or before it).
     """
     from rag_pipeline.defs import run

@@ -135,22 +135,20 @@ def chunkers_of(settings: Settings, contracts: Sequence[Contract]) -> Chunkers:
     prompt = len(model.tokenizer().encode(settings.document_prompt, add_special_tokens=False).ids)
     room = model.max_tokens - _SPECIAL_TOKENS - prompt
     if settings.chunk_tokens > room:
-        raise PipelineError(
-            f"RAG_CHUNK_TOKENS={settings.chunk_tokens} is more than the model reads ({room}); what lies beyond would be "
-            "cut off silently"
-        )
+        raise PipelineError(f"RAG_CHUNK_TOKENS={settings.chunk_tokens} {_more_than_read(room)}")
     default = Chunker(model, settings.chunk_tokens or room, settings.chunk_min_tokens)
     said = {contract.source: contract.cut for contract in contracts if contract.cut != AS_THE_SETTINGS_SAY}
     return Chunkers(default, {source: _as_the_contract_says(default, cut, room) for source, cut in said.items()})
 
 
+def _more_than_read(room: int) -> str:
+    return f"is more than the model reads ({room}); what lies beyond would be cut off silently"
+
+
 def _as_the_contract_says(default: Chunker, cut: Cut, room: int) -> Chunker:
     """`room`: tokens of a chunk that the model reads. Raises `ContractError` for a size that cannot be."""
     if cut.tokens is not None and cut.tokens > room:
-        raise ContractError(
-            f"{cut.where}: chunkTokens {cut.tokens} is more than the model reads ({room}); what lies beyond would be cut "
-            f"off silently. Write {room} or less"
-        )
+        raise ContractError(f"{cut.where}: chunkTokens {cut.tokens} {_more_than_read(room)}. Write {room} or less")
     tokens, splitter = cut.tokens or default.max_tokens, cut.splitter or default.splitter
     if splitter == "text":
         return Chunker(default.model, tokens, 0, splitter)

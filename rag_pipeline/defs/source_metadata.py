@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.ui_tables import table
 from rag_pipeline.extraction.account import LEFT_OUT_ON_PURPOSE
+from rag_pipeline.host.ui_tables import table
 from rag_pipeline.ingest.report import LoadReport, Losses
 from rag_pipeline.ingest.state import SourceState
 

@@ -94,7 +94,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How many are drawn at most. Another seed, another draw; the same seed, the same."""
+    """How many are drawn at most. Seed of the draw; the same seed draws the same."""
 
     count: int = PROBES_MADE
     seed: int = 0
@@ -109,7 +109,7 @@ def make_probes(evals: Path, name: str, asked: Asked, draw: Draw = Draw(), *, fo
     file = evals / name / PROBES
     with asked.home.exclusive_golden_set(name, wait_s=30):
         if file.exists() and not force:
-            raise GoldenSetError(f"{file} is there already and is not overwritten; --force makes it anew")
+            raise GoldenSetError(f"{file} already exists and is not overwritten; --force replaces it")
         golden = read_golden_set(evals / name, probes=False)
         about = golden.about
         mine = [about.source] if about.source else list(asked.sources)

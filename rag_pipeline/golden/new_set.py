@@ -129,4 +129,4 @@ def _about(made: NewSet, owner: str, source: str | None, seed: int) -> str:
 
 def _refuse_existing(folder: Path) -> None:
     if folder.exists():
-        raise GoldenSetError(f"{folder} is there already and is not overwritten; choose another name, or remove it yourself")
+        raise GoldenSetError(f"{folder} already exists and is not overwritten; choose another name, or remove it yourself")

@@ -45,10 +45,10 @@ _LONGEST_TERM = 128
 _MOST_TERMS = 1_024
 """The most terms of a question; a book pasted into the search field must not hold up everybody else."""
 
-_MOST_NAMED = 5_000
-"""Records that a search is confined to by naming them; of more, what is left out is dropped afterwards."""
 _DEEPER = 1.5
-"""How much more is looked for than would be left on average."""
+"""How much more is looked for than would be left on average, where some records are left out."""
+_DEEPEST = 10_000
+"""Where that is more, few records are left, and the search is confined to them by name, which takes longer for many."""
 
 _HEAP_BYTES = 64_000_000
 _ROWS_AT_ONCE = 5_000
@@ -110,6 +110,34 @@ def fill_by_difference(
         _add(writer, chunks.filter(pl.col(_ID).is_in(came)))
 
 
+Scored = tuple[str, float]
+"""Chunk id, and its score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Records that may be found: their ids, and the numbers that these begin with, which are read much faster."""
+
+    ids: frozenset[str]
+    begins: frozenset[int]
+
+    @classmethod
+    def of(cls, ids: Iterable[str]) -> "Among":
+        every = frozenset(ids)
+        return cls(every, frozenset(map(_begin, every)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hits:
+    """A ranking as far as it was asked for: (-score, first bytes of the id) and place, best first."""
+
+    rows: list[tuple[tuple[float, int], DocAddress]]
+    lowest: float
+    """Score of the last of all."""
+    complete: bool
+    """Whether nothing comes after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LexicalIndex:
     """An index open for reading."""
@@ -123,45 +151,51 @@ class LexicalIndex:
         """Records that were not deleted."""
         return int(self._searcher.num_docs)
 
-    def search(self, text: str, k: int, among: list[str] | None = None) -> list[tuple[str, float]]:
+    def search(self, text: str, k: int, among: "Among | None" = None) -> list[Scored]:
         """The `k` best chunk ids for a question with their BM25 score, best first, equals by id; none without a term.
 
-        `among`: ids of the records that may be found. The statistics of terms are those of all.
+        `among`: the records that may be found. The statistics of terms are those of all.
 
         Statistics of terms count deleted records until tantivy merges their segment away, so scores after a difference
         are a little off those of an index built whole.
         """
         wanted = self._any_of(text)
-        if wanted is None or among == []:
+        if wanted is None or (among is not None and not among.ids):
             return []
-        if among is not None and len(among) > _MOST_NAMED:
-            return self._filtered(text, k, frozenset(among))
-        if among is not None:
-            silent = Query.const_score_query(Query.term_set_query(self._schema, _ID, among), 0.0)
-            wanted = Query.boolean_query([(Occur.Must, silent), (Occur.Must, wanted)])
-        limit = k + 1
+        limit = k + 1 if among is None else math.ceil(_DEEPER * k * self.live / len(among.ids)) + 1
+        if among is not None and limit > _DEEPEST:
+            silent = Query.const_score_query(Query.term_set_query(self._schema, _ID, list(among.ids)), 0.0)
+            wanted, limit, among = Query.boolean_query([(Occur.Must, silent), (Occur.Must, wanted)]), k + 1, None
         while True:  # until all that tie with the last one wanted are in: which of them belong is told by their ids
-            hits = [
-                (round(score, _DIGITS), place) for score, place in self._searcher.search(wanted, limit, count=False).hits
-            ]
-            if len(hits) < limit or hits[-1][0] < hits[k - 1][0]:
-                break
+            hits = self._hits(wanted, limit, among)
+            if hits.complete or (len(hits.rows) >= k and hits.lowest < -hits.rows[k - 1][0][0]):
+                return self._first(hits.rows, k, among)
             limit *= 4
-        begins = self._searcher.fast_field_values(_BEGIN, [place for _, place in hits])
-        keys = [(-score, begin) for (score, _), begin in zip(hits, begins, strict=True)]
-        last = sorted(keys)[:k][-1:]  # an id is read only for those that come before it, or are equal to it
-        found = [(self._id(place), score) for key, (score, place) in zip(keys, hits, strict=True) if [key] <= last]
-        return sorted(found, key=lambda row: (-row[1], row[0]))[:k]
 
-    def _filtered(self, text: str, k: int, among: frozenset[str]) -> list[tuple[str, float]]:
-        """Search deeper, and drop what is left out, until enough is left."""
-        deep = k * math.ceil(_DEEPER * self.live / len(among))
-        while True:
-            found = self.search(text, deep)
-            left = [row for row in found if row[0] in among][:k]
-            if len(left) == k or len(found) < deep:
-                return left
-            deep *= 4
+    def _hits(self, wanted: Query, limit: int, among: "Among | None") -> "_Hits":
+        """The first `limit` of a ranking, as far as they can be among those that may be found, in order."""
+        found = [(round(score, _DIGITS), place) for score, place in self._searcher.search(wanted, limit, count=False).hits]
+        begins = self._searcher.fast_field_values(_BEGIN, [place for _, place in found])
+        rows = [
+            ((-score, begin), place)
+            for (score, place), begin in zip(found, begins, strict=True)
+            if among is None or begin in among.begins
+        ]
+        rows.sort(key=lambda row: row[0])
+        return _Hits(rows, found[-1][0] if found else 0.0, len(found) < limit)
+
+    def _first(self, rows: list[tuple[tuple[float, int], DocAddress]], k: int, among: "Among | None") -> list[Scored]:
+        """The first `k`, equals by id: an id is read only for those, and for what is equal to the last of them."""
+        found: list[Scored] = []
+        last: tuple[float, int] | None = None
+        for key, place in rows:
+            if last is not None and key > last:
+                break
+            name = self._id(place)
+            if among is None or name in among.ids:
+                found.append((name, -key[0]))
+                last = key if len(found) == k else last
+        return sorted(found, key=lambda row: (-row[1], row[0]))[:k]
 
     def count(self, chunk_ids: Iterable[str]) -> int:
         """How many live records have one of these ids."""
@@ -232,8 +266,12 @@ def _add(writer: IndexWriter, chunks: pl.LazyFrame) -> None:
             document = Document()
             document.add_text(_ID, chunk_id)
             document.add_text(_TEXT, _normal(text))
-            document.add_unsigned(_BEGIN, int.from_bytes(chunk_id.encode()[:8].ljust(8, b"\0")))
+            document.add_unsigned(_BEGIN, _begin(chunk_id))
             writer.add_document(document)
+
+
+def _begin(chunk_id: str) -> int:
+    return int.from_bytes(chunk_id.encode()[:8].ljust(8, b"\0"))
 
 
 def _schema() -> Schema:

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rag_pipeline.contracts.labels import PUBLIC
+from rag_pipeline.index.lexical import Among
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.scopes import held_of, parts
 from rag_pipeline.index.stored_vectors import StoredVectors
@@ -23,8 +24,8 @@ from rag_pipeline.lake import collected
 
 Value = str | int | float | bool
 
-_MOST_KEPT = 128
-"""Choices among the rows of a scope that are kept, to be asked for again."""
+_MOST_KEPT = 16
+"""Choices that are kept, to be asked for again: some megabytes each, where half of 100,000 rows are left."""
 
 _NOTHING = np.empty(0, dtype=np.int64)
 
@@ -66,8 +67,16 @@ class Picked:
     """Where their vectors lie; -1 where the graph has not taken one over."""
     vectors: StoredVectors | None
     """None where the collection has no graph yet."""
-    among: frozenset[str]
-    """`ids`, to be looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The rows of some scopes that are left."""
+
+    rows: Mapping[str, Picked]
+    """Scope -> its rows."""
+    among: Among
+    """All of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ class _Rows:
         chosen += [_any(self.columns.get(name, {}), values) for name, values in narrow.columns]
         left = reduce(np.intersect1d, chosen) if chosen else np.arange(len(self.ids))
         ids = self.ids[left].tolist()
-        return Picked(ids, self.places[left], self.vectors, frozenset(ids))
+        return Picked(ids, self.places[left], self.vectors)
 
 
 class Catalogue:
@@ -95,24 +104,22 @@ class Catalogue:
         """`contents`: the rows of the release. `vectors`: scope -> its vectors."""
         self._manifest, self._contents, self._vectors = manifest, contents, vectors
         self._rows: dict[str, _Rows] = {}
-        self._picked: OrderedDict[tuple[Narrow, str], Picked] = OrderedDict()
+        self._chosen: OrderedDict[tuple[Narrow, frozenset[str]], Chosen] = OrderedDict()
         self._reading = threading.Lock()
 
-    def pick(self, narrow: Narrow, scopes: Iterable[str]) -> dict[str, Picked]:
-        """Scope -> its rows that are left. Raises `ReleaseError` when the rows of the release are gone or damaged."""
+    def choose(self, narrow: Narrow, scopes: Iterable[str]) -> Chosen:
+        """The rows of these scopes that are left. Raises `ReleaseError` when those of the release are gone or damaged."""
+        key = (narrow, frozenset(scopes))
         with self._reading:
             if not self._rows:
                 self._rows = dict(self._read())
-            return {name: self._kept(narrow, name) for name in scopes}
-
-    def _kept(self, narrow: Narrow, scope: str) -> Picked:
-        key = (narrow, scope)
-        if key not in self._picked:
-            self._picked[key] = self._rows[scope].pick(narrow)
-            if len(self._picked) > _MOST_KEPT:
-                self._picked.popitem(last=False)
-        self._picked.move_to_end(key)
-        return self._picked[key]
+            if key not in self._chosen:
+                rows = {name: self._rows[name].pick(narrow) for name in sorted(key[1])}
+                self._chosen[key] = Chosen(rows, Among.of(name for one in rows.values() for name in one.ids))
+                if len(self._chosen) > _MOST_KEPT:
+                    self._chosen.popitem(last=False)
+            self._chosen.move_to_end(key)
+            return self._chosen[key]
 
     def _read(self) -> Iterator[tuple[str, _Rows]]:
         filterable = sorted({name for source in self._manifest.sources.values() for name in source.filterable})

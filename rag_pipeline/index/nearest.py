@@ -12,7 +12,7 @@ import numpy as np
 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.index.fusion import Ranking
-from rag_pipeline.index.narrow import Picked
+from rag_pipeline.index.narrow import Chosen, Picked
 
 _DIGITS = 6
 _MOST_EXACT = 10_000
@@ -21,21 +21,19 @@ _DEEPER = 1.5
 """How much more is fetched than would be left on average, of rows that lie anywhere."""
 
 
-def nearest(
-    collections: Mapping[str, Any], vectors: Vectors, depth: int, picked: Mapping[str, Picked] | None
-) -> list[Ranking]:
+def nearest(collections: Mapping[str, Any], vectors: Vectors, depth: int, chosen: Chosen | None) -> list[Ranking]:
     """For each question the best `depth` (chunk id, cosine), best first, equals by id.
 
-    `vectors`: shape (questions, dimensions). `picked`: scope -> the rows that are left; None: all.
+    `vectors`: shape (questions, dimensions). `chosen`: the rows that are left; None: all.
     """
     merged: list[Ranking] = [[] for _ in vectors]
     for name, collection in collections.items():
-        if picked is None:
+        if chosen is None:
             found = _asked(collection, vectors, depth)
-        elif len(picked[name].ids) <= _MOST_EXACT:
-            found = _exact(collection, vectors, depth, picked[name])
+        elif len(chosen.rows[name].ids) <= _MOST_EXACT:
+            found = _exact(collection, vectors, depth, chosen.rows[name])
         else:
-            found = _dropped(collection, vectors, depth, picked[name])
+            found = _dropped(collection, vectors, depth, chosen.among.ids, len(chosen.rows[name].ids))
         for ranking, more in zip(merged, found, strict=True):
             ranking += more
     return [sorted(ranking, key=lambda row: (-row[1], row[0]))[:depth] for ranking in merged]
@@ -60,18 +58,17 @@ def _exact(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[
         stored = stored / np.linalg.norm(stored, axis=1, keepdims=True)
     alike = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ stored.T
     few = min(depth, len(ids))
-    last = (
-        np.partition(alike, -few, axis=1)[:, -few] - 10**-_DIGITS
-    )  # with all that tie with it: their ids tell who comes first
+    last = np.partition(alike, -few, axis=1)[:, -few] - 10**-_DIGITS  # and all that tie with it
     return [
         [(ids[place], round(float(row[place]), _DIGITS)) for place in np.flatnonzero(row >= least).tolist()]
         for row, least in zip(alike, last, strict=True)
     ]
 
 
-def _dropped(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
-    total, left, wanted = collection.count(), rows.among, min(depth, len(rows.ids))
-    fetched = math.ceil(_DEEPER * depth * total / len(left)) + 10
+def _dropped(collection: Any, vectors: Vectors, depth: int, left: frozenset[str], rows: int) -> list[Ranking]:
+    """`rows`: how many of the collection are left."""
+    total, wanted = collection.count(), min(depth, rows)
+    fetched = math.ceil(_DEEPER * depth * total / rows) + 10
     while True:
         found = [[row for row in ranking if row[0] in left] for ranking in _asked(collection, vectors, min(fetched, total))]
         if fetched >= total or all(len(ranking) >= wanted for ranking in found):

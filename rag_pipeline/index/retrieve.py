@@ -17,7 +17,7 @@ from rag_pipeline.index.canary import canary_of
 from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.lexical import LexicalIndex
 from rag_pipeline.index.manifest import MODES, Manifest, Mode, read_manifest
-from rag_pipeline.index.narrow import Catalogue, Narrow, Picked
+from rag_pipeline.index.narrow import Catalogue, Chosen, Narrow
 from rag_pipeline.index.nearest import nearest
 from rag_pipeline.index.release_chunks import Chunk, contents, look_up
 from rag_pipeline.index.rerank import reranker_of
@@ -72,19 +72,19 @@ class OpenRelease:
     """Scope -> its collection, of those that may be read: what is not in here cannot be reached from here."""
     _words: Words | None
     _catalogue: Catalogue
-    _picked: Mapping[str, Picked] | None = None
-    """Scope -> rows that are left of it; None: all."""
+    _chosen: Chosen | None = None
+    """The rows that are left; None: all."""
     _hidden: frozenset[str] = frozenset()
     """Ids of chunks that are not told of, though the release holds them."""
 
     def readable_by(self, reads: Iterable[str]) -> "OpenRelease":
         """The same release, with nothing in it but the scopes that these words grant (`all`, `public`, labels)."""
         scopes = readable(self.manifest, reads) & self._collections.keys()
-        return replace(self, _collections={name: self._collections[name] for name in sorted(scopes)}, _picked=None)
+        return replace(self, _collections={name: self._collections[name] for name in sorted(scopes)}, _chosen=None)
 
     def narrowed(self, narrow: Narrow) -> "OpenRelease":
-        """The same release, searched among some of its rows only. Raises as `Catalogue.pick` does."""
-        return replace(self, _picked=self._catalogue.pick(narrow, self._collections))
+        """The same release, searched among some of its rows only. Raises as `Catalogue.choose` does."""
+        return replace(self, _chosen=self._catalogue.choose(narrow, self._collections))
 
     def without(self, hidden: frozenset[str]) -> "OpenRelease":
         """The same release, as if it did not hold these chunks, but for the statistics of words."""
@@ -121,12 +121,12 @@ class OpenRelease:
         deeper = depth + len(self._hidden)
         if mode == "lexical":
             words = self._lexical()
-            among = None if self._picked is None else [name for one in self._picked.values() for name in one.ids]
+            among = self._chosen.among if self._chosen else None
             return [self._seen(words.search(query.text, deeper, among), depth) if words else [] for query in queries]
         rankings: list[Ranking] = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             vectors = np.stack([_vector_of(query) for query in queries[start : start + _QUERIES_AT_ONCE]])
-            rankings += [self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, self._picked)]
+            rankings += [self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, self._chosen)]
         return rankings
 
     def rerank(self, query_text: str, ranking: Sequence[tuple[str, float]]) -> Ranking:

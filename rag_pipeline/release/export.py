@@ -93,6 +93,7 @@ def readme(manifest: Manifest, channel: str, now: datetime) -> str:
     imported = f"from {package} import MODEL_DIR  # {install}\n" if package != model.name else ""
     where = "str(MODEL_DIR)" if imported else repr(model.name)
     prompt = f", prompt={model.query_prompt!r}" if model.query_prompt else ""
+    collection = next(iter(manifest.scopes), COLLECTION)
     return f"""# Release {manifest.id}
 
 {manifest.chunks:,} chunks of {manifest.documents:,} documents, as the channel `{channel}` served them on \
@@ -103,7 +104,7 @@ model `{model.name}` (fingerprint {model.fingerprint[:12]}, query prompt {model.
 import chromadb  # pip install chromadb=={manifest.chroma_version} sentence-transformers
 from sentence_transformers import SentenceTransformer
 {imported}
-collection = chromadb.PersistentClient("chroma").get_collection({COLLECTION!r}, embedding_function=None)
+collection = chromadb.PersistentClient("chroma").get_collection({collection!r}, embedding_function=None)
 question = SentenceTransformer({where}).encode("how do I copy a folder"{prompt}, normalize_embeddings=True)
 found = collection.query(query_embeddings=[question.tolist()], n_results=5)  # 1 - distance is the cosine
 ```
@@ -111,7 +112,18 @@ found = collection.query(query_embeddings=[question.tolist()], n_results=5)  # 1
 This is retrieval by meaning; the release itself answers in the mode `{manifest.retrieval.mode}`. `chunks.parquet` has every
 text with its document, `lexical` is an index of tantivy, and `manifest.json` has the checksums of these files as they were
 copied (it also names files that stayed with the release, and calls `chroma.sqlite3` `sealed.sqlite3`).
-
+{_of_scopes(manifest)}
 It is a copy, and yours: no promotion, rollback, retention or `rag erase` reaches it. Whoever erases a document removes the
 copies that hold it, and exports again.
 """
+
+
+def _of_scopes(manifest: Manifest) -> str:
+    """What to say of a release whose rows are divided by who may read them."""
+    if not manifest.scopes:
+        return ""
+    rows = [
+        f"| `{name}` | {', '.join(one.labels) or 'everybody'} | {one.chunks:,} |" for name, one in manifest.scopes.items()
+    ]
+    table = "\n".join(["| collection | may be read by | chunks |", "| --- | --- | ---: |", *rows])
+    return f"\n**Its rows are not for everybody**, and nothing in this copy keeps anybody out: who has it reads all of them.\n\n{table}\n"

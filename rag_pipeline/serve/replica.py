@@ -28,7 +28,7 @@ _LOOK_EVERY_S = 0.5
 _FIRST_TRY_S, _LAST_TRY_S = 1.0, 30.0
 """What is gone is looked for after a second, two, four, … this long at most, or when the channel's file changes."""
 
-_OTHER_RELEASE = "the release this channel names cannot be opened here, so the last one that could be answers"
+_OTHER_RELEASE = "the release this channel names cannot be opened here, so the last one that could be opened answers"
 
 
 _Worth = tuple[frozenset[str], dict[str, tuple[str, float]]]

@@ -14,9 +14,9 @@ import pytest
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, all_manifests
 from tests.conftest import Workspace, files_contract
-from tests.release.test_tidy import grow_older
 from tests.support.command_line import PAGES, as_json, rag
 from tests.support.index_pages import DIED_WITH_A_VIEW
+from tests.support.old_versions import grow_older
 from tests.support.small_releases import NOW, release_of
 
 Patch = pytest.MonkeyPatch

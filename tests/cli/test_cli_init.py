@@ -19,7 +19,8 @@ from rag_pipeline.scaffold import TEMPLATES
 from rag_pipeline.settings import Settings, load_settings
 from tests.support.command_line import rag
 
-Patch, Capture = pytest.MonkeyPatch, pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+Capture = pytest.CaptureFixture[str]
 
 TITLES = """Annual leave and holidays, Business trips abroad, Passwords and keys, Lost or stolen laptops, Canteen hours,
 Parking below the building, Bicycles in the yard, Parental leave rules, Sick days and doctors, Pension and insurance,

@@ -57,7 +57,7 @@ def test_each_rule_refuses_what_breaks_it_and_nothing_else(kind: str) -> None:
 
 
 def test_good_values_come_back_typed() -> None:
-    typed = {
+    typed: dict[LogicalType, tuple[str, object]] = {
         "integer": ("-5", -5),
         "number": ("1e3", 1000.0),
         "boolean": ("No", False),

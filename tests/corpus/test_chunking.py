@@ -87,7 +87,9 @@ def test_sections_cover_the_document_from_its_first_to_its_last_letter(text: str
     st.sampled_from(["", "---\ntitle: t\n---\n"]),
 )
 def test_every_chunk_knows_the_path_of_headings_above_it(outline: list[tuple[int, str]], newline: str, front: str) -> None:
-    lines, path, expected = [], [], []
+    lines: list[str] = []
+    path: list[tuple[int, str]] = []
+    expected: list[Any] = []
     for number, (level, body) in enumerate(outline):
         title = f"Title {number}"
         path = [(depth, name) for depth, name in path if depth < level] + [(level, title)]
@@ -214,7 +216,7 @@ def test_a_chunker_of_markdown_has_the_fingerprint_that_stored_chunks_know_it_by
     assert Chunker(real_model(), 40, 5, "text").fingerprint != chunker(40, 5).fingerprint
 
 
-def chunkers(workspace: Workspace, settings: Settings | None = None, **custom: object) -> Chunkers:
+def chunkers(workspace: Workspace, settings: Settings | None = None, **custom: Any) -> Chunkers:
     """Those of a source whose contract says `custom`, beside one that says nothing."""
     said = [{"property": name, "value": value} for name, value in custom.items()]
     workspace.contract("handbook", files_contract("pages", customProperties=said))
@@ -223,7 +225,7 @@ def chunkers(workspace: Workspace, settings: Settings | None = None, **custom: o
 
 
 def test_a_contract_says_how_its_source_is_cut_and_the_settings_say_it_of_the_others(workspace: Workspace) -> None:
-    def way(**custom: object) -> tuple[int, int, str]:
+    def way(**custom: Any) -> tuple[int, int, str]:
         found = chunkers(workspace, **custom)
         assert found.of("wiki") == found.default and found.default.fingerprint == chunker_of(Settings()).fingerprint
         own = found.of("handbook")

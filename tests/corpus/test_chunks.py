@@ -1,3 +1,5 @@
+from typing import Any
+
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -24,7 +26,7 @@ def update(home: Home, *sources: str, size: int = 40) -> ChunkReport:
     return update_chunks(home, list(sources or ("handbook",)), chunker(size))
 
 
-def rows(home: Home, *columns: str) -> list[tuple[object, ...]]:
+def rows(home: Home, *columns: str) -> list[tuple[Any, ...]]:
     return chunks_table(home).scan().select(columns or CHUNKS.names).collect().sort("chunk_id").rows()
 
 

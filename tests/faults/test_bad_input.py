@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.feeds.base import as_text
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.report import LoadReport
-from rag_pipeline.ingest.rows import as_text
 from tests.conftest import Workspace
 from tests.support import bad_documents, bad_places, bad_rows, bad_tables, bad_values
 from tests.support.bad_input import MARKER, Folder, Ground, Kind, limits

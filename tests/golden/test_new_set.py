@@ -94,7 +94,7 @@ def test_a_killed_run_leaves_no_half_set_and_the_next_one_writes_it(
 def test_what_is_there_is_never_overwritten(workspace: Workspace) -> None:
     folder = workspace.root / "evals" / "first"
     folder.mkdir(parents=True)
-    with pytest.raises(GoldenSetError, match="is there already"):
+    with pytest.raises(GoldenSetError, match="already exists"):
         propose(workspace)
     assert list(folder.iterdir()) == []
 

@@ -138,7 +138,7 @@ def test_only_documents_that_are_judged_are_looked_up_and_only_texts_that_are_qu
     assert corpus.texts == {doc("leave"): LEAVE}
 
 
-def test_what_another_document_of_the_query_was_worth_does_not_lower_a_grade(home: Path) -> None:
+def test_what_another_document_of_the_query_was_worth_does_not_lower_a_grade(home: Home) -> None:
     """The whole document was judged above its best passage, and every passage of it is left."""
     quoted = [quote(doc("leave"), DAYS, grade=1), quote(doc("travel"), TRAINS, grade=3)]
     found = living(home, quoting({"q": quoted}, {"q": {doc("leave"): 2, doc("travel"): 3}}))

@@ -51,9 +51,10 @@ def test_what_is_left_is_ranked_as_exact_search_over_it_ranks_it(
     sources: tuple[str, ...],
     columns: dict[str, list[Value]],
 ) -> None:
+    monkeypatch.setattr(lexical, "_DEEPEST", 10_000 if plan == "searched deeper" else 0)
     if plan == "searched deeper":
         monkeypatch.setattr(nearest, "_MOST_EXACT", 0)
-        monkeypatch.setattr(lexical, "_MOST_NAMED", 0)
+        monkeypatch.setattr(lexical, "_DEEPER", 0.01)
     home, manifest = zoo
     with open_release(home, manifest.id, ["hybrid"]) as opened:
         for reads in (["all"], ["public", "hr"]):
@@ -87,7 +88,7 @@ def test_a_narrowed_release_is_never_wider(zoo: tuple[Home, Manifest]) -> None:
 
 
 def documents(opened: OpenRelease, query: Query) -> set[str]:
-    return {hit.document_id for mode in ("dense", "lexical", "hybrid") for hit in opened.search(query, 99, mode)}  # type: ignore[arg-type]
+    return {hit.document_id for mode in ("dense", "lexical", "hybrid") for hit in opened.search(query, 99, mode)}
 
 
 def test_what_is_not_there_is_named_and_what_is_hidden_is_told_alike(zoo: tuple[Home, Manifest]) -> None:

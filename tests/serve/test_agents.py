@@ -64,7 +64,8 @@ async def look_around(client: Client) -> None:
         wrong: Any = await client.call_tool(name, arguments)
         assert wrong.is_error
         assert json.loads(wrong.content[0].text)["type"] == f"/problems/{slug}"
-    for arguments in ({}, {"query": ""}, {"query": "x", "k": 51}, {"query": 7}):
+    invalid: tuple[dict[str, Any], ...] = ({}, {"query": ""}, {"query": "x", "k": 51}, {"query": 7})
+    for arguments in invalid:
         assert (await client.call_tool("search", arguments)).is_error
 
 

@@ -73,5 +73,5 @@ def test_every_worker_is_prepared_a_single_batch_is_cut_and_a_single_text_is_lef
 
 
 def test_nothing_to_embed_is_nothing() -> None:
-    assert run_batches(batches([], 8), lambda places: np.empty((0, 4)), 0, 4, workers=2).shape == (0, 4)
+    assert run_batches(batches([], 8), lambda places: np.empty((0, 4), np.float32), 0, 4, workers=2).shape == (0, 4)
     assert cores() >= 1

@@ -6,8 +6,8 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from rag_pipeline.channels.pointer import PRODUCTION
-from rag_pipeline.defs.host.names import HOME, LET_PASS, MEETS_POLICY
 from rag_pipeline.home import Home
+from rag_pipeline.host.names import HOME, LET_PASS, MEETS_POLICY
 
 log = logging.getLogger("rag_pipeline")
 

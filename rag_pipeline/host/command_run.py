@@ -10,10 +10,10 @@ from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from rag_pipeline.defs.host.at_work import at_work
-from rag_pipeline.defs.host.dead_runs import SENSOR, end_dead_runs
-from rag_pipeline.defs.host.names import named
-from rag_pipeline.defs.host.run_tags import tag_outcome
+from rag_pipeline.host.at_work import at_work
+from rag_pipeline.host.dead_runs import SENSOR, end_dead_runs
+from rag_pipeline.host.names import named
+from rag_pipeline.host.run_tags import tag_outcome
 from rag_pipeline.settings import Settings
 
 _LOCATION, _MODULE = "rag_pipeline", "rag_pipeline.definitions"

@@ -15,10 +15,10 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster_graphql.schema import create_schema
 
-from rag_pipeline.defs.command_run import location_of_our_own
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.dead_runs import SENSOR
 from rag_pipeline.defs.run import load
+from rag_pipeline.host.command_run import location_of_our_own
+from rag_pipeline.host.dead_runs import SENSOR
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS
 
