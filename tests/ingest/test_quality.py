@@ -94,7 +94,7 @@ def test_repeats_of_what_must_be_unique_are_told_by_the_quarantine(workspace: Wo
     assert measured(workspace, metric("duplicateValues"), on, rows).value == (1 if on == "id" else 2)
 
 
-OPERATORS = [
+OPERATORS: list[tuple[dict[str, Any], bool]] = [
     ({"mustBe": 5}, True),
     ({"mustNotBe": 5}, False),
     ({"mustBeGreaterThan": 5}, False),
@@ -108,7 +108,9 @@ OPERATORS = [
 
 
 def test_a_bound_is_kept_or_not(workspace: Workspace) -> None:
-    rules = [({"metric": "rowCount", "name": f"rule_{n}", **operator}, None) for n, (operator, _) in enumerate(OPERATORS)]
+    rules: list[tuple[dict[str, Any], str | None]] = [
+        ({"metric": "rowCount", "name": f"rule_{n}", **operator}, None) for n, (operator, _) in enumerate(OPERATORS)
+    ]
     found = {one.rule.name: one.holds for one in all_measured(workspace, rules)}
     assert found == {f"rule_{n}": holds for n, (_, holds) in enumerate(OPERATORS)}
 
