@@ -68,7 +68,9 @@ def main() -> None:
                 print(f"round {number + 1}")
                 for what, release in ways.items():
                     for mode in MODES:
-                        told(f"{what}, {mode}", [timed(release, question, mode) for question in questions])
+                        spent = time.process_time()
+                        took = [timed(release, question, mode) for question in questions]
+                        told(f"{what}, {mode}", took, 1000 * (time.process_time() - spent) / len(took))
             for name in SHARES:
                 print(f"narrowed to 1 in {SHARES[name]}: recall@10 {recall(one, name, arguments.count, questions):.4f}")
 
@@ -140,9 +142,9 @@ def timed(release: OpenRelease, question: Query, mode: Any) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def told(what: str, took: list[float]) -> None:
+def told(what: str, took: list[float], cpu_ms: float) -> None:
     took = took[min(20, len(took) // 4) :]  # the first ones warm caches
-    print(f"  {what:<34} p50 {statistics.median(took):7.2f} ms  p95 {np.quantile(took, 0.95):7.2f} ms")
+    print(f"  {what:<34} p50 {statistics.median(took):7.2f} ms  p95 {np.quantile(took, 0.95):7.2f} ms  CPU {cpu_ms:6.2f} ms")
 
 
 def recall(release: OpenRelease, name: str, count: int, questions: list[Query]) -> float:

@@ -104,10 +104,18 @@ def _first_questions(project: "Project", printer: Printer) -> list[str]:
     try:
         made = first_set(project.evals, project.golden_set, contracts, load_secrets(), datetime.now(UTC))
     except PipelineError as error:
-        return [
-            f"No golden set was made: {error}. A release needs one: write {project.evals / project.golden_set} and "
-            f"{project.evals}/gate.yaml as the README of rag-pipeline shows, under Bring your own documents."
-        ]
+        return [_by_hand(project, contracts[0].source, name_in_gate(project, later=True), error)]
     name_in_gate(project)
-    printer.say(f"{made.folder} asks {len(made.chosen)} titles and headings; reword them as your users would ask.")
+    printer.say(f"{made.folder} asks {made.asks}; reword them as your users would ask.")
     return []
+
+
+def _by_hand(project: "Project", source: str, gate: Path, error: PipelineError) -> str:
+    """What to write where the documents give no first golden set: its three files, with a line of each."""
+    folder = project.evals / project.golden_set
+    return (
+        f"No golden set was made: {error}. Nothing is promoted without one. Write it in {folder}: golden.yaml with "
+        f'`description:` and `owner:`; queries.jsonl with a line {{"_id": "q1", "text": "…"}} for each question; '
+        "qrels/test.tsv with the line `query-id corpus-id score` and one such line for each answer, tabs between them "
+        f"(`q1 {source}/KEY 1`; `rag query` shows the keys of documents). Then rename {gate} to {gate.stem}."
+    )

@@ -19,6 +19,10 @@ def report(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to serve on. Default: the port of RAG_REPORTS_URL, or 3001.")
     ] = None,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to serve on; 0.0.0.0 in a container. Only browsers that ask for localhost are answered."),
+    ] = "127.0.0.1",
     as_json: AsJson = False,
 ) -> None:
     """Write a release's report (one HTML file) again from its newest evidence, and print its path.
@@ -29,7 +33,7 @@ def report(
     (`RAG_REPORTS_URL`).
     """
     if serve:
-        _serve(port)
+        _serve(port, host)
         return
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.contracts.contract import Contract
@@ -69,13 +73,13 @@ def report(
     Printer().say(f"{release}: {verdict.outcome}\n{path}")
 
 
-def _serve(port: int | None) -> None:
+def _serve(port: int | None, host: str) -> None:
     """Serve the reports until somebody ends it. A home that is not there yet has none, and may come."""
     from rag_pipeline.report.serve import port_of, report_server
 
     settings = settings_or_note()
-    with report_server(settings.home, port or port_of(settings.reports_url)) as server:
-        host, at = server.server_address[:2]
-        Printer(stderr=True).say(f"reports of {settings.home}: http://{host!s}:{at}/ (Ctrl-C ends it)")
+    with report_server(settings.home, port or port_of(settings.reports_url), host) as server:
+        at = server.server_address[1]
+        Printer(stderr=True).say(f"reports of {settings.home}: http://{host}:{at}/ (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):
             server.serve_forever()

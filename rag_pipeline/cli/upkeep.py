@@ -113,6 +113,19 @@ def _show_verified(
         printer.say(f"{name} → {as_restored(channel)}")
 
 
+_WHAT_GOES = {
+    "removed": "a release that nothing needs",
+    "leftovers": "what a release left that was never finished, or never quite removed",
+    "exports": "a model's graph, made again when it is needed",
+    "views": "the copy of a reader that has ended",
+    "scratch": "of a load that was killed",
+    "reports": "the report of a release that goes",
+    "files": "of a table, which only old versions of it need",
+    "tries": "of `rag try`: old results, or what attempts were built in; a later try embeds again",
+}
+"""What each name is that a collection tells, by the key it stands under in `--json`."""
+
+
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
     clock_is_right: Annotated[
@@ -148,8 +161,8 @@ def gc(
         f"{told['vectors']:,} vectors, {told['query_vectors']:,} of queries, {told['table_files']:,} files of tables, "
         f"{len(told['exports'])} exported models"
     )
-    beside = [name for kind in ("views", "scratch", "reports", "files", "tries") for name in told[kind]]
-    for name in (*told["removed"], *told["leftovers"], *told["exports"], *beside):
-        printer.say(f"  • {name}")
+    for kind, what in _WHAT_GOES.items():
+        for name in told[kind]:
+            printer.say(f"  • {name}", (f"  {what}", "dim"))
     if told["clock_doubt"]:
         printer.say(f"no old version of a table was removed: {told['clock_doubt']}", style="yellow")

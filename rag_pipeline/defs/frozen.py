@@ -24,8 +24,8 @@ def not_frozen_spec(name: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         NOT_FROZEN,
         asset=channel_key(name),
-        description=f"The gate was not inconclusive for {NIGHTS} nights in a row, and held back no source's changes "
-        "for longer than its contract allows.",
+        description=f"The gate could tell at least once in the last {NIGHTS} nights, and no source's news waits for it "
+        "longer than its contract promises.",
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.corpus.model import Model
 from rag_pipeline.errors import GoldenSetError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.bench import Bench
@@ -194,7 +195,9 @@ def _candidate(evaluation: Evaluation, release_id: str, living: list[ResolvedSet
         bench = Bench.open(stack, evaluation.home, release_id, evaluation.model, all_modes=True)
         both = [bench.measure_modes(one, evaluation.measured(one.golden)) for one in living]
         probes = [bench.probe(one.golden, evaluation.measured(one.golden)) for one in living]
-        times = [latency(bench.release, bench.load, texts, users) for users in evaluation.concurrencies]
+        reads = {word for golden in evaluation.golden_sets if golden.about.labels for word in golden.reads} or {EVERYTHING}
+        reader = bench.release.readable_by(reads)  # nobody but an operator waits for every scope
+        times = [latency(reader, bench.load, texts, users) for users in evaluation.concurrencies]
     return _Mine(_Side([one for one, _ in both], bench.release, probes), [others for _, others in both], times)
 
 

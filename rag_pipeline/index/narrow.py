@@ -63,6 +63,8 @@ class Picked:
     """The rows of one scope that are left."""
 
     ids: list[str]
+    of: int
+    """How many the scope has."""
     places: NDArray[np.int64]
     """Where their vectors lie; -1 where the graph has not taken one over."""
     vectors: StoredVectors | None
@@ -92,7 +94,7 @@ class _Rows:
         chosen += [_any(self.columns.get(name, {}), values) for name, values in narrow.columns]
         left = reduce(np.intersect1d, chosen) if chosen else np.arange(len(self.ids))
         ids = self.ids[left].tolist()
-        return Picked(ids, self.places[left], self.vectors)
+        return Picked(ids, len(self.ids), self.places[left], self.vectors)
 
 
 class Catalogue:

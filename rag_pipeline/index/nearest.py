@@ -33,7 +33,7 @@ def nearest(collections: Mapping[str, Any], vectors: Vectors, depth: int, chosen
         elif len(chosen.rows[name].ids) <= _MOST_EXACT:
             found = _exact(collection, vectors, depth, chosen.rows[name])
         else:
-            found = _dropped(collection, vectors, depth, chosen.among.ids, len(chosen.rows[name].ids))
+            found = _dropped(collection, vectors, depth, chosen.rows[name], chosen.among.ids)
         for ranking, more in zip(merged, found, strict=True):
             ranking += more
     return [sorted(ranking, key=lambda row: (-row[1], row[0]))[:depth] for ranking in merged]
@@ -65,10 +65,10 @@ def _exact(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[
     ]
 
 
-def _dropped(collection: Any, vectors: Vectors, depth: int, left: frozenset[str], rows: int) -> list[Ranking]:
-    """`rows`: how many of the collection are left."""
-    total, wanted = collection.count(), min(depth, rows)
-    fetched = math.ceil(_DEEPER * depth * total / rows) + 10
+def _dropped(collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str]) -> list[Ranking]:
+    """`left`: the ids of all rows that are left, to be looked up."""
+    total, wanted = rows.of, min(depth, len(rows.ids))
+    fetched = math.ceil(_DEEPER * depth * total / len(rows.ids)) + 10
     while True:
         found = [[row for row in ranking if row[0] in left] for ranking in _asked(collection, vectors, min(fetched, total))]
         if fetched >= total or all(len(ranking) >= wanted for ranking in found):

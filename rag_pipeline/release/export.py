@@ -122,8 +122,8 @@ def _of_scopes(manifest: Manifest) -> str:
     """What to say of a release whose rows are divided by who may read them."""
     if not manifest.scopes:
         return ""
-    rows = [
-        f"| `{name}` | {', '.join(one.labels) or 'everybody'} | {one.chunks:,} |" for name, one in manifest.scopes.items()
-    ]
+    every = manifest.scopes.items()
+    rows = [f"| `{name}` | {', '.join(one.labels) or 'everybody'} | {one.chunks:,} |" for name, one in every]
     table = "\n".join(["| collection | may be read by | chunks |", "| --- | --- | ---: |", *rows])
-    return f"\n**Its rows are not for everybody**, and nothing in this copy keeps anybody out: who has it reads all of them.\n\n{table}\n"
+    says = "**Its rows are not for everybody**, and nothing here keeps anybody out: who has this copy reads all of them."
+    return f"\n{says}\n\n{table}\n"

@@ -26,7 +26,7 @@ def test_a_key_is_made_listed_and_taken_back(
 ) -> None:
     code, out, _ = rag(monkeypatch, capsys, "key", "new", "--name", "intranet", "--may", "search, mode", "--json")
     made = as_json(out)
-    assert (code, made["may"], made["reads"]) == (0, ["mode", "search"], ["all"])
+    assert (code, made["may"], made["reads"]) == (0, ["mode", "search"], ["public"])
     assert KeyRing(empty.home).principal(made["key"], NOW).id == made["id"]
 
     _, out, _ = rag(monkeypatch, capsys, "key", "list")

@@ -110,6 +110,26 @@ def test_underlined_headings_and_hash_headings_make_one_path() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "reads"),
+    [
+        ('<a name="pay"></a>Who pays', "Who pays"),
+        ('<i class="fas fa-book" aria-hidden="true"></i> Who <b>pays</b>{#who-pays}', "Who pays"),
+        ("Who pays <!-- TODO -->", "Who pays"),
+        ("Who pays {#pay}", "Who pays"),
+        ("The tag `<a>` and <a id=x></a>its end `</a>`", "The tag `<a>` and its end `</a>`"),
+        ("a < b & c  > d, &lt;b&gt;", "a < b & c  > d, &lt;b&gt;"),
+        ("Sets {a} and {#1 of 2}", "Sets {a} and {#1 of 2}"),
+    ],
+)
+def test_a_heading_is_told_without_tags_and_ids(written: str, reads: str) -> None:
+    assert {heading for heading, _ in cut(f"# {written}\n\nWe pay.\n")} == {(reads,)}
+
+
+def test_a_heading_that_is_nothing_but_an_anchor_is_no_step_of_the_path() -> None:
+    assert {heading for heading, _ in cut('# One\n\n## <a id="x"></a>\n\nBody.\n', 5, 0)} == {("One",)}
+
+
 @pytest.mark.parametrize("fence", ["```", "~~~", "````"])
 def test_a_heading_inside_a_code_fence_is_no_section(fence: str) -> None:
     text = f"# Real\n\n{fence}sh\n# a comment\nmake\n{fence}\n\nafter\n"

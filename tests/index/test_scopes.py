@@ -18,6 +18,7 @@ from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.manifest import MODES, Manifest, damaged_files
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, open_release
 from rag_pipeline.index.verify import verify_release
+from rag_pipeline.release.export import readme
 from tests.support.labelled import Page, build_labelled, hold_pages, labelled_release, permitted
 from tests.support.release_damage import writable
 from tests.support.small_releases import NOW, bag_of_words
@@ -199,3 +200,10 @@ def test_a_hidden_chunk_costs_the_work_of_one_that_is_nowhere(office: tuple[Home
             work.append(list(calls))
             calls.clear()
     assert work[0] == work[1] == work[2] == [("documents,metadatas", 1)]
+
+
+def test_a_copy_for_others_names_each_collection_and_says_that_it_guards_nothing(office: tuple[Home, Manifest]) -> None:
+    _, manifest = office
+    told = readme(manifest, "production", NOW)
+    assert "nothing here keeps anybody out" in told and f"get_collection({next(iter(manifest.scopes))!r}" in told
+    assert all(f"| `{name}` | {', '.join(one.labels) or 'everybody'} |" in told for name, one in manifest.scopes.items())

@@ -99,6 +99,10 @@ def test_after_a_rollback_nothing_automatic_moves_production_until_a_person_lift
     assert f"`rag promote {third} --by NAME --reason WHY`" in warned.description
     assert night.assets["index/production"]["held"].startswith("held since")
     assert production(handbook) == held, "not a byte of the channel moves"
+    with dg.DagsterInstance.get() as instance:
+        record = instance.get_run_by_id(night.run_id)
+    assert record and record.tags["rag/held_channels"] == "production"
+    assert "rag/refused" not in record.tags, "whoever filters the Runs page for refused nights is not shown held ones"
 
     alone = start(handbook, "", {}, GATE)
     assert alone.success, "the asset alone, as the UI materializes it"
