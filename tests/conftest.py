@@ -16,11 +16,13 @@ from rag_pipeline.home import Home
 from rag_pipeline.process import prepare
 from rag_pipeline.settings import Settings
 from tests.support.built_once import BuiltOnce
+from tests.support.in_memory import forget, keep_in_memory
 
 for _name in [name for name in os.environ if name.startswith("RAG_")]:
     del os.environ[_name]  # the tests' settings are their own, whatever the shell that runs them says
 prepare()
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -32,6 +34,19 @@ CASES = SHARED.with_name("cases")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: each with all cores for torch would only push the others away
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") == "not slow":  # all the fast tests, or a part of them
+        keep_in_memory()
+        hypothesis.settings.load_profile("fast")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == 0 and not hasattr(session.config, "workerinput"):
+        factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+        forget(factory.getbasetemp())
 
 
 def files_contract(folder: str | Path, **changes: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import pty
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 import pytest
 
 from rag_pipeline import cli
+from rag_pipeline.defs.run import refresh
 from rag_pipeline.golden.read import read_golden_set
 from tests.conftest import Workspace, files_contract
 
@@ -43,10 +43,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace.contract("handbook", files_contract(workspace.pages(PAGES)))
     workspace.golden("questions", {"how many days may I be away": ["handbook/leave.md"]})
     workspace.policy({"questions": {"floors": {"nDCG@10": 0.1}}})
-    command = [sys.executable, "-c", "from rag_pipeline.cli import main; main()", "refresh", "--json"]
-    done = subprocess.run(command, env=environment(workspace, workspace.root / "evals"), capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["promoted"] is True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(workspace.root / "dagster"))
+        assert refresh(workspace.settings).assets["index/production"]["promoted"] is True
     return workspace
 
 

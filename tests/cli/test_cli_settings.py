@@ -127,7 +127,10 @@ def test_a_setting_that_cannot_be_is_refused_before_a_run_starts(
     assert not (pipeline.root / "dagster").exists()
 
 
-@pytest.mark.parametrize("what", ["cron", "owner", "chunks too long", "chunks too short"])
+@pytest.mark.parametrize(
+    "what",
+    ["cron", *(pytest.param(one, marks=pytest.mark.slow) for one in ("owner", "chunks too long", "chunks too short"))],
+)
 def test_the_code_location_says_the_same(pipeline: Workspace, monkeypatch: Patch, what: str) -> None:
     variables, says = BAD[what]
     for name, value in variables.items():

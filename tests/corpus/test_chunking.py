@@ -56,7 +56,7 @@ def cut(text: str, max_tokens: int = 40, min_tokens: int = 0) -> list[tuple[tupl
     return [(span.heading, text[span.start : span.end]) for span in chunker(max_tokens, min_tokens).spans(text)]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=markdown(), max_tokens=st.sampled_from(SIZES), min_tokens=st.sampled_from([0, 10]))
 def test_chunks_are_ordered_spans_that_lose_no_text_and_fit_the_model(text: str, max_tokens: int, min_tokens: int) -> None:
     at = 0
@@ -71,7 +71,7 @@ def test_chunks_are_ordered_spans_that_lose_no_text_and_fit_the_model(text: str,
     assert not text[at:].strip(), "text at the end was lost"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(markdown())
 def test_sections_cover_the_document_from_its_first_to_its_last_letter(text: str) -> None:
     parts = list(sections(text))
@@ -80,7 +80,7 @@ def test_sections_cover_the_document_from_its_first_to_its_last_letter(text: str
         assert text[span.start : span.end] == part
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 4), plain), min_size=1, max_size=8),
     st.sampled_from(["\n", "\r\n"]),
@@ -214,7 +214,7 @@ LINES = ["# not a heading\n", "a sentence. ", "\n\n", "naïve 🙂 ", "===\n", "
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_text_is_cut_whole_in_order_and_no_line_of_it_is_a_heading(parts: list[str]) -> None:
     text = "".join(parts)
     spans = as_text(text, 12)

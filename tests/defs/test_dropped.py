@@ -206,6 +206,7 @@ def in_project(project: Path, workspace: Workspace, program: str, *arguments: st
     return done.stdout
 
 
+@pytest.mark.slow
 def test_what_dg_scaffolds_is_what_dg_lists(project: Path, handbook: Workspace) -> None:
     in_project(project, handbook, "dagster_dg_cli.cli", "scaffold", "defs", "dagster.asset", "my_feed.py")
     assert (project / "rag_pipeline/defs/my_feed.py").read_text(encoding="utf-8") == FEED

@@ -33,7 +33,7 @@ DOCUMENTS = [f"d{number}" for number in range(6)]
 chunks = st.lists(st.tuples(st.sampled_from(DOCUMENTS), st.sampled_from([0.1, 0.2, 0.3, 0.4])), max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(chunks, st.integers(1, 8))
 def test_the_best_documents_are_those_of_the_best_chunks_equals_by_id(rows: list[tuple[str, float]], k: int) -> None:
     ids = [f"c{number:02}" for number in range(len(rows))]
@@ -45,7 +45,7 @@ def test_the_best_documents_are_those_of_the_best_chunks_equals_by_id(rows: list
     assert places.best_documents(ranking, k) == sorted(best, key=lambda name: (-best[name], name))[:k]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.text("ab \n.é東", max_size=40), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 15)), max_size=8))
 def test_a_text_is_put_together_from_pieces_that_overlap_touch_or_leave_holes(
     text: str, spans: list[tuple[int, int]]

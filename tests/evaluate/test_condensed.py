@@ -20,7 +20,7 @@ NAMES = [f"d{number}" for number in range(8)]
 PAGES = {f"{number:02}.md": f"# Page {number}\n\nall pages speak of cats" for number in range(40)}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.permutations(NAMES), st.sets(st.sampled_from(NAMES)))
 def test_what_is_not_known_is_taken_out_and_the_rest_keeps_its_order(listed: list[str], new: set[str]) -> None:
     known = set(NAMES) - new

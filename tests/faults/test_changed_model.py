@@ -141,6 +141,7 @@ def test_the_same_model_gives_the_same_vector_whatever_stands_beside_the_text(ow
     assert float(np.abs(together - alone).max()) < 1e-5
 
 
+@pytest.mark.slow
 def test_other_weights_under_the_same_name_embed_everything_again_and_the_old_release_answers_on(
     handbook: Workspace, ask: Callable[[str], list[str]]
 ) -> None:

@@ -1,7 +1,9 @@
 """Whatever the tables of a source lost, the next load of the same feed says so and puts it back."""
 
 import logging
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,36 @@ TABLES = ("documents", "quarantine", "listings", "loads")
 @pytest.fixture
 def feed(workspace: Workspace) -> Feed:
     """A table in files of every kind: good rows, refused rows, no row at all, rows that lost to those of another file."""
+    return Feed(workspace, "reviews", content_below(workspace))
+
+
+def content_below(workspace: Workspace) -> dict[str, Any]:
     path = workspace.root / "feed" / "*.jsonl"
-    content = table_contract(path, "jsonl", column("stars", logicalType="integer"), customProperties=limits(100, 100))
-    return Feed(workspace, "reviews", content)
+    return table_contract(path, "jsonl", column("stars", logicalType="integer"), customProperties=limits(100, 100))
+
+
+@dataclass
+class Nights:
+    """Three nights that were loaded once. The files stay where they were read; each test has a home to lose things from."""
+
+    workspace: Workspace
+    content: dict[str, Any]
+
+    def again(self) -> Feed:
+        """The feed as the three nights left it."""
+        home = self.workspace.home.root
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(home.with_name("kept"), home)
+        return Feed(self.workspace, "reviews", self.content, nights=3)
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    workspace = Workspace(tmp_path_factory.mktemp("three-nights"))
+    feed = Feed(workspace, "reviews", content_below(workspace))
+    three_nights(feed)
+    workspace.home.root.rename(workspace.home.root.with_name("kept"))
+    return Nights(workspace, feed.content)
 
 
 def three_nights(feed: Feed) -> None:
@@ -63,8 +92,8 @@ def path_of(feed: Feed, table: str) -> Path:
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("harm", HARMS)
-def test_what_one_table_lost_comes_back_with_the_next_load_of_the_same_feed(feed: Feed, table: str, harm: str) -> None:
-    three_nights(feed)
+def test_what_one_table_lost_comes_back_with_the_next_load_of_the_same_feed(nights: Nights, table: str, harm: str) -> None:
+    feed = nights.again()
     before = state(feed)
     HARMS[harm](path_of(feed, table))
     report = feed.load()
@@ -82,15 +111,9 @@ def test_what_one_table_lost_comes_back_with_the_next_load_of_the_same_feed(feed
 @pytest.mark.parametrize(
     "harm", [drop_last_commit, *(pytest.param(one, marks=SLOW) for one in (remove_the_table, empty_last_commit))]
 )
-def test_what_several_tables_lost_at_once_comes_back_too(
-    workspace: Workspace, tmp_path: Path, harm: Callable[[Path], None]
-) -> None:
-    for number, tables in enumerate([*combinations(TABLES, 2), TABLES]):
-        (tmp_path / str(number)).mkdir()
-        path = tmp_path / str(number) / "feed" / "*.jsonl"
-        content = table_contract(path, "jsonl", column("stars", logicalType="integer"), customProperties=limits(100, 100))
-        feed = Feed(Workspace(tmp_path / str(number)), "reviews", content)
-        three_nights(feed)
+def test_what_several_tables_lost_at_once_comes_back_too(nights: Nights, harm: Callable[[Path], None]) -> None:
+    for tables in [*combinations(TABLES, 2), TABLES]:
+        feed = nights.again()
         before = state(feed)
         for table in tables:
             harm(path_of(feed, table))
@@ -99,8 +122,8 @@ def test_what_several_tables_lost_at_once_comes_back_too(
         assert feed.load().items_lost == 0
 
 
-def test_a_loss_is_told_and_an_unharmed_night_reads_nothing(feed: Feed, caplog: pytest.LogCaptureFixture) -> None:
-    three_nights(feed)
+def test_a_loss_is_told_and_an_unharmed_night_reads_nothing(nights: Nights, caplog: pytest.LogCaptureFixture) -> None:
+    feed = nights.again()
     with caplog.at_level(logging.WARNING, "rag_pipeline"):
         assert feed.load().items_lost == 0
         assert caplog.text == ""
@@ -129,9 +152,9 @@ def test_a_document_that_a_lost_commit_had_removed_goes_again(feed: Feed) -> Non
     assert feed.load().removed == ("reviews/goes",)
 
 
-def test_the_collection_between_loss_and_load_hides_nothing(feed: Feed) -> None:
+def test_the_collection_between_loss_and_load_hides_nothing(nights: Nights) -> None:
     """It would compact the table, and so give it a higher version than the one that was lost."""
-    three_nights(feed)
+    feed = nights.again()
     before = state(feed)
     drop_last_commit(path_of(feed, "documents"))
     with pytest.raises(LakeError, match="lost a commit"):
@@ -166,8 +189,10 @@ def test_retention_is_no_loss(workspace: Workspace) -> None:
     assert news.load(8).items_lost == 0
 
 
-def test_a_listing_of_an_older_version_has_every_item_read_once_more(feed: Feed, caplog: pytest.LogCaptureFixture) -> None:
-    three_nights(feed)
+def test_a_listing_of_an_older_version_has_every_item_read_once_more(
+    nights: Nights, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = nights.again()
     old = feed.tables.listing.scan().select("item", "version", "reader", "settled").collect()
     remove_the_table(path_of(feed, "listings"))
     old.write_delta(str(path_of(feed, "listings")))
@@ -184,10 +209,12 @@ def test_a_listing_of_an_older_version_has_every_item_read_once_more(feed: Feed,
 # ------------------------------------------------------------------------------------------------ the whole pipeline
 
 
-def test_a_refresh_after_a_lost_commit_says_so_and_serves_everything_again(handbook: Workspace, run: Run) -> None:
+def test_a_refresh_after_a_lost_commit_says_so_and_serves_everything_again(
+    handbook: Workspace, begin: Run, run: Run
+) -> None:
     """The next refresh said `unchanged` and promoted an index without the pages, for good."""
     late = {f"more/{number}.md": f"# More {number}\n\nSomething else about number {number}.\n" for number in range(6)}
-    assert run().success
+    assert begin().success
     handbook.pages(late)
     first = run().assets
     assert first["index/production"]["promoted"] is True
@@ -224,8 +251,10 @@ def test_what_was_lost_while_the_source_is_held_is_not_released(handbook: Worksp
 @pytest.mark.parametrize(
     "harm", ["the last commit gone", *(pytest.param(one, marks=SLOW) for one in HARMS if one != "the last commit gone")]
 )
-def test_what_chunks_and_vectors_lost_comes_back_with_the_next_refresh(handbook: Workspace, run: Run, harm: str) -> None:
-    run(promote=False)
+def test_what_chunks_and_vectors_lost_comes_back_with_the_next_refresh(
+    handbook: Workspace, begin: Run, run: Run, harm: str
+) -> None:
+    begin()
     handbook.pages({"leave.md": "# Leave\n\nForty days of paid holiday each year, for everybody, says the new manager.\n"})
     release = run(promote=False).assets["index/candidate"]["release"]
     chunks, texts = _chunks(handbook), _texts(handbook)

@@ -252,6 +252,7 @@ def ask(release: str) -> list[str]:
     return [hit["document_id"] for hit in json.loads(out.getvalue())["hits"]]
 
 
+@pytest.mark.slow
 def test_a_kept_graph_that_was_replaced_is_dropped_and_answers_stay_right(
     served: tuple[Workspace, Model, Manifest], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,8 @@ import pytest
 
 from rag_pipeline.privacy.normal_form import normal_form
 from tests.conftest import Workspace, column, files_contract, table_contract
+from tests.support.command_line import rag
 from tests.support.planted_values import PLANTED, SENTENCE, texts_of
-
-COMMAND = "import sys; sys.argv = ['rag', *sys.argv[1:]]; from rag_pipeline.cli import main; main()"
 
 VALUES = [value for values in PLANTED.values() for value in values]
 JOINTS = ("\u00ad", "**", "\n", "<br>", "&shy;", "\u200b", "`")
@@ -145,20 +142,6 @@ def planted(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def rag(workspace: Workspace, *words: str, salt: str) -> str:
-    """What a command prints, on both streams."""
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND, *words],
-        env=workspace.environment | {"RAG_PII_SALT": salt},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
 def leaks(text: str) -> set[str]:
     """Planted values in a text, also as a path or JSON spells them, or as a reader sees them."""
     ways = [text, text.replace("\\n", "\n").replace("\\u00ad", "").replace("\\u200b", "").replace("\\\\", "\\")]
@@ -177,7 +160,19 @@ def test_the_search_sees_a_value_that_only_a_reader_sees(written: str) -> None:
     "salt",
     [pytest.param("", marks=pytest.mark.slow, id="without salt"), pytest.param("a long and random text", id="with salt")],
 )
-def test_planted_private_data_is_found_in_the_quarantine_only(planted: Workspace, salt: str) -> None:
+def test_planted_private_data_is_found_in_the_quarantine_only(
+    planted: Workspace, salt: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("RAG_HOME", "RAG_CONTRACTS", "RAG_EVALS"):
+        monkeypatch.setenv(name, planted.environment[name])
+    monkeypatch.setenv("RAG_PII_SALT", salt)
+
+    def said_by(*words: str) -> str:
+        """What a command prints, on both streams, the libraries it is made of included."""
+        code, out, err = rag(monkeypatch, capfd, *words)
+        assert code == 0, err
+        return out + err
+
     if not salt:  # a key that holds private data cannot be masked without one, see docs/contracts.md
         for form in ("jsonl", "csv", "parquet"):
             path = planted.root / "contracts" / f"rows_{form}.odcs.yaml"
@@ -188,9 +183,8 @@ def test_planted_private_data_is_found_in_the_quarantine_only(planted: Workspace
             )
         for path in (planted.root / "pages").glob("*@*"):
             path.unlink()
-    said = [rag(planted, "refresh", "--json", salt=salt), rag(planted, "refresh", salt=salt)]
-    said += [rag(planted, "status", salt=salt), rag(planted, "quarantine", "list", salt=salt)]
-    answer = rag(planted, "query", "who can I write to about roses", "--json", salt=salt)
+    said = [said_by("refresh", "--json"), said_by("refresh"), said_by("status"), said_by("quarantine", "list")]
+    answer = said_by("query", "who can I write to about roses", "--json")
     assert "<EMAIL_ADDRESS" in answer or "<PHONE_NUMBER" in answer, "masked texts are served"
 
     found: dict[str, set[str]] = {}

@@ -11,7 +11,7 @@ from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.gate.policy import ChannelPolicy, Policy
 from rag_pipeline.gate.shrink import InProduction, shrunk_sources
 from tests.conftest import Workspace, files_contract
-from tests.pipeline.conftest import PAGES, begin, handbook, run
+from tests.pipeline.conftest import LENIENT, PAGES, begin, handbook, run
 from tests.support.command_line import rag
 from tests.support.gate_cases import GATE, REGRESSED, Case, policy_of
 
@@ -114,10 +114,10 @@ def refusals(ran: Ran) -> str:
     return " ".join(one.description for one in ran.failed_checks if one.check == "candidate_meets_the_policy")
 
 
-def test_a_contract_removed_by_mistake_does_not_empty_production(handbook: Workspace, run: Run) -> None:
-    garden = {"roses.md": "# Roses\n\nWater roses in the morning, before the sun stands high, and never on their leaves.\n"}
-    file = handbook.contract("garden", files_contract(handbook.pages(garden, "garden"), id="garden"))
-    run()
+def test_a_contract_removed_by_mistake_does_not_empty_production(handbook: Workspace, begin: Run) -> None:
+    other = handbook.pages({"a.md": "# Gardens\n\nWater the roses in the morning.\n"}, folder="other")
+    file = handbook.contract("garden", files_contract(other, id="garden", **LENIENT))
+    begin()
     serves = serving(handbook.home)
     file.rename(handbook.root / "garden.odcs.yaml")
     says = refusals(refresh(handbook.settings))

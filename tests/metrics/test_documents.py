@@ -116,7 +116,7 @@ ranking = st.lists(st.sampled_from(DOCS), unique=True, max_size=14)
 missing = st.none()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(judged, ranking | missing), min_size=1))
 def test_values_agree_with_trec_eval_and_a_query_it_leaves_out_is_zero(
     cases: dict[str, tuple[dict[str, int], list[str] | None]],
@@ -131,7 +131,7 @@ def test_values_agree_with_trec_eval_and_a_query_it_leaves_out_is_zero(
 scored = st.dictionaries(st.sampled_from(DOCS), st.sampled_from([0.1, 0.2, 0.2 + 1e-9, 0.3]), min_size=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(judged, scored, st.randoms(use_true_random=False))
 def test_documents_of_equal_scores_are_scored_in_the_order_they_were_given(
     grades: dict[str, int], scores: dict[str, float], shuffled: Random

@@ -58,8 +58,9 @@ def edit(handbook: Workspace, words: str) -> None:
     handbook.pages({"travel.md": PAGES["travel.md"].replace("second class", words)})
 
 
+@pytest.mark.parametrize("more", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one night", "more nights"])
 def test_a_refusal_is_told_once_until_its_reason_changes_and_its_end_is_told(
-    handbook: Workspace, begin: Run, run: Run, inbox: Inbox, tick: Tick
+    handbook: Workspace, begin: Run, run: Run, inbox: Inbox, tick: Tick, more: bool
 ) -> None:
     assert begin().success
     first = serving(handbook.home)
@@ -82,18 +83,19 @@ def test_a_refusal_is_told_once_until_its_reason_changes_and_its_end_is_told(
     tick()
     assert inbox.take() == [], "the next tick"
 
-    edit(handbook, "third class")  # the next night: another candidate, refused for the same reason with other figures
-    assert not run().success
-    assert tick() == "nothing new to tell; 1 thing is wrong now"
-    assert inbox.take() == []
+    if more:
+        edit(handbook, "third class")  # the next night: another candidate, refused for the same reason with other figures
+        assert not run().success
+        assert tick() == "nothing new to tell; 1 thing is wrong now"
+        assert inbox.take() == []
 
-    handbook.policy({"questions": {**FLOORS, "floors": {"nDCG@10": 1.0, "MRR@10": 1.0}}})
-    assert not run().success
-    tick()
-    [message] = inbox.take()
-    assert "MRR@10" in message["message"], "another reason"
-    tick()
-    assert inbox.take() == []
+        handbook.policy({"questions": {**FLOORS, "floors": {"nDCG@10": 1.0, "MRR@10": 1.0}}})
+        assert not run().success
+        tick()
+        [message] = inbox.take()
+        assert "MRR@10" in message["message"], "another reason"
+        tick()
+        assert inbox.take() == []
 
     handbook.policy({"questions": FLOORS})
     handbook.golden("questions", {"how many days of vacation do I get": ["handbook/leave.md"]})

@@ -83,6 +83,7 @@ def test_an_answer_that_vanished_turns_its_check_red_and_production_goes_back(
     assert serving(handbook.home) == first
 
 
+@pytest.mark.slow
 def test_a_stale_source_turns_its_check_red_and_production_stays_where_the_gate_refuses(
     handbook: Workspace, run: Run, two: tuple[str, str]
 ) -> None:

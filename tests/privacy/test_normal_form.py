@@ -97,7 +97,7 @@ def test_nested_marks_cells_items_and_ends_of_lines_hide_no_value(
     st.data(),
     st.sampled_from(["**", "\u00ad", "<b>", "\u200b", "`"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_mark_at_any_place_of_any_value_hides_nothing(entity: str, data: st.DataObject, mark: str) -> None:
     value = data.draw(st.sampled_from(EXAMPLES[entity][0]))
     place = data.draw(st.integers(1, len(value) - 1))

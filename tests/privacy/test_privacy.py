@@ -186,7 +186,7 @@ def joined(pieces: list[tuple[str, str, tuple[str, str], str]]) -> str:
 
 
 @given(TEXTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_no_value_survives_and_masking_what_is_masked_changes_nothing(
     pieces: list[tuple[str, str, tuple[str, str], str]],
 ) -> None:
@@ -199,7 +199,7 @@ def test_no_value_survives_and_masking_what_is_masked_changes_nothing(
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_text_without_finds_is_kept_to_the_letter(text: str) -> None:
     assume(not finds(text, EVERY, ("US", "DE")))
     done = shield(column("text", "scan-and-mask", entities=EVERY, regions=("US", "DE"))).protect({"text": text})
@@ -215,7 +215,7 @@ def test_text_without_finds_is_kept_to_the_letter(text: str) -> None:
         unique_by=str.casefold,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_two_addresses_have_two_masks_and_neither_is_left(addresses: list[str]) -> None:
     assume(all(re.search(r"[A-Za-z0-9][^|?/{}`*!$%^=#]*@", address) for address in addresses))
     first, second = (masked(f"from <{address}>: hello") for address in addresses)
@@ -224,7 +224,7 @@ def test_two_addresses_have_two_masks_and_neither_is_left(addresses: list[str]) 
 
 
 @given(st.text(alphabet="<EMAIL_ADDRESS:KEYCRPTO0123456789abcdef>@. -+", max_size=80))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_text_that_looks_like_masks_is_masked_once_and_for_all(text: str) -> None:
     once = masked(text, EVERY, regions=("US", "DE"))
     assert masked(once, EVERY, regions=("US", "DE")) == once

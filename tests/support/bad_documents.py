@@ -24,7 +24,7 @@ def file(name: str, content: bytes | Callable[[], bytes], words: str, **options:
         folder.write(name, content() if callable(content) else content)
 
     told = Told(words, item=name, kind="unreadable")
-    return Kind(on(Folder, **options), bad, told=(told,))
+    return Kind(on(Folder, **options) if options else PAGES, bad, told=(told,))
 
 
 def instead(content: bytes, words: str) -> Kind:

@@ -116,7 +116,7 @@ _KEYS = st.one_of(
 _CURSORS = st.one_of(st.none(), st.integers(0, 3), st.sampled_from(["2026-01-01", "", "1"]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(_KEYS, _KEYS, _CURSORS), max_size=12), composite=st.booleans())
 def test_every_row_of_any_table_is_read_exactly_once_and_again_only_when_its_version_cannot_be_trusted(
     tmp_path: Path, rows: list[tuple[Any, ...]], composite: bool

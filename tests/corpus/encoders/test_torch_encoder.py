@@ -137,6 +137,7 @@ replace(real_model(), exports=Path(sys.argv[1])).load().documents(["a text"])
     assert isinstance(encoder_of(model), GraphEncoder) and not list(tmp_path.glob(".staging-*"))
 
 
+@pytest.mark.slow
 def test_a_graph_that_gives_other_vectors_is_not_kept_and_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
