@@ -67,7 +67,7 @@ durations: dev-env    ## measure how much work each test is, and keep it in test
 	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal -p tests.support.durations
 	$(BIN)/python -m tests.support.durations
 
-check: dev-env        ## ruff, mypy --strict, import-linter, workflows, containers, promises of the contracts, snapshot of the definitions
+check: dev-env        ## ruff, mypy (strict; tests too), import-linter, workflows, containers, promises of the contracts, snapshot of the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

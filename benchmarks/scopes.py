@@ -89,11 +89,11 @@ def words(generator: np.random.Generator, number: int) -> str:
     return " ".join(f"w{int(place)}" for place in np.minimum(generator.zipf(1.3, number), _WORDS))
 
 
-def home_with(root: Path, count: int, divided: bool) -> Home:
-    """A home whose tables hold these chunks."""
-    root.mkdir()
+def home_with(root: Path, count: int, divided: bool, model: str = "made") -> Home:
+    """A home whose tables hold these chunks. `model`: fingerprint of the model their vectors are said to be of."""
+    root.mkdir(exist_ok=True)
     home, generator = Home(root), np.random.default_rng(3)
-    home.releases.mkdir()
+    home.releases.mkdir(exist_ok=True)
     for start in range(0, count, _PART):
         vectors, rows, stored = part(count, start, _SEED), [], []
         for place, vector in enumerate(vectors, start):
@@ -101,7 +101,7 @@ def home_with(root: Path, count: int, divided: bool) -> Home:
             labels = {LABELS: [f"group {place % SCOPES}"]} if divided else {}
             said = labels | {name: "yes" if place % share == 0 else "no" for name, share in SHARES.items()}
             rows.append(chunk(place, text, json.dumps(said, sort_keys=True)))
-            stored.append({"model": "made", "text_hash": fingerprint(text), "vector": vector.tolist()})
+            stored.append({"model": model, "text_hash": fingerprint(text), "vector": vector.tolist()})
         chunks_table(home).append(pa.Table.from_pylist(rows, CHUNKS))
         vectors_table(home).append(pa.Table.from_pylist(stored, VECTORS))
     return home
@@ -124,11 +124,11 @@ def chunk(place: int, text: str, metadata: str) -> dict[str, Any]:
     }
 
 
-def build(home: Home) -> Manifest:
+def build(home: Home, model: ModelEntry | None = None) -> Manifest:
     said = SourceEntry(
         documents=1, chunks=1, data_version="1", contract_id="made", contract_version="1.0.0", filterable=tuple(SHARES)
     )
-    recipe = Recipe(ModelEntry(name="made", fingerprint="made", dimensions=DIMENSIONS), "made", {"made": said})
+    recipe = Recipe(model or ModelEntry(name="made", fingerprint="made", dimensions=DIMENSIONS), "made", {"made": said})
     return build_release(home, recipe, run_id="benchmark", now=datetime.now(UTC)).manifest
 
 

@@ -1,8 +1,10 @@
 """The door beside the library: one user, a steady load, as much as it bears, and three times that.
 
 `RAG_HOME=… .venv/bin/python -m benchmarks.serve`: starts `rag serve` on what serves there, with a key of its own that is
-revoked in the end, and asks the golden sets' questions. Each round measures the library in this process and the replica in
-turns, so that a busy machine troubles both alike. Run it alone on a quiet machine: clients and replica share its cores.
+revoked in the end, and asks the golden sets' questions. With `--made 100000` it serves a home of its own instead, of so
+many made chunks: their vectors are made up (`benchmarks.scopes`), the questions and the model that embeds them are real.
+Each round measures the library in this process and the replica in turns, so that a busy machine troubles both alike. Run it
+alone on a quiet machine: clients and replica share its cores.
 """
 
 import argparse
@@ -12,10 +14,11 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,13 +26,22 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
+import pyarrow as pa
 
+from benchmarks.scopes import build, home_with
 from rag_pipeline import Index
+from rag_pipeline.channels.audit import move_and_record
+from rag_pipeline.channels.pointer import PRODUCTION, Channel
+from rag_pipeline.corpus.canary import spread
+from rag_pipeline.corpus.model import Model, model_of
+from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
 from rag_pipeline.golden.read import read_golden_sets
 from rag_pipeline.home import Home
+from rag_pipeline.home_mark import claim_home
+from rag_pipeline.index.manifest import ModelEntry
 from rag_pipeline.process import prepare
 from rag_pipeline.serve.keys import KeyToMake, make_key, revoke_key
-from rag_pipeline.settings import load_settings
+from rag_pipeline.settings import Settings, load_settings
 
 WARM = 20
 FREE = dict.fromkeys(("RAG_SERVE_RATE", "RAG_SERVE_RATE_TOTAL"), "900000/minute") | {"RAG_SERVE_AT_ONCE_EACH": "1024"}
@@ -38,11 +50,20 @@ FREE = dict.fromkeys(("RAG_SERVE_RATE", "RAG_SERVE_RATE_TOTAL"), "900000/minute"
 def main() -> None:
     prepare()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--made", type=int, help="serve so many made chunks")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10, help="of each load")
     parser.add_argument("--alone", type=int, default=200, help="questions of one user, a round")
     parser.add_argument("--rate", type=float, default=50, help="questions a second of the steady load")
     arguments = parser.parse_args()
+    with ExitStack() as stack:
+        if arguments.made:
+            os.environ["RAG_HOME"] = stack.enter_context(tempfile.TemporaryDirectory())
+            made_home(load_settings(), arguments.made)
+        measure(arguments)
+
+
+def measure(arguments: argparse.Namespace) -> None:
     settings = load_settings()
     questions = [text for golden in read_golden_sets(settings.evals) for text in golden.queries.values()]
     with replica(settings.home) as (url, key, process), Index.open() as index:
@@ -58,6 +79,44 @@ def main() -> None:
             print(f"    {1000 * (cpu_s(process) - spent) / len(asked):.1f} ms of CPU a question, in the replica")
             print(f"  the door adds {door - library:.1f} ms at p95")
             asyncio.run(loads(url, key, questions, arguments.rate, arguments.seconds))
+
+
+def made_home(settings: Settings, count: int) -> None:
+    """A home whose production holds so many made chunks, of the model that is configured."""
+    claim_home(settings)
+    model = model_of(settings)
+    root = settings.home.root
+    home = home_with(root, count, divided=False, model=model.fingerprint)
+    _true_canary(home, model)
+    entry = ModelEntry(name=settings.model, fingerprint=model.fingerprint, dimensions=model.dimensions)
+    manifest = build(home, entry)
+    now = Channel(
+        release=manifest.id,
+        fingerprint=manifest.fingerprint,
+        previous=None,
+        sequence=1,
+        at=datetime.now(UTC),
+        by="benchmark",
+        why="to be measured",
+        run_id="benchmark",
+        action="overridden",
+        outcome="could not be evaluated",
+    )
+    move_and_record(home, PRODUCTION, now, expected=None)
+    print(f"{count:,} made chunks are served")
+
+
+def _true_canary(home: Home, model: Model) -> None:
+    """The vectors that a reader holds against its model are the model's own; all others are made up."""
+    chunks = chunks_table(home).scan().collect().sort("end", "chunk_id")
+    few = chunks[spread(chunks.height)]
+    vectors_table(home).remove(pa.table({"text_hash": few["text_hash"].to_list()}), ("text_hash",))
+    vectors = model.load().documents(few["text"].to_list())
+    rows = [
+        {"model": model.fingerprint, "text_hash": text, "vector": vector.tolist()}
+        for text, vector in zip(few["text_hash"], vectors, strict=True)
+    ]
+    vectors_table(home).append(pa.Table.from_pylist(rows, VECTORS))
 
 
 async def loads(url: str, key: str, questions: list[str], rate: float, seconds: float) -> None:

@@ -6,8 +6,8 @@ prepare()
 with import_without_gc("rag_pipeline.defs.graph"):
     from rag_pipeline.defs.dropped import live
     from rag_pipeline.defs.ready import check_ready
-    from rag_pipeline.defs.storage_url import check_storage
     from rag_pipeline.home_mark import check_home, claim_home
+    from rag_pipeline.host.storage_url import check_storage
     from rag_pipeline.settings import dagster_home, load_settings
 
     settings = load_settings()

@@ -23,8 +23,10 @@ def require_space(home: Path, wanted_bytes: int) -> None:
         )
 
 
-_AFTER_FULL = "production serves on. Free some, `rag gc` removes what nobody needs, and run this again"
-_AFTER_READ_ONLY = "production serves on. Make it writable, or point RAG_HOME and DAGSTER_HOME elsewhere, and run this again"
+_AFTER_FULL = "production still serves. Free some space (`rag gc` removes what nobody needs), then run this again"
+_AFTER_READ_ONLY = (
+    "production still serves. Make it writable, or point RAG_HOME and DAGSTER_HOME elsewhere, and run this again"
+)
 
 
 def storage_error(error: BaseException | str, *folders: Path) -> str | None:

@@ -14,15 +14,15 @@ class DoorSettings(BaseSettings):
     """Who may ask a replica, how often, and for how long."""
 
     serve_hosts: str = Field(
-        default="", description="Names a replica goes by beside localhost, separated by commas: `rag.example.com`."
+        default="", description="Names of a replica beside localhost, separated by commas: `rag.example.com`."
     )
     serve_rate: str = Field(default="1200/minute", description="Requests that one principal may make of a replica.")
     serve_rate_total: str = Field(default="12000/minute", description="Requests that a replica takes of all together.")
     serve_at_once: int = Field(
-        default=0, ge=0, le=256, description="Questions that are worked on at once; 0 means two a core."
+        default=0, ge=0, le=256, description="Questions in progress at once; 0 means two for each core."
     )
     serve_at_once_each: int = Field(
-        default=8, ge=1, le=1024, description="Questions of one principal that are worked on or wait at once."
+        default=8, ge=1, le=1024, description="Questions of one principal that are in progress or wait at once."
     )
     serve_queue: int = Field(default=32, ge=0, le=10_000, description="Questions that wait at most; more are refused.")
     serve_timeout_ms: int = Field(

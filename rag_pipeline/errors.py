@@ -82,11 +82,31 @@ def names_of_ours() -> frozenset[str]:
     return frozenset(below(PipelineError))
 
 
+def by_kind(kind: str, where: str) -> str:
+    """The words for somebody else's error: its kind alone, as its text may quote rows. `where`: what shows the rest."""
+    return f"{kind}; {where} says more"
+
+
 def first_problem(error: ValidationError) -> str:
     """What is wrong with a file of ours that is not what it should be, in a few words: the field and the trouble."""
     problem = error.errors()[0]
     says = problem["msg"].removeprefix("Value error, ")
     return f"{'.'.join(map(str, problem['loc']))}: {says}" if problem["loc"] else says
+
+
+def not_text(value: object) -> str:
+    """The words for a value of a file that YAML does not read as text."""
+    return f"{value!r} is not text; put it in quotes"
+
+
+def given_twice(what: str) -> str:
+    """The words for an entry that a file gives a second time. `what`: its name, as the file has it."""
+    return f"{what} is given twice; keep one"
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """The words for a file whose bytes are not text."""
+    return f"not UTF-8 (byte {error.start}); save it as UTF-8"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

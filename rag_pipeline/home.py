@@ -41,7 +41,7 @@ _LOCKS: dict[Lock, tuple[str, str]] = {
 
 
 def exporting(exports: Path, *, wait_s: float) -> AbstractContextManager[None]:
-    """As `Home.exclusive`, for the folder of exported graphs: a model knows where it lies, and no more of the home."""
+    """The lock of `Home.exclusive`, for the folder of exported graphs: a model knows that place alone."""
     return exclusive(exports, "export", wait_s=wait_s)
 
 
@@ -286,15 +286,15 @@ class Home:
         return exclusive(self.root / folder, name, wait_s=wait_s)
 
     def exclusive_source(self, source: str, *, wait_s: float) -> AbstractContextManager[None]:
-        """As `exclusive`, for all tables of one source."""
+        """The lock of `exclusive`, for all tables of one source."""
         return exclusive(self.lake, f"source-{source}", wait_s=wait_s)
 
     def exclusive_table(self, table: Path, *, wait_s: float) -> AbstractContextManager[None]:
-        """As `exclusive`, for one table; those of a source have one lock together."""
+        """The lock of `exclusive`, for one table; those of a source have one lock together."""
         if table.parent in (self.documents, self.quarantine, self.listings, self.loads, self.erased):
             return self.exclusive_source(table.name, wait_s=wait_s)
         return exclusive(self.lake, self.table_name(table).split("/")[0], wait_s=wait_s)
 
     def exclusive_golden_set(self, name: str, *, wait_s: float) -> AbstractContextManager[None]:
-        """As `exclusive`, for the files of one golden set: they lie elsewhere, but who writes them has this home."""
+        """The lock of `exclusive`, for the files of one golden set: they lie elsewhere; their writers share this home."""
         return exclusive(self.root / "golden", name, wait_s=wait_s)

@@ -14,7 +14,7 @@ log = logging.getLogger("rag_pipeline")
 _LOG_EVERY_S = 10.0
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_fmt}{postfix}]"
-"""As tqdm draws it, with our own word on what is left."""
+"""The bar as tqdm draws it, with our own word on what is left."""
 
 
 class Advance(Protocol):

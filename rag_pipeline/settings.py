@@ -86,7 +86,7 @@ class Settings(DoorSettings):
         default="auto", description="By meaning, by words, or both; `auto`: what the golden sets find best."
     )
     hybrid_dense_weight: float = Field(
-        default=0.5, ge=0, le=1, description="Share of meaning in hybrid retrieval; words have the rest."
+        default=0.5, ge=0, le=1, description="Share of meaning in hybrid retrieval; the rest is for words."
     )
     lexical_language: str = Field(default="english", description="Stemmer of the lexical index; `none` for no stemming.")
     reranker: str = Field(default="", description="Folder of a cross-encoder that orders the first hits again.")
@@ -99,12 +99,12 @@ class Settings(DoorSettings):
         default="automatic", description="`manual`: the nightly run stops at the verdict, a person promotes."
     )
     keep_releases: int = Field(default=7, ge=1, description="Newest releases kept beside those channels point at.")
-    keep_days: int = Field(default=30, ge=1, description="Days that old versions of the tables can be read again.")
+    keep_days: int = Field(default=30, ge=1, description="Days for which old versions of the tables can be read again.")
     schedules: Literal["on", "off"] = Field(default="off", description="Whether schedules start switched on.")
     timezone: str = Field(default="UTC", description="Time zone of the schedules.")
     nightly_cron: str = Field(default="0 2 * * *", description="When the refresh runs.")
-    collection_cron: str = Field(default="0 5 * * 0", description="When what nobody needs is removed.")
-    evaluation_cron: str = Field(default="0 8,14,20 * * *", description="When production is measured again.")
+    collection_cron: str = Field(default="0 5 * * 0", description="When to remove what nobody needs.")
+    evaluation_cron: str = Field(default="0 8,14,20 * * *", description="When to measure production again.")
 
     key_prefix: str = Field(
         default="",

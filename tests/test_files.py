@@ -41,7 +41,7 @@ def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "file"
     path.write_bytes(b"as it was")
     later = time.time_ns() + 60_000_000_000
-    monkeypatch.setattr(files.time, "time_ns", lambda: later)
+    monkeypatch.setattr(time, "time_ns", lambda: later)
     return path
 
 

@@ -49,8 +49,8 @@ def named(source: str) -> list[str]:
     """Literals of a module that name something below RAG_HOME."""
     tree = ast.parse(source)
     said = [f"{line}: {text}" for line, text in joined(tree) if text.split("/")[0] in FOLDERS]
-    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return said + [f"{node.lineno}: {node.value}" for node in texts if node.value in FILES]
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return said + [f"{node.lineno}: {node.value}" for node in texts if isinstance(node.value, str) and node.value in FILES]
 
 
 def test_no_other_module_names_a_file_or_a_folder_below_the_home() -> None:

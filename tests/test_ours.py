@@ -1,6 +1,7 @@
 """What is ours is told by exact names: those the pipeline gives are known, those that are only similar are not."""
 
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_only_the_files_that_are_named_go_and_the_folder_if_nothing_else_is_in_i
 
 
 def test_a_hidden_folder_beside_a_golden_set_is_not_taken_for_a_killed_run(tmp_path: Path) -> None:
-    made = new_set.NewSet(tmp_path / "first", (), 0, 0, new_set.Counter())
+    made = new_set.NewSet(tmp_path / "first", (), 0, 0, Counter())
     hidden = tmp_path / ".first.new"
     hidden.mkdir()
     (hidden / "golden.yaml").write_text("left by a killed run")

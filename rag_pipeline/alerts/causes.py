@@ -1,17 +1,16 @@
 """What is wrong now, as far as the disk shows it: sources, verdicts, the release that serves. Reads, never writes."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from rag_pipeline.alerts.cause import Cause, Findings, Kind, key_of, marks_of
 from rag_pipeline.alerts.freeze import frozen
 from rag_pipeline.alerts.verdicts import WATCH, last_verdict
 from rag_pipeline.channels.audit import channel_now
-from rag_pipeline.channels.pointer import PRODUCTION, Channel, option, read_channel
+from rag_pipeline.channels.pointer import PRODUCTION, Channel, read_channel, signed_command
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import PipelineError, by_kind
 from rag_pipeline.gate.policy import promotions
 from rag_pipeline.golden.read import read_golden_sets
 from rag_pipeline.home import Home
@@ -47,9 +46,9 @@ def causes_on_disk(
     try:
         channel = read_channel(settings.home, PRODUCTION)
     except PipelineError:  # that is a cause of its own, told above
-        unknown: tuple[Kind, ...] = ("production got worse", "production is not refreshed")
-        return found + Findings(possible=frozenset(key_of(kind, PRODUCTION) for kind in unknown))
-    return found + _watched(settings, channel, sources) + _refreshed(settings, channel, due)
+        return found + Findings(possible=frozenset(key_of(kind, PRODUCTION) for kind in ABOUT_PRODUCTION))
+    serves = Serves(settings, channel, sources, due)
+    return sum((look(serves) for look in ABOUT_PRODUCTION.values()), found)
 
 
 def looked_at(part: str, look: Callable[[], Findings], owner: str) -> Findings:
@@ -58,7 +57,7 @@ def looked_at(part: str, look: Callable[[], Findings], owner: str) -> Findings:
     try:
         return look() + Findings(well=frozenset({key_of(kind, part)}))
     except Exception as error:
-        says = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}; `rag status` says more"
+        says = str(error) if isinstance(error, PipelineError) else by_kind(type(error).__name__, "`rag status`")
     return _found(Cause(kind, part, f"{part} cannot be looked at", (says,), owner, ("rag status", "rag verify")))
 
 
@@ -75,7 +74,11 @@ def _source(contract: Contract, state: SourceState) -> Findings:
     title = f"source {name} is held at its last good version ({state.documents:,} documents serve on)"
     return (
         _found(Cause("held source", name, title, held, owner, ("rag status", rows, again)))
-        + _found(Cause("stale source", name, f"source {name} is past its promise", late, owner, ("rag status", again)))
+        + _found(
+            Cause(
+                "stale source", name, f"source {name} is older than its contract allows", late, owner, ("rag status", again)
+            )
+        )
         + _found(Cause("broken data", name, f"source {name} breaks its contract", broken, owner, ("rag status", again)))
     )
 
@@ -88,9 +91,9 @@ def _channel(settings: Settings, name: str, sources: Sequence[str]) -> Findings:
         channel = channel_now(home, name)
     except PipelineError as error:
         damage = (str(error),)
-    hold = getattr(channel, "hold", None)
-    holds = (_hold_says(hold, name),) if hold else ()
-    since = frozenset({str(getattr(hold, "at", hold))})
+    hold = channel.hold if channel else None
+    holds = (hold.says(name),) if hold else ()
+    since = frozenset({str(hold.at)}) if hold else frozenset[str]()
     word = last_verdict(home, name)
     reasons = word.reasons if word and not word.passed else ()
     own = unexplained(reasons, sources, held=bool(hold))
@@ -99,10 +102,7 @@ def _channel(settings: Settings, name: str, sources: Sequence[str]) -> Findings:
     steps = (
         "rag status",
         *(f"rag report --release {one}" for one in names),
-        *(
-            f"rag promote {one} --channel {name} --override --by you --reason WHY, if it is good all the same"
-            for one in names
-        ),
+        *(f"{signed_command(f'rag promote {one}', name, override=True)}, if it is good anyway" for one in names),
     )
     asked = _with_judges(settings, own, owner) if own else owner
     run_id, told = word.run_id if word else "", reasons if own else ()
@@ -123,7 +123,7 @@ def _frozen(settings: Settings, name: str, contracts: Sequence[Contract], states
     if not found or not word:
         return Findings(well=frozenset({key_of("frozen", name)}))
     title, since = f"{name} is frozen: its gate keeps new releases back", frozenset({"frozen"})
-    steps = ("rag report", "rag status", f"rag promote {word.release}{option(name)} --override --by you --reason WHY")
+    steps = ("rag report", "rag status", signed_command(f"rag promote {word.release}", name, override=True))
     return _found(Cause("frozen", name, title, (found.says,), settings.owner, steps, since, word.run_id))
 
 
@@ -138,21 +138,33 @@ def unexplained(reasons: Sequence[str], sources: Sequence[str], *, held: bool = 
     return tuple(one for one in reasons if not one.startswith(told))
 
 
-def _watched(settings: Settings, channel: Channel | None, sources: Sequence[str]) -> Findings:
+@dataclass(frozen=True, slots=True)
+class Serves:
+    """What the looks at production need: its channel, all sources, and since when it must have passed its gate."""
+
+    settings: Settings
+    channel: Channel | None
+    sources: Sequence[str]
+    due: datetime | None
+
+
+def _watched(serves: Serves) -> Findings:
+    settings, channel, sources = serves.settings, serves.channel, serves.sources
     word = last_verdict(settings.home, WATCH)
     reasons: tuple[str, ...] = ()
     if word and channel and word.release == channel.release and not word.passed:
         reasons = unexplained(word.reasons, sources)
     owner = _with_judges(settings, reasons, settings.owner) if reasons else settings.owner
     title = f"{PRODUCTION} got worse although nothing was promoted"
-    steps = (f"rag evaluate --release {word.release}" if word else "", "rag rollback --by you --reason WHY")
+    steps = (f"rag evaluate --release {word.release}" if word else "", signed_command("rag rollback", PRODUCTION))
     cause = Cause("production got worse", PRODUCTION, title, reasons, owner, steps, run_id=word.run_id if word else "")
     return _found(cause)
 
 
-def _refreshed(settings: Settings, channel: Channel | None, due: datetime | None) -> Findings:
+def _refreshed(serves: Serves) -> Findings:
+    settings, channel, due = serves.settings, serves.channel, serves.due
     word = last_verdict(settings.home, PRODUCTION)
-    if due is None or word is None or channel is None or getattr(channel, "hold", None):  # a hold is told as one
+    if due is None or word is None or channel is None or channel.hold:  # a hold is told as one
         return Findings(well=frozenset({key_of("production is not refreshed", PRODUCTION)}))
     passed = word.passed_at or channel.at
     reasons: tuple[str, ...] = ()
@@ -167,6 +179,13 @@ def _refreshed(settings: Settings, channel: Channel | None, due: datetime | None
     title = f"{PRODUCTION} is not refreshed any more"
     late = frozenset({"late"})
     return _found(Cause("production is not refreshed", PRODUCTION, title, reasons, settings.owner, steps, late))
+
+
+ABOUT_PRODUCTION: Mapping[Kind, Callable[[Serves], Findings]] = {
+    "production got worse": _watched,
+    "production is not refreshed": _refreshed,
+}
+"""Kinds that need the channel of production -> the look for each. Nobody knows of them while it cannot be read."""
 
 
 def _found(cause: Cause) -> Findings:
@@ -189,15 +208,6 @@ def _with_judges(settings: Settings, reasons: Sequence[str], owner: str) -> str:
         return owner
     judges = [one.about.owner for one in sets if any(reason.startswith(f"{one.name}:") for reason in reasons)]
     return ", ".join(dict.fromkeys((owner, *filter(None, judges))))
-
-
-def _hold_says(hold: Any, name: str) -> str:
-    """`held since …, by …, why`: the channel's own sentence where it has one."""
-    if callable(says := getattr(hold, "says", None)):
-        return str(says(name))
-    at = getattr(hold, "at", None)
-    since = _when(at) if isinstance(at, datetime) else "a time nobody wrote down"
-    return f"held since {since} by {getattr(hold, 'by', 'nobody known')} ({getattr(hold, 'why', 'no reason was given')})"
 
 
 def _when(at: datetime) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rag_pipeline.alerts.verdicts import LastVerdict, last_verdict
-from rag_pipeline.channels.pointer import Channel, option
+from rag_pipeline.channels.pointer import Channel, signed_command
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.state import SourceState
 
@@ -52,8 +52,8 @@ def frozen(home: Home, name: str, channel: Channel | None, states: Sequence[Sour
 def _what_to_do(name: str, word: LastVerdict, says: str) -> str:
     return (
         f"{name} is frozen: {says}. Its last word on {word.release} was {word.outcome}. `rag report` shows what changed; "
-        "fix it, judge what the reasons ask for, or take it upon you: "
-        f"`rag promote {word.release}{option(name)} --override --by NAME --reason WHY`"
+        "fix it, judge what the reasons ask for, or override the gate: "
+        f"`{signed_command(f'rag promote {word.release}', name, override=True)}`"
     )
 
 

@@ -50,7 +50,7 @@ def resolved(title: str, home: Home, serves: str) -> Message:
 
 def trial(home: Home) -> Message:
     """What `rag alerts test` sends."""
-    body = f"This is a test. Whoever reads it is told when this pipeline needs somebody.\n{_from(home)}"
+    body = f"This is a test. Whoever receives it gets a message when this pipeline needs somebody.\n{_from(home)}"
     return Message("[rag] a test of the alerts", body, "info")
 
 

@@ -134,7 +134,7 @@ def read_record(home: Home) -> Record:
     except FileNotFoundError:
         return Record()
     except (OSError, ValueError) as error:
-        log.warning("%s cannot be read (%s): what is wrong now is told once more", path, type(error).__name__)
+        log.warning("%s cannot be read (%s): what is wrong now is sent once more", path, type(error).__name__)
         return Record()
 
 
@@ -143,7 +143,7 @@ def write_record(home: Home, record: Record) -> None:
     try:
         write_json(path, record.model_dump(mode="json"))
     except OSError as error:
-        log.warning("%s cannot be written (%s): this process remembers what it told", path, error.strerror)
+        log.warning("%s cannot be written (%s): this process remembers what it sent", path, error.strerror)
         _UNWRITTEN[path] = record.model_copy(deep=True)
     else:
         _UNWRITTEN.pop(path, None)

@@ -79,11 +79,16 @@ def tell(home: Home, setting: str, look: Callable[[], Findings], now: datetime, 
         return Outcome(tuple(dict.fromkeys(told)), waiting, troubles, causes)
 
 
+def nobody_to_tell() -> PipelineError:
+    """The error for a command that sends alerts where no receiver is set."""
+    return PipelineError("RAG_ALERTS is not set, so no message is sent; docs/commands.md describes its values")
+
+
 def try_out(home: Home, setting: str, send: Deliver = deliver) -> dict[str, str]:
     """Send a test to every receiver: receiver -> what came of it. Raises `PipelineError` when there is none."""
     receivers = receivers_of(setting)
     if not receivers:
-        raise PipelineError("RAG_ALERTS is not set, so nobody is told; docs/commands.md says what it may be")
+        raise nobody_to_tell()
     results = send({receiver: [trial(home)] for receiver in receivers})
     return {receiver.label: (results.get(receiver.number) or ["nothing came of it"])[0] for receiver in receivers}
 

@@ -39,10 +39,10 @@ def lead(tried: Tried) -> str:
         [one.name for one, found in first if _reads(found) == reading and not _contradicted(one, reading)]
         for reading in ("better", "worse")
     )
-    parts = [f"Better than it is now: {'; '.join(better)}."] if better else []
+    parts = [f"Better than the settings as they are: {'; '.join(better)}."] if better else []
     parts += [f"Worse: {'; '.join(worse)}."] if worse else []
     if not parts:
-        return "No attempt is shown to be better or worse than it is now."
+        return "No attempt is shown to be better or worse than the settings as they are."
     return " ".join(parts)
 
 
@@ -65,4 +65,4 @@ def _chart(tried: Tried, place: int) -> tuple[SetFigures, object]:
         if found
     ]
     about = tried.now.golden_sets[place]
-    return about, interval_chart(rows, title=f"{about.golden_set}: {about.primary.metric} against how it is now")
+    return about, interval_chart(rows, title=f"{about.golden_set}: {about.primary.metric} against the settings as they are")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.contracts.page import CUT_PROPERTIES
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.corpus.chunking import chunkers_of
 from rag_pipeline.errors import PipelineError
@@ -79,7 +80,7 @@ def plan(settings: Settings, values: Mapping[str, Sequence[str]]) -> tuple[Plann
     if empty := [name for name, found in asked.items() if not found]:
         raise PipelineError(f"{empty[0]} has no value to be tried; name one, or leave it out")
     if not asked:
-        raise PipelineError("nothing is to be tried; name a setting with its values, such as RAG_CHUNK_TOKENS=128,256")
+        raise PipelineError("there is nothing to try; give a setting with its values, such as RAG_CHUNK_TOKENS=128,256")
     if (count := math.prod(map(len, asked.values()))) > MOST:
         raise PipelineError(
             f"{' × '.join(f'{len(found)} of {name}' for name, found in asked.items())} are {count} attempts, and {MOST} is "
@@ -136,6 +137,6 @@ def _refuse_other_rows(now: tuple[Contract, ...], variant: tuple[Contract, ...])
         if one.fingerprint != before[source].fingerprint:
             raise PipelineError(
                 f"{one.file} accepts other rows than {before[source].file}, or keeps other things of them. A try reads the "
-                "documents that are stored, so a variant may say how they are cut (chunkTokens, chunkMinTokens, "
-                "chunkSplitter) and nothing else that decides about rows; undo the rest"
+                f"documents that are stored, so a variant may say how they are cut ({', '.join(CUT_PROPERTIES)}) and "
+                "nothing else that decides about rows; undo the rest"
             )

@@ -69,7 +69,7 @@ def _held_against(home: Home, name: str, pointer: Channel | None, told: list[Row
         )
     newest = told[0]
     if pointer and _of_an_older_pipeline(pointer) and is_old(newest):
-        if any(_tells(row, pointer) for row in told if row["sequence"] == newest["sequence"]):
+        if any(_tells(row, name, pointer) for row in told if row["sequence"] == newest["sequence"]):
             return Standing(pointer, "adopt")
         follows = (pointer.sequence, pointer.previous) == (newest["sequence"] + 1, newest["release"])
         if follows and pointer.action == "promoted":
@@ -80,7 +80,7 @@ def _held_against(home: Home, name: str, pointer: Channel | None, told: list[Row
     if pointer == target:
         return Standing(target)
     before = told[1] if len(told) > 1 else None
-    if (before is None and pointer is None) or (before and pointer and _tells(before, pointer)):
+    if (before is None and pointer is None) or (before and pointer and _tells(before, name, pointer)):
         return Standing(target, "write the pointer")
     return Standing(None, trouble=_differs(path, name, pointer, newest))
 
@@ -90,12 +90,12 @@ def _of_an_older_pipeline(pointer: Channel) -> bool:
     return "hold" not in pointer.model_fields_set
 
 
-def _tells(row: Row, pointer: Channel) -> bool:
+def _tells(row: Row, name: str, pointer: Channel) -> bool:
     """Whether a row tells the very move a file holds; a row of an older pipeline as far as it goes."""
     if not is_old(row):
-        return pointer == channel_of(row, "")
-    unsaid = {"fingerprint", "withdrawn", "hold", "anchor"}
-    return pointer.model_dump(exclude=unsaid) == channel_of(row, "").model_dump(exclude=unsaid)
+        return pointer == channel_of(row, name)
+    unsaid = {"fingerprint", "withdrawn"}
+    return pointer.model_dump(exclude=unsaid) == channel_of(row, name).model_dump(exclude=unsaid)
 
 
 def _differs(path: Path, name: str, pointer: Channel | None, newest: Row) -> str:

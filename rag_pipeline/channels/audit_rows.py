@@ -109,7 +109,7 @@ def record(home: Home, name: str, move: Channel) -> None:
     """Write a move or a refusal down. The lock of the audit table is held by whoever calls this."""
     refused = move.action == "refused"
     number = all_rows(home).select(pl.col("number").max()).pipe(collected).item()
-    row: Row = move.model_dump(include=set(AUDIT.names)) | {
+    row: Row = move.model_dump() | {
         "channel": name,
         "reasons": json.dumps(move.reasons),
         "withdrawn": None if refused else json.dumps(move.withdrawn, sort_keys=True),

@@ -30,7 +30,7 @@ class Hold(BaseModel):
         """The one sentence everything tells it in, with what lifts it."""
         return (
             f"held since {self.at:%Y-%m-%d %H:%M} UTC by {self.by} ({self.why}): nothing automatic moves {channel}; "
-            f"`rag resume{option(channel)} --by NAME --reason WHY` lifts the hold, and so does promoting a release by name"
+            f"`{signed_command('rag resume', channel)}` lifts the hold, and so does promoting a release by name"
         )
 
 
@@ -58,6 +58,11 @@ class Anchor(BaseModel):
 def option(channel: str) -> str:
     """` --channel NAME` as a command needs it; nothing for production."""
     return "" if channel == PRODUCTION else f" --channel {channel}"
+
+
+def signed_command(command: str, channel: str, *, override: bool = False) -> str:
+    """A command about a channel, as a person types it: with the name and the reason that it needs."""
+    return f"{command}{option(channel)}{' --override' if override else ''} --by NAME --reason WHY"
 
 
 class Channel(BaseModel):

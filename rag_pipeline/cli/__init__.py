@@ -29,10 +29,10 @@ from rag_pipeline.cli import (
 )
 from rag_pipeline.cli.examples import epilog, first_steps
 from rag_pipeline.cli.show import REFUSED
-from rag_pipeline.defs.storage_url import check_storage
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.home_mark import check_home
+from rag_pipeline.host.storage_url import check_storage
 from rag_pipeline.process import collect_less_often, prepare
 from rag_pipeline.settings import dagster_home, load_settings
 from rag_pipeline.terminal import Printer, complain, never_fail_to_print, warn

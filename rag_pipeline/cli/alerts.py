@@ -10,12 +10,14 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_secrets, load_settings
 from rag_pipeline.terminal import Printer
 
-alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is told when something is wrong: show, send, test.")
+alerts = typer.Typer(
+    name="alerts", no_args_is_help=True, help="Alerts: `show` who receives them, `send` what is new, send a `test`."
+)
 
 
 @alerts.command()
 def show(as_json: AsJson = False) -> None:
-    """What was told and is not over yet, and which receivers do not take their messages. Sends nothing.
+    """Show the alerts that are not over yet, and the receivers that do not accept their messages. Sends nothing.
 
     It also says when the pipeline last looked.
     """
@@ -33,18 +35,19 @@ def show(as_json: AsJson = False) -> None:
 
 @alerts.command()
 def send(as_json: AsJson = False) -> None:
-    """Look now, and tell what nobody was told yet: for whoever runs no Dagster daemon, after each `rag refresh`.
+    """Look now, and send what was not sent yet. Without a Dagster daemon, run it after each `rag refresh`.
 
-    It is what the sensor does every minute. Exits with 1 while messages wait.
+    The sensor does the same every minute. Exits with 1 while messages wait.
     """
+    from rag_pipeline.alerts.tell import nobody_to_tell
     from rag_pipeline.defs.alerts import tell_now
     from rag_pipeline.defs.dropped import live
 
     if not load_secrets().alerts:
-        raise PipelineError("RAG_ALERTS is not set, so nobody is told; docs/commands.md says what it may be")
+        raise nobody_to_tell()
     outcome = tell_now(load_settings(), live, datetime.now(UTC))
     if outcome is None:
-        raise PipelineError("another process is telling just now; try again in a minute")
+        raise PipelineError("another process sends alerts right now; try again in a minute")
     if as_json:
         names = ("sent", "waiting", "troubles", "causes")
         print_json({name: getattr(outcome, name) for name in names})
@@ -56,7 +59,7 @@ def send(as_json: AsJson = False) -> None:
 
 @alerts.command(name="test")
 def send_test(as_json: AsJson = False) -> None:
-    """Send a test message to every receiver, and say which took it. Exits with 1 unless all did."""
+    """Send a test message to every receiver, and show which accepted it. Exits with 1 unless all did."""
     from rag_pipeline.alerts.sender import SENT
     from rag_pipeline.alerts.tell import try_out
 
@@ -74,7 +77,7 @@ def show_alerts(printer: Printer, found: dict[str, Any]) -> None:
     from rag_pipeline.alerts.tell import count
 
     if not found["on"]:
-        printer.say("alerts are off: RAG_ALERTS names nobody to tell", style="dim")
+        printer.say("alerts are off: RAG_ALERTS names no receiver", style="dim")
         return
     looked = f"{found['looked_at']:%Y-%m-%d %H:%M} UTC" if found["looked_at"] else "never: is the Dagster daemon running?"
     causes = f"{count(len(found['causes']), 'thing is', 'things are')} wrong" if found["causes"] else "nothing is wrong"

@@ -7,17 +7,19 @@ from typing import Annotated
 import typer
 
 from rag_pipeline.cli.alerts import show_alerts
-from rag_pipeline.cli.show import AsJson, print_json, says_of_run, settings_of_home, settings_or_note
+from rag_pipeline.cli.show import AsJson, Served, print_json, says_of_run, settings_of_home, settings_or_note
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.terminal import Printer, beginning, one_line
+
+_FIX = "`rag refresh` or `rag verify --repair` fixes it"
 
 
 def query(
     text: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Chunks to retrieve.")] = 10,
-    mode: Annotated[Mode | None, typer.Option(help="How to retrieve; as the release serves, if not said.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="How to retrieve. Default: as the release serves.")] = None,
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
-    channel: Annotated[str, typer.Option(help="The release a channel points at.")] = "production",
+    channel: Served = "production",
     as_json: AsJson = False,
 ) -> None:
     """Retrieve chunks from what serves, or from any kept release."""
@@ -53,7 +55,7 @@ def query(
 
 
 def status(as_json: AsJson = False) -> None:
-    """What serves, how old each source is against its promise, and the last verdict with its reasons.
+    """Show what serves, how old each source is against its promise, and the last verdict with its reasons.
 
     It says first which home it looks at. Then: channels, their anchors, who holds them and whether they are frozen; channels
     whose file cannot be believed, damage to what they point at, tables that lost a commit; the candidate's verdict as the
@@ -83,14 +85,16 @@ def status(as_json: AsJson = False) -> None:
     for name, says in found["unfinished_channels"].items():
         printer.say((f"{name}:", "yellow"), f" {says}")
     for one in found["damaged"]:
-        what = f"{one['release']} is damaged: {', '.join(one['what'])}; `rag refresh` or `rag verify --repair` fixes it"
+        what = f"{one['release']} is damaged: {', '.join(one['what'])}; {_FIX}"
         printer.say(f"{one['channel']}: {what}", style="red")
     for name, what in found["lost_commits"].items():
-        told = f"the table {name} lost a commit: {what}; `rag refresh` or `rag verify --repair` fixes it"
+        told = f"the table {name} lost a commit: {what}; {_FIX}"
         printer.say(told, style="red")
     if found["may_hold_erased"]:
         names = ", ".join(found["may_hold_erased"])
-        printer.say(f"built before the last erasure, and may hold what was erased until `rag gc` removes it: {names}")
+        printer.say(
+            f"these were built before the last erasure and may hold erased documents until `rag gc` removes them: {names}"
+        )
     if not found["channels"] and not found["damaged_channels"]:
         printer.say("nothing serves yet; run ", ("rag refresh", "bold"))
     rows = [
@@ -109,7 +113,7 @@ def status(as_json: AsJson = False) -> None:
     printer.table("source", "last load", "documents", "refused", "age", "SLA", "within", "why", rows=rows)
     for one in found["sources"]:
         if one["values_from_the_future"]:
-            says = f"{one['values_from_the_future']} values its age is told by lie in the future and do not count"
+            says = f"{one['values_from_the_future']} values that tell its age lie in the future and do not count"
             printer.say(f"{one['source']}: {says}", style="yellow")
     if found["clock_doubt"]:
         printer.say(found["clock_doubt"], style="yellow")
@@ -124,7 +128,7 @@ def status(as_json: AsJson = False) -> None:
 
 
 def releases(as_json: AsJson = False) -> None:
-    """Every kept release, newest first."""
+    """List every kept release, newest first."""
     from rag_pipeline.cli.summary import releases_now
 
     found = releases_now(settings_or_note())
@@ -153,7 +157,7 @@ def trace(
     chunk_id: Annotated[str, typer.Argument(help="A chunk's id, as `rag query --json` gives it.")],
     as_json: AsJson = False,
 ) -> None:
-    """Where a chunk comes from: document, source row, contract, run, model, and the releases that hold it."""
+    """Show where a chunk comes from: document, source row, contract, run, model, and the releases that hold it."""
     from rag_pipeline.release.trace import trace_chunk
 
     found = trace_chunk(settings_of_home(), chunk_id)

@@ -49,7 +49,7 @@ def promote(  # noqa: PLR0913 - typer reads a command's options from its signatu
 
 
 def rollback(
-    to: Annotated[str | None, typer.Option(help="The release to go back to; the last good one when left out.")] = None,
+    to: Annotated[str | None, typer.Option(help="The release to go back to. Default: the last good one.")] = None,
     channel: Channel = "production",
     by: By = "",
     reason: Reason = "",
@@ -81,14 +81,14 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
 
     The channel stays where it is. It is the job `resume`.
     """
-    from rag_pipeline.channels.pointer import option
+    from rag_pipeline.channels.pointer import signed_command
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import RESUME
     from rag_pipeline.defs.keys import channel_key
 
     settings = settings_of_home()
     if not (by.strip() and reason.strip()):
-        raise PipelineError(f"say who lifts the hold and why: `rag resume{option(channel)} --by NAME --reason WHY`")
+        raise PipelineError(f"say who lifts the hold and why: `{signed_command('rag resume', channel)}`")
     ran = run.by_hand(settings, RESUME, {"by": by, "why": reason, "channel": channel})
     if not ran.success:
         raise PipelineError("; ".join(ran.errors) or f"the hold was not lifted; the failed run is {ran.run_id}")
@@ -97,26 +97,27 @@ def resume(channel: Channel = "production", by: By = "", reason: Reason = "", as
         print_json({"channel": channel, "release": release, "run_id": ran.run_id})
     else:
         Printer().say(
-            f"{channel} → {release}, not held any more; what was rolled back stays refused until it is promoted by name"
+            f"{channel} → {release}, the hold is lifted; what was rolled back "
+            "stays refused until somebody promotes it by name"
         )
 
 
 def anchor(
     release: Annotated[
-        str | None, typer.Argument(help="The release to accept, by id; without one the anchor is shown.")
+        str | None, typer.Argument(help="The release to accept, by id. Without one, the command shows the anchor.")
     ] = None,
     channel: Annotated[str, typer.Option(help="The channel whose anchor it is.")] = "production",
     by: By = "",
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the release that later ones are held against, or accept another one. The channel stays where it is.
+    """Show the release that later ones are compared with, or accept another one. The channel stays where it is.
 
-    Beside what serves, every candidate is held against it, so that small losses do not add up. It moves by itself only with
-    a gain that is shown, and with a release that a person promotes by override. It is the job `anchor`.
+    The gate compares every candidate with it as well as with what serves, so that small losses do not add up. It moves by
+    itself only with a gain that is shown, and with a release that a person promotes by override. It is the job `anchor`.
     """
     from rag_pipeline.channels.audit import channel_now
-    from rag_pipeline.channels.pointer import option
+    from rag_pipeline.channels.pointer import signed_command
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import ANCHOR
     from rag_pipeline.gate.anchor import anchor_of
@@ -126,7 +127,7 @@ def anchor(
     before = anchor_of(settings.home, channel, channel_now(settings.home, channel))
     if release:
         if not (by.strip() and reason.strip()):
-            says = f"say who accepts it and why: `rag anchor {release}{option(channel)} --by NAME --reason WHY`"
+            says = f"say who accepts it and why: `{signed_command(f'rag anchor {release}', channel)}`"
             raise PipelineError(says)
         read_manifest(settings.home.release(release))
         ran = run.by_hand(settings, ANCHOR, {"by": by, "why": reason, "release": release, "channel": channel})
@@ -147,12 +148,12 @@ def anchor(
 
 def _name_and_reason(command: str, release: str, channel: str, by: str, reason: str, *, override: bool) -> None:
     """Raises `PipelineError` for an override that nobody answers for: a mistyped command, which no gate refused."""
-    from rag_pipeline.channels.pointer import option
+    from rag_pipeline.channels.pointer import signed_command
 
     if override and not (by.strip() and reason.strip()):
         raise PipelineError(
             f"{release} was not promoted: an override needs a name (by) and a reason (why); "
-            f"`{command}{option(channel)} --override --by NAME --reason WHY`"
+            f"`{signed_command(command, channel, override=True)}`"
         )
 
 
@@ -184,4 +185,4 @@ def _somebody() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return "somebody at the command line"
+        return "a person at the command line"

@@ -29,15 +29,15 @@ contract.command()(new)
 @contract.command()
 def check(
     path: Annotated[
-        Path | None, typer.Argument(help="A contract, a folder of them, or a source; RAG_CONTRACTS when left out.")
+        Path | None, typer.Argument(help="A contract, a folder of them, or a source. Default: RAG_CONTRACTS.")
     ] = None,
     data: Annotated[
-        bool, typer.Option("--data", help="Hold them against their sources too: read some of each, store nothing.")
+        bool, typer.Option("--data", help="Compare them with their sources too: read a sample of each, store nothing.")
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="With --data: read all there is.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --data: read everything, not a sample.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate contracts against the standard and this pipeline; says file, line, field and what to write instead.
+    """Validate contracts against the standard and this pipeline; name file, line, field and what to write instead.
 
     It takes one contract, a folder of them, or `RAG_CONTRACTS`. With `--data` (then it may be a source's name) it also tries
     a contract on its source and stores nothing: it lists the source, reads 2,000 rows, 500 documents or 100 pages at most,
@@ -53,7 +53,7 @@ def check(
     from rag_pipeline.drafting.trial import try_contract
 
     if everything and not data:
-        raise typer.BadParameter("--all says how much --data reads; say both")
+        raise typer.BadParameter("--all needs --data; give both")
     found: dict[str, str] = {}
     tried: dict[str, Trial] = {}
     for file in _files(path):
@@ -104,18 +104,18 @@ def _show_trial(trial: "Trial", printer: Printer) -> None:
     for reason, rows in trial.refused.items():
         printer.say(f"  {rows:,} rows: {reason}")
     if trial.repeated_keys:
-        printer.say(f"  {trial.repeated_keys:,} rows have a key that another one has; of each the last is kept")
+        printer.say(f"  {trial.repeated_keys:,} rows repeat a key; the last row of each key is kept")
     if trial.unknown_columns:
         printer.say(f"  columns the contract does not name: {', '.join(trial.unknown_columns)}")
 
 
 @contract.command()
 def diff(
-    old: Annotated[
-        Path | None, typer.Argument(help="The contract as it was; left out: as the promoted release has it.")
-    ] = None,
-    new: Annotated[Path | None, typer.Argument(help="The contract as it is to be.")] = None,
-    channel: Annotated[str, typer.Option(help="Whose release to compare with, when no files are named.")] = "production",
+    old: Annotated[Path | None, typer.Argument(help="The old contract. Default: the one in the promoted release.")] = None,
+    new: Annotated[Path | None, typer.Argument(help="The new contract.")] = None,
+    channel: Annotated[
+        str, typer.Option(help="The channel whose release to compare with, when no files are given.")
+    ] = "production",
     as_json: AsJson = False,
 ) -> None:
     """Find breaking changes and loosened promises. Exits with 1 when version and changelog do not announce them.
@@ -128,7 +128,7 @@ def diff(
     from rag_pipeline.release.promises import Promises, compare_with_promoted
 
     if (old is None) != (new is None):
-        raise typer.BadParameter("name two contracts, or none")
+        raise typer.BadParameter("give two contracts, or none")
     if old and new:
         found = compare_files(old, new)
         promises = Promises(str(old), {str(new): found} if found.changes else {})
@@ -157,7 +157,7 @@ def _show(promises: "Promises", channel: str) -> None:
         printer.say(f"no release is in {channel} yet, so there is nothing to compare with")
         return
     if not promises.comparable:
-        printer.say(f"{promises.release} keeps no contracts that are still what they were; the next one promoted will")
+        printer.say(f"{promises.release} keeps no unchanged contracts; the next promoted release will")
         return
     for name in promises.added:
         printer.say(f"{name} is new since {promises.release}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.cli.show import AsJson, Query, Table, print_json
 from rag_pipeline.settings import load_secrets, load_settings
 from rag_pipeline.terminal import Printer, log_handler, one_line
 
@@ -26,15 +26,18 @@ def new(  # noqa: PLR0913 - typer reads a command's options from its signature
         ),
     ],
     source: Annotated[
-        str, typer.Option(help="The source's name; after the file, folder, table or host when left out.")
+        str, typer.Option(help="The source's name. Default: the name of the file, folder, table or host.")
     ] = "",
-    output: Annotated[Path | None, typer.Option(help="The file to write; <source>.odcs.yaml in RAG_CONTRACTS.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write. Default: <source>.odcs.yaml in RAG_CONTRACTS.")
+    ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for the source: an e-mail address, or a team.")] = "",
-    table: Annotated[str, typer.Option(help="Of a database: the table to read, schema.table.")] = "",
-    query: Annotated[str, typer.Option(help="Of a database: a SELECT to read instead of a table.")] = "",
-    cursor: Annotated[str, typer.Option(help="Of a database: the column that changes with every change of a row.")] = "",
+    table: Table = "",
+    query: Query = "",
+    cursor: Annotated[str, typer.Option(help="For a database: a column that changes whenever its row changes.")] = "",
     key: Annotated[
-        list[str] | None, typer.Option(help="The column a row is known by; again for several. Found by itself if one is.")
+        list[str] | None,
+        typer.Option(help="The column that identifies a row; repeat for several. Default: the command looks for one."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a contract that is there.")] = False,
     as_json: AsJson = False,
@@ -43,8 +46,8 @@ def new(  # noqa: PLR0913 - typer reads a command's options from its signature
 
     A place is a folder of documents; a `.jsonl`, `.csv` or `.parquet` file, or a pattern of such in quotes; `s3://`, `gs://`,
     `az://`; the URL of a database, of a sitemap, or of several pages; or an address of a connector from another package.
-    It looks at 2,000 rows, 500 documents or 100 pages at most. The draft is valid, takes the rows it was drafted from, and
-    holds no private value that was seen.
+    It looks at 2,000 rows, 500 documents or 100 pages at most. The draft is valid, accepts the rows it was drafted from,
+    and holds none of the private values that were seen.
     """
     from rag_pipeline.connectors import DatabaseWish
     from rag_pipeline.drafting import DraftRequest, draft_contract

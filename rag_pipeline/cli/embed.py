@@ -29,12 +29,13 @@ def _group() -> None:
 
 @embed.command()
 def bench(
-    texts: Annotated[int, typer.Option(min=64, help="About how many stored chunks every way embeds.")] = 2_000,
+    texts: Annotated[int, typer.Option(min=64, help="How many stored chunks each way embeds, about.")] = 2_000,
     margin: Annotated[float, typer.Option(min=0, max=1, help="Loss of nDCG@10 that still counts as not worse.")] = 0.02,
     way: Annotated[
-        list[str] | None, typer.Option(help="Only this one beside torch/fp32, as openvino/fp32; may be said again.")
+        list[str] | None,
+        typer.Option(help="Measure only this way beside torch/fp32, such as openvino/fp32; repeat for several."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed, another sample.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure speed, cosine, overlap@10 and nDCG@10 of every back end and precision, and say which to set.
@@ -90,11 +91,11 @@ def bench(
     if open_to_doubt := undecided(results, margin):
         names = ", ".join(one.way.name for one in open_to_doubt)
         printer.say(
-            f"With {len(sample.queries)} judged queries it cannot be told whether {names} lose more than {margin:g}: "
+            f"With {len(sample.queries)} judged queries nobody can tell whether {names} lose more than {margin:g}: "
             "ask for more --texts, which brings more queries, or judge more.",
         )
     printer.say(
-        f"Fastest that is not worse by more than {margin:g} of nDCG@10 (95 %, on these queries): {best.way.name}.\n"
+        f"The fastest way that is not worse by more than {margin:g} of nDCG@10 (95 %, on these queries): {best.way.name}.\n"
         f"  export RAG_EMBED_BACKEND={best.way.backend} RAG_EMBED_PRECISION={best.way.precision}\n"
         "The next refresh embeds everything once more with it, and the gate judges it like another model.",
     )

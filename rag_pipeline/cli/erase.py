@@ -16,7 +16,7 @@ def erase(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Have the next release built whole, without vectors or words of documents that left; remove quotes of them now.
+    """Build the next release whole, without vectors or words of documents that left, and remove their quotes now.
 
     It says which of the documents their source still had at its last load, and which kept releases may hold them. The
     runbook has the steps around it.
@@ -33,7 +33,7 @@ def erase(
     printer = Printer()
     printer.say(f"noted {len(done.noted)} documents; quotes of them are gone from evidence and reports")
     for document in done.still_stored:
-        printer.say(f"  • {document} was in its source at the last load: take it out there, unless you have, or it stays")
+        printer.say(f"  • {document} was in its source at the last load: remove it there, unless you did, or it stays")
     printer.say("next: `rag refresh` builds a release without them")
     if holding:
-        printer.say(f"until `rag gc` removes them, these may hold them: {', '.join(holding)}")
+        printer.say(f"these releases may hold them until `rag gc` removes the releases: {', '.join(holding)}")

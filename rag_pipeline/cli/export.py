@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home
+from rag_pipeline.cli.show import AsJson, Served, print_json, settings_of_home
 from rag_pipeline.terminal import Printer
 
 
 def export(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, or an empty one.")],
-    channel: Annotated[str, typer.Option(help="The release a channel points at.")] = "production",
+    channel: Served = "production",
     as_json: AsJson = False,
 ) -> None:
     """Copy the release a channel points at to a folder that Chroma alone can open. `rag erase` does not reach the copy."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag_pipeline.cli.golden_show import show_checked, show_new, show_probes, told
-from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.cli.show import AsJson, OneSource, print_json
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer
@@ -32,9 +32,9 @@ Name = Annotated[str, typer.Argument(help="The golden set: a folder below RAG_EV
 @golden.command()
 def new(
     name: Name,
-    source: Annotated[str | None, typer.Option(help="Of this source only.")] = None,
+    source: OneSource = None,
     queries: Annotated[int, typer.Option(min=1, max=100_000, help="How many to propose at most.")] = 200,
-    seed: Annotated[int, typer.Option(help="Another seed, another draw; the same seed, the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw; the same seed draws the same.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Propose queries for a corpus that has none, from titles and headings that one document alone has.
@@ -72,11 +72,11 @@ def new(
 def probes(
     name: Name,
     number: Annotated[int, typer.Option(min=1, max=100_000, help="How many to make at most.")] = 300,
-    seed: Annotated[int, typer.Option(help="Another seed, other probes; the same seed, the same.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Make them anew where there are some.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the draw; the same seed makes the same probes.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace the probes that exist.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write probes.jsonl: questions nobody judges, from titles, headings and rare words, where nobody asks yet.
+    """Write probes.jsonl: questions that nobody judges, from titles, headings and rare words that no question covers yet.
 
     What a release retrieves for them is compared with production's lists, so that a small golden set can pass a release
     that changed nothing that matters. Two thirds are from titles and headings, a third from rare words, sources in turn,
@@ -105,12 +105,14 @@ def probes(
 @golden.command()
 def judge(  # noqa: PLR0913 - typer reads a command's options from its signature
     name: Name,
-    by: Annotated[str | None, typer.Option(help="Who judges; the user of this machine when left out.")] = None,
+    by: Annotated[str | None, typer.Option(help="Who judges. Default: the user of this machine.")] = None,
     release: Annotated[str | None, typer.Option(help="Judge what this release retrieves.")] = None,
     channel: Annotated[str, typer.Option(help="Judge what the release in a channel retrieves.")] = "production",
-    k: Annotated[int, typer.Option("--k", min=1, max=100, help="First results of every way to retrieve.")] = 5,
-    query: Annotated[str | None, typer.Option(help="Of this query only, by id.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many judgments.")] = None,
+    k: Annotated[
+        int, typer.Option("--k", min=1, max=100, help="How many of the first results of each way to retrieve.")
+    ] = 5,
+    query: Annotated[str | None, typer.Option(help="Only this query, by id.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many judgments.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge what dense, lexical and hybrid retrieval find first, one at a time, without seeing which found it.
@@ -158,7 +160,7 @@ def judge(  # noqa: PLR0913 - typer reads a command's options from its signature
 
 @golden.command()
 def check(
-    name: Annotated[str | None, typer.Argument(help="A golden set; every one below RAG_EVALS when left out.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A golden set. Default: all below RAG_EVALS.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what makes golden sets measure wrong: duplicates, dead judgments, queries that quote their answer, small slices.
@@ -206,7 +208,7 @@ def _judge(by: str | None) -> str:
     except (KeyError, OSError):
         judged_by = ""
     if not judged_by:
-        raise PipelineError("a judgment needs a name to ask about it later; say --by NAME")
+        raise PipelineError("a judgment needs the name of a person to ask later; add --by NAME")
     return judged_by
 
 

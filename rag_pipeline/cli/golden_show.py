@@ -21,9 +21,11 @@ def show_new(made: "NewSet", wanted: int, steps: list[str]) -> None:
     of = ", ".join(f"{count} of {source}" for source, count in made.sources.items())
     fewer = f", of the {wanted} asked for" if len(made.chosen) < wanted else ""
     printer.say(f"{made.folder} has {len(made.chosen)} queries{fewer}: {of}.")
-    most = f", {A_DOCUMENT} a document at most" if len(made.chosen) < min(wanted, made.usable) else ""
+    most = f", {A_DOCUMENT} a document at most" if len(made.chosen) - made.of_words < min(wanted, made.usable) else ""
     printer.say(f"{made.usable:,} of {made.looked_at:,} titles and headings are usable{most}.")
     printer.say(f"Left out: {reasons(made.left_out)}.")
+    if made.of_words:
+        printer.say(f"That is too few, so {made.of_words} queries are of words that few documents have.")
     for one in made.chosen[:3]:
         printer.say(f"  “{one_line(one.text)}” → {one_line(one.document)}")
     if made.probes:
@@ -48,9 +50,9 @@ def show_probes(made: "Made", wanted: int) -> None:
         printer.say(f"  “{one_line(one.text)}”")
     if len(made.probes) < wanted:
         printer.say(
-            "The documents gave no more. Add questions of your own where the gate asks for more (gate.yaml: probes)."
+            "The documents yield no more. Add questions of your own where the gate asks for more (gate.yaml: probes)."
         )
-    printer.say("Nobody judges them. Questions of users are as good, and better: put them into the file yourself.")
+    printer.say("Nobody judges them. Questions of real users are better: add them to the file yourself.")
 
 
 def told(checked: "Checked", enough: "Enough | None") -> dict[str, Any]:

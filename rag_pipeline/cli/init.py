@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json
+from rag_pipeline.cli.show import AsJson, Query, Table, print_json
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.process import forget_variables
 from rag_pipeline.project import CONTRACTS, EVALS, HOME
@@ -23,25 +23,25 @@ _OWNER = "team:retrieval"
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The folder of the project; made if need be.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of the project; the command creates it.")],
     source: Annotated[
         list[str] | None,
         typer.Option(
             "--from",
-            help="What to index, as `rag contract new` takes it: a folder, a table, a database, a site; again for more. "
+            help="What to index, as `rag contract new` takes it: a folder, a table, a database, a site; repeat for more. "
             "Without it the project holds a small example.",
         ),
     ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for it: an e-mail address, or team: and a name.")] = _OWNER,
-    table: Annotated[str, typer.Option(help="Of a database: the table to read, schema.table.")] = "",
-    query: Annotated[str, typer.Option(help="Of a database: a SELECT to read instead of a table.")] = "",
+    table: Table = "",
+    query: Query = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a project: contracts, golden set, gate and settings, so that `rag refresh` and `dg dev` work in it.
 
     With `--from` (a folder, a table, a database, a site: as `rag contract new` takes it), each contract is drafted from what
     is there, and a first golden set is made from titles and headings. Without it the project holds six example pages and ten
-    questions. It writes over no file.
+    questions. It overwrites no file.
     """
     from rag_pipeline.defs.home import prepare_dagster_home
     from rag_pipeline.scaffold import check_free, new_project
@@ -104,10 +104,18 @@ def _first_questions(project: "Project", printer: Printer) -> list[str]:
     try:
         made = first_set(project.evals, project.golden_set, contracts, load_secrets(), datetime.now(UTC))
     except PipelineError as error:
-        return [
-            f"No golden set was made: {error}. A release needs one: write {project.evals / project.golden_set} and "
-            f"{project.evals}/gate.yaml as the README of rag-pipeline shows, under Bring your own documents."
-        ]
+        return [_by_hand(project, contracts[0].source, name_in_gate(project, later=True), error)]
     name_in_gate(project)
-    printer.say(f"{made.folder} asks {len(made.chosen)} titles and headings; reword them as your users would ask.")
+    printer.say(f"{made.folder} asks {made.asks}; reword them as your users would ask.")
     return []
+
+
+def _by_hand(project: "Project", source: str, gate: Path, error: PipelineError) -> str:
+    """What to write where the documents give no first golden set: its three files, with a line of each."""
+    folder = project.evals / project.golden_set
+    return (
+        f"No golden set was made: {error}. Nothing is promoted without one. Write it in {folder}: golden.yaml with "
+        f'`description:` and `owner:`; queries.jsonl with a line {{"_id": "q1", "text": "…"}} for each question; '
+        "qrels/test.tsv with the line `query-id corpus-id score` and one such line for each answer, tabs between them "
+        f"(`q1 {source}/KEY 1`; `rag query` shows the keys of documents). Then rename {gate} to {gate.stem}."
+    )

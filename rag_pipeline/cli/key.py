@@ -15,7 +15,7 @@ key = typer.Typer(name="key", no_args_is_help=True, help="Keys of the applicatio
 def new(
     name: Annotated[str, typer.Option("--name", help="The application or agent that gets it.")],
     may: Annotated[
-        str, typer.Option("--may", help="What it may, separated by commas: search, mode, channel:NAME.")
+        str, typer.Option("--may", help="What it may do, separated by commas: search, mode, channel:NAME.")
     ] = "search",
     reads: Annotated[
         str, typer.Option("--reads", help="What it may read, separated by commas: labels, public, all.")
@@ -23,7 +23,7 @@ def new(
     days: Annotated[int, typer.Option("--days", min=1, max=3650, help="Days until it expires.")] = 90,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and show it, this once: what is stored is its hash."""
+    """Make a key and show it, this once; only its hash is stored."""
     from rag_pipeline.serve.keys import KeyToMake, make_key
 
     settings = settings_of_home()
@@ -44,7 +44,7 @@ def new(
 
 @key.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """Show the keys that were made, without the keys themselves."""
+    """List the keys by id and name, without the keys themselves."""
     from rag_pipeline.serve.keys import read_keys
 
     now = datetime.now(UTC)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rag_pipeline.cli.show import AsJson, print_json, settings_of_home, settings_or_note
+from rag_pipeline.cli.show import AsJson, OneSource, print_json, settings_of_home, settings_or_note
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import load_settings
 from rag_pipeline.terminal import Printer, one_line
@@ -13,14 +13,12 @@ quarantine = typer.Typer(
     name="quarantine", no_args_is_help=True, help="Rows that broke their contract: `list`, `show` and `retry` them."
 )
 
-Source = Annotated[str | None, typer.Option("--source", help="Of this source only.")]
-
 
 @quarantine.command("list")
 def list_rows(
-    source: Source = None,
+    source: OneSource = None,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Show rows too that were accepted later, or left the feed.")
+        bool, typer.Option("--resolved", help="Show also rows that were accepted later or left the feed.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -41,10 +39,12 @@ def list_rows(
 
 @quarantine.command()
 def show(
-    row: Annotated[str, typer.Argument(help="Id of a refused row, or how it begins; `rag quarantine list` shows it.")],
+    row: Annotated[
+        str, typer.Argument(help="Id of a refused row, or its first characters; `rag quarantine list` shows it.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Show a refused row with its values as found. They may be private: mind who sees them."""
+    """Show a refused row with its values as found. They may be private: take care who sees them."""
     from rag_pipeline.ingest.quarantine import refused_row
 
     found = refused_row(settings_of_home().home, [contract.source for contract in _contracts(None)], row)
@@ -58,7 +58,7 @@ def show(
     if values:
         printer.table("column", "value as found", rows=values)
     else:
-        printer.say("its values are purged: past retention")
+        printer.say("its values were purged after their retention")
 
 
 @quarantine.command()
@@ -68,7 +68,7 @@ def retry(
 ) -> None:
     """Read every item with a refused row again, and judge it by the contract as it is now.
 
-    Only the source is loaded; the next refresh carries what became good into a release.
+    It loads only the source; the next refresh brings the accepted rows into a release.
     """
     from rag_pipeline.defs import run
     from rag_pipeline.ingest.quarantine import judge_again, refused_rows

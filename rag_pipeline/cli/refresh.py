@@ -18,7 +18,7 @@ def refresh(
     promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Stop before the gate.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run the nightly job here: read, chunk, embed, build, evaluate and, if the gate says yes, promote.
+    """Run the nightly job here: read, chunk, embed, build, evaluate and, if the gate agrees, promote.
 
     It runs in this process, against the instance that the UI shows.
     """
@@ -39,7 +39,7 @@ def refresh(
 
 
 def evaluate(
-    release: Annotated[str | None, typer.Option(help="A release by id; the candidate when left out.")] = None,
+    release: Annotated[str | None, typer.Option(help="A release by id. Default: the candidate.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a release on every golden set, and write the evidence down. Exits with 3 unless it passed."""

@@ -12,18 +12,20 @@ from rag_pipeline.terminal import Printer
 
 def report(
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
-    channel: Annotated[
-        str, typer.Option(help="The release a channel points at, and whose demands it is held to.")
-    ] = "production",
+    channel: Annotated[str, typer.Option(help="The channel whose release to show, and whose demands apply.")] = "production",
     serve: Annotated[
-        bool, typer.Option("--serve", help="Write none; show all of them to browsers of this machine until Ctrl-C.")
+        bool, typer.Option("--serve", help="Write no report; serve all of them to browsers on this machine until Ctrl-C.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Where to serve; as RAG_REPORTS_URL says, or 3001, if not said.")
+        int | None, typer.Option(min=1, max=65535, help="Port to serve on. Default: the port of RAG_REPORTS_URL, or 3001.")
     ] = None,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to serve on; 0.0.0.0 in a container. Only browsers that ask for localhost are answered."),
+    ] = "127.0.0.1",
     as_json: AsJson = False,
 ) -> None:
-    """Write a release's report (HTML, one file) again from its newest evidence, and print where it lies.
+    """Write a release's report (one HTML file) again from its newest evidence, and print its path.
 
     It holds the verdict with its reasons, figures with bounds, worst regressions side by side, trend, latency, and what
     changed in the data. The file opens anywhere, without a network or a script. It quotes documents and queries, so it is as
@@ -31,7 +33,7 @@ def report(
     (`RAG_REPORTS_URL`).
     """
     if serve:
-        _serve(port)
+        _serve(port, host)
         return
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.contracts.contract import Contract
@@ -71,13 +73,13 @@ def report(
     Printer().say(f"{release}: {verdict.outcome}\n{path}")
 
 
-def _serve(port: int | None) -> None:
+def _serve(port: int | None, host: str) -> None:
     """Serve the reports until somebody ends it. A home that is not there yet has none, and may come."""
     from rag_pipeline.report.serve import port_of, report_server
 
     settings = settings_or_note()
-    with report_server(settings.home, port or port_of(settings.reports_url)) as server:
-        host, at = server.server_address[:2]
-        Printer(stderr=True).say(f"reports of {settings.home}: http://{host!s}:{at}/ (Ctrl-C ends it)")
+    with report_server(settings.home, port or port_of(settings.reports_url), host) as server:
+        at = server.server_address[1]
+        Printer(stderr=True).say(f"reports of {settings.home}: http://{host}:{at}/ (Ctrl-C ends it)")
         with suppress(KeyboardInterrupt):
             server.serve_forever()

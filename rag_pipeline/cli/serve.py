@@ -14,16 +14,15 @@ from rag_pipeline.terminal import Printer
 
 def serve(
     channel: Annotated[
-        list[str] | None, typer.Option("--channel", help="A channel to answer from; the first answers whoever names none.")
+        list[str] | None,
+        typer.Option("--channel", help="A channel to answer from. The first one answers requests that name none."),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8765,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes any free one.")] = 8765,
     metrics_port: Annotated[
         int, typer.Option("--metrics-port", min=0, max=65535, help="Port for metrics, on this machine alone.")
     ] = 8766,
-    no_auth: Annotated[
-        bool, typer.Option("--no-auth", help="Let in whoever asks without a key; only on this machine.")
-    ] = False,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Answer requests without a key; only on this machine.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer applications over HTTP and agents over MCP, from what a channel names, until it is stopped."""

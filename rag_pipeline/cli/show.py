@@ -15,6 +15,10 @@ from rag_pipeline.terminal import complain
 REFUSED = 3
 """Exit code of a command whose gate said no: what serves stays, and nothing failed. 1 is a failure, 2 a mistyped command."""
 
+Served = Annotated[str, typer.Option("--channel", help="The release a channel points at.")]
+OneSource = Annotated[str | None, typer.Option("--source", help="Only this source.")]
+Table = Annotated[str, typer.Option(help="For a database: the table to read, as schema.table.")]
+Query = Annotated[str, typer.Option(help="For a database: a SELECT to read instead of a table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs stay on stderr.")]
 
 

@@ -9,10 +9,10 @@ from rag_pipeline.alerts.verdicts import last_words
 from rag_pipeline.channels.health import damage_in_use, damaged_channels, readable_channels, unfinished_channels
 from rag_pipeline.channels.pointer import PRODUCTION, all_channels, serving
 from rag_pipeline.contracts.read import read_contracts
-from rag_pipeline.defs.unfinished import runs_now
 from rag_pipeline.errors import LakeError, PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.gate.anchor import anchor_of
+from rag_pipeline.host.unfinished import runs_now
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.ingest.clock import clock_now
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def summarize(ran: "Ran", settings: Settings) -> dict[str, Any]:
     """One refresh, for people who did not open the UI."""
-    from rag_pipeline.defs.ui_tables import said  # imports Dagster, which `rag status` has no need of
+    from rag_pipeline.host.ui_tables import said  # imports Dagster, which `rag status` has no need of
 
     assets = ran.assets
     embeddings, candidate = assets.get("corpus/embeddings", {}), assets.get("index/candidate", {})

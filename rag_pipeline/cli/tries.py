@@ -22,22 +22,22 @@ _WIDTH = 160
 def try_settings(
     values: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A setting and the values to try, as RAG_CHUNK_TOKENS=128,256; may be said again."),
+        typer.Option("--set", help="A setting and the values to try, such as RAG_CHUNK_TOKENS=128,256; repeat for several."),
     ] = None,
-    earlier: Annotated[bool, typer.Option("--list", help="The tries that were made, newest first.")] = False,
-    show: Annotated[str | None, typer.Option(help="What came of an earlier try, by its id.")] = None,
+    earlier: Annotated[bool, typer.Option("--list", help="List earlier tries, newest first.")] = False,
+    show: Annotated[str | None, typer.Option(help="Show the result of an earlier try, by its id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build and measure an index for every combination of values, beside what serves, and compare it with how it is now.
+    """Build and measure an index for each combination of values, beside what serves, and compare it with the index now.
 
-    Nothing is promoted, and nothing of it is left but figures, a page, and vectors for the next try.
+    It promotes nothing. Only figures, a page, and vectors for the next try stay.
     """
     from rag_pipeline.attempts import figures, run
     from rag_pipeline.attempts.plan import wanted
 
     settings = settings_of_home()
     if sum((bool(values), earlier, show is not None)) != 1:
-        raise PipelineError("say one of --set NAME=VALUE,VALUE (to try them), --list and --show ID")
+        raise PipelineError("give one of --set NAME=VALUE,VALUE (to try them), --list and --show ID")
     if earlier:
         _show_list(figures.all_kept(settings.home), as_json=as_json)
         return

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def verify(
-    release: Annotated[str | None, typer.Argument(help="A release by id; all that are kept when left out.")] = None,
+    release: Annotated[str | None, typer.Argument(help="A release by id. Default: all kept releases.")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Build what is damaged again, and promote it where it serves.")
+        bool, typer.Option("--repair", help="Rebuild what is damaged, and promote it where it serves.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hold tables, channels, releases against what they were: checksums, ids both ways, records. Exits with 1 on damage.
+    """Compare tables, channels and releases with what they were: checksums, ids both ways, records. Exits with 1 on damage.
 
     It reads every table whole (log, checksums, rows, each vector), and compares every release, or only the one named, with
     its manifest: checksums, content, ids both ways, records, self-retrieval.
 
     `--repair` takes what is damaged out of a table and says what is lost (the next `rag refresh` derives it again); builds
     a damaged release again from its own chunks and the stored vectors, and moves the channels that point at it, through
-    their gates; writes a channel's file again from its newest audit row, or, where no row can say it, takes the channel as
+    their gates; writes a channel's file again from its newest audit row, or, where no row can tell, takes the channel as
     it is and says so.
     """
     from rag_pipeline.channels.health import channel_releases, damaged_channels, unfinished_channels
@@ -113,17 +113,30 @@ def _show_verified(
         printer.say(f"{name} → {as_restored(channel)}")
 
 
+_WHAT_GOES = {
+    "removed": "a release that nothing needs",
+    "leftovers": "what a release left that was never finished, or never quite removed",
+    "exports": "a model's graph, made again when it is needed",
+    "views": "the copy of a reader that has ended",
+    "scratch": "of a load that was killed",
+    "reports": "the report of a release that goes",
+    "files": "of a table, which only old versions of it need",
+    "tries": "of `rag try`: old results, or what attempts were built in; a later try embeds again",
+}
+"""What each name is that a collection tells, by the key it stands under in `--json`."""
+
+
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
     clock_is_right: Annotated[
-        bool, typer.Option("--clock-is-right", help="The clock was doubted (`rag status` says why), and it is right.")
+        bool, typer.Option("--clock-is-right", help="Confirm that the clock is right, though `rag status` doubts it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove releases, vectors and table versions that no kept release needs; never what a channel points at.
 
     It removes exported models and what killed processes left, too; never what a channel pointed at before. Only what the
-    pipeline made is removed. A file or folder of somebody else's is left where it lies. No table version is removed
+    pipeline made is removed. A file or folder that belongs to somebody else stays where it is. No table version is removed
     while the clock is in doubt (more than 14 days after the last load, or before it).
     """
     from rag_pipeline.defs import run
@@ -148,8 +161,8 @@ def gc(
         f"{told['vectors']:,} vectors, {told['query_vectors']:,} of queries, {told['table_files']:,} files of tables, "
         f"{len(told['exports'])} exported models"
     )
-    beside = [name for kind in ("views", "scratch", "reports", "files", "tries") for name in told[kind]]
-    for name in (*told["removed"], *told["leftovers"], *told["exports"], *beside):
-        printer.say(f"  • {name}")
+    for kind, what in _WHAT_GOES.items():
+        for name in told[kind]:
+            printer.say(f"  • {name}", (f"  {what}", "dim"))
     if told["clock_doubt"]:
         printer.say(f"no old version of a table was removed: {told['clock_doubt']}", style="yellow")

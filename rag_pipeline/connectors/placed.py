@@ -63,9 +63,9 @@ def pattern_problem(pattern: str | None, form: str = DOCUMENTS) -> str:
     try:
         next(Path().glob(pattern or "*"), None)
     except ValueError as error:
-        return f"{pattern!r} is no file pattern ({error}); try **/*.md"
+        return f"{pattern!r} is not a file pattern ({error}); try **/*.md"
     if form != DOCUMENTS and pattern and "/" in pattern:
-        return f"{pattern!r}: a table's wildcards stand in the file's name only"
+        return f"{pattern!r}: a table's wildcards may be in the file's name only"
     return ""
 
 

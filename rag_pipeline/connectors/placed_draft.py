@@ -65,7 +65,7 @@ def _local(place: str, folder: Path) -> Found:
         pattern = f"{glob.escape(shown)}/**/*" if has_wildcard(shown) else shown
         return Found(_local_entry(pattern, DOCUMENTS), _last(path), "documents")
     if not path.exists() and not has_wildcard(place):
-        raise PipelineError(f"{place}: no such file or folder; what is read is a folder, a file, a pattern or a URL")
+        raise PipelineError(f"{place}: no such file or folder; give a folder, a file, a pattern or a URL")
     form = TABLES.get(path.suffix.lower())
     if path.exists():
         if form is None:
@@ -73,7 +73,7 @@ def _local(place: str, folder: Path) -> Found:
         return Found(_local_entry(glob.escape(path_for_contract(path, folder)), form), path.stem, "rows")
     first = next(number for number, part in enumerate(path.parts) if has_wildcard(part))
     if form and first < len(path.parts) - 1:
-        raise PipelineError(f"{place}: wildcards of a table stand in the file's name only, all its files lie in one folder")
+        raise PipelineError(f"{place}: wildcards of a table may be in the file's name only, all its files lie in one folder")
     root, pattern = Path(*path.parts[:first]), "/".join(path.parts[first:])
     entry = _local_entry(f"{glob.escape(path_for_contract(root, folder))}/{pattern}", form or DOCUMENTS)
     return Found(entry, _last(root), "rows" if form else "documents")
@@ -107,7 +107,7 @@ def _bucket(place: str, scheme: str) -> Found:
     if not form and path.suffix.lower() in TO_THE_LETTER | PARSED.keys() and not has_wildcard(key):
         raise PipelineError(f"{place}: {_no_table(path.suffix.lower(), place.rpartition('/')[0])}")
     if form and has_wildcard(str(path.parent)):
-        raise PipelineError(f"{place}: wildcards of a table stand in the object's name only")
+        raise PipelineError(f"{place}: wildcards of a table may be in the object's name only")
     before = [part for part in path.parts if not has_wildcard(part)]
     name = path.stem if form and not has_wildcard(path.name) else before[-1] if before else bucket
     entry: dict[str, Any] = {"server": "bucket", "type": {"s3": "s3", "gs": "custom", "az": "azure"}[scheme]}

@@ -127,7 +127,7 @@ def _server_of_plugin(entry: Entry, found: Plugin) -> Server:
     try:
         server = kind.read(replace(entry, secret_words=kind.secret_words))
         if not isinstance(server, Server):
-            raise TypeError(f"read returned a {type(server).__name__} and no Server")
+            raise TypeError(f"read returned a {type(server).__name__} and not a Server")
         server = replace(server, limits=entry.limits, kind=kind.name, package=found.package)
         json.dumps([server.says, server.judged, server.addresses])
     except ContractError:

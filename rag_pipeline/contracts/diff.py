@@ -87,7 +87,7 @@ def compare(old: YamlFile, new: YamlFile) -> Difference:
         *people_changes(before, after),
     ]
     if before.get("servers") != after.get("servers"):
-        changes.append(Change("other", "servers", "the data is read from elsewhere, or otherwise"))
+        changes.append(Change("other", "servers", "the data comes from another place, or is read in another way"))
     lines = properties(after).get("changelog") or []
     told = any(str(line).strip().startswith(f"{after.get('version')}:") for line in lines)
     return Difference(str(before.get("version")), str(after.get("version")), tuple(changes), told)
@@ -95,7 +95,9 @@ def compare(old: YamlFile, new: YamlFile) -> Difference:
 
 def _identity(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     if old.get("id") != new.get("id"):
-        yield Change("breaking", "id", f"{old.get('id')} became {new.get('id')}: another contract for whoever refers to it")
+        yield Change(
+            "breaking", "id", f"{old.get('id')} became {new.get('id')}: another contract for everybody who refers to it"
+        )
 
 
 def _keys(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:

@@ -1,7 +1,7 @@
 """Names of the private data a contract may ask for (`piiEntities`), in Presidio's words. `privacy/` finds it."""
 
 ENTITIES: dict[str, str] = {
-    "EMAIL_ADDRESS": "An e-mail address whose domain has a public suffix; logins of version control (git@host) are none.",
+    "EMAIL_ADDRESS": "An e-mail address whose domain has a public suffix; logins of version control (git@host) are not.",
     "PHONE_NUMBER": "A valid phone number: with its country prefix (+49 …), or as dialled in the countries of `piiRegions`.",
     "IBAN_CODE": "An international bank account number of the right length for its country and with right check digits.",
     "CREDIT_CARD": "A payment card number of 12 to 19 digits: an issuer's prefix and length, and the right check digit.",
@@ -65,3 +65,8 @@ NEEDS_A_MODEL: dict[str, str] = {
     "KR_PASSPORT": _DIGITS_ALONE,
 }
 """Entity Presidio knows -> why it cannot be found here."""
+
+
+def needs_a_model(entity: str) -> str:
+    """Why a kind of private data that is well known cannot be asked for."""
+    return f"{entity} cannot be found here: {NEEDS_A_MODEL[entity]}"

@@ -59,7 +59,7 @@ UNSUPPORTED = {
     "object": _AS_TEXT,
     "array": _AS_TEXT,
     "map": _AS_TEXT,
-    "vector": "leave the column out: vectors are made here",
+    "vector": "leave the column out: the pipeline makes the vectors",
     "time": "write logicalType: string",
 }
 """Types of the standard that no column here has, and what to write instead."""
@@ -84,6 +84,6 @@ def other_form(content: dict[Any, Any]) -> tuple[str, str] | None:
     if "apiVersion" not in content and "schema" not in content and (old := [one for one in _OF_V2 if one in content]):
         return old[0], "an old version of the standard (v2), which v3 renamed most fields of; write the contract in v3.2.0"
     if "apiVersion" not in content and "kind" not in content:
-        says = "there is no apiVersion and no kind, so this is no contract in the Open Data Contract Standard"
+        says = "there is no apiVersion and no kind, so this is not a contract in the Open Data Contract Standard"
         return next(iter(map(str, content)), ""), f"{says}; one begins with `apiVersion: v3.2.0` and `kind: DataContract`"
     return None

@@ -9,7 +9,7 @@ from typing import Any
 from rag_pipeline.contracts.contract import HOURS
 from rag_pipeline.contracts.standard import dotted
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile
-from rag_pipeline.errors import ContractError, unknown_name
+from rag_pipeline.errors import ContractError, given_twice, unknown_name
 
 At = tuple[Step, ...]
 """A place in the file: keys and positions from the top."""
@@ -56,7 +56,7 @@ class Page:
             if name not in ours and difflib.get_close_matches(name.lower(), [own.lower() for own in ours], cutoff=0.75):
                 raise self.fail((*at, "customProperties", index), unknown_name("custom property", name, ours))
             if name in ours and name in found:
-                raise self.fail((*at, "customProperties", index), f"{name!r} is given twice; keep one")
+                raise self.fail((*at, "customProperties", index), given_twice(repr(name)))
             found[name] = entry["value"]
         return found
 
@@ -95,7 +95,7 @@ class Page:
         except (TypeError, ValueError) as error:
             raise self.fail((*at, "value"), f"{promise['value']!r} is not a number of {unit}") from error
         if not 0 < hours < float("inf"):
-            raise self.fail((*at, "value"), f"{promise['value']!r} {unit} is not a time longer than nothing")
+            raise self.fail((*at, "value"), f"{promise['value']!r} {unit} is not a time above zero")
         return hours
 
 

@@ -23,6 +23,7 @@ from rag_pipeline.errors import ContractError
 from rag_pipeline.files import fingerprint
 
 SUFFIX = ".odcs.yaml"
+NAMED = f"a contract's file is named <source>{SUFFIX}"
 RESERVED = ("corpus", "evals", "index")
 """Groups of the asset graph that a source, which is a group of its own there, may not be called after."""
 
@@ -34,7 +35,7 @@ def read_contracts(folder: Path) -> tuple[Contract, ...]:
     files = sorted(folder.glob(f"*{SUFFIX}"))
     for file in sorted(folder.glob("*.y*ml")):
         if file not in files:
-            raise ContractError(f"{file}: a contract's file is named <source>{SUFFIX}; rename it")
+            raise ContractError(f"{file}: {NAMED}; rename it")
     if not files:
         raise ContractError(f"{folder}: no *{SUFFIX} file, so there is no source to read; add a contract")
     return tuple(read_contract(file) for file in files)
@@ -55,7 +56,7 @@ def source_name_problem(source: str) -> str | None:
     if not re.fullmatch(r"[a-z][a-z0-9_]{2,62}", source):
         return "the file's name is the source's name; use 3 to 63 lower-case letters, digits and underscores"
     if source in RESERVED:
-        return f"{source!r} is the name of another group of the graph; call the source otherwise"
+        return f"{source!r} is the name of another group of the graph; give the source another name"
     return None
 
 

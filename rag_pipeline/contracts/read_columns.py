@@ -143,10 +143,10 @@ def _option_problems(logical_type: LogicalType, option: str, value: Any) -> Iter
     dated = logical_type in ("date", "timestamp")
     if option == "pattern":
         if problem := pattern_problem(value):
-            yield f"not a valid regular expression: {problem}"
+            yield problem
     elif option == "format" and dated:
         if not isinstance(value, str) or date_pattern(value) is None:
-            yield f"{value!r} is no date pattern that is known here; write it with yyyy, MM, dd, HH, mm, ss, SSS and XXX"
+            yield f"{value!r} is not a known date pattern; write it with yyyy, MM, dd, HH, mm, ss, SSS and XXX"
     elif option == "format":
         known = FORMATS if logical_type == "string" else _INTEGERS
         if value not in known:
@@ -158,7 +158,7 @@ def _option_problems(logical_type: LogicalType, option: str, value: Any) -> Iter
         try:
             ZoneInfo(str(value))
         except Exception:  # ZoneInfo raises several kinds for what is no name of a zone
-            yield f"{value!r} is no time zone; write it as Europe/Berlin"
+            yield f"{value!r} is not a time zone; write it as Europe/Berlin"
     elif dated:
         if not _is_date(value):
             yield f"{value!r} is not a date; write it as 2026-01-31"
@@ -185,7 +185,7 @@ def pattern_problem(pattern: str) -> str | None:
         pl.Series([""]).str.contains(f"^(?:{pattern})$")
     except pl.exceptions.ComputeError as error:
         told = re.search(r"(?m)^error: (.+)$", str(error))
-        return told[1] if told else "it is too large"
+        return f"not a valid regular expression: {told[1] if told else 'it is too large'}"
     return None
 
 

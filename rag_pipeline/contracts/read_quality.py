@@ -127,7 +127,7 @@ def _arguments(page: Page, at: At, metric: Metric, rule: dict[str, Any], columns
             raise page.fail(place, unknown_name(f"argument of {metric}", name, METRICS[metric]))
         if name == "pattern":
             if problem := pattern_problem(str(value)):
-                raise page.fail(place, f"not a valid regular expression: {problem}")
+                raise page.fail(place, problem)
         elif not isinstance(value, list) or not value:
             raise page.fail(place, f"{value!r} is not a list")
         elif name == "properties":

@@ -4,9 +4,9 @@ import re
 from typing import Any, cast
 
 from rag_pipeline.contracts.contract import PII_POLICIES, Column, PiiPolicy, Privacy, Support
-from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL
+from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL, needs_a_model
 from rag_pipeline.contracts.page import At, Page, slug
-from rag_pipeline.errors import unknown_name
+from rag_pipeline.errors import given_twice, unknown_name
 
 DEFAULT_ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "IBAN_CODE", "CREDIT_CARD", "IP_ADDRESS")
 """What is looked for where a contract names a policy but no entities."""
@@ -38,7 +38,7 @@ def read_schedule(page: Page) -> tuple[str, bool]:
         if promise.get("scheduler") == "cron" and promise.get("schedule"):
             return _cron(page, (*at, "schedule"), str(promise["schedule"])), minutes > _NIGHTLY
         if minutes != _NIGHTLY and minutes not in _SCHEDULES:
-            wrong = f"{promise['value']!r} {promise.get('unit', 'h')} is not a pace there is a schedule for"
+            wrong = f"{promise['value']!r} {promise.get('unit', 'h')} is not a pace that a schedule exists for"
             raise page.fail((*at, "value"), f"{wrong}; one of {_FREQUENCIES}, or give scheduler: cron and a schedule")
         return _SCHEDULES.get(minutes, ""), minutes > _NIGHTLY
     return "", False
@@ -75,13 +75,13 @@ def read_privacy(page: Page, at: At, holder: dict[str, Any], custom: dict[str, A
         place = page.custom_at(at, holder, "piiEntities")
         for name in custom["piiEntities"] if isinstance(custom["piiEntities"], list) else ():
             if name in NEEDS_A_MODEL:
-                raise page.fail(place, f"{name} cannot be found here: {NEEDS_A_MODEL[name]}")
+                raise page.fail(place, needs_a_model(name))
         entities = page.words(place, custom["piiEntities"], ENTITIES, "entity")
     if "piiRegions" in custom:
         place = page.custom_at(at, holder, "piiRegions")
         regions = page.words(place, custom["piiRegions"], None, "region")
         if wrong := [region for region in regions if not re.fullmatch("[A-Z]{2}", region)]:
-            raise page.fail(place, f"{wrong[0]!r} is no country code such as DE")
+            raise page.fail(place, f"{wrong[0]!r} is not a country code such as DE")
     if policy in ("scan-and-mask", "refuse") and not entities:
         raise page.fail(page.custom_at(at, holder, "piiEntities"), f"{policy} needs piiEntities to look for")
     return Privacy(cast(PiiPolicy, policy), entities, regions)
@@ -103,7 +103,7 @@ def read_made_by(page: Page, properties: dict[str, Any]) -> tuple[str, ...]:
                 at, f"{key!r} is not the key of an asset; write its parts with slashes, such as warehouse/articles"
             )
         if found.count(key) > 1:
-            raise page.fail(at, f"{key!r} is given twice; keep one")
+            raise page.fail(at, given_twice(repr(key)))
     return found
 
 
@@ -135,5 +135,5 @@ def _promise(page: Page, names: tuple[str, ...], columns: tuple[Column, ...]) ->
 
 def _cron(page: Page, at: At, line: str) -> str:
     if len(line.split()) != 5 or not all(set(field) <= set("0123456789*/,-") for field in line.split()):
-        raise page.fail(at, f"{line!r} is no cron line of five fields such as 0 6 * * 1")
+        raise page.fail(at, f"{line!r} is not a cron line of five fields such as 0 6 * * 1")
     return line

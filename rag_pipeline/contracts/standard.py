@@ -12,7 +12,7 @@ from typing import Any
 
 from rag_pipeline.contracts.older_forms import RENAMED, UNSUPPORTED, other_form
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile
-from rag_pipeline.errors import ContractError, unknown_name
+from rag_pipeline.errors import ContractError, not_text, unknown_name
 
 
 def check_standard(document: YamlFile) -> None:
@@ -57,7 +57,7 @@ def _explained(error: Any, *, alone: bool) -> Iterator[tuple[tuple[Step, ...], s
         yield steps, f"is not a list; {dash}" + (", its name as `server`" if named else "")
     elif error.validator == "type" and error.validator_value == "string":
         nested = isinstance(error.instance, dict | list)
-        yield steps, "is not text" if nested else f"{error.instance!r} is not text; put it in quotes"
+        yield steps, "is not text" if nested else not_text(error.instance)
     elif error.validator == "type" and error.validator_value == "object":
         yield steps, f"{error.instance!r} is not a mapping of fields; write it as `name: value` lines"
     elif _is_choice_of_fields(error):

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import PipelineError, given_twice, not_utf8
 
 Step = str | int
 
@@ -46,7 +46,7 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_PlainLoader)
     except UnicodeDecodeError as cause:
-        raise error(f"{path}: not UTF-8 (byte {cause.start}); save it as UTF-8") from cause
+        raise error(f"{path}: {not_utf8(cause)}") from cause
     except OSError as cause:
         raise error(f"{path}: cannot be read ({cause.strerror})") from cause
     except yaml.MarkedYAMLError as cause:
@@ -64,7 +64,9 @@ def read_yaml(path: Path, error: type[PipelineError]) -> YamlFile:
         line = cause.problem_mark.line + 1 if cause.problem_mark else 1
         raise error(f"{path}:{line}: not plain YAML: {cause.problem}") from cause
     except ValueError as cause:
-        raise error(f"{path}: holds something that looks like a number and is none ({cause}); put it in quotes") from cause
+        raise error(
+            f"{path}: holds something that looks like a number and is not one ({cause}); put it in quotes"
+        ) from cause
 
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -101,7 +103,7 @@ class _PlainLoader(yaml.SafeLoader):
         return node
 
 
-_TOO_DEEP = f"values stand in each other more than {DEEPEST} deep; write them flatter"
+_TOO_DEEP = f"values are nested more than {DEEPEST} deep; write them flatter"
 _TOO_MANY = f"it holds more than {MOST_VALUES:,} values, every alias written out; split it, or write out what is meant"
 
 
@@ -122,7 +124,7 @@ def _collect(
         for key, value in node.value:
             name = str(key.value)
             if name in seen:
-                raise error(f"{path}:{key.start_mark.line + 1}: field {name!r} is given twice; keep one")
+                raise error(f"{path}:{key.start_mark.line + 1}: {given_twice(f'field {name!r}')}")
             seen.add(name)
             _collect(value, (*steps, name), lines, path, error)
             lines[(*steps, name)] = key.start_mark.line + 1

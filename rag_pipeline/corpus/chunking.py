@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from rag_pipeline.contracts.contract import AS_THE_SETTINGS_SAY, Contract, Cut, Splitter
 from rag_pipeline.corpus.model import Model, model_of
@@ -26,6 +27,8 @@ _SPECIAL_TOKENS = 2
 """Start and end marks a sentence-transformers model puts around every text."""
 
 _NEWLINE = r"(?:\r\n|\r|\n)"
+
+_ID = re.compile(r"\s*\{#[\w.:-]+\}$")
 
 _VERSION = 1
 """Raise it when this module cuts differently, and every document is cut again."""
@@ -135,22 +138,20 @@ def chunkers_of(settings: Settings, contracts: Sequence[Contract]) -> Chunkers:
     prompt = len(model.tokenizer().encode(settings.document_prompt, add_special_tokens=False).ids)
     room = model.max_tokens - _SPECIAL_TOKENS - prompt
     if settings.chunk_tokens > room:
-        raise PipelineError(
-            f"RAG_CHUNK_TOKENS={settings.chunk_tokens} is more than the model reads ({room}); what lies beyond would be "
-            "cut off silently"
-        )
+        raise PipelineError(f"RAG_CHUNK_TOKENS={settings.chunk_tokens} {_more_than_read(room)}")
     default = Chunker(model, settings.chunk_tokens or room, settings.chunk_min_tokens)
     said = {contract.source: contract.cut for contract in contracts if contract.cut != AS_THE_SETTINGS_SAY}
     return Chunkers(default, {source: _as_the_contract_says(default, cut, room) for source, cut in said.items()})
 
 
+def _more_than_read(room: int) -> str:
+    return f"is more than the model reads ({room}); what lies beyond would be cut off silently"
+
+
 def _as_the_contract_says(default: Chunker, cut: Cut, room: int) -> Chunker:
     """`room`: tokens of a chunk that the model reads. Raises `ContractError` for a size that cannot be."""
     if cut.tokens is not None and cut.tokens > room:
-        raise ContractError(
-            f"{cut.where}: chunkTokens {cut.tokens} is more than the model reads ({room}); what lies beyond would be cut "
-            f"off silently. Write {room} or less"
-        )
+        raise ContractError(f"{cut.where}: chunkTokens {cut.tokens} {_more_than_read(room)}. Write {room} or less")
     tokens, splitter = cut.tokens or default.max_tokens, cut.splitter or default.splitter
     if splitter == "text":
         return Chunker(default.model, tokens, 0, splitter)
@@ -182,10 +183,23 @@ def sections(text: str) -> Iterator[tuple[Span, str]]:
             yield Span(begin, start, heading), text[begin:start]
             begin = start
         level = int(token.tag[1:])
-        path = [(depth, title) for depth, title in path if depth < level] + [(level, inline.content.strip())]
-        heading = tuple(title for _, title in path)
+        path = [(depth, title) for depth, title in path if depth < level] + [(level, _said(inline))]
+        heading = tuple(title for _, title in path if title)
     if text[begin:].strip():
         yield Span(begin, len(text), heading), text[begin:]
+
+
+def _said(inline: Token) -> str:
+    """A heading as it reads: without tags (icons, `<a name="x"></a>`) and the id that some writers end it with (`{#x}`)."""
+    raw, read = inline.content, 0
+    for child in inline.children or ():
+        at = raw.find(child.content, read) if child.content else -1
+        if child.type == "html_inline":
+            raw, read = raw[:at] + raw[at + len(child.content) :], at
+        elif at >= 0:
+            read = at + len(child.content)
+    raw = _ID.sub("", raw.strip())
+    return raw if raw == inline.content else " ".join(raw.split())
 
 
 def _front_matter(text: str) -> int:

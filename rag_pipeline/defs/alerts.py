@@ -17,8 +17,8 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts_dagster import Graph, RunsSeen, causes_in_dagster
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.kept_connections import opened_instance
-from rag_pipeline.defs.host.names import named
+from rag_pipeline.host.kept_connections import opened_instance
+from rag_pipeline.host.names import named
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.settings import Settings, load_secrets
@@ -28,8 +28,9 @@ EVERY_S = 60
 Build = Callable[[Settings], dg.Definitions]
 """`graph.build`, which makes the sensor too; handed in, and called only when something is looked at."""
 
-_ABOUT = """Tells whoever `RAG_ALERTS` names what is wrong: a refusal, a held or stale source, a failed check, a run that
-failed or was killed, production that got worse or is not refreshed. One message a cause, one when it is over."""
+_ABOUT = """Sends a message to each receiver in `RAG_ALERTS` when something is wrong: a refusal, a held or stale source, a
+failed check, a run that failed or was killed, production that got worse or is not refreshed. One message for each cause,
+and one when it is over."""
 
 
 def alerts_sensor(settings: Settings, contracts: Sequence[Contract], build: Build) -> dg.SensorDefinition:
@@ -46,9 +47,9 @@ def alerts_sensor(settings: Settings, contracts: Sequence[Contract], build: Buil
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         setting, now = load_secrets().alerts, datetime.now(UTC)
         if not setting:
-            return dg.SkipReason("RAG_ALERTS is not set, so nobody is told")
+            return dg.SkipReason("RAG_ALERTS is not set, so no message is sent")
         outcome = tell(settings.home, setting, lambda: eyes.look(context.instance, now), now)
-        return dg.SkipReason(outcome.says if outcome else "another process is telling just now")
+        return dg.SkipReason(outcome.says if outcome else "another process sends alerts right now")
 
     return alerts
 

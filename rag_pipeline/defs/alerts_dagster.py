@@ -11,13 +11,13 @@ from rag_pipeline.alerts.cause import Cause, Findings, key_of, marks_of
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.by_hand import STEPS
 from rag_pipeline.defs.frozen import NOT_FROZEN
-from rag_pipeline.defs.host.names import COMMAND, HOME, LET_PASS, load_step, named, placed, step_name
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION_EVALUATION, channel_key, documents
 from rag_pipeline.defs.source_limits import AGE_CHECK, BATCH_CHECK
-from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.disk_space import storage_error
-from rag_pipeline.errors import ChannelError, names_of_ours
+from rag_pipeline.errors import ChannelError, by_kind, names_of_ours
 from rag_pipeline.gate.policy import promotions
+from rag_pipeline.host.names import COMMAND, HOME, LET_PASS, load_step, named, placed, step_name
+from rag_pipeline.host.ui_tables import said
 from rag_pipeline.settings import Settings
 
 _RUNS = 60
@@ -183,7 +183,7 @@ def _run_says(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Why Dagster, or whoever marked the run, says it failed."""
     events = instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_FAILURE)
     said = [event.dagster_event.message for event in events if event.dagster_event and event.dagster_event.message]
-    return said[-1] if said else "its process ended without a word"
+    return said[-1] if said else "its process ended without an error message"
 
 
 def _says(chain: Sequence[Any], settings: Settings) -> str:
@@ -195,8 +195,8 @@ def _says(chain: Sequence[Any], settings: Settings) -> str:
     for error in chain:
         if says := storage_error(str(error.message), settings.home.root):
             return says
-    kind = chain[min(1, len(chain) - 1)].cls_name if chain else "an error nobody wrote down"
-    return f"{kind}; the log of the run says more"
+    kind = chain[min(1, len(chain) - 1)].cls_name if chain else "an error that was not recorded"
+    return by_kind(kind, "the log of the run")
 
 
 def _chain(error: Any) -> Iterator[Any]:

@@ -10,10 +10,10 @@ from rag_pipeline.channels.pointer import PRODUCTION, Channel, release_in
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.channel_shown import channel_metadata
 from rag_pipeline.defs.evaluation import evaluation_now, rival_now
-from rag_pipeline.defs.host.lineage import Lineage
-from rag_pipeline.defs.host.names import HOME, named, placed
 from rag_pipeline.defs.keys import channel_key
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.host.lineage import Lineage
+from rag_pipeline.host.names import HOME, named, placed
 from rag_pipeline.release.going_back import roll_back
 from rag_pipeline.release.promote import inputs_now
 from rag_pipeline.release.request import PromotionRequest
@@ -32,7 +32,9 @@ class RollbackConfig(dg.Config):
     why: str = Field(description="Why; written to the audit table, and shown until the hold is lifted.")
     channel: str = Field(default=PRODUCTION, description="The channel to roll back, as gate.yaml names it.")
     to: str = Field(
-        default="", description="The release to go back to, by id. Left empty: the last good one the channel served before."
+        default="",
+        description="The release to go back to, by id. Leave it empty for the last good release that "
+        "the channel served before.",
     )
     override: bool = Field(default=False, description="Go back although the gate says no. A damaged release is refused.")
 
@@ -41,7 +43,7 @@ class ResumeConfig(dg.Config):
     """Who lifts a hold, and why."""
 
     by: str = Field(description="Who lifts the hold; written to the audit table.")
-    why: str = Field(description="Why it may go on by itself again; written to the audit table.")
+    why: str = Field(description="Why it may move by itself again; written to the audit table.")
     channel: str = Field(default=PRODUCTION, description="The channel that is held, as gate.yaml names it.")
 
 
@@ -50,7 +52,9 @@ class AnchorConfig(dg.Config):
 
     by: str = Field(description="Who accepts the release; written to the audit table, and shown wherever the anchor is.")
     why: str = Field(description="Why it is what later releases are held against; written to the audit table.")
-    release: str = Field(default="", description="The release to accept, by id. Left empty: the one the channel points at.")
+    release: str = Field(
+        default="", description="The release to accept, by id. Leave it empty for the one the channel points at."
+    )
     channel: str = Field(default=PRODUCTION, description="The channel whose anchor it becomes, as gate.yaml names it.")
 
 

@@ -10,11 +10,11 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.keys import CANDIDATE, EMBEDDINGS, INDEX_GROUP
 from rag_pipeline.defs.reports import manifest_metadata
-from rag_pipeline.defs.standard import at
-from rag_pipeline.defs.ui_tables import Materialized, check, table
 from rag_pipeline.evaluate.choose import Chooser
 from rag_pipeline.golden.read import readable_golden_sets
 from rag_pipeline.home import Home
+from rag_pipeline.host.standard import at
+from rag_pipeline.host.ui_tables import Materialized, check, table
 from rag_pipeline.index.build import Built, build_release, discard_release, rebuild_release
 from rag_pipeline.index.candidate import name_candidate
 from rag_pipeline.index.manifest import Manifest, Probe, read_manifest
@@ -50,7 +50,7 @@ def candidate_asset(contracts: tuple[Contract, ...], settings: Settings) -> dg.A
             dg.AssetCheckSpec(
                 INTACT,
                 asset=CANDIDATE,
-                description="What the channels point at is, to the byte, what was built, evaluated and promoted.",
+                description="Each release that a channel points at is, to the byte, what was built, evaluated and promoted.",
             ),
         ],
     )

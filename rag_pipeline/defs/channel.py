@@ -14,15 +14,15 @@ from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.channel_shown import ChannelShown, reasons_of
 from rag_pipeline.defs.frozen import not_frozen_spec
-from rag_pipeline.defs.host.names import COMMAND, LET_PASS, placed
 from rag_pipeline.defs.keys import EVALUATION, INDEX_GROUP, PRODUCTION_EVALUATION, channel_key
 from rag_pipeline.defs.reports import evidence_metadata
 from rag_pipeline.defs.retention import kept_now
-from rag_pipeline.defs.standard import at, written_in
-from rag_pipeline.defs.ui_tables import WHEN_ALL_IS_WELL
 from rag_pipeline.errors import ChannelError, LakeError, PipelineError, PromotionRefused
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.gate.policy import FILE
+from rag_pipeline.host.names import COMMAND, LET_PASS, placed
+from rag_pipeline.host.standard import at, written_in
+from rag_pipeline.host.ui_tables import WHEN_ALL_IS_WELL
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.release.promote import Promotion, inputs_now, promote
 from rag_pipeline.release.request import PromotionRequest
@@ -40,20 +40,20 @@ class PromotionConfig(dg.Config):
 
     release: str = Field(
         default="",
-        description="The release to promote, by id. Left empty: the candidate, as on every night, and a hold on the channel "
-        "stands. A release named here lifts the hold.",
+        description="The release to promote, by id. Leave it empty for the candidate, as on every night; then a "
+        "hold on the channel stands. A release named here lifts the hold.",
     )
     by: str = Field(default="", description="Who moves the channel; written to the audit table. An override needs it.")
     why: str = Field(default="", description="Why; written to the audit table. An override needs it.")
     override: bool = Field(
         default=False,
-        description="Promote although the gate says no. Every reason that spoke against it is written to the audit table. A "
-        "damaged release is refused all the same.",
+        description="Promote although the gate says no. Every reason against it is written to the audit table. A "
+        "damaged release is refused anyway.",
     )
     withdraw: bool = Field(
         default=False,
         description="This is a rollback: what serves now is bad, no refresh promotes its content again by itself, and the "
-        "channel is held until a person lifts that. The job roll_back does the same with less to fill in.",
+        "channel is held until a person lifts that. The job roll_back does the same and asks for less.",
     )
 
 
@@ -76,7 +76,7 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
             dg.AssetCheckSpec(
                 LET_PASS,
                 asset=key,
-                description="Decided again in this very step, from evidence on disk, before the channel moves.",
+                description="The gate decides again in this step, from evidence on disk, before the channel moves.",
             ),
             not_frozen_spec(name),
         ],

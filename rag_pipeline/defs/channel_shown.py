@@ -10,17 +10,17 @@ import dagster as dg
 from rag_pipeline.channels.pointer import Channel
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.frozen import not_frozen
-from rag_pipeline.defs.host.names import LET_PASS
 from rag_pipeline.defs.keys import channel_key
 from rag_pipeline.defs.reports import history
-from rag_pipeline.defs.standard import ROWS
-from rag_pipeline.defs.ui_tables import check, table
 from rag_pipeline.errors import LakeError, PipelineError, PromotionRefused
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.gate.anchor import anchor_of
 from rag_pipeline.gate.figures import Figure, figures_of, numbers
 from rag_pipeline.gate.policy import read_policy
 from rag_pipeline.home import Home
+from rag_pipeline.host.names import LET_PASS
+from rag_pipeline.host.standard import ROWS
+from rag_pipeline.host.ui_tables import check, table
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release.promote import Promotion
 from rag_pipeline.settings import Settings

@@ -12,8 +12,8 @@ from rag_pipeline.corpus.embeddings import EmbeddingReport, update_embeddings
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.keys import CHUNKS, CORPUS_GROUP, EMBEDDINGS, documents
-from rag_pipeline.defs.standard import ROWS, of_table
-from rag_pipeline.defs.ui_tables import Materialized, check, table
+from rag_pipeline.host.standard import ROWS, of_table
+from rag_pipeline.host.ui_tables import Materialized, check, table
 from rag_pipeline.settings import Settings
 
 SPAN_CHECK = "every_chunk_is_a_span_of_its_document"
@@ -82,7 +82,7 @@ def embeddings_asset(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _chunks_made(report: ChunkReport, wrong: Broken, chunkers: Chunkers) -> Materialized:
-    says = f"{report.total:,} chunks of {report.documents:,} documents were held against them; {len(wrong):,} differ"
+    says = f"{report.total:,} chunks of {report.documents:,} documents were compared with them; {len(wrong):,} differ"
     numbers: dict[str, Any] = {"chunks": report.total, "chunks_that_differ": len(wrong)}
     return dg.MaterializeResult(
         metadata={

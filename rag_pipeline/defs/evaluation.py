@@ -15,11 +15,8 @@ from rag_pipeline.channels.hold import hold_on
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.frozen import report_frozen
-from rag_pipeline.defs.host.names import MEETS_POLICY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, INDEX_GROUP, golden_set
 from rag_pipeline.defs.reports import EVALUATED, evidence_metadata, policy_check, report_links
-from rag_pipeline.defs.standard import of_table, written_in
-from rag_pipeline.defs.ui_tables import WHEN_ALL_IS_WELL, Materialized
 from rag_pipeline.errors import ChannelError, PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
@@ -30,6 +27,9 @@ from rag_pipeline.gate.enough import enough_for
 from rag_pipeline.gate.figures import figures_of
 from rag_pipeline.gate.policy import FILE
 from rag_pipeline.gate.verdict import Verdict
+from rag_pipeline.host.names import MEETS_POLICY
+from rag_pipeline.host.standard import of_table, written_in
+from rag_pipeline.host.ui_tables import WHEN_ALL_IS_WELL, Materialized
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release import promote
@@ -76,7 +76,7 @@ def evaluation_asset(
                 meets_policy(name),
                 asset=EVALUATION,
                 blocking=len(names) == 1,
-                description=f"What was measured on the candidate meets every demand of gate.yaml on {name}.",
+                description=f"The figures of the candidate meet every demand of gate.yaml on {name}.",
             )
             for name in names
         ]

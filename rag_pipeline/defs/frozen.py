@@ -9,10 +9,10 @@ from rag_pipeline.alerts.freeze import NIGHTS, Freeze, frozen
 from rag_pipeline.alerts.verdicts import last_verdict
 from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.host.names import placed
 from rag_pipeline.defs.keys import channel_key
-from rag_pipeline.defs.ui_tables import check
 from rag_pipeline.errors import LakeError, ReleaseError
+from rag_pipeline.host.names import placed
+from rag_pipeline.host.ui_tables import check
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.settings import Settings
 
@@ -24,8 +24,8 @@ def not_frozen_spec(name: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         NOT_FROZEN,
         asset=channel_key(name),
-        description=f"The gate has not been unable to tell for {NIGHTS} nights running, and has kept no source's news back "
-        "for longer than its contract promises.",
+        description=f"The gate could tell at least once in the last {NIGHTS} nights, and no source's news waits for it "
+        "longer than its contract promises.",
     )
 
 

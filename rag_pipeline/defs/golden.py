@@ -7,10 +7,10 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import EVALS_GROUP, documents, golden_set
-from rag_pipeline.defs.standard import ROWS, at, written_in
-from rag_pipeline.defs.ui_tables import Materialized, check, table
 from rag_pipeline.golden.read import FILE, read_golden_set
 from rag_pipeline.golden.resolve import ResolvedSet, corpus_for, resolve
+from rag_pipeline.host.standard import ROWS, at, written_in
+from rag_pipeline.host.ui_tables import Materialized, check, table
 from rag_pipeline.settings import Settings
 
 RESOLVE_CHECK = "every_judgment_resolves"
@@ -42,7 +42,7 @@ def golden_assets(name: str, contracts: tuple[Contract, ...], settings: Settings
             dg.AssetCheckSpec(
                 RESOLVE_CHECK,
                 asset=golden_set(name),
-                description="Judged documents are there, and quoted passages stand in them; judge again what is gone.",
+                description="Judged documents exist and contain the quoted passages; judge again what is gone.",
             )
         ],
     )
@@ -78,7 +78,9 @@ def _metadata(living: ResolvedSet) -> dict[str, Any]:
 
 def _resolves(living: ResolvedSet) -> dg.AssetCheckResult:
     owner, gone = living.golden.about.owner, len(living.unresolved)
-    says = f"All {living.judgments} judgments can be met; {living.moved} of their quotes were found elsewhere than noted"
+    says = (
+        f"All {living.judgments} judgments can be met; {living.moved} of their quotes were found in another place than noted"
+    )
     if gone:
         says = f"{gone} of {living.judgments} judgments cannot be met any more; {owner} can judge again"
     return check(

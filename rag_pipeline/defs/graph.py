@@ -10,12 +10,6 @@ from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.corpus import chunks_asset, embeddings_asset
 from rag_pipeline.defs.evaluation import evaluation_asset
 from rag_pipeline.defs.golden import golden_assets, golden_names
-from rag_pipeline.defs.host.dead_runs import dead_runs_sensor
-from rag_pipeline.defs.host.lineage import Lineage
-from rag_pipeline.defs.host.names import named
-from rag_pipeline.defs.host.placing import Placing, place
-from rag_pipeline.defs.host.turns import turn
-from rag_pipeline.defs.host.worker import executor
 from rag_pipeline.defs.jobs import Ours, jobs, schedules
 from rag_pipeline.defs.production_evaluation import production_evaluation_asset
 from rag_pipeline.defs.ready import check_crons, check_made_by
@@ -23,9 +17,15 @@ from rag_pipeline.defs.replicas import replicas_asset
 from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.settings_resource import KEY, settings_resource
 from rag_pipeline.defs.sources import source_assets
-from rag_pipeline.defs.standard import with_source
 from rag_pipeline.defs.tries import try_job
 from rag_pipeline.gate.policy import promotions
+from rag_pipeline.host.dead_runs import dead_runs_sensor
+from rag_pipeline.host.lineage import Lineage
+from rag_pipeline.host.names import named
+from rag_pipeline.host.placing import Placing, place
+from rag_pipeline.host.standard import with_source
+from rag_pipeline.host.turns import turn
+from rag_pipeline.host.worker import executor
 from rag_pipeline.settings import Settings
 
 

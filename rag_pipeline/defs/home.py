@@ -7,13 +7,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from rag_pipeline.defs.host.names import COMMAND, HOME
-from rag_pipeline.defs.plain_home import plain_home
-from rag_pipeline.defs.storage_url import check_storage
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import exclusive
 from rag_pipeline.home import DAGSTER_CONFIG
 from rag_pipeline.home_mark import claim_home
+from rag_pipeline.host.names import COMMAND, HOME
+from rag_pipeline.host.plain_home import plain_home
+from rag_pipeline.host.storage_url import check_storage
 from rag_pipeline.process import let_dagster_live_in, prepare
 from rag_pipeline.settings import Settings, dagster_home, load_settings
 from rag_pipeline.terminal import complain

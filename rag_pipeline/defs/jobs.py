@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.host.names import HOME, named, placed
 from rag_pipeline.defs.keys import KEPT_RELEASES, PRODUCTION_EVALUATION, REPLICAS, channel_key, documents, quarantine
+from rag_pipeline.host.names import HOME, named, placed
 from rag_pipeline.settings import Settings
 
 if TYPE_CHECKING:  # Dagster does not export the type of what define_asset_job returns

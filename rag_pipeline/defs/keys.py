@@ -1,4 +1,4 @@
-"""Keys and groups that several files of `defs/` use, as they are without a prefix (`defs/host/names.py` puts it on)."""
+"""Keys and groups that several files of `defs/` use, as they are without a prefix (`host/names.py` puts it on)."""
 
 CHUNKS, EMBEDDINGS = ["corpus", "chunks"], ["corpus", "embeddings"]
 CANDIDATE, EVALUATION = ["index", "candidate"], ["index", "evaluation"]

@@ -11,16 +11,16 @@ from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.channel_shown import channel_metadata
 from rag_pipeline.defs.evaluation import evaluation_now, rival_now
-from rag_pipeline.defs.host.lineage import Lineage
-from rag_pipeline.defs.host.names import placed
 from rag_pipeline.defs.keys import INDEX_GROUP, PRODUCTION, PRODUCTION_EVALUATION
 from rag_pipeline.defs.reports import EVALUATED, evidence_metadata, policy_check
-from rag_pipeline.defs.standard import of_table, written_in
-from rag_pipeline.defs.ui_tables import check
 from rag_pipeline.evaluate.evaluate import evaluate_release
 from rag_pipeline.evaluate.remembered import evaluations_table
 from rag_pipeline.gate.figures import figures_of, numbers
 from rag_pipeline.gate.policy import FILE
+from rag_pipeline.host.lineage import Lineage
+from rag_pipeline.host.names import placed
+from rag_pipeline.host.standard import of_table, written_in
+from rag_pipeline.host.ui_tables import check
 from rag_pipeline.release import promote, watch
 from rag_pipeline.release.forget import as_it_stands
 from rag_pipeline.release.promote import inputs_now
@@ -30,7 +30,7 @@ STILL_MEETS_POLICY = "production_meets_the_policy"
 
 WATCHED: dict[watch.What, tuple[str, str]] = {
     "stale sources": ("sources_are_fresh", "No source is older than its contract allows."),
-    "slower queries": ("queries_are_as_fast_as_promoted", "Latency is within a few times of what it was at promotion."),
+    "slower queries": ("queries_are_as_fast_as_promoted", "Latency is at most a few times what it was at promotion."),
     "vanished answers": ("no_judged_answer_vanished", "What golden sets ask for is still in the sources."),
 }
 """What production may suffer from without a release -> the check that tells, and what it holds."""

@@ -27,10 +27,10 @@ def check_crons(settings: Settings, contracts: Sequence[Contract]) -> None:
     for name in ("nightly_cron", "collection_cron", "evaluation_cron"):
         line = getattr(settings, name)
         if not _is_cron(line):
-            raise PipelineError(f"RAG_{name.upper()}={line!r}: no cron line; write five fields such as 0 2 * * *")
+            raise PipelineError(f"RAG_{name.upper()}={line!r}: not a cron line; write five fields such as 0 2 * * *")
     for contract in contracts:
         if contract.schedule and not _is_cron(contract.schedule):
-            says = f"schedule: {contract.schedule!r} is no cron line; write five fields such as 0 6 * * 1"
+            says = f"schedule: {contract.schedule!r} is not a cron line; write five fields such as 0 6 * * 1"
             raise PipelineError(f"{contract.file}: slaProperties: {says}")
 
 

@@ -10,10 +10,10 @@ from rag_pipeline.channels.pointer import PRODUCTION as CHANNEL
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs.keys import PRODUCTION, REPLICAS, SERVING_GROUP
 from rag_pipeline.defs.reports import report_links
-from rag_pipeline.defs.standard import ROWS, at, written_in
-from rag_pipeline.defs.ui_tables import check, table
 from rag_pipeline.gate.figures import Figure, numbers
 from rag_pipeline.gate.policy import FILE, read_policy
+from rag_pipeline.host.standard import ROWS, at, written_in
+from rag_pipeline.host.ui_tables import check, table
 from rag_pipeline.replicas.levels import counted, figures, troubles
 from rag_pipeline.replicas.standing import Standing, standings
 from rag_pipeline.settings import Settings
@@ -82,13 +82,14 @@ def replicas_asset(settings: Settings) -> dg.AssetsDefinition:
                     not wrong,
                     says="\n".join(wrong) or f"{len(found)} replicas are known, and nothing is wrong with them",
                     severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"replicas": len(found), "problems": len(wrong)},
                 ),
                 check(
                     REPLICAS,
                     MEET,
                     not beyond,
                     says="; ".join(beyond) or "; ".join([*_told(levels), *([few] if few else [])]),
-                    metadata=numbers(levels),
+                    metadata={"requests": counts.requests, **numbers(levels)},
                 ),
             ],
         )

@@ -8,15 +8,15 @@ import dagster as dg
 import polars as pl
 
 from rag_pipeline.channels.audit import all_rows, in_order
-from rag_pipeline.defs.standard import ROWS, at
-from rag_pipeline.defs.ui_tables import check, plain_lines, table
 from rag_pipeline.evaluate.evidence import Evidence, SetEvidence, average
 from rag_pipeline.gate.demands import compared
 from rag_pipeline.gate.enough import Enough
-from rag_pipeline.gate.figures import Figure, numbers
+from rag_pipeline.gate.figures import Figure, numbers, overlap_name
 from rag_pipeline.gate.verdict import Reason, Verdict
 from rag_pipeline.golden.unresolved import Unresolved
 from rag_pipeline.home import Home
+from rag_pipeline.host.standard import ROWS, at
+from rag_pipeline.host.ui_tables import check, plain_lines, table
 from rag_pipeline.index.manifest import Manifest, Origin
 from rag_pipeline.lake import collected
 from rag_pipeline.settings import Settings
@@ -73,7 +73,7 @@ def evidence_metadata(
         if mode != evidence.mode
     }
     plotted |= {
-        f"{name}/overlap@10 with production": round(one.overlap_at_10, 4)
+        overlap_name(name): round(one.overlap_at_10, 4)
         for name, one in evidence.golden_sets.items()
         if one.overlap_at_10 is not None
     }

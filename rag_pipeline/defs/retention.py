@@ -7,10 +7,10 @@ import dagster as dg
 from rag_pipeline.alerts.verdicts import last_words
 from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.corpus.model import model_of
-from rag_pipeline.defs.host.names import placed
 from rag_pipeline.defs.keys import CANDIDATE, INDEX_GROUP, KEPT_RELEASES
-from rag_pipeline.defs.standard import ROWS, at
-from rag_pipeline.defs.ui_tables import Materialized, table
+from rag_pipeline.host.names import placed
+from rag_pipeline.host.standard import ROWS, at
+from rag_pipeline.host.ui_tables import Materialized, table
 from rag_pipeline.release.listing import listed
 from rag_pipeline.release.retention import Kept, collect, kept_releases
 from rag_pipeline.settings import Settings

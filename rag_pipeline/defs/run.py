@@ -12,22 +12,22 @@ from dagster import DagsterEventType
 from rag_pipeline.channels.pointer import all_channels
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.defs.by_hand import STEPS
-from rag_pipeline.defs.command_run import command_run
 from rag_pipeline.defs.dropped import live
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.kept_connections import opened_instance
-from rag_pipeline.defs.host.names import COMMAND, HOME, named, placed, step_name, unplaced
 from rag_pipeline.defs.jobs import FULL, NIGHTLY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, KEPT_RELEASES, channel_key, documents, quarantine
 from rag_pipeline.defs.ready import check_ready
 from rag_pipeline.defs.stages import stage_seconds
-from rag_pipeline.defs.ui_tables import said
 from rag_pipeline.disk_space import require_space, storage_error
 from rag_pipeline.errors import PipelineError, PromotionRefused, names_of_ours
 from rag_pipeline.gate.policy import promotions
 from rag_pipeline.home import Home
 from rag_pipeline.home_mark import no_home_says
+from rag_pipeline.host.command_run import command_run
+from rag_pipeline.host.kept_connections import opened_instance
+from rag_pipeline.host.names import COMMAND, HOME, named, placed, step_name, unplaced
+from rag_pipeline.host.ui_tables import said
 from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.release import retention
 from rag_pipeline.release.request import PromotionRequest

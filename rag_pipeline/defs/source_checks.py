@@ -7,8 +7,8 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.ui_tables import check
 from rag_pipeline.extraction.kinds import unread
+from rag_pipeline.host.ui_tables import check
 from rag_pipeline.ingest.report import LoadReport, Losses
 from rag_pipeline.ingest.state import SourceState
 
@@ -25,21 +25,22 @@ _SAYS = {
         "read again from the feed."
     ),
     VOLUME_CHECK: (
-        "No more documents left than is usual for this source: the second largest drop of its last sixty loads, and at "
-        "least 5 % and 3 documents. Far below what holds the source; an export that was cut short looks like this."
+        "No more documents left than usual. Usual is the second largest drop of the source's last sixty loads, and "
+        "at least 5 % and 3 documents. That is far less than what holds the source; an export that was cut short "
+        "looks like this."
     ),
     WORDS_CHECK: (
         "A second reading of every HTML, PDF, DOCX and other parsed file found its words in the text that is stored, up to "
-        "textLostMaxPercent of them. What is missing is listed by kind."
+        "textLostMaxPercent of them. The check lists by kind what is missing."
     ),
     KINDS_CHECK: (
         "No file has a suffix that no connector reads and that the load before did not see. Leave such files out with "
         "exclude, or save them as another kind."
     ),
-    TIME_CHECK: "The clock fits the loads before, and no value that the source's age is told by lies in the future.",
+    TIME_CHECK: "The clock fits the loads before, and no value that tells the source's age lies in the future.",
     VALUES_CHECK: (
-        "No date stands for none (year 1 or 9999, 1900-01-01, 1970-01-01), is of another century than the rest of its "
-        "column, or says of a change that it is still to come. Such rows are taken; `minimum` and `maximum` decide."
+        "No date is a placeholder (year 1 or 9999, 1900-01-01, 1970-01-01), lies in another century than the rest "
+        "of its column, or dates a change in the future. Such rows are accepted; `minimum` and `maximum` decide."
     ),
 }
 
@@ -74,12 +75,12 @@ def warnings(contract: Contract, report: LoadReport, state: SourceState) -> Iter
 
 
 def _lost(report: LoadReport) -> _Found:
-    what = "could not be read again, because the source is held" if report.held else "were read again"
+    what = "could not be read again because the source is held" if report.held else "were read again"
     wrong = (
         f"The tables did not hold what was stored of {report.items_lost} items, which {what}: a commit or rows of a table "
         "were lost, as a power cut can do, or a load was killed"
     )
-    well = f"Nothing of what earlier loads stored is missing: {report.documents:,} documents"
+    well = f"Nothing that earlier loads stored is missing: {report.documents:,} documents"
     return _Found(wrong if report.items_lost else "", well, {"items_lost": report.items_lost})
 
 
@@ -107,7 +108,11 @@ def _kinds(losses: Losses) -> _Found:
     not_read = losses.not_read or {}
     new = {name: count for name, count in not_read.items() if name in losses.new_suffixes}
     wrong = f"Files of kinds that are not read, which the load before did not see: {unread(new)}"
-    well = f"No new kind; as before, not read: {losses.unread}" if not_read else "Every file is of a kind that is read"
+    well = (
+        (f"No new kind; these are not read, as before: {losses.unread}")
+        if not_read
+        else "Every file is of a kind that is read"
+    )
     numbers = {"files_not_read": sum(not_read.values()), "new_kinds": len(new)}
     return _Found(wrong if losses.new_suffixes else "", well, numbers)
 
@@ -125,5 +130,7 @@ def _time(report: LoadReport, state: SourceState) -> _Found:
 
 
 def _values(report: LoadReport) -> _Found:
-    well = f"No date of {report.documents:,} documents stands for none, or is of another century than the rest of its column"
+    well = (
+        f"No date of {report.documents:,} documents is a placeholder, or lies in another century than the rest of its column"
+    )
     return _Found("; ".join(report.implausible), well, {"implausible_columns": len(report.implausible)})

@@ -6,7 +6,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract, QualityRule
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.ui_tables import check, plain_lines, table
+from rag_pipeline.host.ui_tables import check, plain_lines, table
 from rag_pipeline.ingest.quality import QualityResult
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.state import SourceState
@@ -85,7 +85,7 @@ def _age_now(contract: Contract, state: SourceState) -> str:
 
 def _age_promised(contract: Contract) -> str:
     if contract.max_age_hours is None:
-        return "The contract promises no age, so any will do."
+        return "The contract promises no age, so any age is accepted."
     of = f"the newest {contract.age_column}" if contract.age_column else "the last load that was not held"
     return f"At most {contract.max_age_hours:g} hours since {of}. A source past it blocks promotion."
 

@@ -5,13 +5,14 @@ from typing import Any
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.ui_tables import table
 from rag_pipeline.extraction.account import LEFT_OUT_ON_PURPOSE
+from rag_pipeline.host.ui_tables import table
 from rag_pipeline.ingest.report import LoadReport, Losses
 from rag_pipeline.ingest.state import SourceState
 
 
 def documents_metadata(contract: Contract, report: LoadReport, state: SourceState) -> dict[str, Any]:
+    """In the order in which people ask: what became of the load, what changed, what is odd; then what was counted."""
     changes = [("added", key) for key in report.added]
     changes += [("changed", key) for key in report.changed] + [("removed", key) for key in report.removed]
     return {
@@ -23,6 +24,18 @@ def documents_metadata(contract: Contract, report: LoadReport, state: SourceStat
         "added": len(report.added),
         "changed": len(report.changed),
         "removed": len(report.removed),
+        "changes": table(("change", "document"), changes, empty="nothing changed"),
+        "age_hours": round(state.age_hours, 2) if state.age_hours is not None else -1.0,
+        "private_data_found": table(("entity", "found"), report.pii_found.items(), empty="none, in what was read now"),
+        "left_out_of_documents": _left_out(report.losses),
+        "documents_that_lack_something": table(
+            ("item", "lacks", "percent"),
+            [(item, account.says, round(account.percent, 1)) for item, account in report.losses.examples],
+            empty="none",
+        ),
+        "files_of_kinds_not_read": table(("suffix", "files"), sorted((report.losses.not_read or {}).items()), empty="none"),
+        "columns_not_in_contract": ", ".join(report.unknown_columns) or "none",
+        "contract": f"{contract.id} {contract.version}",
         "items_listed": report.items_listed,
         "items_read": report.items_read,
         "items_unreachable": report.items_unreachable,
@@ -34,18 +47,6 @@ def documents_metadata(contract: Contract, report: LoadReport, state: SourceStat
         "rows_superseded": report.superseded,
         "rows_expired": report.expired,
         "purged": report.purged,
-        "private_data_found": table(("entity", "found"), report.pii_found.items(), empty="none, in what was read now"),
-        "age_hours": round(state.age_hours, 2) if state.age_hours is not None else -1.0,
-        "left_out_of_documents": _left_out(report.losses),
-        "documents_that_lack_something": table(
-            ("item", "lacks", "percent"),
-            [(item, account.says, round(account.percent, 1)) for item, account in report.losses.examples],
-            empty="none",
-        ),
-        "files_of_kinds_not_read": table(("suffix", "files"), sorted((report.losses.not_read or {}).items()), empty="none"),
-        "changes": table(("change", "document"), changes, empty="nothing changed"),
-        "columns_not_in_contract": ", ".join(report.unknown_columns) or "none",
-        "contract": f"{contract.id} {contract.version}",
     }
 
 

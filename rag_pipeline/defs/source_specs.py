@@ -7,10 +7,10 @@ import dagster as dg
 
 from rag_pipeline.contracts.contract import Column, Contract
 from rag_pipeline.defs import keys
-from rag_pipeline.defs.host.placing import outside
-from rag_pipeline.defs.standard import COLUMNS, of_table, written_in
-from rag_pipeline.defs.ui_tables import WHEN_ITS_FEED_WAS_MADE, plain, plain_lines, table
 from rag_pipeline.home import Home
+from rag_pipeline.host.placing import outside
+from rag_pipeline.host.standard import COLUMNS, of_table, written_in
+from rag_pipeline.host.ui_tables import WHEN_ITS_FEED_WAS_MADE, plain, plain_lines, table
 from rag_pipeline.ingest.tables import source_tables
 
 _SHORTEST_WINDOW = timedelta(minutes=1)
@@ -55,7 +55,7 @@ def quarantine_spec(contract: Contract, home: Home) -> dg.AssetSpec:
         kinds={"deltalake"},
         tags={"classification": "restricted"},  # it holds values as found, private data too
         description=(
-            f"Rows of `{contract.source}` its contract refused, kept with every reason.\n\n- Grain: one refused row.\n"
+            f"Rows of `{contract.source}` that its contract refused, with every reason.\n\n- Grain: one refused row.\n"
             "- Re-run: rows that are found good later are marked resolved; nothing is deleted."
         ),
         metadata={

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from rag_pipeline.defs.host.names import load_step, unplaced
 from rag_pipeline.defs.keys import CANDIDATE, CHUNKS, EMBEDDINGS, EVALUATION
+from rag_pipeline.host.names import load_step, unplaced
 from rag_pipeline.settings import Settings
 
 STAGES = ("load", "chunk", "embed", "build", "evaluate", "promote")

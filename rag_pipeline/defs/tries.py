@@ -10,10 +10,10 @@ from rag_pipeline.attempts.figures import Attempt, Tried
 from rag_pipeline.attempts.page import lead
 from rag_pipeline.attempts.plan import MOST, wanted
 from rag_pipeline.attempts.run import try_settings
-from rag_pipeline.defs.host.names import HOME, named
 from rag_pipeline.defs.reports import report_links
-from rag_pipeline.defs.ui_tables import plain, table
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.host.names import HOME, named
+from rag_pipeline.host.ui_tables import plain, table
 from rag_pipeline.settings import Settings
 
 _FIRST = {"RAG_CHUNK_TOKENS": "128,256"}
@@ -37,7 +37,8 @@ def try_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefini
     @dg.op(
         name=named(settings, STEP),
         out=dg.Out(dg.Nothing),
-        description="Cut, embed, index and measure the stored documents by other settings, and compare with how it is now.",
+        description="Cut, embed, index and measure the stored documents by other settings, and compare them with "
+        "the settings as they are.",
     )
     def compare(context: dg.OpExecutionContext, config: TryConfig) -> None:
         try:
@@ -50,7 +51,7 @@ def try_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefini
         context.instance.add_run_tags(context.run.run_id, {TAG: tried.id})
         context.add_output_metadata(
             {
-                "says": plain(lead(tried)),
+                "result": plain(lead(tried)),
                 **report_links(settings, settings.home.try_report(tried.id)),
                 "attempts": attempts_table(tried),
                 "confidence": tried.confidence,

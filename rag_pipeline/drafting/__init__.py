@@ -14,7 +14,7 @@ from pathlib import Path
 from rag_pipeline.connectors import Address, DatabaseWish, Found, ReadContext, Sample, Server, look_at
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.page import Page, slug
-from rag_pipeline.contracts.read import SUFFIX, read_contract, source_name_problem
+from rag_pipeline.contracts.read import NAMED, SUFFIX, read_contract, source_name_problem
 from rag_pipeline.contracts.read_server import read_server
 from rag_pipeline.contracts.rules import FORMATS
 from rag_pipeline.contracts.yaml_lines import YamlFile
@@ -107,7 +107,7 @@ def draft_contract(wish: DraftRequest, secrets: Secrets, now: datetime, *, repla
     judged = judge(contract, sample.rows)
     if not judged.good:
         why = next(iter(judged.refused), "")
-        raise PipelineError(f"{place}: not one row could be taken: {why} in {judged.refused.get(why, 0):,} of them")
+        raise PipelineError(f"{place}: no row was accepted: {why} in {judged.refused.get(why, 0):,} of them")
     text = write_text(outline, judged)
     _as_contract(outline, text)
     decide = tuple(todos(outline, judged))
@@ -118,7 +118,7 @@ def _name(wish: DraftRequest, feed: Found) -> tuple[str, Path]:
     """The source's name and its contract's file, which is called after it."""
     output = wish.output
     if output is not None and not output.name.endswith(SUFFIX):
-        raise PipelineError(f"{output}: a contract's file is named <source>{SUFFIX}")
+        raise PipelineError(f"{output}: {NAMED}")
     by_file = output.name.removesuffix(SUFFIX) if output else ""
     if by_file and wish.source and by_file != wish.source:
         raise PipelineError(f"--source {wish.source} and --output {output} differ: the file's name is the source's name")
@@ -140,7 +140,7 @@ def _look_at(server: Server, source: str, secrets: Secrets) -> Sample:
 
 
 def _is_there(file: Path) -> PipelineError:
-    return PipelineError(f"{file} is there already; give the source another name with --source, or replace it with --force")
+    return PipelineError(f"{file} already exists; give the source another name with --source, or replace it with --force")
 
 
 def _check_owner(owner: str) -> None:

@@ -125,7 +125,7 @@ def _plan(column: ColumnProfile, role: Role | None, suspicion: Suspicion, *, cho
 def _key_doubt(column: ColumnProfile, role: Role | None) -> str:
     if role != "key" or is_named_key(column):
         return ""
-    return "it was different in every row looked at: is it what a row is known by, for as long as it lives?"
+    return "it was different in every row looked at: does it identify a row, for as long as the row exists?"
 
 
 def _kept_private(
@@ -135,15 +135,15 @@ def _kept_private(
     said: dict[str, Any] = {"remarks": (_presence(column),), "classification": "confidential"}
     if suspicion.nothing_else and role is None:
         todo = "private data by its name or its values, so nothing of it is stored; if rows are filtered by it, hash it "
-        todo += "(needs RAG_PII_SALT); if it is about no person, remove piiPolicy and classification"
+        todo += "(needs RAG_PII_SALT); if it is not about people, remove piiPolicy and classification"
         return said | {"policy": "drop", "todo": todo}
     if logical_type != "string":
-        return said | {"todo": "it may tell of persons: add piiPolicy drop, or hash (needs RAG_PII_SALT), if it does"}
+        return said | {"todo": "it may describe people: add piiPolicy drop, or hash (needs RAG_PII_SALT), if it does"}
     said |= {"policy": "scan-and-mask", "entities": tuple(dict.fromkeys([*DEFAULT_ENTITIES, *sorted(suspicion.found)]))}
     if suspicion.nothing_else:
         return said | {"todo": f"this {role} is private data, so it is masked; another column would be better"}
     instead = "write drop if it does, or remove piiPolicy and classification if it does not"
-    return said | {"todo": f"it may name persons, and patterns find no names: {instead}"}
+    return said | {"todo": f"it may name people, and patterns find no names: {instead}"}
 
 
 def _limits(column: ColumnProfile, role: Role | None, logical_type: LogicalType, *, chosen_by_us: bool) -> dict[str, Any]:

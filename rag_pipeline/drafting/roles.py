@@ -132,7 +132,7 @@ def _no_key(columns: Sequence[ColumnProfile], possible: Sequence[ColumnProfile])
         )
     elif near:
         fix += ", or say --key NAME, and of rows that share a key the last one is kept"
-    why = "no column can be the key: none is short, there in every row and different in every row"
+    why = "no column can be the key: none is short, present in every row and different in every row"
     return f"{why}; nearest: {', '.join(said)}{fix}" if said else why + fix
 
 

@@ -57,7 +57,7 @@ def write_text(outline: Outline, judged: Judged | None) -> str:
     out.field("version", "0.1.0")
     out.field("status", "draft")
     with out.under("description"):
-        out.field("purpose", f"TODO what these {outline.rows_are} are, and who is answered from them.")
+        out.field("purpose", f"TODO what these {outline.rows_are} are, and whose questions they answer.")
     out.blank()
     _write_team(out, outline.owner)
     _write_server(out, outline)
@@ -220,7 +220,7 @@ def _write_properties(out: Lines, outline: Outline, judged: Judged | None) -> No
             out.field("property", "quarantineMaxPercent")
             lower = "TODO: fix the feed, or the rules above, and lower it" if bound > _QUARANTINE_PERCENT else ""
             out.field("value", bound, lower)
-        out.comment("So is one that shrinks by more than this in one night.")
+        out.comment("A source that shrinks by more than this in one night is held too.")
         with out.item():
             out.field("property", "volumeMaxDropPercent")
             out.field("value", _DROP_PERCENT)
@@ -229,7 +229,7 @@ def _write_properties(out: Lines, outline: Outline, judged: Judged | None) -> No
 
 def _write_privacy(out: Lines, privacy: Privacy) -> None:
     if not privacy.entities:
-        out.comment("Private data was looked for and not found. To have it masked all the same, where it may turn up:")
+        out.comment("Private data was looked for and not found. To have it masked anyway, where it may turn up:")
         out.suggest(f"- {in_line({'property': 'piiPolicy', 'value': 'scan-and-mask'})}")
         return
     out.comment(

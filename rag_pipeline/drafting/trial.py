@@ -10,10 +10,10 @@ from rag_pipeline.contracts.connect import connect, read_context
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.drafting.judge import Judging
 from rag_pipeline.errors import ContractError, SourceUnavailable, Unreadable, did_you_mean
+from rag_pipeline.feeds.server import lists_nothing
 from rag_pipeline.privacy import PrivacyFilter
 from rag_pipeline.progress import progress
 from rag_pipeline.settings import NO_SECRETS, Secrets
-from rag_pipeline.urls import without_secrets
 
 _CHUNK = 2_000
 """Rows held in memory at a time, where all are read."""
@@ -115,7 +115,7 @@ def _told(contract: Contract, sample: Sample, judging: Judging, columns: set[str
 
 def _problems(contract: Contract, trial: Trial, sample: Sample, first: str) -> Iterator[str]:
     if not trial.listed:
-        yield f"the feed is empty: {without_secrets(contract.server.says)} lists nothing to read"
+        yield f"the feed is empty: {lists_nothing(contract.server.says)}"
         return
     if not trial.rows:
         yield f"nothing could be read of {trial.listed:,} that are listed" + (f"; the first: {first}" if first else "")

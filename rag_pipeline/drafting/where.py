@@ -18,7 +18,7 @@ def feed_at(address: Address) -> Found:
         if kind.find is None or not (found := kind.find(address)):
             continue
         if address.wish != DatabaseWish() and not kind.takes_wishes:
-            raise PipelineError(f"--table, --query and --cursor are for databases, and {address.places[0]} is none")
+            raise PipelineError(f"--table, --query and --cursor are for databases, and {address.places[0]} is not one")
         return found
     raise PipelineError(
         f"{len(address.places)} places are named, but only pages of a website can be several; "

@@ -59,7 +59,7 @@ class Chooser:
 
     home: Home
     recipe: Recipe
-    """As it is without a choice."""
+    """The recipe as it is without a choice."""
     golden_sets: tuple[GoldenSet, ...]
     model: Model
 

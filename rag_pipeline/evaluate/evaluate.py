@@ -109,7 +109,7 @@ def evaluate_release(evaluation: Evaluation, release_id: str, production: Servin
     runtime = runtime_of(manifest.model.backend)
     if earlier and lists is not None and evaluation.says_the_same(earlier, release_id, living, runtime):
         at = f"{earlier.created_at:%Y-%m-%d %H:%M} UTC"
-        stands = f"{release_id} was measured on the same golden sets at {at}; that evidence stands"
+        stands = f"{release_id} was measured on the same golden sets at {at}; that evidence still counts"
         beside = (earlier.compared_with or release_id) == (production_id or release_id)
         if beside and (
             production_id in (None, release_id) or _vanished(earlier) == {one.golden.name: one.vanished for one in lost}

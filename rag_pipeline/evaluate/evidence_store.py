@@ -101,7 +101,7 @@ def standing(home: Home, release_fingerprint: str) -> Standing:
     folder = home.evidence_on(release_fingerprint)
     files, head = _ours(folder), _head(home, release_fingerprint)
     for name in strays(folder):
-        log.warning("%s is no evidence and is ignored", folder / name)
+        log.warning("%s is not evidence and is ignored", folder / name)
     if head is None and not files:
         return Standing(None, f"{_NONE}; evaluate it first")
     newest_file = folder / head["file"] if head else files[-1]

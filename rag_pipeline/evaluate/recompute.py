@@ -83,7 +83,7 @@ def _living(
         with suppress(ReleaseError):
             true = met_by(home, str(evidence.compared_with), golden, living.unresolved)
     if told != true:
-        return living, "other answers vanished since production was built than it says"
+        return living, "the answers that vanished since production was built are not those that it names"
     return (put_back(home, golden, corpus, manifest.id, told) if told else living), ""
 
 
@@ -142,7 +142,7 @@ def _of_a_set(
         yield "nothing is kept of what was retrieved"
         return
     if said.unanswered != unanswered(mine.documents):
-        yield "other queries brought nothing than it says"
+        yield "the queries without results are not those that it names"
     yield from _values("", said.values, _scores(list(said.values), living, mine))
     if said.condensed and known is not None:
         again = condensed_scores(said.condensed, living.qrels, living.seen(mine.documents), known)

@@ -65,7 +65,7 @@ def _book(packed: zipfile.ZipFile) -> Book:
             raise Unreadable("is encrypted, so that only the reader it was sold for can open it")
         if name not in names:
             if identifier in order:
-                raise Unreadable("a page it has in its reading order is not in it; is it cut off?")
+                raise Unreadable("a page of its reading order is missing; is it cut off?")
             continue
         where = tables if is_table else pages if identifier in order else beside
         where.append(characters(packed.read(name), "", html=True))

@@ -58,7 +58,7 @@ def characters(content: bytes, charset: str, *, html: bool) -> str:
     """A page's characters. Raises `Unreadable` when it is not in the charset it names, or names none and is not UTF-8."""
     bom, codec = codec_of(content, charset, html=html)
     if not codec:
-        raise Unreadable("it names a charset that no page may be in; UTF-8 is best")
+        raise Unreadable("it names a charset that no page may use; UTF-8 is best")
     try:
         return content[len(bom) :].decode(codec)
     except UnicodeDecodeError as error:

@@ -41,7 +41,7 @@ def cells_of(content: str) -> list[dict[str, Any]]:
         }
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list) or not all(isinstance(one, dict) and "cell_type" in one for one in cells):
-        raise Unreadable("is JSON, but no notebook: it has no cells; was it saved by Jupyter?")
+        raise Unreadable("is JSON, but not a notebook: it has no cells; was it saved by Jupyter?")
     return cells
 
 

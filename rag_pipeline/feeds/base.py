@@ -84,7 +84,7 @@ class Connector(Protocol):
         return ()
 
     def expect(self, items: Sequence[Item]) -> None:
-        """Told before reading which items will be read, in this order, so that several may be fetched at a time."""
+        """Hears before reading which items will be read, in this order, so that it may fetch several at a time."""
         return
 
     def read(self, item: Item) -> Iterator[Row | BrokenRow]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from rag_pipeline.errors import ContractError
+from rag_pipeline.errors import ContractError, not_text
 from rag_pipeline.files import absolute
 from rag_pipeline.limits import Limits
 from rag_pipeline.urls import secret_in, without_secrets
@@ -67,7 +67,7 @@ class Entry:
         """A custom property that is text; "" when it is not given."""
         value = self.custom.get(name) or ""
         if not isinstance(value, str):
-            raise self.fail_property(name, f"{value!r} is not text; put it in quotes")
+            raise self.fail_property(name, not_text(value))
         return value
 
     def number(self, name: str, default: float, *, least: float, most: float) -> float:

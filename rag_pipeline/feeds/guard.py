@@ -81,7 +81,7 @@ class _Guarded(Connector):
         with _theirs(self._server):
             for item in self._own.items(known):
                 if not isinstance(item, Item) or not isinstance(item.key, str) or not isinstance(item.version, str):
-                    raise _failed(self._server, "lists what is no Item whose key and version are text")
+                    raise _failed(self._server, "lists something that is not an Item with text as key and version")
                 if not item.key or item.key in keys:
                     raise _failed(
                         self._server, "lists an item without a key" if not item.key else "lists two items with the same key"
@@ -94,7 +94,7 @@ class _Guarded(Connector):
             for row in self._own.read(item):
                 is_row = isinstance(row, dict) and all(isinstance(name, str) for name in row)
                 if not is_row and not isinstance(row, BrokenRow):
-                    raise _failed(self._server, "hands on what is no row: a dict whose names are text")
+                    raise _failed(self._server, "returns something that is not a row: a dict whose names are text")
                 yield row
 
     def remarks(self) -> Sequence[Remark]:

@@ -62,7 +62,9 @@ class Sample:
     def take(self, found: Row | BrokenRow) -> None:
         if isinstance(found, BrokenRow) or not _encodable(found):
             self.broken += 1
-            self.problem = self.problem or (found.problem if isinstance(found, BrokenRow) else "a row holds what is no text")
+            self.problem = self.problem or (
+                found.problem if isinstance(found, BrokenRow) else "a row holds something that is not text"
+            )
             return
         self.rows.append(found)
         self.characters += sum(len(value) for value in found.values() if isinstance(value, str))

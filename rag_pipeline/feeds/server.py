@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from rag_pipeline.feeds.base import Connector
 from rag_pipeline.feeds.sample import Sample, look_at_items
 from rag_pipeline.limits import Limits
-from rag_pipeline.urls import dataset_at
+from rag_pipeline.urls import dataset_at, without_secrets
 from rag_pipeline.variables import credentials
 
 
@@ -88,6 +88,14 @@ class Server(ABC):
 
     def why_empty(self, place: str, sample: Sample) -> str:
         """What to tell a person who wants a contract drafted for a place in which nothing was found."""
-        if sample.listed:
-            return f"{place} holds no row; a contract is drafted from what is there"
-        return f"{place} lists nothing to read"
+        return holds_no_row(place) if sample.listed else lists_nothing(place)
+
+
+def lists_nothing(place: str) -> str:
+    """The words for a feed that is there and empty. They show no secret of its address."""
+    return f"{without_secrets(place)} lists nothing to read"
+
+
+def holds_no_row(place: str) -> str:
+    """The words for a feed whose items have no rows, when a contract is to be drafted from it."""
+    return f"{place} holds no row; a contract is drafted from what is there"

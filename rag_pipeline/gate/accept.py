@@ -10,7 +10,7 @@ from rag_pipeline.channels.pointer import Anchor, Channel
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.against import against
 from rag_pipeline.evaluate.evidence import Evidence, average
-from rag_pipeline.gate.anchor import accepted, anchor_of, anchored, before, kept, reference
+from rag_pipeline.gate.anchor import FIRST, accepted, anchor_of, anchored, before, kept, reference
 from rag_pipeline.gate.anchored import AnchorFacts, anchor_demands, gained
 from rag_pipeline.gate.policy import Policy
 from rag_pipeline.golden.read import GoldenSet
@@ -18,8 +18,6 @@ from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest
 
 log = logging.getLogger("rag_pipeline")
-
-FIRST = "the first release that was promoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ class ChannelAnchor:
 def differences(facts: AnchorFacts) -> list[str]:
     """What a release gains or loses against an anchor, a sentence a golden set."""
     if facts.problem:
-        return [f"against the anchor before nothing can be said: {facts.problem}"]
+        return [f"nothing can be said about the difference to the earlier anchor: {facts.problem}"]
     return [
         f"{name}: {metric} {average(one.differences(metric)):+.4f} against the anchor before, {facts.anchor.release}, over "
         f"{len(one.queries)} queries"

@@ -23,6 +23,9 @@ from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.lake import collected
 from rag_pipeline.settings import seal_key
 
+FIRST = "the first release that was promoted"
+"""Why a release is the anchor of a channel that nobody gave one."""
+
 
 class Documents:
     """The documents of a release, known by hashes alone."""
@@ -48,7 +51,7 @@ def anchor_of(home: Home, name: str, channel: Channel | None) -> Anchor | None:
                 evidence=row["evidence"],
                 at=row["at"],
                 by=row["by"],
-                why="the first release that was promoted",
+                why=FIRST,
             )
             if _evidence(home, first) and _released(home, first):
                 return first

@@ -49,7 +49,7 @@ def against_anchor(
         one = facts.sets.get(name)
         if one is None or not one.queries or wanted.metric not in one.mine:
             says = (
-                f"{name}: the anchor {facts.anchor.release} was asked none of its questions, so nothing is held against it"
+                f"{name}: the anchor {facts.anchor.release} was asked none of its questions, so nothing is compared with it"
             )
             found.warnings.append(Reason("inconclusive", "", f"{says}; {_ask(facts.anchor)}"))
             continue
@@ -95,7 +95,7 @@ class _OneSet:
             says = f"below the anchor, but not below production, so that it passes: {figures}{gone}"
             found.warnings.append(Reason("regressed", "", says))
             return
-        accept = "a person who accepts it overrides: then that release is the anchor"
+        accept = "to accept it, override the gate: then that release becomes the anchor"
         if upper < -margin:
             reason = Reason("regressed", self.line, f"worse than the anchor: {figures}{gone}; {accept}")
         else:

@@ -33,6 +33,16 @@ class Figure:
         return f"{self.name} {self.value:.4g}{demanded}"
 
 
+def overlap_name(golden_set: str) -> str:
+    """What the figure is called that says how alike the answers of candidate and production are."""
+    return f"{golden_set}/overlap@10 with production"
+
+
+def vanished_name(golden_set: str) -> str:
+    """What the figure is called that says how many judged answers are gone."""
+    return f"{golden_set}/vanished answers percent"
+
+
 def numbers(figures: list[Figure]) -> dict[str, float]:
     """Name -> value, and `<name> limit` -> its limit."""
     found = {one.name: round(one.value, 6) for one in figures if math.isfinite(one.value)}
@@ -47,7 +57,7 @@ def figures_of(evidence: Evidence, policy: Policy, channel: str) -> list[Figure]
         if sound(measured) and measured.queries:
             found += _of_set(name, measured, policy.demands_on(name, channel, made_by=measured.made_by))
         if measured.overlap_at_10 is not None:
-            found.append(Figure(f"{name}/overlap@10 with production", measured.overlap_at_10, wanted.overlap_at_10_min))
+            found.append(Figure(overlap_name(name), measured.overlap_at_10, wanted.overlap_at_10_min))
     if evidence.approximate_recall is not None:
         found.append(Figure("approximate recall@10", evidence.approximate_recall, wanted.approximate_recall_min))
     return [*found, *_latency(evidence, wanted.latency)]
@@ -84,7 +94,7 @@ def _against_production(name: str, measured: SetEvidence, wanted: NotWorse) -> I
         yield Figure(f"{name}/lost answers percent upper bound", 100 * upper, limit, at_most=True)
     if measured.judgments:
         vanished = 100 * len(measured.vanished) / measured.judgments
-        yield Figure(f"{name}/vanished answers percent", vanished, wanted.vanished_max_percent, at_most=True)
+        yield Figure(vanished_name(name), vanished, wanted.vanished_max_percent, at_most=True)
 
 
 def _latency(evidence: Evidence, wanted: LatencyPolicy) -> Iterator[Figure]:

@@ -284,7 +284,7 @@ def _read(evals: Path) -> Policy:
         says = f"no channel is called {PRODUCTION}, which is what users are answered from; found: {', '.join(channels)}"
         raise GoldenSetError(_problem(document, ("channels",), says))
     for name in channels.keys() & _TAKEN:
-        raise GoldenSetError(_problem(document, ("channels", name), "an asset has this name; call the channel otherwise"))
+        raise GoldenSetError(_problem(document, ("channels", name), "an asset has this name; give the channel another name"))
     return Policy(document, channels)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from rag_pipeline.channels.pointer import signed_command
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.gate.policy import Policy
 from rag_pipeline.gate.verdict import Reason, invalid
@@ -64,7 +65,7 @@ def shrunk_sources(
     allowed, line = policy.channel(channel).sources_may_shrink_percent, policy.line(channel, "sources_may_shrink_percent")
     if allowed is None or production is None:
         return []
-    override = f"if that is meant: `rag promote {release} --override --by NAME --reason WHY`"
+    override = f"if that is meant: `{signed_command(f'rag promote {release}', channel, override=True)}`"
     if production.unreadable:
         return [invalid(f"nobody can tell whether a source shrank: {production.unreadable}; {override}", line)]
     reasons = []

@@ -46,7 +46,7 @@ def talk(
 def _undo(session: Session, printer: Printer, now: Callable[[], datetime]) -> None:
     try:
         if not session.undo(now()):
-            printer.say("nothing to take back in this session")
+            printer.say("nothing to undo in this session")
     except GoldenSetError as error:
         printer.say(str(error))
 

@@ -54,7 +54,7 @@ def with_reference(text: str, query: str, reference: dict[str, Any]) -> Edit:
             after = _with_element(before, "references", json.dumps(reference, ensure_ascii=False))
             expected = {**row, "references": [*(row.get("references") or []), reference]}
             if json.loads(after) != expected:
-                raise GoldenSetError(f"query {query!r}: its line cannot be added to; write it as one plain JSON object")
+                raise GoldenSetError(f"query {query!r}: nothing can be added to its line; write it as one plain JSON object")
             lines[place] = line.replace(before, after, 1)
             return Edit("".join(lines), before, after)
     raise GoldenSetError(f"query {query!r} is not in queries.jsonl any more; nothing was written")

@@ -1,4 +1,4 @@
-"""A first golden set for sources that were never loaded: what `rag init` makes of titles and headings."""
+"""A first golden set for sources that were never loaded: what `rag init` makes of titles, headings and rare words."""
 
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def first_set(evals: Path, name: str, contracts: Sequence[Contract], secrets: Se
     """Propose a set for these sources, of at most 200 queries, and write it.
 
     The sources are read into a home that is thrown away, so that the first refresh loads them and says what it loaded.
-    Raises `PipelineError` when a source is held, or has too few titles.
+    Raises `PipelineError` when a source is held, or its documents give too few queries.
     """
     sources = [contract.source for contract in contracts]
     with tempfile.TemporaryDirectory(prefix="rag-init-") as folder:

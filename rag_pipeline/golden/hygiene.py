@@ -86,7 +86,7 @@ def _dead(golden: GoldenSet, places: Places, home: Home, sources: Sequence[str])
     if found.not_loaded:
         says = (
             f"what depends on the documents of {', '.join(found.not_loaded)} was not checked: none are loaded; run "
-            "`rag refresh`, then this again"
+            "`rag refresh`, then repeat this command"
         )
         yield Finding("note", "not_checked", places.about, "", says)
     many = found.percent > 2
@@ -122,7 +122,9 @@ def _quoting(golden: GoldenSet, places: Places, home: Home) -> Iterator[Finding]
     says = f"{share} quote their answer, which flatters lexical search; ask as someone who has not read it"
     yield Finding("warning", "quotes_answer", places.about, "", says)
     for query, (document, run) in found.items():
-        yield Finding("warning", "quotes_answer", places.query(query), query, f"“{run}” stands so in {document}; reword it")
+        yield Finding(
+            "warning", "quotes_answer", places.query(query), query, f"“{run}” appears word for word in {document}; reword it"
+        )
 
 
 def _empty_slices(golden: GoldenSet, places: Places) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ class KnownItem:
 
     source: str
     document: str
-    made_from: Literal["title", "heading"]
+    made_from: Literal["title", "heading", "terms"]
     text: str
 
     @property
@@ -101,7 +101,7 @@ def _judged(one: Named, found_in: dict[str, set[str]]) -> Iterator[tuple[Literal
         elif times[fold(text)] > 1:
             yield "heading", text, "several times in its document"
         else:
-            joined = f"{title}: {text}" if text and _count(text) < FEWEST_WORDS and not _is_file(one.title) else text
+            joined = f"{title}: {text}" if text and _count(text) < FEWEST_WORDS and not is_file(one.title) else text
             reason = _unfit(raw, text, found_in) if joined == text else _several(text, found_in) or _length(joined)
             yield "heading", joined, reason
 
@@ -142,7 +142,7 @@ def _unfit(raw: str, text: str, found_in: dict[str, set[str]]) -> str | None:
     """Why a title or heading that stands alone is no query."""
     if not text:
         return "blank"
-    if _is_file(raw):
+    if is_file(raw):
         return "a file name or an address"
     return _several(text, found_in) or _length(text)
 
@@ -158,7 +158,8 @@ def _length(text: str) -> str | None:
     )
 
 
-def _is_file(raw: str) -> bool:
+def is_file(raw: str) -> bool:
+    """Whether a title is the name of a file or an address, which nobody would ask for."""
     raw = raw.strip()
     return "://" in raw or bool(_FILE.fullmatch(raw))
 

@@ -94,7 +94,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How many are drawn at most. Another seed, another draw; the same seed, the same."""
+    """How many are drawn at most. Seed of the draw; the same seed draws the same."""
 
     count: int = PROBES_MADE
     seed: int = 0
@@ -109,7 +109,7 @@ def make_probes(evals: Path, name: str, asked: Asked, draw: Draw = Draw(), *, fo
     file = evals / name / PROBES
     with asked.home.exclusive_golden_set(name, wait_s=30):
         if file.exists() and not force:
-            raise GoldenSetError(f"{file} is there already and is not overwritten; --force makes it anew")
+            raise GoldenSetError(f"{file} already exists and is not overwritten; --force replaces it")
         golden = read_golden_set(evals / name, probes=False)
         about = golden.about
         mine = [about.source] if about.source else list(asked.sources)
@@ -144,7 +144,7 @@ def probes_of(
     with progress("making probes", 2, unit="steps") as advance:
         items = _known_items(named, known.documents, draw)
         advance(1)
-        terms = _of_terms(asked, named, known.documents, draw)
+        terms = terms_of(asked, named, known.documents, draw)
         advance(1)
     by_name = [Probe(one.source, one.document, one.made_from, one.text) for one in items]
     wanted = max(count - count // _SHARE_OF_TERMS, count - len(terms))
@@ -159,7 +159,7 @@ def probes_of(
 def _known_items(named: Sequence[Named], judged: Collection[str], draw: Draw) -> list[KnownItem]:
     """Titles and headings that identify, sources in turn, of documents that nobody asks for first."""
     by_source: defaultdict[str, list[KnownItem]] = defaultdict(list)
-    for one in propose(_unmasked(one) for one in named).usable:
+    for one in propose(unmasked(named)).usable:
         by_source[one.source].append(one)
     return _in_turn(
         {
@@ -178,10 +178,11 @@ def _in_turn(by_source: Mapping[str, Sequence[_One]]) -> list[_One]:
     return [one for turn in itertools.zip_longest(*queues) for one in turn if one is not None]
 
 
-def _unmasked(one: Named) -> Named:
-    """The document without titles or headings that something private was taken out of: what is left of them says little."""
-    headings = tuple(path for path in one.headings if not any(map(holds_mask, path)))
-    return Named(one.source, one.document, "" if holds_mask(one.title) else one.title, headings)
+def unmasked(named: Iterable[Named]) -> Iterator[Named]:
+    """The documents without titles or headings that something private was taken out of: what is left of them says little."""
+    for one in named:
+        headings = tuple(path for path in one.headings if not any(map(holds_mask, path)))
+        yield Named(one.source, one.document, "" if holds_mask(one.title) else one.title, headings)
 
 
 def text_of(probes: Sequence[Probe]) -> str:
@@ -189,7 +190,9 @@ def text_of(probes: Sequence[Probe]) -> str:
     return "".join(json.dumps(one.row, ensure_ascii=False) + "\n" for one in probes)
 
 
-def _of_terms(asked: Asked, named: Sequence[Named], judged: Collection[str], draw: Draw) -> list[Probe]:
+def terms_of(
+    asked: Asked, named: Sequence[Named], judged: Collection[str], draw: Draw, a_document: int = _A_DOCUMENT
+) -> list[Probe]:
     """Probes of rare words: sources in turn, documents in turn, those that nobody asks for first."""
     by_source: defaultdict[str, list[str]] = defaultdict(list)
     for document in named:
@@ -201,7 +204,7 @@ def _of_terms(asked: Asked, named: Sequence[Named], judged: Collection[str], dra
     }
     spoken = [one for source, ids in sorted(drawn.items()) for one in _texts(asked.home, source, ids)]
     turns: defaultdict[str, list[Probe]] = defaultdict(list)
-    for one, text in rare_terms(spoken, _A_DOCUMENT, asked.private):
+    for one, text in rare_terms(spoken, a_document, asked.private):
         turns[one.source].append(Probe(one.source, one.document, "terms", text))
     return _in_turn(turns)
 

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.files import sync
-from rag_pipeline.golden.known_items import KnownItem, choose, propose
-from rag_pipeline.golden.made_probes import Asked, Draw, Known, Probe, probes_of, text_of
+from rag_pipeline.golden.known_items import A_DOCUMENT, MOST_WORDS, KnownItem, Named, choose, clean, is_file, propose
+from rag_pipeline.golden.made_probes import Asked, Draw, Known, Probe, probes_of, terms_of, text_of, unmasked
 from rag_pipeline.golden.named import named_documents
 from rag_pipeline.golden.question_lines import PROBES
+from rag_pipeline.golden.rare_terms import WORDS
 from rag_pipeline.golden.read import FILE, read_golden_set
 from rag_pipeline.ours import remove_files
 
 FEWEST = 10
 """Queries below which a set would tell nothing at all."""
+
+_MADE_OF = {False: "titles and headings", True: "titles, headings and rare words"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,19 @@ class NewSet:
     looked_at: int
     left_out: Counter[str]
     probes: tuple[Probe, ...] = ()
-    """Reasons why something is not asked by any query, and how often."""
+
+    @property
+    def of_words(self) -> int:
+        """Queries of rare words, which are made only where titles and headings are too few."""
+        return sum(item.made_from == "terms" for item in self.chosen)
+
+    @property
+    def asks(self) -> str:
+        """`24 titles and headings`, and how often rare words where those were too few."""
+        named = len(self.chosen) - self.of_words
+        parts = [f"{named} titles and headings"] if named or not self.of_words else []
+        parts += [f"{self.of_words} times for words that few documents have"] if self.of_words else []
+        return " and ".join(parts)
 
     @property
     def sources(self) -> Counter[str]:
@@ -39,9 +54,10 @@ class NewSet:
 def new_set(evals: Path, name: str, asked: Asked, owner: str, draw: Draw, *, only: bool) -> NewSet:
     """Propose a set from titles and headings of some sources, and write it; `only`: judge by bare keys of the one source.
 
+    Where fewer than `FEWEST` of them name one document (rows share titles), rare words of documents are asked too.
     Probes lie beside it.
 
-    Raises `GoldenSetError` when the folder is there already, its name cannot be one, or too few titles identify;
+    Raises `GoldenSetError` when the folder is there already, its name cannot be one, or the documents give too few queries;
     `PipelineError` when no document is loaded.
     """
     if not re.fullmatch(r"[^\W_][\w.-]*", name):
@@ -55,11 +71,13 @@ def new_set(evals: Path, name: str, asked: Asked, owner: str, draw: Draw, *, onl
         )
     found = propose(documents)
     chosen = choose(found.usable, draw.count, draw.seed)
+    if len(chosen) < FEWEST:
+        chosen += _of_words(asked, documents, Draw(draw.count - len(chosen), draw.seed))
     if len(chosen) < min(FEWEST, draw.count):
         raise GoldenSetError(
-            f"only {len(chosen)} usable titles and headings in {len(documents)} documents, and a set needs {FEWEST}. Left "
-            f"out of {found.looked_at}: {reasons(found.left_out)}. Give documents titles that say what they are about, or "
-            "write queries by hand"
+            f"only {len(chosen)} usable titles, headings and rare words in {len(documents)} documents, and a set "
+            f"needs {FEWEST}. Left out of {found.looked_at}: {reasons(found.left_out)}. Give documents titles that say what "
+            "they are about, or write queries by hand"
         )
     known = Known([one.text for one in chosen], {one.document for one in chosen})
     probes = probes_of(asked, documents, known, Draw(seed=draw.seed))
@@ -67,6 +85,22 @@ def new_set(evals: Path, name: str, asked: Asked, owner: str, draw: Draw, *, onl
     with asked.home.exclusive_golden_set(folder.name, wait_s=30):
         _write(made, owner, asked.sources[0] if only else None, draw.seed)
     return made
+
+
+def _of_words(asked: Asked, documents: list[Named], draw: Draw) -> list[KnownItem]:
+    """Queries of three rare words, after the document's title, unless most documents have the same: what tells rows apart.
+
+    Documents in turn, and of each as many as of titles and headings.
+    """
+    titles = {one.document: clean(one.title) for one in unmasked(documents) if not is_file(one.title)}
+    shared = Counter(titles.values())
+    made: list[KnownItem] = []
+    for one in terms_of(asked, documents, frozenset(), draw, A_DOCUMENT):
+        title = titles.get(one.document, "")
+        tells = title and len(title.split()) <= MOST_WORDS - WORDS and 2 * shared[title] <= len(documents)
+        text = f"{title}: {one.text}" if tells else one.text
+        made.append(KnownItem(one.source, one.document, "terms", text))
+    return made[: draw.count]
 
 
 def reasons(left_out: Counter[str]) -> str:
@@ -110,8 +144,8 @@ def _write(made: NewSet, owner: str, source: str | None, seed: int) -> None:
 
 def _about(made: NewSet, owner: str, source: str | None, seed: int) -> str:
     said = {
-        "description": f"{len(made.chosen)} known-item queries: titles and headings that one document has. A first "
-        "measure until people write and judge questions.",
+        "description": f"{len(made.chosen)} known-item queries: {_MADE_OF[bool(made.of_words)]} that one document has. "
+        "A first measure until people write and judge questions.",
         "owner": owner,
     }
     lines = [
@@ -129,4 +163,4 @@ def _about(made: NewSet, owner: str, source: str | None, seed: int) -> str:
 
 def _refuse_existing(folder: Path) -> None:
     if folder.exists():
-        raise GoldenSetError(f"{folder} is there already and is not overwritten; choose another name, or remove it yourself")
+        raise GoldenSetError(f"{folder} already exists and is not overwritten; choose another name, or remove it yourself")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rag_pipeline.contracts.contract import PiiPolicy, Privacy
-from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL
+from rag_pipeline.contracts.entities import ENTITIES, NEEDS_A_MODEL, needs_a_model
 from rag_pipeline.errors import GoldenSetError, Unreadable, unknown_name
 from rag_pipeline.privacy.masks import Masks, held
 from rag_pipeline.privacy.recognizers import unknown_regions
@@ -26,7 +26,7 @@ class QueryGuard:
         """The first field of golden.yaml that names what is not known, and why."""
         for name in self._privacy.entities:
             if name in NEEDS_A_MODEL:
-                return "piiEntities", f"{name} cannot be found here: {NEEDS_A_MODEL[name]}"
+                return "piiEntities", needs_a_model(name)
             if name not in ENTITIES:
                 return "piiEntities", unknown_name("entity", name, ENTITIES)
         if unknown := unknown_regions(self._privacy.regions):
@@ -43,7 +43,7 @@ class QueryGuard:
             return row
         try:
             if held(row.get("_id"), self._privacy):
-                raise GoldenSetError(f"{where}: _id: holds private data; name the query otherwise, here and in qrels/")
+                raise GoldenSetError(f"{where}: _id: holds private data; give the query another id, here and in qrels/")
             return {name: row[name] if name == "_id" else self._kept(row[name], f"{where}: {name}") for name in row}
         except Unreadable as error:
             raise GoldenSetError(f"{where}: {error}") from error

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag_pipeline.errors import GoldenSetError
+from rag_pipeline.errors import GoldenSetError, given_twice, not_utf8
 from rag_pipeline.golden.query_guard import QueryGuard
+
+_TOO_DEEP = "values are nested too deep; write them flatter"
 
 PROBES = "probes.jsonl"
 
@@ -36,7 +38,7 @@ def questions(file: Path, guard: QueryGuard, slices: Sequence[str]) -> Iterator[
         if row.get("_id") in (None, "") or not isinstance(text, str) or not text.strip():
             raise GoldenSetError(f"{where}: a query needs `_id` and a `text` that is not blank")
         if query_id in seen:
-            raise GoldenSetError(f"{where}: query {query_id!r} is given twice; keep one")
+            raise GoldenSetError(f"{where}: {given_twice(f'query {query_id!r}')}")
         seen.add(query_id)
         metadata = row.get("metadata") or {}
         if not isinstance(metadata, dict):
@@ -51,7 +53,7 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
     except FileNotFoundError as error:
         raise GoldenSetError(f"{file}: no such file; it holds one query a line") from error
     except UnicodeDecodeError as error:
-        raise GoldenSetError(f"{file}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        raise GoldenSetError(f"{file}: {not_utf8(error)}") from error
     yield from ((number, line) for number, line in enumerate(found, start=1) if line.strip())
 
 
@@ -62,11 +64,11 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except json.JSONDecodeError as error:
             raise GoldenSetError(f"{file}:{number}: not JSON: {error.msg} at column {error.colno}") from error
         except RecursionError as error:
-            raise GoldenSetError(f"{file}:{number}: values stand in each other too deep; write them flatter") from error
+            raise GoldenSetError(f"{file}:{number}: {_TOO_DEEP}") from error
         try:
             json.dumps(row, ensure_ascii=False).encode("utf-8")
         except RecursionError as error:
-            raise GoldenSetError(f"{file}:{number}: values stand in each other too deep; write them flatter") from error
+            raise GoldenSetError(f"{file}:{number}: {_TOO_DEEP}") from error
         except UnicodeEncodeError as error:
             raise GoldenSetError(f"{file}:{number}: half of a character (a lone \\ud8xx); write it whole") from error
         if not isinstance(row, dict):

@@ -251,7 +251,9 @@ def _qrels(file: Path, about: About, queries: dict[str, str]) -> dict[str, dict[
         except (IndexError, ValueError) as error:
             raise GoldenSetError(f"{file}:{number}: expected query-id, corpus-id, score between tabs") from error
         if query not in queries:
-            raise GoldenSetError(f"{file}:{number}: query {query!r} is not in queries.jsonl")
+            raise GoldenSetError(
+                f"{file}:{number}: query {query!r} is not in queries.jsonl; remove this line, or put it back there"
+            )
         qrels.setdefault(query, {})[_full(about, document)] = grade
     return qrels
 

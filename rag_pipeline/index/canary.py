@@ -38,7 +38,7 @@ def canary_of(home: Home, manifest: Manifest) -> Canary | None:
         try:
             rows = _chosen(home, contents(release, manifest), manifest.model.fingerprint)
         except ReleaseError as error:
-            log.warning("whether the model still gives the vectors of %s cannot be told: %s", manifest.id, error)
+            log.warning("nobody can tell whether the model still gives the vectors of %s: %s", manifest.id, error)
             return None
     return Canary(f"release {manifest.id}", rows["text"].to_list(), matrix(rows))
 

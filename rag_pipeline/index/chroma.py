@@ -202,5 +202,5 @@ def client(folder: Path) -> Iterator[Any]:
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a module that cannot be imported
             raise
-        why = "its own words are on stderr. A machine with far too much to do at once can be the reason"
+        why = "its messages are on stderr. An overloaded machine can be the reason"
         raise ReleaseError(f"Chroma broke off in {folder}; {why}. What serves is untouched, so run it again") from None

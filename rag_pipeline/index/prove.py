@@ -19,7 +19,7 @@ from rag_pipeline.home import Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import ModelEntry, Probe, ScopeEntry
 from rag_pipeline.index.scopes import parts
-from rag_pipeline.index.vectors import Spool, matrix, spooled
+from rag_pipeline.index.vectors import Spool, matrix, require_vectors, spooled
 from rag_pipeline.lake import collected
 
 if TYPE_CHECKING:
@@ -165,9 +165,7 @@ def _spread(ids: pl.Series, size: int) -> pl.Series:
 
 
 def _with_vectors(spool: Spool, rows: pl.DataFrame) -> pl.DataFrame:
-    lost = int(spool.missing[spool.places(rows["text_hash"])].sum())
-    if lost:
-        raise ReleaseError(f"{lost} chunks have no vector; materialize corpus/embeddings first")
+    require_vectors(int(spool.missing[spool.places(rows["text_hash"])].sum()))
     vectors = pl.Series("vector", spool.of(rows["text_hash"]).tolist(), dtype=pl.List(pl.Float32))
     return rows.with_columns(vectors)
 
@@ -179,8 +177,7 @@ def _exact(spool: Spool, texts: pl.DataFrame, sample: pl.DataFrame) -> tuple[Vec
     """
     chunks = np.zeros(len(spool.hashes), dtype=np.int64)
     chunks[spool.places(texts["text_hash"])] = texts["len"].to_numpy()
-    if lost := int(chunks[spool.missing].sum()):
-        raise ReleaseError(f"{lost} chunks have no vector; materialize corpus/embeddings first")
+    require_vectors(int(chunks[spool.missing].sum()))
     queries, best, looked_at = _unit(matrix(sample)), np.empty((sample.height, 0), dtype=np.float32), 0
     for places, vectors in spool.blocks():
         times = chunks[places]

@@ -17,7 +17,7 @@ _BATCH = 16
 _DIGITS = 6
 
 _RUN_BY = {"backend": "torch", "precision": "float32"}
-"""As part of a re-ranker's fingerprint, which releases name it by, and two empty prompts beside it."""
+"""A part of the fingerprint by which releases name a re-ranker. Two empty prompts stand beside it."""
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ def few_with_vectors(home: Home, chunks: pl.DataFrame, model: str) -> pl.DataFra
                 found.append(rows.filter(pc.is_in(rows["text_hash"], value_set=wanted)))
     vectors = pl.DataFrame(pa.concat_tables([_VECTOR.empty_table(), *found])).unique("text_hash")
     frame = chunks.join(vectors, on="text_hash", how="left", maintain_order="left")
-    _all_there(frame["vector"].null_count())
+    require_vectors(frame["vector"].null_count())
     return frame
 
 
@@ -198,9 +198,10 @@ def _series(column: pa.Array) -> pl.Series:
 
 def all_there(spool: Spool, hashes: pl.Series) -> None:
     """Raises `ReleaseError` when one of these texts has no vector."""
-    _all_there(int(spool.missing[spool.places(hashes)].sum()))
+    require_vectors(int(spool.missing[spool.places(hashes)].sum()))
 
 
-def _all_there(missing: int) -> None:
+def require_vectors(missing: int) -> None:
+    """Raises `ReleaseError` when chunks have no vector. `missing`: how many."""
     if missing:
         raise ReleaseError(f"{missing} chunks have no vector; materialize corpus/embeddings first")

@@ -64,7 +64,9 @@ def clock_now(home: Home, now: datetime) -> Clock:
         f"that was believed ({last:%Y-%m-%d %H:%M})"
     )
     return Clock(
-        now, last, f"{found}; nothing is deleted for its age until it is right, or `rag gc --clock-is-right` says it is"
+        now,
+        last,
+        f"{found}; nothing is deleted for its age until the clock is right, or until `rag gc --clock-is-right` confirms it",
     )
 
 

@@ -14,6 +14,7 @@ from rag_pipeline.contracts.connect import connect
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.errors import ContractError, Named, SourceUnavailable
 from rag_pipeline.feeds.base import Connector, Item
+from rag_pipeline.feeds.server import lists_nothing
 from rag_pipeline.files import close_to_others, fingerprint_lines, private_folder
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.batch_limits import batch_of, batch_problem, column_names
@@ -133,7 +134,7 @@ def _load_from(connector: Connector, context: LoadContext, disk: _OnDisk) -> Loa
     unreachable = sum(remark.count for remark in connector.remarks() if remark.unreachable)
     losses = Losses(not_read=connector.not_read())
     if not items:
-        reason = f"the feed is empty: {without_secrets(contract.server.says)} lists nothing to read{_instead(losses)}"
+        reason = f"the feed is empty: {lists_nothing(contract.server.says)}{_instead(losses)}"
         return replace(_held(contract, tables, context.now, reason), losses=losses)
     report = _load_items(items, connector, context, disk)
     return replace(report, items_unreachable=unreachable, losses=losses)

@@ -70,7 +70,7 @@ def _of(column: Column, contract: Contract, tables: SourceTables, clock: Clock) 
     year, day = pl.col("day").dt.year(), pl.col("day")
     stand_in = (low & (year < _FIRST_YEAR)) | (high & (year >= _LAST_YEAR)) | day.is_in(_likely(frame["day"], low, high))
     found, rest = frame.filter(stand_in), frame.filter(~stand_in)
-    yield from _told(column, found, "a date that stands for none")
+    yield from _told(column, found, "a placeholder instead of a date")
     if rest.height >= _LEAST:
         middle = float(rest["day"].dt.year().median() or 0)  # type: ignore[arg-type]
         off = year - pl.lit(middle)
@@ -79,7 +79,7 @@ def _of(column: Column, contract: Contract, tables: SourceTables, clock: Clock) 
             yield from _told(column, rest.filter(far), f"a year far from the others, of which most are about {middle:.0f}")
             rest = rest.filter(~far)
     if high and column.role == "modified_at" and column.name != contract.age_column:
-        yield from _told(column, rest.filter(day > (clock.latest + A_DAY).date()), "a day that is still to come")
+        yield from _told(column, rest.filter(day > (clock.latest + A_DAY).date()), "a day in the future")
 
 
 def _dates(column: Column, tables: SourceTables) -> pl.DataFrame:

@@ -164,7 +164,7 @@ def _judgeable(row: Row | BrokenRow, wanted: set[str]) -> Row | _Unread:
                 value.decode()
         except UnicodeDecodeError:
             found = {key: repr(value) if isinstance(value, bytes) else value for key, value in row.items()}
-            return _Unread("refused", f"column {name} holds bytes that are not UTF-8, so they are no text", found)
+            return _Unread("refused", f"column {name} holds bytes that are not UTF-8, so they are not text", found)
         except UnicodeEncodeError:
             escaped = {_escaped(key): _escaped(str(as_text(found))) for key, found in row.items()}
             return _Unread("refused", f"column {_escaped(name)} holds an unpaired surrogate, which is not text", escaped)

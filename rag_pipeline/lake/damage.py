@@ -14,7 +14,7 @@ from rag_pipeline.errors import LakeError
 from rag_pipeline.lake.data_files import data_files
 from rag_pipeline.lake.library_errors import is_of_a_library, one_line
 from rag_pipeline.lake.log import is_table, lost_commit
-from rag_pipeline.lake.notes import Sum, noted_files
+from rag_pipeline.lake.notes import EMPTY, OTHER_BYTES, Sum, noted_files
 from rag_pipeline.lake.place import read_place
 
 BATCH = 8_192
@@ -58,9 +58,9 @@ def file_problem(
     if not file.is_file():
         return "is gone"
     if not file.stat().st_size:
-        return "is empty, as a power cut leaves a file"
+        return EMPTY
     if note and not note.is_of(file):
-        return "has other bytes than were written"
+        return OTHER_BYTES
     try:
         with pq.ParquetFile(file) as opened:
             read = bad = 0

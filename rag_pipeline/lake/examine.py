@@ -64,7 +64,7 @@ def drop(table: Table, damage: Damage) -> str:
         aside = table.path.with_name(f".{table.path.name}{ASIDE}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
         table.path.rename(aside)
         sync(aside.parent)
-        return f"{damage.what}; no version of it can be read, so it begins anew (what there was is kept as {aside.name})"
+        return f"{damage.what}; no version of it can be read, so it starts empty (the old files are kept as {aside.name})"
     if damage.file.exists():
         aside = table.path / DAMAGED / damage.file.name
         aside.parent.mkdir(exist_ok=True)

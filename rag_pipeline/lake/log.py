@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag_pipeline.files import sync
-from rag_pipeline.lake.notes import forget_notes, note_of, noted_versions
+from rag_pipeline.lake.notes import EMPTY, OTHER_BYTES, forget_notes, note_of, noted_versions
 
 LOG = "_delta_log"
 DAMAGED = "_damaged"
@@ -145,7 +145,7 @@ def _problem(path: Path, version: int, *, deep: bool) -> str | None:
     file, note = entry(path, version), note_of(path, version)
     size = file.stat().st_size
     if size == 0:
-        return "is empty, as a power cut leaves a file"
+        return EMPTY
     if note and size != note.log.bytes:
         return f"has {size:,} bytes instead of {note.log.bytes:,}"
     if not deep:
@@ -157,7 +157,7 @@ def _problem(path: Path, version: int, *, deep: bool) -> str | None:
     if not actions or not all(isinstance(action, dict) for action in actions):
         return "holds no commit"
     if note and not note.log.is_of(file):
-        return "has other bytes than were written"
+        return OTHER_BYTES
     return None
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from rag_pipeline.files import file_sha256
 
 FOLDER = "_checksums"
+EMPTY = "is empty, as a power cut leaves a file"
+OTHER_BYTES = "has other bytes than were written"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,4 +95,4 @@ def told(error: BaseException, kind: BucketScheme, limits: Limits) -> str:
         return f"the store does not answer within {limits.timeout_s:g} s, {tries}; check the address and the network"
     if reason:
         return f"the store cannot be reached, {tries}; check the address and the network"
-    return f"what the store answers is none of its kind ({type(error).__name__}); check the address"
+    return f"the store's answer is not of its kind ({type(error).__name__}); check the address"

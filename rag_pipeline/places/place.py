@@ -45,7 +45,7 @@ class Place(Protocol):
         ...
 
     def expect(self, keys: Sequence[str]) -> None:
-        """Told whose content will be asked for, in this order."""
+        """Hears whose content will be asked for, in this order."""
         ...
 
     def content(self, key: str) -> Content:
@@ -166,4 +166,4 @@ def _problem(path: Path, root: Path | None) -> str | None:
         path.stat()
     except (OSError, RuntimeError):  # Python before 3.13 has a RuntimeError for a loop
         return "is a link that leads nowhere, or to itself; fix or remove it"
-    return "is no file (a pipe, socket or device); remove it"
+    return "is not a file (a pipe, socket or device); remove it"

@@ -44,7 +44,7 @@ def _below(
     except FileNotFoundError:
         return
     except OSError as error:
-        raise SourceUnavailable(f"{folder}: {error.strerror or error}; let this user read it, or take it away") from error
+        raise SourceUnavailable(f"{folder}: {error.strerror or error}; let this user read it, or remove it") from error
     for entry in entries:
         path, names = folder / entry.name, (*parts, entry.name)
         if not _is_folder(entry):

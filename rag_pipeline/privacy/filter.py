@@ -58,7 +58,7 @@ class PrivacyFilter:
             unknown = unknown_regions(column.privacy.regions)
             if unknown:
                 hint = " (the United Kingdom is GB)" if "UK" in unknown else ""
-                raise ContractError(f"{self._file}: piiRegions names {', '.join(unknown)}, which is no country{hint}")
+                raise ContractError(f"{self._file}: piiRegions names {', '.join(unknown)}, which is not a country{hint}")
 
     @property
     def active(self) -> bool:

@@ -159,8 +159,9 @@ class Effort:
         if key not in self._tried:
             if len(self._tried) >= self._limit:
                 raise Unreadable(
-                    f"the search for private data ends after {self._limit:,} tries in {self._length:,} characters: it is a "
-                    "heap of digits that might be phone numbers and are none; take it out, or leave PHONE_NUMBER out of "
+                    f"the search for private data ends after {self._limit:,} tries in {self._length:,} characters: "
+                    "it is a heap of digits that look like phone numbers and are not; remove it, or leave "
+                    "PHONE_NUMBER out of "
                     "piiEntities where nobody's number can be"
                 )
             self._tried[key] = tried(candidate)
@@ -169,7 +170,7 @@ class Effort:
 
 
 _LEAST_TRIES = 200
-"""And as many as the text has characters: a list of nothing but phone numbers takes less than half of that.
+"""Tries that every text has, and one more for each of its characters; a list of nothing but phone numbers takes half.
 
 One try takes up to 0.1 ms for each region.
 """

@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
-from rag_pipeline.channels.pointer import PRODUCTION, Channel, option
+from rag_pipeline.channels.pointer import PRODUCTION, Channel, signed_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class PromotionRequest:
     def how_to_override(self) -> str:
         """The exact command for a person who wants it all the same."""
         command = "rag rollback --to" if self.withdraw else "rag promote"
-        return f"to do it all the same: `{command} {self.release}{option(self.channel)} --override --by NAME --reason WHY`"
+        return f"to do it anyway: `{signed_command(f'{command} {self.release}', self.channel, override=True)}`"
 
     @property
     def how_to_name(self) -> str:
         """The exact command for a person who wants this release although the channel is held."""
-        return f"a person can promote it: `rag promote {self.release}{option(self.channel)} --by NAME --reason WHY`"
+        return f"a person can promote it: `{signed_command(f'rag promote {self.release}', self.channel)}`"

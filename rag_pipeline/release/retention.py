@@ -87,10 +87,8 @@ def kept_releases(home: Home, keep: int) -> tuple[Kept, ...]:
     `ReleaseError` when a channel cannot be believed: what it should point at must not be taken for unneeded.
     """
     because: dict[str, list[str]] = {}
-    for name in known_channels(home):
-        channel = channel_now(home, name)
-        if channel is None:
-            continue
+    channels = {name: channel for name in known_channels(home) if (channel := channel_now(home, name))}
+    for name, channel in channels.items():
         because.setdefault(channel.release, []).append(name)
         if channel.previous:
             because.setdefault(channel.previous, []).append(f"before in {name}")

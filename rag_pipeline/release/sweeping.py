@@ -80,7 +80,7 @@ def if_there_is_space(table: str, work: Callable[[], T], otherwise: T) -> T:
     except (NoSpace, OSError) as error:
         if not isinstance(error, NoSpace) and not storage_error(error):
             raise
-        log.warning("the table %s could not be written for want of room; the next collection sees to it", table)
+        log.warning("the table %s could not be written for lack of space; the next collection tries again", table)
         return otherwise
 
 

@@ -98,7 +98,7 @@ _NEXT = {
     "evaluations": "the report's trends begin later",
     "vectors": "the next refresh embeds those texts again",
     "query_vectors": "the next evaluation embeds those questions again",
-    AUDIT: "what it told of moves and refusals is not known any more; `rag status` says where the channels point",
+    AUDIT: "its record of moves and refusals is lost; `rag status` says where the channels point",
 }
 
 

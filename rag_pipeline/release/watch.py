@@ -10,7 +10,7 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_store import at_promotion
-from rag_pipeline.gate.figures import Figure
+from rag_pipeline.gate.figures import Figure, vanished_name
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release.promote import DecisionInputs, Promotion, promote
 from rag_pipeline.release.request import PromotionRequest
@@ -89,7 +89,7 @@ def _vanished(then: Evidence, now: Evidence, allowed_percent: float) -> Iterator
         known = {judgment.judgment for judgment in before.unresolved}
         gone = [judgment for judgment in one.unresolved if judgment.judgment not in known]
         share = 100 * len(gone) / one.judgments
-        figure = Figure(f"{name}/vanished answers percent", share, allowed_percent, at_most=True)
+        figure = Figure(vanished_name(name), share, allowed_percent, at_most=True)
         says = ""
         if not figure.holds:
             first = f"{gone[0].document} ({gone[0].status}), query {gone[0].query}"

@@ -1,6 +1,6 @@
 """Reports where a browser can open them: a page of the UI, which comes over the network, may not open files of a disk.
 
-A server for this machine alone. It gives reports, and nothing else that lies anywhere; it changes nothing.
+A server for browsers of this machine alone. It gives reports, and nothing else that lies anywhere; it changes nothing.
 """
 
 from http import HTTPStatus
@@ -27,20 +27,23 @@ _HEADERS = {
 }
 
 
-def report_server(home: Home, port: int) -> ThreadingHTTPServer:
-    """A server of the reports of a home, on loopback; it answers once `serve_forever` is called. Port 0: any that is free.
+def report_server(home: Home, port: int, host: str = LOOPBACK) -> ThreadingHTTPServer:
+    """A server of the reports of a home; it answers once `serve_forever` is called. Port 0: any that is free.
 
-    Raises `PipelineError` when the port is taken.
+    `host`: where it listens. In a container that is every interface of the container; who may reach it the container's
+    published port says. It answers those alone who ask for this machine by name, wherever it listens.
+
+    Raises `PipelineError` when the port is taken, or the address is not this machine's.
     """
 
     class Handler(_Handler):
         reports = home.reports
 
     try:
-        return ThreadingHTTPServer((LOOPBACK, port), Handler)
+        return ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
         raise PipelineError(
-            f"port {port} of {LOOPBACK} cannot be used ({error.strerror}); name another: set RAG_REPORTS_URL to "
+            f"port {port} of {host} cannot be used ({error.strerror}); name another: set RAG_REPORTS_URL to "
             f"http://{LOOPBACK}:PORT for the links too"
         ) from error
 

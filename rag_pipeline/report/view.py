@@ -128,7 +128,7 @@ def page(facts: ReportFacts) -> dict[str, Any]:
         "sources": sources,
         "built": _built(facts),
         "few": FEW_QUERIES,
-        "not_measured": "Not measured; why stands at the top.",
+        "not_measured": "Not measured; the reason is at the top.",
     }
 
 

@@ -118,10 +118,16 @@ def _written(project: Project, files: dict[str, str], owner: str) -> Project:
     return project
 
 
-def name_in_gate(project: Project) -> None:
-    """Have the gate hold the golden set against a floor; for when the set is there."""
+def name_in_gate(project: Project, *, later: bool = False) -> Path:
+    """Have the gate hold the golden set against a floor; for when the set is there.
+
+    `later`: there is no set yet, and a gate that names none stops every command. So the file has another name, which whoever
+    writes the set takes off.
+    """
     text = (TEMPLATES / "gate.yaml").read_text(encoding="utf-8")
-    write_text(project.folder / _GATE, Template(text).substitute(golden_set=project.golden_set))
+    file = project.folder / (f"{_GATE}.later" if later else _GATE)
+    write_text(file, Template(text).substitute(golden_set=project.golden_set))
+    return file
 
 
 def _write(project: Project, file: Path, text: str, values: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ from rag_pipeline.index.asked import LONGEST
 from rag_pipeline.index.neighbors import MOST
 from rag_pipeline.serve.answering import Answering, Note
 from rag_pipeline.serve.asked import (
+    HOW_MANY,
     MOST_HITS,
     Answered,
     Chunk,
@@ -66,7 +67,7 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
     @server.tool(annotations=_READ_ONLY, structured_output=True, title="Search documents")
     async def search(
         query: Annotated[str, Field(min_length=1, max_length=LONGEST, description="What to look for.")],
-        k: Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most.")] = 5,
+        k: Annotated[int, Field(ge=1, le=MOST_HITS, description=HOW_MANY)] = 5,
         narrow: Annotated[Narrowing | None, Field(description="To some sources, or some values of columns.")] = None,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """The chunks of documents that answer a question best, best first."""

@@ -28,6 +28,7 @@ from rag_pipeline.serve.asked import (
     ReleaseSource,
     SearchAnswer,
     SearchRequest,
+    no_question,
 )
 from rag_pipeline.serve.batches import Batches, NoEncoder
 from rag_pipeline.serve.door import channel_for, check_may_search
@@ -87,8 +88,7 @@ class Answering:
                 note.release = manifest.id
                 served: Mode = asked.mode or manifest.retrieval.mode
                 if served not in leased.release.modes:
-                    fault = Fault("/mode", "this release cannot be asked that way")
-                    raise Problem(INVALID, "the body is not a question", faults=[fault])
+                    raise no_question(Fault("/mode", "this release cannot be asked that way"))
                 narrow = _narrow(manifest, who, asked)
                 vector, mode, why = await self._vector(leased, asked.query, served, deadline, note)
 

@@ -44,7 +44,8 @@ Question = Annotated[
         }
     ),
 ]
-Most = Annotated[int, Field(ge=1, le=MOST_HITS, description="How many chunks at most."), BeforeValidator(_whole)]
+HOW_MANY = "How many chunks at most."
+Most = Annotated[int, Field(ge=1, le=MOST_HITS, description=HOW_MANY), BeforeValidator(_whole)]
 Milliseconds = Annotated[int, Field(ge=10, le=30_000), BeforeValidator(_whole)]
 
 
@@ -78,7 +79,7 @@ class SearchRequest(BaseModel):
     query: Question
     k: Most = 10
     mode: Mode | None = Field(
-        default=None, description="How to retrieve; as the release serves, if null. Needs the permission `mode`."
+        default=None, description="How to retrieve. Null: as the release serves. Needs the permission `mode`."
     )
     channel: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] | None = Field(
         default=None, description="Another channel than the replica's first. Needs the permission `channel:NAME`."
@@ -92,7 +93,12 @@ class SearchRequest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise Problem(INVALID, "the body is not a question", faults=[_fault(one) for one in error.errors()]) from None
+            raise no_question(*(_fault(one) for one in error.errors())) from None
+
+
+def no_question(*faults: Fault) -> Problem:
+    """The problem of a body that cannot be answered, with each thing that is wrong in it."""
+    return Problem(INVALID, "the body is not a question", faults=list(faults))
 
 
 def _fault(found: Any) -> Fault:

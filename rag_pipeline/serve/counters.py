@@ -25,15 +25,13 @@ class Counters:
         """The last hour of what people ask, for Dagster."""
         self._registry = CollectorRegistry()
         about: Any = {"registry": self._registry}
-        self._requests = Counter(
-            "rag_requests", "Requests and what they came to.", ["operation", "status", "problem"], **about
-        )
+        self._requests = Counter("rag_requests", "Requests, by outcome.", ["operation", "status", "problem"], **about)
         self._seconds = Histogram("rag_request_seconds", "Seconds a request took.", ["operation"], buckets=_SECONDS, **about)
         self._steps = Histogram("rag_step_seconds", "Seconds of one step of a search.", ["step"], buckets=_SECONDS, **about)
         self._degraded = Counter("rag_degraded", "Answers that were degraded.", ["kind"], **about)
         self._from = Counter("rag_answers", "Answers, by the release they came from.", ["channel", "release"], **about)
         self._now = {
-            "working": Gauge("rag_working", "Questions that are worked on.", **about),
+            "working": Gauge("rag_working", "Questions in progress.", **about),
             "waiting": Gauge("rag_waiting", "Questions that wait.", **about),
             "ready": Gauge("rag_ready", "1 when the first channel has a release that answers.", **about),
             "last_good": Gauge("rag_last_good", "1 when a channel names a release that cannot be opened.", **about),

@@ -137,7 +137,7 @@ def _json(answer: BaseModel) -> Response:
 
 def _no_parameters(request: Request, *known: str) -> None:
     if any(name not in known for name in request.query_params):
-        raise Problem(INVALID, "the address has a parameter that is none", faults=[Fault("", "leave it out")])
+        raise Problem(INVALID, "the address has an unknown parameter", faults=[Fault("", "leave it out")])
 
 
 def _channel(request: Request, *others: str) -> str | None:
@@ -156,7 +156,7 @@ def _around(request: Request) -> int:
 def _once(request: Request, name: str) -> str | None:
     said = request.query_params.getlist(name)
     if len(said) > 1:
-        raise Problem(INVALID, f"`{name}` stands in the address twice")
+        raise Problem(INVALID, f"`{name}` appears twice in the address")
     return said[0] if said else None
 
 

@@ -31,14 +31,14 @@ INVALID = Kind("invalid", 400, "The request is not valid", "Correct the fields t
 UNAUTHENTICATED = Kind(
     "unauthenticated",
     401,
-    "Nobody is known by this key",
+    "This key belongs to nobody",
     "Send `Authorization: Bearer KEY` once, with a key that `rag key new` made and that is neither expired nor revoked, or "
     "with a token of the identity provider that the replica trusts.",
 )
 KEY_IN_ADDRESS = Kind(
     "key-in-address",
     401,
-    "A key stood in the address",
+    "The address held a key",
     "Addresses are logged on their way: revoke that key (`rag key revoke`), make another, and send it in the header "
     "`Authorization` only.",
 )
@@ -51,7 +51,7 @@ NOT_FOUND = Kind(
     "There is nothing here",
     "Ask for a chunk that an answer of the same channel named, or correct the path.",
 )
-METHOD = Kind("method-not-allowed", 405, "This is asked in another way", "Use the method that the header `Allow` names.")
+METHOD = Kind("method-not-allowed", 405, "This needs another method", "Use the method that the header `Allow` names.")
 SLOW = Kind("slow-request", 408, "The request took too long to arrive", "Send the whole body at once.")
 TOO_LARGE = Kind(
     "too-large", 413, "The request is too large", "Send a shorter question; `detail` says how many bytes are read."
@@ -65,7 +65,7 @@ NOT_JSON = Kind(
 FOREIGN_HOST = Kind(
     "foreign-host",
     421,
-    "This replica does not go by that name",
+    "This replica has other names",
     "Ask it by a name that RAG_SERVE_HOSTS lists; a browser of another site may not ask at all.",
 )
 TOO_MANY = Kind("too-many-requests", 429, "Too many requests", "Wait for as many seconds as `Retry-After` says.")

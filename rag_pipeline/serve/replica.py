@@ -28,7 +28,7 @@ _LOOK_EVERY_S = 0.5
 _FIRST_TRY_S, _LAST_TRY_S = 1.0, 30.0
 """What is gone is looked for after a second, two, four, … this long at most, or when the channel's file changes."""
 
-_OTHER_RELEASE = "the release this channel names cannot be opened here, so the last one that could be answers"
+_OTHER_RELEASE = "the release this channel names cannot be opened here, so the last one that could be opened answers"
 
 
 _Worth = tuple[frozenset[str], dict[str, tuple[str, float]]]
@@ -42,7 +42,7 @@ class Followed:
         self._home, self._channel, self._model, self._device = home, channel, model, device
         self._leases: Leases | None = None
         self._why = ""
-        self._end = threading.Event()
+        self._end, self._tried = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow-{channel}", daemon=True)
         self._thread.start()
 
@@ -81,6 +81,10 @@ class Followed:
         with self._leases.lease() as leased:
             yield leased
 
+    def wait_for_first_try(self, wait_s: float) -> None:
+        """Until the release was opened, or could not be, for the first time; so many seconds at most."""
+        self._tried.wait(wait_s)
+
     def close(self) -> None:
         self._end.set()
         self._thread.join(30)
@@ -115,7 +119,9 @@ class Followed:
                 if why != self._why:
                     log.warning("%s: nothing can be answered: %s", self._channel, why)
                 self._why = why
+                self._tried.set()
             else:
+                self._tried.set()
                 return
             until = time.monotonic() + wait_s
             while time.monotonic() < until and self._file() == seen and not self._end.wait(0.1):

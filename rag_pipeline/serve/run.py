@@ -31,6 +31,8 @@ from rag_pipeline.settings import Settings
 _LONGEST_HEAD = 16_384
 """Bytes of a request's line and headers."""
 _IDLE_S, _END_S = 5, 10
+_FIRST_TRY_S = 25.0
+"""An agent waits longer than this for a command that it starts; opening a release takes some two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,14 @@ def serve(
 
 
 def talk(settings: Settings, channel: str) -> None:
-    """Serve one agent on this machine by stdin and stdout, until its end of them is closed."""
+    """Serve one agent on this machine by stdin and stdout, until its end of them is closed.
+
+    It has just started this process and asks at once, and nothing asks again for it: so the release is opened first.
+    """
     log_lines.begin()
     answering = answering_of(settings, (channel,))
     try:
+        answering.replica.channel(channel).wait_for_first_try(_FIRST_TRY_S)
         anyio.run(server_of(answering, _from_here).run_stdio_async)
     finally:
         answering.close()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rag_pipeline.alerts.cause import Cause, Findings
-from rag_pipeline.alerts.causes import causes_on_disk, unexplained
+from rag_pipeline.alerts.cause import Cause, Findings, key_of
+from rag_pipeline.alerts.causes import ABOUT_PRODUCTION, Serves, causes_on_disk, unexplained
 from rag_pipeline.alerts.verdicts import WATCH, Word, last_verdict, note_verdict
 from rag_pipeline.channels.audit import audit_held, moves, record
 from rag_pipeline.channels.pointer import Channel, write_pointer
@@ -166,7 +166,7 @@ def test_a_refusal_names_the_release_the_judges_and_both_ways_on(office: Workspa
     assert cause.title == f"production: {RELEASE} was refused ({outcome})"
     assert cause.owner == "team:retrieval, judges@example.com"
     assert cause.next[:2] == ("rag status", f"rag report --release {RELEASE}")
-    assert f"rag promote {RELEASE} --channel production --override --by you" in cause.next[2]
+    assert f"rag promote {RELEASE} --override --by NAME" in cause.next[2]
     assert cause.run_id == "run-1"
     refuse(office, outcome="passed")
     assert "refused: production" in look(office).well
@@ -230,3 +230,17 @@ def test_a_note_that_cannot_be_written_fails_nothing(office: Workspace, caplog: 
     refuse(office, "below")
     assert "could not be written down for the alerts" in caplog.text
     assert last_verdict(office.home, "production") is None
+
+
+def test_each_look_at_production_answers_for_the_kind_it_stands_for(office: Workspace) -> None:
+    serves = Serves(office.settings, None, ["handbook", "garden"], NOW)
+    for kind, look in ABOUT_PRODUCTION.items():
+        found = look(serves)
+        assert {cause.key for cause in found.causes} | found.well == {key_of(kind, "production")}
+
+
+def test_while_production_cannot_be_read_no_kind_about_it_is_over(office: Workspace) -> None:
+    office.home.channel("production").write_text("{")
+    found = look(office)
+    assert {key_of(kind, "production") for kind in ABOUT_PRODUCTION} <= found.possible
+    assert not any(found.over(key_of(kind, "production")) for kind in ABOUT_PRODUCTION)

@@ -25,7 +25,7 @@ def wrong(*causes: Cause, possible: tuple[str, ...] = ()) -> Findings:
     return Findings(causes, possible=frozenset(possible))
 
 
-def night(record: Record, found: Findings, receivers=ONE, refuse: tuple[int, ...] = (), now: datetime = NOW) -> list[str]:  # type: ignore[no-untyped-def]
+def night(record: Record, found: Findings, receivers=ONE, refuse: tuple[int, ...] = (), now: datetime = NOW) -> list[str]:
     """One look, whose messages arrive except at `refuse`: what arrived, as `number title`."""
     record.learn(found, HOME, "r1", now)
     arrived = []
@@ -158,4 +158,4 @@ def test_the_record_survives_its_process_and_a_torn_one_is_told_from_none(
     assert night(again, wrong(cause("below")), TWO, now=NOW + timedelta(hours=1)) == ["2 [rag] production: refused"]
     (tmp_path / "alerts.json").write_text('{"causes": {"refu', encoding="utf-8")
     assert read_record(home) == Record()
-    assert "told once more" in caplog.text
+    assert "sent once more" in caplog.text

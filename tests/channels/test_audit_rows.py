@@ -47,10 +47,11 @@ def of_an_older_pipeline(row: Row) -> Row:
 
 
 def test_an_anchor_and_a_hold_come_back_as_they_were(home: Home) -> None:
-    done = move("a", anchor=ANCHOR, hold=HOLD, withdrawn={"f": "ana at noon (bad)"})
+    done = move("a", anchor=ANCHOR, hold=HOLD, withdrawn={"f": "ana at noon (bad)", "e": "ben (worse)"})
     record(home, "production", done)
     [row] = rows(home)
     assert channel_of(row, "production") == done
+    assert row["withdrawn"] == json.dumps({"e": "ben (worse)", "f": "ana at noon (bad)"}), "in order, whoever wrote it"
     with pytest.raises(ReleaseError, match="its seal does not match"):
         channel_of(row | {"anchor": ANCHOR.model_copy(update={"release": "b"}).model_dump_json()}, "production")
 
@@ -76,6 +77,7 @@ def test_what_could_not_even_be_evaluated_is_written_down_with_its_reason(home: 
         "run_id": "r",
         "sequence": None,
     }
+    assert row["fingerprint"] == ""
     assert (row["action"], row["outcome"], json.loads(row["reasons"])) == ("refused", "could not be evaluated", [reason])
     assert moved_channels(home) == []
 
@@ -104,6 +106,22 @@ def test_rows_without_a_number_come_first_by_their_time_and_then_by_their_sequen
     assert in_order(all_rows(home)).collect()["release"].to_list() == ["a", "b", "c", "d"]
     assert in_order(all_rows(home), newest_first=True).collect()["release"].to_list() == ["d", "c", "b", "a"]
     assert [row["release"] for row in moves(home, "production")] == ["d", "b", "a", "c"]
+
+
+def test_of_two_rows_of_one_move_the_one_that_was_written_later_is_newest(home: Home) -> None:
+    """By its number, whatever the clock said; a row without a number is older; of two such rows the clock decides."""
+    for release, hour in (("b", 2), ("a", 1), ("d", 9), ("c", 3)):
+        record(home, "production", move(release, at=NOW + timedelta(hours=hour)))
+    table, old = audit_table(home), pl.col("release").is_in(["a", "b"])
+    table.overwrite(table.scan().with_columns(number=pl.when(~old).then(pl.col("number"))).collect())
+    assert [row["release"] for row in moves(home, "production")] == ["c", "d", "b", "a"]
+
+
+def test_a_row_of_an_older_pipeline_that_names_no_release_is_told(home: Home) -> None:
+    record(home, "production", move("a"))
+    [row] = rows(home)
+    with pytest.raises(ReleaseError, match=r"^move 1 of production in the audit table was changed after it was written"):
+        channel_of(of_an_older_pipeline(row) | {"release": None}, "production")
 
 
 def test_a_table_without_the_columns_that_came_later_has_them_empty_and_of_their_type(home: Home) -> None:

@@ -1,31 +1,16 @@
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from rag_pipeline.channels.audit import channel_now, move_and_record, record, settle
-from rag_pipeline.channels.pointer import Channel, all_channels, read_channel
+from rag_pipeline.channels.pointer import all_channels, read_channel
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
-from tests.support.small_releases import NOW
+from tests.support.moving_channel import pointing
 
 ROOT = Path(__file__).parents[2]
-
-
-def pointing(release: str, after: Channel | None = None) -> Channel:
-    return Channel(
-        release=release,
-        fingerprint=f"fingerprint of {release}",
-        previous=after.release if after else None,
-        sequence=(after.sequence if after else 0) + 1,
-        at=NOW + timedelta(days=after.sequence if after else 0),
-        by="tests",
-        why="because",
-        run_id="run",
-        action="overridden",
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +106,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.channels.audit import move_and_record
 from rag_pipeline.channels.pointer import read_channel
 from rag_pipeline.home import Home
-from tests.channels.test_channels import pointing
+from tests.support.moving_channel import pointing
 home, name = Home(Path(sys.argv[1])), sys.argv[2]
 expected = read_channel(home, "production")
 print("ready", flush=True)

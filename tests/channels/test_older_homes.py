@@ -3,7 +3,6 @@
 import json
 import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import deltalake
 import polars as pl
@@ -16,9 +15,9 @@ from rag_pipeline.channels.health import damaged_channels
 from rag_pipeline.channels.restore import restore_channel
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import write_json
-from tests.conftest import Workspace
-from tests.support.moved_channels import channel, copied, edited, file_of, page
-from tests.support.office import Office, office_in
+from tests.support.built_once import BuiltOnce
+from tests.support.moved_channels import channel, edited, file_of, page
+from tests.support.office import Office
 from tests.support.small_releases import NOW, release_of
 
 NEW_COLUMNS = ("fingerprint", "withdrawn", "hold", "number", "seal")
@@ -38,18 +37,16 @@ def as_b246836(office: Office, *, lost_last: bool = False) -> None:
     write_json(file_of(office), content)
 
 
-@pytest.fixture(scope="module")
-def twice(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    office = office_in(Workspace(tmp_path_factory.mktemp("twice")))
-    office.serve(office.first)
-    office.serve(release_of(office.home, page(1), now=NOW + timedelta(hours=1)).manifest.id, NOW + timedelta(hours=1))
-    return office
-
-
 @pytest.fixture
-def before_this(twice: Office, tmp_path: Path) -> Office:
+def before_this(office: Office, built_once: BuiltOnce) -> Office:
     """Production moved twice."""
-    return copied(twice, tmp_path)
+
+    def serve() -> None:
+        office.serve(office.first)
+        office.serve(release_of(office.home, page(1), now=NOW + timedelta(hours=1)).manifest.id, NOW + timedelta(hours=1))
+
+    built_once.state(office.workspace.root, "moved twice", serve)
+    return office
 
 
 @pytest.mark.parametrize("lost_last", [False, True])

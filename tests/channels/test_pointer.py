@@ -2,8 +2,17 @@
 
 import pytest
 
-from rag_pipeline.channels.pointer import Channel, channel_names, option, release_in, serving, write_pointer
-from rag_pipeline.errors import ReleaseError
+from rag_pipeline.channels.pointer import (
+    Channel,
+    Hold,
+    channel_names,
+    option,
+    read_channel,
+    release_in,
+    serving,
+    write_pointer,
+)
+from rag_pipeline.errors import ChannelError, ReleaseError
 from rag_pipeline.home import Home
 from tests.support.small_releases import NOW
 
@@ -47,3 +56,22 @@ def test_names_of_channels_are_those_of_their_files_in_order(home: Home) -> None
     for other in (".move.lock", ".production.json", "notes.txt"):
         (home.channels / other).write_text("{}", encoding="utf-8")
     assert channel_names(home) == ["damaged", "production", "staging"]
+
+
+def test_a_damaged_file_is_told_with_the_field_and_the_fix(home: Home) -> None:
+    points_at(home, "staging", "b")
+    path = home.channel("staging")
+    path.write_text(path.read_text(encoding="utf-8").replace('"sequence": 1', '"sequence": "x"'), encoding="utf-8")
+    with pytest.raises(ChannelError) as damaged:
+        read_channel(home, "staging")
+    says, fix = str(damaged.value).split(f"{path} is damaged: ")[1].rsplit("; ", 1)
+    assert says.startswith("sequence")
+    assert fix == "`rag verify --repair` restores it from the audit table"
+
+
+@pytest.mark.parametrize(("channel", "named"), [("production", ""), ("staging", " --channel staging")])
+def test_a_hold_is_told_in_one_sentence_with_what_lifts_it(channel: str, named: str) -> None:
+    assert Hold(at=NOW, by="ana", why="wrong prices").says(channel) == (
+        f"held since 2026-03-01 02:00 UTC by ana (wrong prices): nothing automatic moves {channel}; "
+        f"`rag resume{named} --by NAME --reason WHY` lifts the hold, and so does promoting a release by name"
+    )

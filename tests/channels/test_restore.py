@@ -13,7 +13,7 @@ from rag_pipeline.channels import restore
 from rag_pipeline.channels.audit import audit_table, channel_now, settle
 from rag_pipeline.channels.health import damaged_channels
 from rag_pipeline.channels.pointer import write_pointer
-from rag_pipeline.channels.restore import as_restored, restore_channel
+from rag_pipeline.channels.restore import restore_channel
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import write_json
 from rag_pipeline.release.retention import collect
@@ -22,11 +22,11 @@ from rag_pipeline.release.serving import ChannelReader
 from tests.support.command_line import as_json, rag
 from tests.support.locks import is_locked
 from tests.support.lost_commits import empty_last_commit
-from tests.support.moved_channels import channel, edited, file_of, moved, moved_once, page
+from tests.support.moved_channels import channel, edited, file_of, moved, page
 from tests.support.office import Office
 from tests.support.small_releases import NOW, release_of
 
-__all__ = ["moved", "moved_once"]
+__all__ = ["moved"]
 
 
 @pytest.mark.parametrize("name", ["production", "staging"])
@@ -197,15 +197,6 @@ def test_an_edited_row_is_named_and_repair_goes_back_to_the_last_one_that_is_who
     assert (taken.action, taken.release, taken.sequence) == ("restored", second["release"], 4)
     assert (taken.why, taken.outcome, taken.reasons) == ("later rows of the audit table were changed", "not known", ())
     assert settle(moved.home, "production") == taken
-
-
-def test_a_channel_that_was_taken_as_it_is_is_told_loudly_and_one_that_was_restored_is_not(moved: Office) -> None:
-    whole = channel(moved)
-    assert as_restored(whole) == f"{whole.release}, as move 3 of the audit table has it"
-    assert as_restored(whole.model_copy(update={"action": "restored"})) == (
-        f"{whole.release}, TAKEN AS IT IS and written down as move 3 (restored): nothing shows that the gate let it pass. "
-        "If it should not serve: rag rollback"
-    )
 
 
 def rewrite(office: Office, where: Any, column: str, value: object) -> None:

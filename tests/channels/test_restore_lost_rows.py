@@ -5,10 +5,10 @@ import pytest
 from rag_pipeline.channels.audit import audit_table, settle
 from rag_pipeline.channels.health import damaged_channels
 from tests.support.command_line import as_json, rag
-from tests.support.moved_channels import channel, moved, moved_once
+from tests.support.moved_channels import channel, moved
 from tests.support.office import Office
 
-__all__ = ["moved", "moved_once"]
+__all__ = ["moved"]
 
 
 def test_a_rollback_whose_row_the_table_lost_is_not_undone_by_the_repair(

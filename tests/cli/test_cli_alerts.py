@@ -35,7 +35,7 @@ def test_where_nobody_is_named_every_command_says_so(
 ) -> None:
     for words in (("alerts", "test"), ("alerts", "send")):
         code, _, err = rag(monkeypatch, capsys, *words)
-        assert code == 1 and "RAG_ALERTS is not set, so nobody is told" in err
+        assert code == 1 and "RAG_ALERTS is not set, so no message is sent" in err
     code, out, _ = rag(monkeypatch, capsys, "alerts", "show")
     assert code == 0 and "alerts are off" in out
     code, out, _ = rag(monkeypatch, capsys, "status", "--json")

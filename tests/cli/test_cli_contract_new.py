@@ -7,15 +7,18 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rag_pipeline.connectors.files.server import FilesServer
+from rag_pipeline.connectors.sql.server import SqlServer
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.tables import source_tables
-from tests.cli.test_cli_upkeep import Line
 from tests.conftest import Workspace
-from tests.support.command_line import PAGES, as_json
+from tests.support.command_line import PAGES, Line, as_json
+from tests.support.feeds import server_of
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def test_a_draft_is_written_told_and_taken_by_what_comes_next(line: Line, worksp
     assert f"  rag contract check {file}\n  rag refresh --source our_pages\n" in out
     contract = read_contract(file)
     assert contract.owners == ("team:docs",)
-    assert contract.server.path == workspace.root / "our pages"
+    assert server_of(contract, FilesServer).path == workspace.root / "our pages"
     assert line("contract", "check", str(file))[0] == 0
     report = load_source(contract, workspace.home, run_id="first", now=datetime.now(UTC))
     assert (report.outcome, report.documents) == ("accepted", len(PAGES))
@@ -107,15 +110,16 @@ def test_a_database_and_an_output_of_ones_own(line: Line, workspace: Workspace) 
     assert line.json(*words, "--table", "notes")["file"] == str(output)
     contract = read_contract(output)
     assert [column.name for column in contract.keys] == ["a", "b"]
-    assert (contract.server.table, contract.server.cursor) == ("notes", "seen_at")
+    server = server_of(contract, SqlServer)
+    assert (server.table, server.cursor) == ("notes", "seen_at")
     assert line.json(*words, "--query", "SELECT * FROM notes", "--force")["source"] == "notes"
-    assert read_contract(output).server.query == "SELECT * FROM notes"
+    assert server_of(read_contract(output), SqlServer).query == "SELECT * FROM notes"
 
 
 def test_a_contract_that_is_there_is_replaced_only_when_told_so(line: Line, workspace: Workspace) -> None:
     workspace.pages(PAGES)
     file = workspace.contract("pages", {"mine": True})
-    assert "pages.odcs.yaml is there already" in line.refused("contract", "new", "pages")
+    assert "pages.odcs.yaml already exists" in line.refused("contract", "new", "pages")
     assert file.read_text(encoding="utf-8") == "mine: true\n"
     assert line("contract", "new", "pages", "--force")[0] == 0
     assert read_contract(file).id == "pages"
@@ -130,7 +134,7 @@ def test_a_contract_that_is_there_is_replaced_only_when_told_so(line: Line, work
         (("pages", "--table", "x"), "--table, --query and --cursor are for databases"),
         (("pages", "other"), "Put it in quotes"),
         (("https://x:y@example.com/sitemap.xml",), "holds no credentials"),
-        (("twice.jsonl",), "no column can be the key: none is short, there in every row and different in every row"),
+        (("twice.jsonl",), "no column can be the key: none is short, present in every row and different in every row"),
         (("numbers.jsonl",), "no column can be the text that is searched"),
         (("broken.jsonl",), "none of the 1 looked at can be read; the first: holds one JSON object over"),
     ],
@@ -139,7 +143,7 @@ def test_what_cannot_be_drafted_is_said_in_one_paragraph(
     line: Line, workspace: Workspace, words: tuple[str, ...], says: str
 ) -> None:
     workspace.pages(PAGES)
-    files = {
+    files: dict[str, list[dict[str, Any]]] = {
         "twice": [{"a": 1, "text": "Owls hunt."}] * 3,
         "numbers": [{"id": number, "size": 2 * number} for number in range(3)],
     }

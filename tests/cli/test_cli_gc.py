@@ -14,9 +14,9 @@ import pytest
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, all_manifests
 from tests.conftest import Workspace, files_contract
-from tests.release.test_tidy import grow_older
 from tests.support.command_line import PAGES, as_json, rag
 from tests.support.index_pages import DIED_WITH_A_VIEW
+from tests.support.old_versions import grow_older
 from tests.support.small_releases import NOW, release_of
 
 Patch = pytest.MonkeyPatch
@@ -165,3 +165,6 @@ def test_a_dry_run_changes_nothing_and_tells_people_each_name(home: Home, monkey
     for name in (".staging-20260101-000000-deadbee1", f".staging-{'e' * 32}", "scratch/gone/quarantine.parquet"):
         assert name in out
     assert "lake/chunks/_delta_log/00000000000000000000.json" in out.replace("\n", "")
+    told = {line.split()[1]: line.split("  ")[-1] for line in out.splitlines() if line.startswith("  • ")}
+    assert told["scratch/gone/quarantine.parquet"] == "of a load that was killed"
+    assert all(says for says in told.values()), "each name is told with what it is"

@@ -138,7 +138,7 @@ def test_a_set_is_proposed_checked_and_judged_in_one_go(rag: Rag, evals: Path) -
 
     again = rag("golden", "new", "first")
     assert again.returncode == 1
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
 
     done = rag("golden", "check", "first", "--json")
     assert done.returncode == 0, done.stderr
@@ -246,7 +246,7 @@ def test_probes_are_made_once_and_checked_with_the_set(rag: Rag, evals: Path) ->
     assert sum(told["made_from"].values()) == 8 and set(told["examples"][0]) == {"text", "document"}
     before = file.read_bytes()
     again = rag("golden", "probes", "questions")
-    assert again.returncode == 1 and "--force makes it anew" in again.stderr and file.read_bytes() == before
+    assert again.returncode == 1 and "--force replaces it" in again.stderr and file.read_bytes() == before
     anew = rag("golden", "probes", "questions", "--number", "9", "--force")
     assert anew.returncode == 0 and f"{file} has 9 probes: 9 of handbook" in anew.stdout.replace("\n", "")
     [checked] = json.loads(rag("golden", "check", "questions", "--json").stdout)["golden_sets"].values()

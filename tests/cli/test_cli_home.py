@@ -13,9 +13,9 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
 from rag_pipeline.settings import Settings
-from tests.channels.test_channels import pointing
 from tests.conftest import Workspace, files_contract
 from tests.support.command_line import PAGES, rag
+from tests.support.moving_channel import pointing
 from tests.support.small_releases import NOW, release_of
 
 Patch = pytest.MonkeyPatch

@@ -19,7 +19,8 @@ from rag_pipeline.scaffold import TEMPLATES
 from rag_pipeline.settings import Settings, load_settings
 from tests.support.command_line import rag
 
-Patch, Capture = pytest.MonkeyPatch, pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+Capture = pytest.CaptureFixture[str]
 
 TITLES = """Annual leave and holidays, Business trips abroad, Passwords and keys, Lost or stolen laptops, Canteen hours,
 Parking below the building, Bicycles in the yard, Parental leave rules, Sick days and doctors, Pension and insurance,
@@ -76,6 +77,8 @@ def test_from_a_folder_it_drafts_a_contract_and_asks_its_titles(tmp_path: Path, 
     assert golden.name == "first_questions" and len(golden.queries) >= 10
     assert list(read_policy(own / "evals").channels["production"].golden_sets) == ["first_questions"]
     assert not (own / ".rag" / "lake").exists(), "the first refresh loads, and says what"
+    monkeypatch.chdir(own)
+    assert env_file()["RAG_OWNER"] == "ana@example.com", "of releases and of the gate too"
 
 
 def test_of_a_database_a_table_is_named(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
@@ -94,6 +97,22 @@ def test_of_a_database_a_table_is_named(tmp_path: Path, monkeypatch: Patch, caps
     assert len(golden.queries) >= 10
 
 
+def write_by_hand(evals: Path, says: str) -> None:
+    """A golden set, by what the message says and nothing else."""
+    folder = Path(says.partition("Write it in ")[2].partition(": golden.yaml")[0])
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "golden.yaml").write_text("description: mine\nowner: ana@example.com\n", encoding="utf-8")
+    (folder / "queries.jsonl").write_text(
+        says.partition("with a line ")[2].partition(" for each")[0] + "\n", encoding="utf-8"
+    )
+    head = says.partition("with the line `")[2].partition("`")[0]
+    row = says.partition("between them (`")[2].partition("`")[0].replace("KEY", "one.md")
+    lines = [line.replace(" ", "\t") + "\n" for line in (head, row)]
+    (folder / "qrels" / "test.tsv").write_text("".join(lines), encoding="utf-8")
+    gate, _, name = says.partition("Then rename ")[2].partition("\n")[0].rstrip(".").partition(" to ")
+    Path(gate).rename(evals / name)
+
+
 def test_too_few_titles_make_no_set_and_the_command_says_what_to_do(
     tmp_path: Path, monkeypatch: Patch, capsys: Capture
 ) -> None:
@@ -102,6 +121,10 @@ def test_too_few_titles_make_no_set_and_the_command_says_what_to_do(
     code, out, _ = rag(monkeypatch, capsys, "init", "own", "--from", "pages")
     assert code == 0
     assert "No golden set was made: only" in out and not list((tmp_path / "own" / "evals").glob("*/golden.yaml"))
+    write_by_hand(tmp_path / "own" / "evals", out)
+    [golden] = read_golden_sets(tmp_path / "own" / "evals")
+    assert golden.qrels == {"q1": {"pages/one.md": 1}}
+    assert list(read_policy(tmp_path / "own" / "evals").channels["production"].golden_sets) == [golden.name]
 
 
 def test_a_place_that_is_not_there_leaves_nothing_behind(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
@@ -142,6 +165,8 @@ def test_an_owner_that_cannot_be_is_refused_before_anything_is_written(
     assert rag(monkeypatch, capsys, "init", "demo", "--owner", "team: a # b")[0] == 0
     [golden] = read_golden_sets(tmp_path / "demo" / "evals")
     assert golden.about.owner == "team: a # b"
+    monkeypatch.chdir(tmp_path / "demo")
+    assert env_file()["RAG_OWNER"] == "team: a # b"
 
 
 def test_files_that_are_there_stay(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:

@@ -99,9 +99,9 @@ def test_an_empty_home_is_the_default(pipeline: Workspace, monkeypatch: Patch) -
 
 
 BAD: dict[str, tuple[dict[str, str], str]] = {
-    "cron": ({"RAG_NIGHTLY_CRON": "0 25 * * *"}, "RAG_NIGHTLY_CRON='0 25 * * *': no cron line; write five fields"),
-    "cron of words": ({"RAG_COLLECTION_CRON": "weekly"}, "RAG_COLLECTION_CRON='weekly': no cron line"),
-    "cron of the watch": ({"RAG_EVALUATION_CRON": "* *"}, "RAG_EVALUATION_CRON='* *': no cron line"),
+    "cron": ({"RAG_NIGHTLY_CRON": "0 25 * * *"}, "RAG_NIGHTLY_CRON='0 25 * * *': not a cron line; write five fields"),
+    "cron of words": ({"RAG_COLLECTION_CRON": "weekly"}, "RAG_COLLECTION_CRON='weekly': not a cron line"),
+    "cron of the watch": ({"RAG_EVALUATION_CRON": "* *"}, "RAG_EVALUATION_CRON='* *': not a cron line"),
     "owner": ({"RAG_OWNER": "anna"}, "RAG_OWNER='anna': an owner is an e-mail address, or team: and a name"),
     "model": ({"RAG_MODEL": "/no/such/folder"}, "RAG_MODEL=/no/such/folder: neither a folder nor a model"),
     "model package": ({"RAG_MODEL": "package:no_such"}, "RAG_MODEL=package:no_such: no installed package"),
@@ -207,7 +207,7 @@ POLICIES: dict[str, tuple[str, str]] = {
     ),
     "nested": (
         f"channels: {'[' * 100_000}{']' * 100_000}\n",
-        "gate.yaml:1: not valid YAML: values stand in each other more",
+        "gate.yaml:1: not valid YAML: values are nested more",
     ),
 }
 
@@ -254,4 +254,4 @@ def test_a_question_nested_deep_is_one_sentence(pipeline: Workspace, monkeypatch
     file.write_text(f'{{"_id": "q0", "text": {"[" * 100_000}{"]" * 100_000}}}\n')
     code, out, err = rag(monkeypatch, capsys, "golden", "check", "questions")
     assert code == 1
-    assert f"{file}:1: values stand in each other too deep; write them flatter" in (out + err).replace("\n", " ")
+    assert f"{file}:1: values are nested too deep; write them flatter" in (out + err).replace("\n", " ")

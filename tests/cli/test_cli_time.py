@@ -10,10 +10,11 @@ from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.tables import source_tables
 from tests.conftest import Workspace, column, table_contract
-from tests.release.test_tidy import grow_older, needed, on_disk
 from tests.support.command_line import as_json, rag
+from tests.support.old_versions import grow_older, needed, on_disk
 
-Patch, Capture = pytest.MonkeyPatch, pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
@@ -53,8 +54,8 @@ def test_status_tells_values_from_the_future_and_a_clock_that_leapt(
     assert source["late_because"].endswith("h old, its contract allows 48 h")
     assert "days after the last time that was believed (2026-01-03 00:00)" in found["clock_doubt"]
     out = " ".join(rag(monkeypatch, capsys, "status")[1].split())
-    assert "rows: 1 values its age is told by lie in the future and do not count" in out
-    assert "`rag gc --clock-is-right` says it is" in out
+    assert "rows: 1 values that tell its age lie in the future and do not count" in out
+    assert "`rag gc --clock-is-right` confirms it" in out
 
 
 def test_the_collection_removes_no_version_while_the_clock_is_not_believed(

@@ -1,49 +1,18 @@
 """The commands that keep house and move channels: `gc`, `trace`, `verify`, `promote --from`, `rollback --channel`."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from rag_pipeline.channels.audit import audit_table, move_and_record
-from rag_pipeline.channels.pointer import Channel, read_channel
-from rag_pipeline.home import Home
+from rag_pipeline.channels.pointer import Channel
 from rag_pipeline.home_mark import claim_home
 from tests.conftest import Workspace, files_contract
-from tests.support.command_line import PAGES, as_json, rag
+from tests.support.command_line import PAGES, Line
 from tests.support.small_releases import NOW, release_of
 
 QUESTIONS = {"how many days of vacation": ["handbook/leave.md"], "my laptop was stolen": ["handbook/laptops.md"]}
-
-
-class Line:
-    """`rag WORDS` on one pipeline."""
-
-    def __init__(self, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.home, self._monkeypatch, self._capsys = home, monkeypatch, capsys
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        return rag(self._monkeypatch, self._capsys, *words)
-
-    def json(self, *words: str) -> Any:
-        code, out, err = self(*words, "--json")
-        assert code == 0, (words, out, err)
-        return as_json(out)
-
-    def refused(self, *words: str) -> str:
-        """What a command says that exits with 1: one paragraph on stderr, nothing on stdout."""
-        code, out, err = self(*words)
-        assert (code, out) == (1, ""), (words, out, err)
-        assert "Traceback" not in err
-        return err
-
-    def points_at(self, name: str) -> str | None:
-        channel = read_channel(self.home, name)
-        return channel.release if channel else None
-
-    def kept(self) -> set[str]:
-        return {path.name for path in self.home.releases.iterdir() if path.is_dir()}
 
 
 @pytest.fixture

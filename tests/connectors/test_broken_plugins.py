@@ -67,7 +67,10 @@ CANNOT_BE_USED = {
     "it was made for a version that asks more": ({"rag_lists": broken("api=1", "api=2, streams=True")}, "TypeError: "),
     "its names differ": ({"rag_lists": broken('"lists", api', '"list", api')}, "is called 'lists' and its kind 'list'"),
     "it cannot read the entry": ({"rag_lists": broken("return ListServer()", "return entry.fields['nothing']")}, "KeyError"),
-    "it reads something else": ({"rag_lists": broken("return ListServer()", "return {}")}, "returned a dict and no Server"),
+    "it reads something else": (
+        {"rag_lists": broken("return ListServer()", "return {}")},
+        "returned a dict and not a Server",
+    ),
     "its server lacks what every server has": ({"rag_lists": broken('says = "a list"', "pass")}, "abstract"),
     "its server is not plain": (
         {"rag_lists": broken('says = "a list"', 'says = "a list"; judged = {1, 2}')},
@@ -107,10 +110,10 @@ WRONG_AT_WORK = {
         broken('yield Item("1", "1")', f'raise KeyError("{PRIVATE}")'),
         "failed (KeyError at rag_lists.py:",
     ),
-    "it lists text": (broken('yield Item("1", "1")', 'yield "1"'), "lists what is no Item"),
+    "it lists text": (broken('yield Item("1", "1")', 'yield "1"'), "lists something that is not an Item"),
     "its keys are numbers": (
         broken('Item("1", "1")', 'Item(1, "1")'),
-        "lists what is no Item whose key and version are text",
+        "lists something that is not an Item with text as key and version",
     ),
     "a key is empty": (broken('Item("1", "1")', 'Item("", "1")'), "lists an item without a key"),
     "a key comes twice": (broken("yield Item", 'yield Item("1", "2"); yield Item'), "lists two items with the same key"),
@@ -126,8 +129,8 @@ WRONG_AT_WORK = {
         broken("yield {", f'raise OSError(5, "{PRIVATE}", "{PRIVATE}"); yield {{'),
         "cannot reach or read its feed (Input/output error)",
     ),
-    "a row is a list": (broken('yield {"id"', 'yield [1]; yield {"id"'), "hands on what is no row"),
-    "a name is a number": (broken('"text":', "5:"), "hands on what is no row: a dict whose names are text"),
+    "a row is a list": (broken('yield {"id"', 'yield [1]; yield {"id"'), "returns something that is not a row"),
+    "a name is a number": (broken('"text":', "5:"), "returns something that is not a row: a dict whose names are text"),
 }
 
 

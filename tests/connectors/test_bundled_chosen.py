@@ -14,6 +14,7 @@ from rag_pipeline.feeds.base import Connector, Item
 from rag_pipeline.feeds.server import ReadContext
 from rag_pipeline.settings import PROJECT
 from tests.conftest import Workspace, files_contract
+from tests.support.feeds import whole
 from tests.support.python_sources import distribution, library_of
 
 DOC = '"""What this module is for."""\n'
@@ -32,7 +33,7 @@ def keys(connector: Connector) -> list[str]:
 
 
 def text_of(connector: Connector, key: str) -> str:
-    (row,) = connector.read(Item(key, ""))
+    (row,) = whole(connector.read(Item(key, "")))
     return str(row["text"])
 
 

@@ -13,6 +13,7 @@ from rag_pipeline.connectors import BrokenRow, Item, Row
 from rag_pipeline.connectors.table import Dialect, TableServer
 from rag_pipeline.connectors.table.connector import Table
 from rag_pipeline.errors import SourceUnavailable, Unreadable
+from tests.support.feeds import whole
 
 
 def table_at(path: Path, pattern: str | None = None) -> Table:
@@ -126,7 +127,7 @@ def test_a_ragged_csv_row_says_so_and_the_others_go_on(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "the file is empty; a CSV file starts with a line of column names"),
-        (b"id,text,id\n1,a,2\n", "a column name stands twice in the header line"),
+        (b"id,text,id\n1,a,2\n", "a column name appears twice in the header line"),
         (b"id,text\na,caf\xe9\n", "not UTF-8 near byte 13; save it as UTF-8"),
         (b'id,text\na,"never closed\n', "not valid CSV after line 2"),
         (b'id,text\na,"closed" late\n', "not valid CSV after line 2"),
@@ -150,7 +151,7 @@ def test_parquet_values_keep_their_types(tmp_path: Path) -> None:
         "naive": pa.array([at.replace(tzinfo=None), None], pa.timestamp("us")),
         "list": pa.array([["p", "q"], None]),
     }
-    first, second = parquet(tmp_path, pa.table(columns))
+    first, second = whole(parquet(tmp_path, pa.table(columns)))
     assert first == {
         "id": "a",
         "n": 1,
@@ -167,13 +168,13 @@ def test_parquet_values_keep_their_types(tmp_path: Path) -> None:
 
 def test_parquet_timestamps_finer_than_a_microsecond_are_read(tmp_path: Path) -> None:
     values = pa.array([1_706_704_200_123_456_789, None], pa.int64()).cast(pa.timestamp("ns", "UTC"))
-    first, second = parquet(tmp_path, pa.table({"at": values}))
+    first, second = whole(parquet(tmp_path, pa.table({"at": values})))
     assert first["at"] == datetime(2024, 1, 31, 12, 30, 0, 123456, tzinfo=UTC)
     assert second["at"] is None
 
 
 def test_a_parquet_file_of_many_batches_is_read_in_order(tmp_path: Path) -> None:
-    rows = parquet(tmp_path, pa.table({"n": list(range(2500))}))
+    rows = whole(parquet(tmp_path, pa.table({"n": list(range(2500))})))
     assert [row["n"] for row in rows] == list(range(2500))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from rag_pipeline.connectors.files.server import FilesServer
+from rag_pipeline.connectors.table.server import TableServer
 from rag_pipeline.contracts.contract import AS_THE_SETTINGS_SAY, Cut, QualityRule
 from rag_pipeline.contracts.read import read_contract, read_contracts
 from rag_pipeline.errors import ContractError
@@ -25,6 +27,7 @@ from tests.support.contract_pages import (
     with_column,
     with_quality,
 )
+from tests.support.feeds import given, server_of
 
 BUNDLED = sorted((PROJECT / "contracts").glob("*.odcs.yaml"))
 
@@ -170,12 +173,12 @@ def test_what_a_contract_says_is_what_is_read(workspace: Workspace) -> None:
     assert contract.owners == ("team:search_docs", "ada@example.com")
     assert contract.max_age_hours == 48
     assert (contract.quarantine_max_percent, contract.volume_max_drop_percent) == (10, 25)
-    assert contract.server.path == workspace.root / "contracts" / "rows.jsonl"
+    assert server_of(contract, TableServer).path == workspace.root / "contracts" / "rows.jsonl"
     stars = contract.metadata_columns[0]
     assert (stars.name, stars.logical_type, stars.required) == ("stars", "integer", False)
     assert (stars.options, stars.allowed) == ({"minimum": 1}, (1, 2))
-    assert contract.column("key").name == "id"
-    assert contract.column("key").required
+    key = given(contract, "key")
+    assert (key.name, key.required) == ("id", True)
     assert contract.column("title") is None
 
 
@@ -266,17 +269,18 @@ def test_a_source_cannot_be_called_like_another_group_of_the_graph(workspace: Wo
 
 def test_wildcards_in_the_path_choose_among_the_files(workspace: Workspace) -> None:
     contract = read_contract(workspace.contract("pages", files_contract("../pages/**/*.md")))
-    assert contract.server.path == workspace.root / "pages"
-    assert contract.server.pattern == "**/*.md"
+    pages = server_of(contract, FilesServer)
+    assert (pages.path, pages.pattern) == (workspace.root / "pages", "**/*.md")
     contract = read_contract(workspace.contract("rows", table_contract("../rows/*.jsonl", "jsonl")))
-    assert contract.server.path == workspace.root / "rows" / "*.jsonl"
-    assert contract.server.pattern is None
+    rows = server_of(contract, TableServer)
+    assert (rows.path, rows.pattern) == (workspace.root / "rows" / "*.jsonl", None)
 
 
 @pytest.mark.parametrize(("written", "delimiter"), [("tab", "\t"), ("\\t", "\t"), ("\t", "\t"), (";", ";"), ("Pipe", "|")])
 def test_a_delimiter_is_a_character_or_its_name(workspace: Workspace, written: str, delimiter: str) -> None:
     told = csv_table(delimiter=written)
-    assert read_contract(workspace.contract("table", told)).server.dialect.delimiter == delimiter
+    server = server_of(read_contract(workspace.contract("table", told)), TableServer)
+    assert server.dialect.delimiter == delimiter
 
 
 def test_another_delimiter_makes_rows_be_judged_again_and_the_usual_one_does_not(workspace: Workspace) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pandera.polars as pandera
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -57,7 +58,7 @@ def test_each_rule_refuses_what_breaks_it_and_nothing_else(kind: str) -> None:
 
 
 def test_good_values_come_back_typed() -> None:
-    typed = {
+    typed: dict[LogicalType, tuple[str, object]] = {
         "integer": ("-5", -5),
         "number": ("1e3", 1000.0),
         "boolean": ("No", False),
@@ -100,7 +101,9 @@ def test_a_column_the_batch_lacks_is_taken_as_missing_values() -> None:
     batch = pl.DataFrame({"n": ["1"]})
     assert Splitter(contract_of(*columns)).split(batch).good.rows() == [(1, None)]
     batch = pl.DataFrame({"s": ["x"]})
-    assert reasons(Splitter(contract_of(*columns)).split(batch)) == [["n is missing or blank"]]
+    result = Splitter(contract_of(*columns)).split(batch)
+    assert reasons(result) == [["n is missing or blank"]]
+    assert result.refused.schema["n"] == pl.String, "as found: what is quarantined is text"
 
 
 def test_other_columns_of_the_batch_are_kept_on_both_sides() -> None:
@@ -195,3 +198,31 @@ def test_a_raw_value_never_stands_in_a_reason() -> None:
 def test_rows_are_not_split_where_pandera_was_switched_off(switch: dict[str, Any]) -> None:
     with config_context(**switch), pytest.raises(ContractError, match=r"switched off in this process, so rows\.odcs\.yaml"):
         split(a(required=True), "x", None)
+
+
+def test_reasons_stand_in_the_order_of_the_contract_and_refused_rows_in_the_order_of_the_batch() -> None:
+    columns = [a("string", name=f"c{number}", minLength=3, pattern="[a-z]+") for number in range(6)]
+    batch = pl.DataFrame({f"c{number}": ["A", "abc", "B", "C"] for number in range(6)} | {"_row": [0, 1, 2, 3]})
+    result = Splitter(contract_of(*columns)).split(batch)
+    says = ("is shorter than 3 characters", "does not match the pattern [a-z]+")
+    assert reasons(result) == [[f"c{number} {one}" for number in range(6) for one in says]] * 3
+    assert result.refused["_row"].to_list() == [0, 2, 3]
+
+
+def test_a_batch_of_which_a_row_would_be_lost_is_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    splitter = Splitter(contract_of(a("integer")))
+    failures = splitter._failures
+    monkeypatch.setattr(splitter, "_failures", lambda frame: pl.concat([failures(frame)] * 2))
+    with pytest.raises(RuntimeError) as stopped:
+        splitter.split(pl.DataFrame({"value": ["1", "x"]}))
+    says = "rows: a row was lost between good and refused: 2 rows in, 1 good and 2 refused"
+    assert str(stopped.value) == says
+
+
+def test_a_schema_that_refuses_whole_batches_stops_instead_of_refusing_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    splitter = Splitter(contract_of(a("integer")))
+    monkeypatch.setattr(splitter, "_schema", pandera.DataFrameSchema({"nowhere": pandera.Column(str)}))
+    with pytest.raises(AssertionError) as stopped:
+        splitter.split(pl.DataFrame({"value": ["1"]}))
+    says = "pandera refused a whole batch, which no rule here can do: ['column_in_dataframe']"
+    assert str(stopped.value) == says

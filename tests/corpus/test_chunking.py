@@ -87,7 +87,9 @@ def test_sections_cover_the_document_from_its_first_to_its_last_letter(text: str
     st.sampled_from(["", "---\ntitle: t\n---\n"]),
 )
 def test_every_chunk_knows_the_path_of_headings_above_it(outline: list[tuple[int, str]], newline: str, front: str) -> None:
-    lines, path, expected = [], [], []
+    lines: list[str] = []
+    path: list[tuple[int, str]] = []
+    expected: list[Any] = []
     for number, (level, body) in enumerate(outline):
         title = f"Title {number}"
         path = [(depth, name) for depth, name in path if depth < level] + [(level, title)]
@@ -106,6 +108,26 @@ def test_underlined_headings_and_hash_headings_make_one_path() -> None:
         ("Book", "Chapter", "Part"),
         ("Book", "Next"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "reads"),
+    [
+        ('<a name="pay"></a>Who pays', "Who pays"),
+        ('<i class="fas fa-book" aria-hidden="true"></i> Who <b>pays</b>{#who-pays}', "Who pays"),
+        ("Who pays <!-- TODO -->", "Who pays"),
+        ("Who pays {#pay}", "Who pays"),
+        ("The tag `<a>` and <a id=x></a>its end `</a>`", "The tag `<a>` and its end `</a>`"),
+        ("a < b & c  > d, &lt;b&gt;", "a < b & c  > d, &lt;b&gt;"),
+        ("Sets {a} and {#1 of 2}", "Sets {a} and {#1 of 2}"),
+    ],
+)
+def test_a_heading_is_told_without_tags_and_ids(written: str, reads: str) -> None:
+    assert {heading for heading, _ in cut(f"# {written}\n\nWe pay.\n")} == {(reads,)}
+
+
+def test_a_heading_that_is_nothing_but_an_anchor_is_no_step_of_the_path() -> None:
+    assert {heading for heading, _ in cut('# One\n\n## <a id="x"></a>\n\nBody.\n', 5, 0)} == {("One",)}
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~", "````"])
@@ -214,7 +236,7 @@ def test_a_chunker_of_markdown_has_the_fingerprint_that_stored_chunks_know_it_by
     assert Chunker(real_model(), 40, 5, "text").fingerprint != chunker(40, 5).fingerprint
 
 
-def chunkers(workspace: Workspace, settings: Settings | None = None, **custom: object) -> Chunkers:
+def chunkers(workspace: Workspace, settings: Settings | None = None, **custom: Any) -> Chunkers:
     """Those of a source whose contract says `custom`, beside one that says nothing."""
     said = [{"property": name, "value": value} for name, value in custom.items()]
     workspace.contract("handbook", files_contract("pages", customProperties=said))
@@ -223,7 +245,7 @@ def chunkers(workspace: Workspace, settings: Settings | None = None, **custom: o
 
 
 def test_a_contract_says_how_its_source_is_cut_and_the_settings_say_it_of_the_others(workspace: Workspace) -> None:
-    def way(**custom: object) -> tuple[int, int, str]:
+    def way(**custom: Any) -> tuple[int, int, str]:
         found = chunkers(workspace, **custom)
         assert found.of("wiki") == found.default and found.default.fingerprint == chunker_of(Settings()).fingerprint
         own = found.of("handbook")

@@ -140,9 +140,9 @@ def test_a_corpus_without_chunks_needs_no_model(home: Home) -> None:
         (np.array([[1, 0, 0], [0, 0, 0], [0, 0, 1]]), "zero vector"),
     ],
 )
-def test_vectors_no_index_may_hold_are_refused_and_none_is_stored(home: Home, vectors: np.ndarray, says: str) -> None:  # type: ignore[type-arg]
+def test_vectors_no_index_may_hold_are_refused_and_none_is_stored(home: Home, vectors: np.ndarray, says: str) -> None:
     class Broken(CountingEncoder):
-        def documents(self, texts: list[str]) -> np.ndarray:  # type: ignore[type-arg]
+        def documents(self, texts: list[str]) -> np.ndarray:
             return vectors.astype(np.float32)
 
     cut(home, handbook={"a": "# A\n\none", "b": "# B\n\ntwo", "c": "# C\n\nthree"})

@@ -16,7 +16,7 @@ from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION, PRODUCTION_EVALUATION
 from rag_pipeline.files import write_json
 from tests.conftest import Workspace, files_contract
-from tests.pipeline.test_hold import said, start
+from tests.support.held_nights import said, start
 
 NOW = datetime(2026, 11, 29, 11, tzinfo=UTC)
 RELEASE = "20261129-030000-aaaaaaaa"

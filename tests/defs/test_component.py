@@ -13,10 +13,12 @@ import yaml
 from dagster.components.testing.utils import DefsFolderSandbox, create_defs_folder_sandbox
 
 from rag_pipeline import RagPipeline
+from rag_pipeline.connectors.files.server import FilesServer
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from rag_pipeline.settings import Settings
+from tests.support.feeds import server_of
 
 THEIRS = """
 import dagster as dg
@@ -82,7 +84,7 @@ def test_what_is_scaffolded_is_a_pipeline_that_loads(project: DefsFolderSandbox)
         assert component.settings.home == Home(project.project_root / ".rag")
         assert {"handbook/documents", "index/production", "evals/questions"} <= keys(definitions)
     source = read_contract(folder / "contracts" / "handbook.odcs.yaml")
-    assert source.server.path == folder / "pages"
+    assert server_of(source, FilesServer).path == folder / "pages"
 
 
 def test_attributes_are_the_settings_and_folders_are_relative_to_the_yaml(project: DefsFolderSandbox) -> None:
@@ -104,7 +106,7 @@ def test_what_the_yaml_does_not_say_is_from_the_environment(
     assert loaded(project, home="{{ context.project_root }}/x").home == Home(project.project_root / "x")
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a number": ({"keep_days": 0}, "attributes.keep_days=0: Input should be greater than or equal to 1"),
     "an owner": ({"owner": "anna"}, "attributes.owner='anna': an owner is an e-mail address"),
     "a URL": ({"home": "s3://bucket/home"}, "attributes.home='s3://bucket/home': s3://bucket/home is a URL"),

@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -47,7 +48,8 @@ def test_a_schedule_runs_once_in_a_night_on_which_the_clocks_change(
     target = ModuleTarget("rag_pipeline.definitions", attribute=None, working_directory=None, location_name=None)
     ran: dict[str, list[datetime]] = defaultdict(list)
     with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, target) as context:
-        now, times = (midnight - timedelta(minutes=10)).astimezone(UTC), {}
+        now = (midnight - timedelta(minutes=10)).astimezone(UTC)
+        times: dict[str, Any] = {}
         while now < (midnight + timedelta(hours=7)).astimezone(UTC):
             errors = [error for error in launch_scheduled_runs(context, logging.getLogger("test"), now, times) if error]
             assert errors == []

@@ -169,7 +169,7 @@ def test_a_component_that_cannot_be_loaded_is_named(drop: Drop) -> None:
 
 
 def test_a_component_that_cannot_be_loaded_is_named_and_not_a_folder_that_stands_before_it(drop: Drop) -> None:
-    """As `defs/host` stands before it: a folder of modules."""
+    """A folder of modules stands before it in the alphabet."""
     missing = "type: nosuch.letters.Letters\nattributes:\n  letters: [a]\n"
     with pytest.raises(PipelineError, match=r"dropped_here/mine cannot be loaded: .*No module named 'nosuch'"):
         drop(host__names_dot_py="NAME = 'a'\n", mine__defs_dot_yaml=missing, zoo__feed_dot_py=FEED)

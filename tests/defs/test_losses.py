@@ -10,8 +10,8 @@ from rag_pipeline.defs.source_metadata import documents_metadata
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.state import source_state
 from tests.conftest import Workspace, files_contract
-from tests.ingest.test_losses import with_comment
 from tests.support.feeds import Feed
+from tests.support.made_documents import with_comment
 
 Rows = list[tuple[object, ...]]
 
@@ -50,4 +50,4 @@ def test_a_document_that_lacks_words_and_a_kind_that_is_not_read_are_yellow_and_
         checks[WORDS_CHECK].description
         == "None of 1 documents that were read twice lacks more than 5 % of what its file shows"
     )
-    assert checks[KINDS_CHECK].description == "No new kind; as before, not read: 1 with .xyz"
+    assert checks[KINDS_CHECK].description == "No new kind; these are not read, as before: 1 with .xyz"

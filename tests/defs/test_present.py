@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.defs.source_specs import column_schema
-from rag_pipeline.defs.ui_tables import check, plain, said, table
+from rag_pipeline.host.ui_tables import check, plain, said, table
 from tests.conftest import Workspace, column, files_contract
 
 HOSTILE = [

@@ -10,7 +10,7 @@ from dagster._serdes import serialize_value
 
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.settings_resource import KEY, PipelineSettings, settings_resource
-from rag_pipeline.defs.standard import CODE, COLUMNS, RELATION, URI
+from rag_pipeline.host.standard import CODE, COLUMNS, RELATION, URI
 from rag_pipeline.settings import PROJECT, Settings, load_settings
 from tests.conftest import Workspace
 from tests.pipeline.conftest import handbook
@@ -38,6 +38,7 @@ def test_every_asset_says_where_it_lies(specs: dict[str, dg.AssetSpec], handbook
         "index/production": f"{home}/channels/production.json",
         "index/production_evaluation": f"{home}/lake/evaluations",
         "index/kept_releases": f"{home}/releases",
+        "serving/replicas": f"{home}/replicas",
     }
 
 
@@ -81,10 +82,10 @@ def test_the_settings_are_shown_with_their_variables_and_no_secret_is(
         monkeypatch.setenv(secret, SECRET)
     settings = load_settings()
     snap = RepositorySnap.from_def(build(settings).get_repository_def())
-    [shown] = [one for one in snap.resources if one.name == KEY]
+    [shown] = [one for one in snap.resources or () if one.name == KEY]
     assert {field.name for field in shown.config_field_snaps} == set(Settings.model_fields)
     described = {field.name: field.description or "" for field in shown.config_field_snaps}
-    assert described["keep_days"].startswith("RAG_KEEP_DAYS. Days that old versions")
+    assert described["keep_days"].startswith("RAG_KEEP_DAYS. Days for which old versions")
     values = {name: json.loads(str(value)) for name, value in shown.configured_values.items()}
     assert {name: str(value) for name, value in values.items()} == {name: str(value) for name, value in settings}
     assert (values["home"], values["keep_days"]) == (str(handbook.home), 3)

@@ -54,6 +54,8 @@ def test_a_due_schedule_fires_and_the_release_is_promoted(deployed: Deployed) ->
     assert nightly_run_in_the_ui(deployed, run_id) == {"status": "SUCCESS", "jobName": "nightly_refresh"}
     status = json.loads(deployed.rag("status", "--json").stdout)
     assert status["home"] == deployed.environment["RAG_HOME"]
+    with urllib.request.urlopen(f"{deployed.environment['RAG_REPORTS_URL']}/", timeout=60) as reports:
+        assert f"{status['channels']['production']['release']}.html" in reports.read().decode()
     asked = deployed.rag("query", "my computer was stolen", "--json")
     found = json.loads(asked.stdout)
     assert found["release"] == status["channels"]["production"]["release"]

@@ -1,33 +1,18 @@
 """CONTRIBUTING.md leads to what is there: every file and name it sends somebody to exists, and no package is left out."""
 
-import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from rag_pipeline.settings import PROJECT
+from tests.support.code_names import PACKAGES, names_in
 
 PAGE = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-PACKAGES = sorted(path.parent.name for path in (PROJECT / "rag_pipeline").glob("*/__init__.py"))
 ROOMS = PAGE.split("## The rooms of the house")[1].split("\n## ")[0]
 TABLE = PAGE.split("## To change X, go to Y")[1].split("\n## ")[0]
 ROWS = re.findall(r"(?m)^\| (.+?) \| (.+?) \| (.*?) ?\|$", TABLE)[2:]
 PLACES = sorted(set(re.findall(r"`([\w./]+(?:/|\.\w+)(?::\w+)?)`", PAGE)))
-
-
-@cache
-def names_in(file: Path) -> set[str]:
-    """What a module defines at its top level."""
-    found: set[str] = set()
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found.update(target.id for target in targets if isinstance(target, ast.Name))
-    return found
 
 
 def file_of(path: str) -> Path:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.settings import PROJECT
-from tests.docs.test_contributing import PACKAGES
-from tests.docs.test_names import LIBRARY, exists
+from tests.support.code_names import LIBRARY, PACKAGES, exists
 
 FILES = sorted(LIBRARY.rglob("*.py"))
 FRAGMENT = re.compile(r"(?:Of|For who|For whom|By which|Within|Lest)\b")

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.settings import PROJECT
-from tests.docs.test_contributing import PACKAGES, names_in
+from tests.support.code_names import LIBRARY, PACKAGES, exists
 
-LIBRARY = PROJECT / "rag_pipeline"
 MODULES = {path.stem for path in LIBRARY.glob("*.py")} - {"__init__"}
 PAGES = [
     PROJECT / "README.md",
@@ -32,19 +31,6 @@ def spoken_of(page: Path) -> list[str]:
         if dotted or re.fullmatch(r"\w+(?:/\w+)*(?:/|\.py)", name):
             found.append(name.removesuffix("()"))
     return found
-
-
-def exists(name: str) -> bool:
-    if name.endswith("/"):
-        return (LIBRARY / name).is_dir()
-    if name.endswith(".py"):
-        return (LIBRARY / name).is_file() or (PROJECT / name).is_file()
-    *modules, last = name.split(".")
-    inside = LIBRARY.joinpath(*modules)
-    if (inside / f"{last}.py").is_file() or (inside / last).is_dir():
-        return True
-    module = inside / "__init__.py" if inside.is_dir() else inside.with_suffix(".py")
-    return module.is_file() and last in names_in(module)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

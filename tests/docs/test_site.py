@@ -36,6 +36,8 @@ def test_every_page_is_built_without_a_warning_and_asks_nobody_for_anything(tmp_
     ]
     fetched = re.findall(r"<(?:script|img|iframe)[^>]* src=\"(http[^\"]+)|<link[^>]* href=\"(http[^\"]+)", home)
     assert not fetched
+    drawn = [str(page) for page in (PROJECT / "docs").rglob("*.md") if "```mermaid" in page.read_text(encoding="utf-8")]
+    assert not drawn, "Mermaid is shown as its text; a drawing is an SVG below docs/images"
 
 
 def test_a_link_that_leads_nowhere_stops_it(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_without_a_key_the_nearest_columns_are_named_and_how_often_they_repeat(d
     path = desk.jsonl([*rows, rows[5]])
     said = desk.refusal(path)
     assert (
-        "no column can be the key: none is short, there in every row and different in every row; nearest: text (1 of 31"
+        "no column can be the key: none is short, present in every row and different in every row; nearest: text (1 of 31"
         in said
     )
     assert (

@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from rag_pipeline.connectors import DatabaseWish, path_for_contract
+from rag_pipeline.connectors.files.server import FilesServer
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.drafting.where import source_name
 from rag_pipeline.extraction.kinds import NAMED
 from rag_pipeline.feeds import sample as sampling
 from tests.conftest import SHARED
 from tests.support.drafts import DOCUMENT_ROLES, Desk, articles, column_of, roles_of
+from tests.support.feeds import given, server_of
 from tests.support.folders import pdf
 
 # Folders
@@ -32,12 +34,11 @@ def test_a_folder_of_documents_of_all_kinds(desk: Desk) -> None:
     assert roles_of(draft) == DOCUMENT_ROLES
     contract = read_contract(draft.file)
     assert "path: ../our pages\n" in draft.text
-    assert (
-        contract.server.path == (desk.root / "our pages").resolve()
-        or contract.server.path == desk.contracts / "../our pages"
-    )
-    assert contract.column("uri").options == {"format": "uri"}
-    assert contract.column("text").privacy.entities == ("EMAIL_ADDRESS",)
+    path = server_of(contract, FilesServer).path
+    assert path == (desk.root / "our pages").resolve() or path == desk.contracts / "../our pages"
+    assert given(contract, "uri").options == {"format": "uri"}
+    privacy = given(contract, "text").privacy
+    assert privacy is not None and privacy.entities == ("EMAIL_ADDRESS",)
     assert (contract.quarantine_max_percent, contract.age_column) == (50, None), "files' times are those of a copy"
     assert contract.quality[0].bound == 2
     report = desk.load(draft)
@@ -112,7 +113,7 @@ def test_places_nothing_can_be_read_from_are_told_with_what_to_do(desk: Desk) ->
     assert "is packed; unpack it first" in desk.refusal(desk.write("a.jsonl.gz", b"x"))
     assert "files of this kind are not read" in desk.refusal(desk.write("a.doc", b"x"))
     assert "put it in quotes" in desk.refusal(desk.root / "a.csv", desk.root / "b.csv").lower()
-    assert "wildcards of a table stand in the file's name only" in desk.refusal(desk.root / "**/*.csv")
+    assert "wildcards of a table may be in the file's name only" in desk.refusal(desk.root / "**/*.csv")
     assert "no file is there" in desk.refusal(desk.root / "tables/*.jsonl")
     assert "holds no row" in desk.refusal(desk.write("none.csv", "id,text\n"))
     assert "none of the 1 looked at can be read; the first: the file is empty" in desk.refusal(desk.write("void.csv", ""))
@@ -141,7 +142,7 @@ def test_a_name_no_source_can_have_and_a_file_that_is_there_are_refused_before_a
     draft.file.write_text("mine", encoding="utf-8")
     path.unlink()
     path.touch()
-    assert "is there already; give the source another name with --source, or replace it with --force" in desk.refusal(path)
+    assert "already exists; give the source another name with --source, or replace it with --force" in desk.refusal(path)
     assert draft.file.read_text(encoding="utf-8") == "mine"
     desk.jsonl(articles(3))
     desk.draft(path, again=True)

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.connectors import Address, DatabaseWish
+from rag_pipeline.connectors.sql.server import SqlServer
 from rag_pipeline.connectors.web import sample as web_sampling
+from rag_pipeline.connectors.web.server import WebServer
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.drafting.where import feed_at
 from rag_pipeline.feeds import sample as sampling
 from rag_pipeline.limits import Limits
-from tests.connectors.sql.test_sql_sqlite import write
 from tests.support.drafts import DOCUMENT_ROLES, Desk, articles, roles_of
+from tests.support.feeds import server_of
 from tests.support.object_store import Bucket, new_bucket, set_credentials
+from tests.support.sqlite_files import write
 from tests.support.web_site import LONG_AGO, Reply, html, serve
 
 
@@ -105,7 +108,7 @@ def test_a_table_of_a_database(desk: Desk, database: Path) -> None:
     draft.file.write_text(
         draft.text.replace("#   - {property: cursor", "  - {property: cursor"), encoding="utf-8"
     )  # as its owner would
-    assert read_contract(draft.file).server.cursor == "updated_at"
+    assert server_of(read_contract(draft.file), SqlServer).cursor == "updated_at"
     assert desk.load(draft).items_listed == 60
 
 
@@ -115,7 +118,8 @@ def test_a_query_with_a_cursor(desk: Desk, database: Path) -> None:
     draft = desk.draft(f"sqlite:///{database}", database=wish)
     assert draft.source == "wiki"
     contract = read_contract(draft.file)
-    assert (contract.server.query, contract.server.cursor) == (query, "updated_at")
+    server = server_of(contract, SqlServer)
+    assert (server.query, server.cursor) == (query, "updated_at")
     assert not any("whether" in one for one in draft.decide)
     assert desk.load(draft).items_listed == 10
 
@@ -136,8 +140,8 @@ def test_databases_that_cannot_be_read_are_told_why(desk: Desk, database: Path) 
     assert "no column 'updated' to be the cursor; did you mean 'updated_at'?" in refusal(
         url, table="articles", cursor="updated"
     )
-    assert "say what of the database is meant: --table" in refusal(url)
-    assert "say what of the database is meant: --table" in refusal(url, table="articles", query="SELECT 1")
+    assert "say what to read from the database: --table" in refusal(url)
+    assert "say what to read from the database: --table" in refusal(url, table="articles", query="SELECT 1")
     assert "a query begins with SELECT or WITH" in refusal(url, query="DELETE FROM articles")
     assert "no such file" in refusal(f"{url}x", table="articles")
     assert "in memory" in refusal("sqlite://", table="articles")
@@ -180,9 +184,9 @@ def test_a_website(desk: Desk) -> None:
         assert desk.load(draft).good == 3
         pages = desk.draft(site("/a"), site("/b"))
         assert pages.source == "source_127_0_0_1"
-        assert read_contract(pages.file).server.pages == (site("/a"), site("/b"))
+        assert server_of(read_contract(pages.file), WebServer).pages == (site("/a"), site("/b"))
         assert desk.load(pages).good == 2
-        assert "If it is no sitemap but a page, name two pages or more" in desk.refusal(site("/a"), source="one")
+        assert "If it is a page and not a sitemap, give two pages or more" in desk.refusal(site("/a"), source="one")
         site.pages["/gone.xml"] = Reply(status=404)
         assert "answered 404" in desk.refusal(site("/gone.xml"), source="gone")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rag_pipeline.contracts.casts import cast
 from rag_pipeline.contracts.contract import Column
 from rag_pipeline.drafting.profile import ColumnProfile, profile_columns, words_of
-from rag_pipeline.ingest.rows import as_text
+from rag_pipeline.feeds.base import as_text
 
 
 def profile(*values: Any, name: str = "column") -> ColumnProfile:

@@ -123,7 +123,7 @@ def test_documents_and_a_database_are_tried_too(workspace: Workspace) -> None:
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE rows (id TEXT, body TEXT)")
         connection.execute("INSERT INTO rows VALUES ('1', 'some text')")
-    server = {"server": "db", "type": "custom", "location": f"sqlite:///{database}"}
+    server: dict[str, Any] = {"server": "db", "type": "custom", "location": f"sqlite:///{database}"}
     server["customProperties"] = [{"property": "connector", "value": "sql"}, {"property": "table", "value": "rows"}]
     problems = tried(workspace, table_contract("x", "jsonl") | {"servers": [server]}).problems
     assert any("'text'" in one for one in problems), problems

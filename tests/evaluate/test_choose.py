@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -100,9 +101,7 @@ def test_the_choice_is_made_anew_when_a_golden_set_changes(nights: Nights) -> No
 @pytest.mark.parametrize(
     "changes", [{"chunker": "other"}, {"retrieval": RetrievalParameters(language="none")}], ids=["chunker", "language"]
 )
-def test_the_choice_is_made_anew_for_another_way_to_cut_or_other_settings(
-    nights: Nights, changes: dict[str, object]
-) -> None:
+def test_the_choice_is_made_anew_for_another_way_to_cut_or_other_settings(nights: Nights, changes: dict[str, Any]) -> None:
     nights.workspace.golden("questions", BY_WORDS)
     nights.build()
     before = nights.choice

@@ -209,7 +209,7 @@ def test_holm_by_hand() -> None:
     p_values = {"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}
     assert holm(p_values) == ["d", "a"]
     assert holm(p_values, alpha=0.1) == ["d", "a", "c", "b"]
-    assert holm({"a": 0.02, "b": 0.02}) == ["a", "b"]
+    assert holm({"a": 0.02, "b": 0.02}) == holm({"b": 0.02, "a": 0.02}) == ["a", "b"]
     assert holm({"a": 0.05}) == ["a"]
     assert holm({"a": 0.0501}) == holm({}) == []
     assert holm({"a": 0.03, "b": 0.04}) == [], "not even the smaller one is below .025"

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from rag_pipeline.evaluate.compare import (
+    Interval,
     answered_score,
     enough_for_margin,
     enough_for_share,
@@ -50,6 +51,7 @@ def test_where_the_share_seen_is_at_the_limit_no_more_queries_help() -> None:
     assert enough_for_share(0.0) is None
     assert enough_for_share(0.05) == 59
     assert enough_for_share(0.05, confidence=0.9) == 45, "0.95 ** 45 is less than a tenth, 0.95 ** 44 is not"
+    assert enough_for_share(0.05, confidence=0.99) == 90, "0.95 ** 90 is less than a hundredth, 0.95 ** 89 is not"
 
 
 def test_an_answered_query_scores_the_mean_of_those_above_0() -> None:
@@ -76,3 +78,10 @@ def test_how_many_queries_could_show_that_nothing_was_lost() -> None:
 def test_one_query_has_no_scatter_so_that_the_imagined_one_says_how_many_more_would_decide() -> None:
     alone = interval([0.3], typical=0.8)
     assert more_for_margin(alone, MARGIN) == math.ceil(3 * 0.8 / (0.3 + MARGIN)) - 1
+
+
+def test_ten_thousand_queries_are_said_and_one_more_is_not() -> None:
+    """Without scatter only the imagined query counts, three times over."""
+    for queries, more in ((10_000, 9_900), (10_001, None)):
+        found = Interval(100, 2.4 / queries, -1.0, 1.0, 0.0, 0.8, 0.1)
+        assert more_for_margin(found, 0.0) == more

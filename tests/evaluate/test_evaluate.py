@@ -13,7 +13,7 @@ from rag_pipeline.index.manifest import MODES, read_manifest
 from rag_pipeline.index.recipe import retrieval_of
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.settings import Settings
-from tests.index.test_rerank import save_cross_encoder
+from tests.support.cross_encoder import save_cross_encoder
 from tests.support.evaluated_home import LATER, PAGES, WORSE, Desk
 from tests.support.small_releases import (
     NOW,

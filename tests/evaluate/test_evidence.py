@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence, SetEvidence
 from rag_pipeline.evaluate.evidence_store import newest, standing
@@ -58,7 +59,7 @@ def test_an_edited_evidence_file_is_not_intact(desk: Desk) -> None:
         "made_by": "machine",
     }
     assert all(animals[name] != value for name, value in inner.items())
-    for edit in (
+    edits: tuple[dict[str, Any], ...] = (
         {"release": "other"},
         {"mode": "lexical"},
         {"approximate_recall": 0.5},
@@ -69,7 +70,8 @@ def test_an_edited_evidence_file_is_not_intact(desk: Desk) -> None:
         {"latency": [original["latency"][0] | {"p95_ms": 0.0}]},
         {"seal": "0" * 32},
         {"seal": ""},
-    ):
+    )
+    for edit in edits:
         file.write_text(json.dumps({**original, **edit}), encoding="utf-8")
         found = standing(desk.home, evidence.release_fingerprint)
         assert found.evidence is not None and not found.evidence.intact, edit

@@ -105,7 +105,7 @@ def test_both_sides_are_asked_and_what_moved_is_expected_to_cost(probed: Desk) -
     lists = read_lists(probed.home, evidence)
     assert lists is not None
     for side in ("candidate", "production"):
-        assert lists["animals", side].probes.keys() == ASKED.keys()  # type: ignore[index]
+        assert lists["animals", side].probes.keys() == ASKED.keys()
     assert evidence.golden_sets["animals"].query_ids == ["q0", "q1", "q2"], "no probe is judged"
 
 

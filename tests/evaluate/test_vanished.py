@@ -84,7 +84,7 @@ def test_evidence_that_hides_what_vanished_or_makes_it_up_contradicts_itself(des
         one = evidence.golden_sets["animals"].model_copy(update={"vanished": vanished})
         forged = evidence.model_copy(update={"golden_sets": {"animals": one}})
         [says] = contradictions(desk.home, forged, sets, manifest)
-        assert "other answers vanished since production was built than it says" in says
+        assert "the answers that vanished since production was built are not those that it names" in says
 
 
 def test_of_a_production_that_is_damaged_nobody_knows_what_it_held(desk: Desk) -> None:

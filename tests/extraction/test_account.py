@@ -9,6 +9,7 @@ import pytest
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.extraction import parsing
 from rag_pipeline.extraction.account import Account, account_of
+from rag_pipeline.extraction.kinds import ASCIIDOC, DOCX, HTML, PDF, PPTX, RST
 from rag_pipeline.extraction.pdf_pages import body_of, with_lost_lines
 
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -73,12 +74,12 @@ def test_of_a_web_page_what_is_not_in_its_text_is_told_by_kind() -> None:
         "<table><tr><td>one</td><td>two</td></tr></table><input value='Jane Doe'><script>var x = 'no word';</script>"
         "<!-- no word either --><img src='o.png' alt='A sleeping owl'><p>End.</p></body></html>"
     )
-    assert lost(page.encode(), parsing.HTML) == {"navigation": 2, "hidden text": 3, "form fields": 2}
+    assert lost(page.encode(), HTML) == {"navigation": 2, "hidden text": 3, "form fields": 2}
 
 
 def test_a_web_page_that_is_read_whole_has_nothing_to_tell() -> None:
     page = "<h1>Owls</h1><p>They <em>hunt</em> at night.</p><ul><li>barn owl</li><li>tawny owl</li></ul>"
-    assert lost(page.encode(), parsing.HTML) == {}
+    assert lost(page.encode(), HTML) == {}
 
 
 @pytest.mark.parametrize("start", ["<a ", "<a '", '<p "', "<!--", "<div hidden>", "<svg>", "<script>", "<"])
@@ -97,12 +98,12 @@ def test_a_page_of_nothing_but_open_tags_is_counted_in_linear_time(start: str) -
     ],
 )
 def test_of_a_word_document_each_part_that_is_not_in_its_text_is_told(part: str, kind: str) -> None:
-    assert lost(docx_with(part, "Herons wade"), parsing.DOCX) == {kind: 2}
+    assert lost(docx_with(part, "Herons wade"), DOCX) == {kind: 2}
 
 
 @pytest.mark.parametrize("part", ["word/charts/chart1.xml", "word/diagrams/data1.xml", "word/footnotes9.xml"])
 def test_words_of_a_figure_or_a_lost_note_follow_the_text(part: str) -> None:
-    parsed = parsing.document(docx_with(part, "Herons wade"), parsing.DOCX)
+    parsed = parsing.document(docx_with(part, "Herons wade"), DOCX)
     assert parsed.account == Account(7, {})
     assert parsed.text.endswith("s:\n\nHerons wade\n")
 
@@ -125,7 +126,7 @@ def test_a_presentation_is_read_with_its_tables_groups_notes_and_charts() -> Non
     data.add_series("Mice eaten", (19.2, 21.4))
     slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, Inches(3), Inches(3), data)
     show.save(made)
-    parsed = parsing.document(made.getvalue(), parsing.PPTX)
+    parsed = parsing.document(made.getvalue(), PPTX)
     assert parsed.title == "Owls"
     assert "Notes:\n\nSay this slowly\n\nCharts:\n\nMice eaten" in parsed.text
     assert parsed.account == Account(22, {})
@@ -136,7 +137,7 @@ def test_a_presentation_that_is_a_bomb_is_refused() -> None:
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("ppt/slides/slide1.xml", b"0" * (101 * 1024 * 1024))
     with pytest.raises(Unreadable, match="unpacks to"):
-        parsing.document(made.getvalue(), parsing.PPTX)
+        parsing.document(made.getvalue(), PPTX)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_presentation_that_is_a_bomb_is_refused() -> None:
     ],
 )
 def test_headings_of_restructured_text_become_markdown_and_the_rest_stays(text: str, made: str) -> None:
-    assert parsing.document(text.encode(), parsing.RST).text == made
+    assert parsing.document(text.encode(), RST).text == made
 
 
 @pytest.mark.parametrize(
@@ -171,10 +172,10 @@ def test_headings_of_restructured_text_become_markdown_and_the_rest_stays(text: 
     ],
 )
 def test_headings_of_asciidoc_become_markdown_and_the_rest_stays(text: str, made: str) -> None:
-    assert parsing.document(text.encode(), parsing.ASCIIDOC).text == made
+    assert parsing.document(text.encode(), ASCIIDOC).text == made
 
 
-@pytest.mark.parametrize(("kind", "line"), [(parsing.RST, "::\n\n  x\n"), (parsing.ASCIIDOC, "----\nx\n----\nT\n--\n")])
+@pytest.mark.parametrize(("kind", "line"), [(RST, "::\n\n  x\n"), (ASCIIDOC, "----\nx\n----\nT\n--\n")])
 def test_headings_are_looked_for_in_linear_time(kind: str, line: str) -> None:
     assert parsing.document((line * 20_000).encode(), kind).text  # of quadratic time it would need minutes
 
@@ -183,7 +184,7 @@ def test_no_example_nor_listing_is_taken_for_a_heading() -> None:
     from rag_pipeline.corpus.chunking import sections
 
     example = "[NOTE]\n====\nThey sleep.\n====\n\n.Install\n[source,sh]\n----\n# as root\nmake\n----\n\n"
-    parsed = parsing.document(f"= Owls\n\n{example}Food\n----\n\nMice.\n".encode(), parsing.ASCIIDOC)
+    parsed = parsing.document(f"= Owls\n\n{example}Food\n----\n\nMice.\n".encode(), ASCIIDOC)
     assert [span.heading for span, _ in sections(parsed.text)] == [("Owls",), ("Owls", "Food")]
 
 
@@ -197,7 +198,7 @@ def test_a_word_document_with_tables_and_text_boxes_is_read_whole() -> None:
     paragraph.add_run("hu").bold = True
     paragraph.add_run("nt at night.")
     document.save(made)
-    parsed = parsing.document(made.getvalue(), parsing.DOCX)
+    parsed = parsing.document(made.getvalue(), DOCX)
     assert parsed.account == Account(8, {})
 
 
@@ -227,14 +228,14 @@ def pdf_with(*, scan: bool = False, note: str = "") -> bytes:
 
 
 def test_a_page_that_is_a_scan_is_told_and_an_empty_one_is_not() -> None:
-    empty, scan = (parsing.document(pdf_with(scan=scan), parsing.PDF).account for scan in (False, True))
+    empty, scan = (parsing.document(pdf_with(scan=scan), PDF).account for scan in (False, True))
     assert empty == Account(5, {}, pages=2, silent=0)
     assert scan == Account(5, {}, pages=2, silent=1)
     assert scan.says == "1 of 2 pages, which have no text layer"
 
 
 def test_a_note_somebody_stuck_to_a_pdf_is_told() -> None:
-    assert lost(pdf_with(note="Check this again"), parsing.PDF) == {"comments": 3}
+    assert lost(pdf_with(note="Check this again"), PDF) == {"comments": 3}
 
 
 @pytest.mark.parametrize("kind", ["Highlight", "Underline", "Squiggly", "StrikeOut", "Caret", "Stamp"])
@@ -246,7 +247,7 @@ def test_a_comment_of_any_kind_that_a_reader_sees_is_told(kind: str) -> None:
     made, writer = io.BytesIO(), PdfWriter(clone_from=PdfReader(io.BytesIO(pdf_with(note="Check this again"))))
     writer.pages[0]["/Annots"][0].get_object()[NameObject("/Subtype")] = NameObject(f"/{kind}")  # type: ignore[index]
     writer.write(made)
-    assert lost(made.getvalue(), parsing.PDF) == {"comments": 3}
+    assert lost(made.getvalue(), PDF) == {"comments": 3}
 
 
 def test_lines_of_a_page_that_its_markdown_lacks_follow_it_and_running_heads_do_not() -> None:
@@ -271,4 +272,4 @@ def test_the_real_cases_of_other_people_are_read_whole() -> None:
     if not cases.is_dir():
         pytest.skip("the shared cases are not here")
     for file in sorted(cases.glob("docx-*/*.docx")):
-        assert lost(file.read_bytes(), parsing.DOCX) == {}, file.name
+        assert lost(file.read_bytes(), DOCX) == {}, file.name

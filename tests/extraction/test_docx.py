@@ -7,7 +7,8 @@ import pytest
 from docx import Document
 
 from rag_pipeline.extraction.docx import ready, with_one_mark_a_note
-from rag_pipeline.extraction.parsing import DOCX, parse
+from rag_pipeline.extraction.kinds import DOCX
+from rag_pipeline.extraction.parsing import parse
 
 SPACE = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 

@@ -3,7 +3,8 @@
 import pytest
 
 from rag_pipeline.extraction.html import without_what_is_no_text
-from rag_pipeline.extraction.parsing import HTML, parse
+from rag_pipeline.extraction.kinds import HTML
+from rag_pipeline.extraction.parsing import parse
 
 BASE64 = "data:image/svg+xml;base64,PHN2ZyB2aWV3Qm94PSIwIDAgMjQg"
 

@@ -105,7 +105,7 @@ def test_letters_of_any_charset_and_heads_no_standard_knows_are_read() -> None:
         (b"just some text\nin lines\n", "it has none of the lines From, To, Subject and Date"),
         (b"PK\x03\x04" + bytes(500), "it has none of the lines"),
         (b"Subject: a\nContent-Type: text/plain; charset=utf-8\n\nK\xe4se", "not utf-8: byte 0xe4"),
-        (b"Subject: a\nContent-Type: text/plain; charset=x-none\n\ntext", "names a charset that no page may be in"),
+        (b"Subject: a\nContent-Type: text/plain; charset=x-none\n\ntext", "names a charset that no page may use"),
     ],
 )
 def test_what_is_no_mail_or_in_no_charset_is_unreadable(content: bytes, says: str) -> None:

@@ -93,9 +93,9 @@ def test_a_notebook_of_the_older_form_is_read() -> None:
     [
         (ipynb(markdown("text"))[:-20], r"not readable as a notebook \(IPYNB\) \(JSONDecodeError\); is it cut off"),
         (b"[" * 100_000, r"not readable as a notebook \(IPYNB\) \(RecursionError\)"),
-        (b"[1]", "is JSON, but no notebook"),
-        (b'{"a": 1}', "is JSON, but no notebook"),
-        (b'{"cells": [1]}', "is JSON, but no notebook"),
+        (b"[1]", "is JSON, but not a notebook"),
+        (b'{"a": 1}', "is JSON, but not a notebook"),
+        (b'{"cells": [1]}', "is JSON, but not a notebook"),
         (b'{"cells": []}', r"no text found in this notebook"),
         ("{'cells'}".encode("utf-16"), "not UTF-8"),
     ],

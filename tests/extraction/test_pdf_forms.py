@@ -6,7 +6,8 @@ import pypdf
 from fpdf import FPDF
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, PdfObject, TextStringObject
 
-from rag_pipeline.extraction.parsing import PDF, parse
+from rag_pipeline.extraction.kinds import PDF
+from rag_pipeline.extraction.parsing import parse
 from rag_pipeline.extraction.pdf_forms import form_values
 
 
@@ -30,7 +31,11 @@ def pdf(text: str, *fields: dict[str, PdfObject], password: str = "") -> bytes:
 
 
 def field(kind: str, name: str, value: PdfObject | None, **more: PdfObject) -> dict[str, PdfObject]:
-    given = {"/FT": NameObject(kind), "/T": TextStringObject(name), **{f"/{key}": one for key, one in more.items()}}
+    given: dict[str, PdfObject] = {
+        "/FT": NameObject(kind),
+        "/T": TextStringObject(name),
+        **{f"/{key}": one for key, one in more.items()},
+    }
     return given if value is None else {**given, "/V": value}
 
 

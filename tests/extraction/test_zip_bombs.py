@@ -1,7 +1,6 @@
 """Word documents that unpack to more than they should: refused before anything is unpacked into memory."""
 
 import io
-import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -9,32 +8,14 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import Unreadable
-from rag_pipeline.extraction.parsing import DOCX, parse
+from rag_pipeline.extraction.kinds import DOCX
+from rag_pipeline.extraction.parsing import parse
 from rag_pipeline.extraction.zip_bombs import MAX_GROWTH_BYTES, refuse_bomb
-from tests.support.folders import docx, read_bytes
+from tests.support.folders import read_bytes
 from tests.support.made_documents import changed
+from tests.support.zip_packages import saying, with_text
 
 MEGABYTE = 1024 * 1024
-
-
-def with_text(size: int, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A Word document whose text is that many letters."""
-    original, made = zipfile.ZipFile(io.BytesIO(docx("Owls", "They hunt."))), io.BytesIO()
-    with zipfile.ZipFile(made, "w", compression) as target:
-        for part in original.infolist():
-            content = original.read(part)
-            if part.filename == "word/document.xml":
-                content = content.replace(b"They hunt.", b"a" * size)
-            target.writestr(part.filename, content)
-    return made.getvalue()
-
-
-def saying(content: bytes, name: str, size: int) -> bytes:
-    """The same file, one part of which says it has another size, where it lies and in the directory."""
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        true = struct.pack("<I", packed.getinfo(name).file_size)
-    assert content.count(true) == 2
-    return content.replace(true, struct.pack("<I", size))
 
 
 def test_a_document_that_unpacks_to_far_more_than_it_is_is_unreadable(tmp_path: Path) -> None:

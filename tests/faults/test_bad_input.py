@@ -14,10 +14,10 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.defs.source_limits import BATCH_CHECK, REFUSED_CHECK
 from rag_pipeline.defs.sources import source_assets
+from rag_pipeline.feeds.base import as_text
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.report import LoadReport
-from rag_pipeline.ingest.rows import as_text
 from rag_pipeline.ingest.tables import SourceTables, source_tables
 from rag_pipeline.settings import load_secrets
 from tests.conftest import Workspace, files_contract

@@ -15,7 +15,7 @@ from rag_pipeline.errors import LakeError
 from rag_pipeline.ingest.loads import loads_in_order
 from rag_pipeline.ingest.tables import LISTING
 from tests.conftest import Workspace, column, table_contract
-from tests.ingest.test_retention import News, dated
+from tests.support.dated_news import News, dated
 from tests.support.feeds import Feed, limits, row
 from tests.support.lost_commits import HARMS, drop_last_commit, empty_last_commit, remove_the_table
 

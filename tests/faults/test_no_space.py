@@ -116,7 +116,7 @@ class Disk:
         self.ask("free")
 
     def channel(self) -> str | None:
-        return self.ask("read", path="home/channels/production.json")  # type: ignore[no-any-return]
+        return self.ask("read", path="home/channels/production.json")
 
     def edit(self) -> None:
         number = next(self._edits)
@@ -218,7 +218,7 @@ def test_a_collection_on_a_disk_without_a_byte_removes_what_it_can_and_leaves_th
         done = Ended(**disk.ask("rag", words=["gc", "--json"], environment=few, fill_at=""))
         assert done.code == 0, done.says
         assert bool(done.summary["removed"]) is first
-    assert "for want of room; the next collection sees to it" in done.err
+    assert "for lack of space; the next collection tries again" in done.err
     assert disk.answers() == answers
     disk.ask("free")
     assert disk.rag("gc", "--json").code == 0

@@ -17,9 +17,9 @@ from rag_pipeline.defs import run
 from rag_pipeline.defs.channel import channel_asset
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.names import LET_PASS, MEETS_POLICY
 from rag_pipeline.defs.keys import CANDIDATE, EVALUATION, PRODUCTION
-from rag_pipeline.defs.ui_tables import check
+from rag_pipeline.host.names import LET_PASS, MEETS_POLICY
+from rag_pipeline.host.ui_tables import check
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.settings import load_settings
 from tests.conftest import Workspace

@@ -10,9 +10,9 @@ import pytest
 
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs import run
-from rag_pipeline.defs.host.names import LET_PASS
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION
 from rag_pipeline.evaluate.evidence import LatencyEvidence
+from rag_pipeline.host.names import LET_PASS
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import QUESTIONS
 from tests.support import gate_bypass

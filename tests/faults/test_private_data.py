@@ -4,11 +4,8 @@ import csv
 import json
 import os
 import re
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +17,10 @@ import pytest
 
 from rag_pipeline.privacy.normal_form import normal_form
 from tests.conftest import Workspace, column, files_contract, table_contract
+from tests.support.planted_values import PLANTED, SENTENCE, texts_of
 
 COMMAND = "import sys; sys.argv = ['rag', *sys.argv[1:]]; from rag_pipeline.cli import main; main()"
 
-PLANTED = {
-    "EMAIL_ADDRESS": ["berta.planted@mail-house.org", "x.y+tag@planted.co.uk"],
-    "PHONE_NUMBER": ["+49 30 901820345", "+1 202-456-1414"],
-    "IBAN_CODE": ["DE89370400440532013000", "GB82 WEST 1234 5698 7654 32"],
-    "CREDIT_CARD": ["4111 1111 1111 1111", "5500005555555559"],
-    "US_SSN": ["536-90-4399"],
-    "PL_PESEL": ["44051401359"],
-    "ES_NIF": ["12345678Z"],
-}
 VALUES = [value for values in PLANTED.values() for value in values]
 JOINTS = ("\u00ad", "**", "\n", "<br>", "&shy;", "\u200b", "`")
 """What stands in the middle of a value that only a reader sees."""
@@ -48,7 +37,6 @@ def marked(value: str, joint: str) -> str:
 MARKED = [marked(value, joint) for value in VALUES for joint in JOINTS]
 MARKED += [value.replace("@", way) for value in VALUES if "@" in value for way in ("&#64;", "\\@", "@\n")]
 
-SENTENCE = "Roses want water in the morning. Write to {} about it, and prune them in March before the buds open."
 
 PRIVACY = [
     {"property": "piiPolicy", "value": "scan-and-mask"},
@@ -169,24 +157,6 @@ def rag(workspace: Workspace, *words: str, salt: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
-
-
-def texts_of(path: Path) -> Iterator[str]:
-    """The names and everything that can be read in a file: its bytes, and, unpacked, the texts of Parquet and SQLite."""
-    yield str(path)
-    content = path.read_bytes()
-    yield content.decode("utf-8", "replace")
-    if content[:4] == b"PAR1":
-        for name in (table := pq.read_table(path)).column_names:
-            yield json.dumps(table[name].to_pylist(), default=str, ensure_ascii=False)
-    if content[:15] == b"SQLite format 3":
-        with closing(sqlite3.connect(path)) as opened:
-            for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                with suppress(sqlite3.DatabaseError):
-                    for values in opened.execute(f'SELECT * FROM "{name}"'):
-                        yield " ".join(
-                            value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values
-                        )
 
 
 def leaks(text: str) -> set[str]:

@@ -15,8 +15,8 @@ from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.privacy.normal_form import normal_form
 from rag_pipeline.settings import Secrets
 from tests.conftest import Workspace, files_contract
-from tests.faults.test_private_data import PLANTED, SENTENCE, texts_of
 from tests.support.object_store import Answer, Bucket, new_bucket, set_credentials
+from tests.support.planted_values import PLANTED, SENTENCE, texts_of
 from tests.support.web_site import Reply, Site, html, moved, serve, sitemap_index, urlset
 
 (JANE, JOE), (HOME, WORK) = PLANTED["EMAIL_ADDRESS"], PLANTED["PHONE_NUMBER"]
@@ -183,13 +183,13 @@ def test_private_addresses_of_pages_are_found_in_the_quarantine_only(
     site.pages[address(f"/people/{JANE}")] = moved(address(f"/not for robots/{JANE}"))
     report = feed.load()
     assert (report.documents, report.items_unreachable) == (3, 1)
-    assert "1 of 11 pages are not to be had now, and stay as they were last read; for example" in caplog.text
+    assert "1 of 11 pages cannot be fetched now, and stay as they were last read; for example" in caplog.text
 
     inner = quote(MAP, safe="/@")
     site.pages[inner] = Reply(status=500)
     report = feed.load()
     assert ("<EMAIL_ADDRESS:" in report.reason, ": answered 500" in report.reason) == (key == "scan-and-mask", True)
-    site.pages = {path: Reply(status=500) for path in good} | {path: good[path] for path in (*ROBOTS_AND_MAP, inner)}
+    site.pages = good | {path: Reply(status=500) for path in good.keys() - {*ROBOTS_AND_MAP, inner}}
     assert "pages could not be fetched, the last, " in feed.load().reason
     assert WORK in feed.kept()
     assert key == "scan-and-mask" or not any(

@@ -73,7 +73,8 @@ def test_another_account_may_ask_and_look(served: Workspace, temporary: Path) ->
     for words in (("query", "leave", "--mode", "lexical", "--json"), ("status", "--json")):
         done = as_nobody("-c", RAG, *words, environment=environment(served, temporary))
         assert done.returncode == 0, done.stderr
-        assert serving(served.home) in done.stdout
+        release = serving(served.home)
+    assert release is not None and release in done.stdout
     assert not list(temporary.glob("rag-views-*")), "a view was left behind"
 
 

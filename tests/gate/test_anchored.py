@@ -81,7 +81,7 @@ def test_losses_that_were_seen_and_may_be_beyond_the_margin_are_refused(policy: 
     [reason] = verdict.reasons
     assert says in reason.message
     assert "margin 0.02" in reason.message and reason.line == "gate.yaml:17"
-    assert "then that release is the anchor" in reason.message
+    assert "then that release becomes the anchor" in reason.message
 
 
 @pytest.mark.parametrize("what", PASSED)

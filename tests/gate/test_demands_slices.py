@@ -115,6 +115,6 @@ def test_an_advisory_set_without_a_folder_refuses_all_the_same(tmp_path: Path) -
 def test_a_slice_that_no_query_has_hides_none_of_those_named_after_it(policy: Policy) -> None:
     values = [(0.2 if row < 40 else 0.8) if row in EVEN else 1.0 for row in range(QUERIES)]
     docs = measured(values=measured().values | {"nDCG@10": values})
-    named = {"kind": {"verbatim": {}, "paraphrase": {}}}
+    named: dict[str, Any] = {"kind": {"verbatim": {}, "paraphrase": {}}}
     told = [reason.message[:46] for reason in good(demanding(policy, slices=named), docs).decide().reasons]
     assert told == ["docs, kind = verbatim: no living query has thi", "worse than production: docs, kind = paraphrase"]

@@ -7,8 +7,7 @@ import pytest
 from rag_pipeline.evaluate.compare import answered_score, enough_for_margin, enough_for_share
 from rag_pipeline.gate.enough import SetSize, enough, enough_of
 from rag_pipeline.gate.policy import NotWorse, Policy, SetPolicy, SlicePolicy
-from tests.gate.test_unjudged import probes
-from tests.support.gate_cases import OPEN, demanding, good, measured, only
+from tests.support.gate_cases import OPEN, demanding, good, measured, only, probes
 
 DEFAULT = SetPolicy()
 

@@ -97,7 +97,7 @@ def test_figures_that_do_not_follow_from_the_lists_are_refused_though_seal_and_t
         ("query_ids", ["q0", "q2"], "not measured on the queries"),
         ("judgments", 200, "not measured on the queries"),
         ("slices", {"kind": ["a", "b"]}, "its slices are not those"),
-        ("unanswered", ["q1"], "other queries brought nothing"),
+        ("unanswered", ["q1"], "the queries without results are not those"),
     ],
 )
 def test_whatever_follows_from_the_golden_set_must(office: Office, field: str, value: object, says: str) -> None:

@@ -5,16 +5,9 @@ import pytest
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.gate.policy import NotWorse, SlicePolicy, read_policy
 from rag_pipeline.golden.read import read_golden_sets
+from tests.support.policy_pages import HEAD, write
 
 REAL = Path(__file__).parents[2] / "evals"
-
-HEAD = "channels:\n  production:\n    golden_sets:\n      docs:\n"
-"""The four lines above the demands on one golden set."""
-
-
-def write(folder: Path, text: str) -> Path:
-    (folder / "gate.yaml").write_text(text, encoding="utf-8")
-    return folder
 
 
 def test_without_a_policy_nothing_is_promoted(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.gate.policy import read_policy
-from tests.gate.test_policy import HEAD, write
+from tests.support.policy_pages import HEAD, write
 
 BROKEN = {
     "empty": ("", ["gate.yaml: the file is empty"]),

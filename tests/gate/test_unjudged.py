@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from rag_pipeline.evaluate.evidence import ProbesEvidence
-from rag_pipeline.evaluate.expected import PRIOR
 from rag_pipeline.gate.policy import NotWorse, Policy, ProbesPolicy
-from tests.support.gate_cases import GATE, INVALID, OPEN, REGRESSED, Case, demanding, good, measured, policy_of
-
-METRICS = ("nDCG@10", "recall@10", "hit@10")
-
-
-def probes(count: int = 200, loss: float = 0.0, **changes: Any) -> ProbesEvidence:
-    fields = {
-        "ids": [f"p{number:03}" for number in range(count)],
-        "chances": list(PRIOR),
-        "losses": {metric: [loss] * count for metric in METRICS},
-    }
-    return ProbesEvidence(**fields | changes)
+from tests.support.gate_cases import (
+    GATE,
+    INVALID,
+    METRICS,
+    OPEN,
+    REGRESSED,
+    Case,
+    demanding,
+    good,
+    measured,
+    policy_of,
+    probes,
+)
 
 
 def few(policy: Policy, found: ProbesEvidence | None, queries: int = 10, **demands: Any) -> Case:

@@ -92,7 +92,7 @@ def test_a_query_that_quotes_its_document_flatters_lexical_search(workspace: Wor
     whole, one = found(workspace, folder, "quotes_answer")
     assert whole.says.startswith("1 of 3 queries (33%)")
     assert (one.level, one.query, one.where) == ("warning", "q1", f"{folder / 'queries.jsonl'}:2")
-    assert "“thirty days of paid holiday each year” stands so in hr/leave" in one.says
+    assert "“thirty days of paid holiday each year” appears word for word in hr/leave" in one.says
     machine = workspace.golden("machine", judged, made_by="machine")
     (once,) = found(workspace, machine, "quotes_answer")
     assert once.level == "note"

@@ -65,7 +65,7 @@ def test_documents_nobody_asks_for_come_first(workspace: Workspace) -> None:
 @pytest.mark.usefixtures("loaded")
 def test_what_is_there_is_not_overwritten_but_with_force_which_also_mends(workspace: Workspace, folder: Path) -> None:
     (folder / "probes.jsonl").write_text("half a li")
-    with pytest.raises(GoldenSetError, match=r"probes.jsonl is there already and is not overwritten; --force"):
+    with pytest.raises(GoldenSetError, match=r"probes.jsonl already exists and is not overwritten; --force"):
         make(workspace)
     assert (folder / "probes.jsonl").read_text() == "half a li"
     make(workspace, force=True)

@@ -94,7 +94,7 @@ def test_a_killed_run_leaves_no_half_set_and_the_next_one_writes_it(
 def test_what_is_there_is_never_overwritten(workspace: Workspace) -> None:
     folder = workspace.root / "evals" / "first"
     folder.mkdir(parents=True)
-    with pytest.raises(GoldenSetError, match="is there already"):
+    with pytest.raises(GoldenSetError, match="already exists"):
         propose(workspace)
     assert list(folder.iterdir()) == []
 
@@ -108,6 +108,34 @@ def test_a_name_that_cannot_be_a_set_is_refused(workspace: Workspace, name: str)
 def test_a_corpus_without_documents_is_told_to_be_loaded(workspace: Workspace) -> None:
     with pytest.raises(PipelineError, match=r"no document of hr, it is loaded yet.*rag refresh"):
         propose(workspace)
+
+
+_ROWS = [
+    f"Monday has {one}let, {one}ling and {one}ette; and {one}let, {one}ling and {one}ette to take away." for one in TOPICS
+]
+
+
+@pytest.mark.parametrize(("title", "before"), [("Canteen", ""), ("Plan {place}", "Plan {place}: ")])
+def test_rows_that_share_their_titles_are_asked_by_rare_words(
+    workspace: Workspace, load: Load, title: str, before: str
+) -> None:
+    load("hr", {f"{number}.md": (title.format(place=number // 6), text) for number, text in enumerate(_ROWS)})
+    made = propose(workspace, only=True)
+    assert (made.usable, made.of_words) == (0, len(made.chosen)) and len(made.chosen) >= 10
+    assert made.asks == f"{len(made.chosen)} times for words that few documents have"
+    golden = read_golden_set(made.folder)
+    assert {values["made_from"] for values in golden.slices.values()} == {"terms"}
+    for query, text in golden.queries.items():
+        [document] = golden.qrels[query]
+        number = int(document.removeprefix("hr/").removesuffix(".md"))
+        start = before.format(place=number // 6)
+        assert text == start + " ".join(f"{TOPICS[number]}{end}" for end in ("let", "ling", "ette"))
+
+
+@pytest.mark.usefixtures("loaded")
+def test_where_titles_and_headings_are_enough_no_rare_word_is_asked(workspace: Workspace) -> None:
+    made = propose(workspace)
+    assert (made.of_words, made.asks) == (0, f"{len(made.chosen)} titles and headings")
 
 
 def test_too_few_usable_titles_are_counted_with_the_reasons(workspace: Workspace, load: Load) -> None:

@@ -59,7 +59,7 @@ def test_an_id_with_private_data_is_refused_and_the_key_of_a_document_stays(work
     (folder / "queries.jsonl").write_text(lines, encoding="utf-8")
     assert read_golden_set(folder).judged_documents == {f"to {JANE}.md", "a.md"}
     (folder / "queries.jsonl").write_text(lines.replace('"q1"', f'"of {JANE}"'), encoding="utf-8")
-    with pytest.raises(GoldenSetError, match=r"queries.jsonl:2: _id: holds private data; name the query otherwise") as told:
+    with pytest.raises(GoldenSetError, match=r"queries.jsonl:2: _id: holds private data; give the query another id") as told:
         read_golden_set(folder)
     assert "planted" not in str(told.value)
 

@@ -19,6 +19,7 @@ from rag_pipeline.golden.read import (
 )
 from rag_pipeline.settings import PROJECT
 from tests.conftest import Workspace
+from tests.support.feeds import whole
 from tests.support.golden_files import about, folder, lines, qrels
 
 __all__ = ["folder"]
@@ -205,7 +206,7 @@ def test_documents_the_bundled_set_judges_exist_on_this_interpreter(bundled: Gol
 def test_what_a_judgment_of_a_package_quotes_stands_in_its_description() -> None:
     """The packages are pinned, so their texts are the same everywhere; those of Python differ between its versions."""
     connector = connector_of("installed_packages")
-    rows = [row for item in connector.items(lambda _: None) for row in connector.read(item)]
+    rows = [row for item in connector.items(lambda _: None) for row in whole(connector.read(item))]
     texts = [" ".join(str(row["text"]).split()) for row in rows]
     queries = (REAL / "python_docs/queries.jsonl").read_text(encoding="utf-8").splitlines()
     asked = {query["_id"]: query["metadata"] for query in map(json.loads, queries)}

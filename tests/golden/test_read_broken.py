@@ -104,7 +104,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     ),
     "judgments of an unknown query": (
         lambda f: qrels(f, "query-id\tcorpus-id\tscore\nq0\ta\t1\nq7\ta\t1\n"),
-        ["test.tsv:3", "'q7' is not in queries.jsonl"],
+        ["test.tsv:3", "'q7' is not in queries.jsonl; remove this line"],
     ),
     "a score that is no number": (
         lambda f: qrels(f, "query-id\tcorpus-id\tscore\nq0\ta\thigh\n"),

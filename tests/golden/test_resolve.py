@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.golden.resolve import Corpus, ResolvedSet, corpus_for, resolve
+from rag_pipeline.golden.resolve import UNSEEN, Corpus, ResolvedSet, corpus_for, resolve
 from rag_pipeline.golden.unresolved import Unresolved
 from rag_pipeline.home import Home
 from tests.support.golden_sets import doc, golden, living, quote, quoting
@@ -138,7 +138,7 @@ def test_only_documents_that_are_judged_are_looked_up_and_only_texts_that_are_qu
     assert corpus.texts == {doc("leave"): LEAVE}
 
 
-def test_what_another_document_of_the_query_was_worth_does_not_lower_a_grade(home: Path) -> None:
+def test_what_another_document_of_the_query_was_worth_does_not_lower_a_grade(home: Home) -> None:
     """The whole document was judged above its best passage, and every passage of it is left."""
     quoted = [quote(doc("leave"), DAYS, grade=1), quote(doc("travel"), TRAINS, grade=3)]
     found = living(home, quoting({"q": quoted}, {"q": {doc("leave"): 2, doc("travel"): 3}}))
@@ -153,3 +153,26 @@ def test_a_passage_that_vanished_is_told_without_its_words(home: Home) -> None:
     assert [(lost.document, lost.quote) for lost in found.unresolved] == [(doc("leave"), "forty days off")]
     assert [(lost.document, lost.status, lost.quote) for lost in found.vanished] == [(doc("leave"), "stale", "")]
     assert (found.qrels, found.references) == (one.qrels, one.references), "it counts on, as a lost answer"
+
+
+def test_a_passage_that_stands_twice_is_the_one_that_was_judged(home: Home) -> None:
+    text = f"{DAYS}, and again {DAYS}, and once more {DAYS}."
+    store_documents(home, "handbook", {"leave.md": text})
+    second = text.index(DAYS, 1)
+    for start, moved in ((0, 0), (second, 0), (text.rindex(DAYS), 0), (second + 5, 1)):
+        assert living(home, quoting({"q": [quote(doc("leave"), DAYS, start)]})).moved == moved
+
+
+def test_a_document_that_vanished_counts_on_and_one_that_is_gone_does_not() -> None:
+    one = golden({"a": {"x": 1, "lost": 2, "gone": 1}, "b": {"lost": 1}})
+    lost = [Unresolved(query=query, document="lost", status="dead") for query in "ab"]
+    found = resolve(one, Corpus({"x"}, {}), put_back=[judged.judgment for judged in lost])
+    assert found.qrels == {"a": {"x": 1, "lost": 2}, "b": {"lost": 1}}
+    assert found.vanished == tuple(lost)
+    assert found.unresolved == (lost[0], Unresolved(query="a", document="gone", status="dead"), lost[1])
+
+
+def test_a_document_that_lost_its_passage_is_retrieved_in_vain_for_that_query_alone() -> None:
+    found = ResolvedSet(golden({}), {}, unseen=frozenset({("q", "x")}))
+    assert found.seen({"q": ["x", "y"], "r": ["x"]}) == {"q": [f"{UNSEEN}x", "y"], "r": ["x"]}
+    assert found.as_it_was.seen({"q": ["x"]}) == {"q": ["x"]}

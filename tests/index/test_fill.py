@@ -21,6 +21,7 @@ from rag_pipeline.index import build as build_module
 from rag_pipeline.index import chroma, fill
 from rag_pipeline.index.base import Base
 from rag_pipeline.index.build import rebuild_release
+from rag_pipeline.index.fill import fill_by_difference
 from rag_pipeline.index.manifest import Manifest, damaged_files
 from rag_pipeline.index.verify import verify_release
 from rag_pipeline.ingest.tables import DOCUMENTS, source_tables
@@ -169,7 +170,7 @@ Fill = Callable[[Home, Path, Path, pl.LazyFrame, Base], None]
 
 def broken(monkeypatch: pytest.MonkeyPatch, harm: Callable[..., object]) -> None:
     """Have every difference made as ever, and then harmed before it is proved."""
-    as_ever: Fill = build_module.fill_by_difference
+    as_ever: Fill = fill_by_difference
 
     def harmed(home: Home, releases: Path, folder: Path, chunks: pl.LazyFrame, base: Base) -> None:
         as_ever(home, releases, folder, chunks, base)

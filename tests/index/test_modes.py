@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from rag_pipeline.home import Home
 from rag_pipeline.index import build as build_module
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.fusion import fuse
-from rag_pipeline.index.manifest import MODES, Manifest, RetrievalParameters, damaged_files
+from rag_pipeline.index.manifest import MODES, Manifest, Mode, RetrievalParameters, damaged_files
+from rag_pipeline.index.prove_lexical import prove_lexical
 from rag_pipeline.index.recipe import recipe_now, retrieval_of
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.index.verify import verify_release
@@ -44,8 +46,10 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Manifest]:
 def test_a_release_can_be_asked_in_every_mode(zoo: tuple[Home, Manifest]) -> None:
     home, manifest = zoo
     query = ask("refunds with form xk 4711")
+    vector = query.vector
+    assert vector is not None
     with open_release(home, manifest.id, MODES) as opened:
-        assert opened.search(query, 4) == opened.search(query, 4, "dense") == opened.search(query.vector, 4)
+        assert opened.search(query, 4) == opened.search(query, 4, "dense") == opened.search(vector, 4)
         by_words = opened.search(Query(query.text), 4, "lexical")
         assert [hit.document_id for hit in by_words][:1] == ["handbook/form.md"]
         fused = opened.search(query, 4, "hybrid")
@@ -104,7 +108,7 @@ def test_a_lock_that_a_late_thread_of_the_index_left_is_no_part_of_a_release(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen once in CI on a busy machine: the file was listed, went a moment later, and the release counted as damaged."""
-    prove = build_module.prove_lexical
+    prove = prove_lexical
 
     def and_leave_a_lock(folder: Path, *rest: object) -> object:
         proved = prove(folder, *rest)  # type: ignore[arg-type]
@@ -132,7 +136,9 @@ def test_chunks_are_looked_up_by_id_with_all_that_was_put_in(zoo: tuple[Home, Ma
 
 @pytest.mark.parametrize("mode", ["lexical", "hybrid"])
 @pytest.mark.parametrize("suffix", ["idx", "term", "store", "json", "new"])
-def test_a_damaged_lexical_file_is_named_and_nothing_is_answered(home: Home, tmp_path: Path, suffix: str, mode: str) -> None:
+def test_a_damaged_lexical_file_is_named_and_nothing_is_answered(
+    home: Home, tmp_path: Path, suffix: str, mode: Mode
+) -> None:
     manifest = release(home, range(20))
     folder = tmp_path / "releases" / manifest.id / "lexical"
     path = next((path for path in folder.iterdir() if path.name.endswith(f".{suffix}")), folder / "stray.new")
@@ -185,7 +191,7 @@ def test_a_setting_that_cannot_be_is_refused(bad: dict[str, object], says: str) 
 def test_every_parameter_of_retrieval_is_part_of_the_fingerprint(home: Home) -> None:
     hold(home, range(3))
     rows = chunks_table(home).scan()
-    changes = [
+    changes: list[dict[str, Any]] = [
         {},
         {"mode": "hybrid"},
         {"dense_weight": 0.4},

@@ -88,7 +88,7 @@ def test_a_narrowed_release_is_never_wider(zoo: tuple[Home, Manifest]) -> None:
 
 
 def documents(opened: OpenRelease, query: Query) -> set[str]:
-    return {hit.document_id for mode in ("dense", "lexical", "hybrid") for hit in opened.search(query, 99, mode)}  # type: ignore[arg-type]
+    return {hit.document_id for mode in ("dense", "lexical", "hybrid") for hit in opened.search(query, 99, mode)}
 
 
 def test_what_is_not_there_is_named_and_what_is_hidden_is_told_alike(zoo: tuple[Home, Manifest]) -> None:

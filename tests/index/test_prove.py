@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+import rag_pipeline.index.prove as module
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, Home
 from rag_pipeline.index import chroma
+from rag_pipeline.index import vectors as vectors_of
 from rag_pipeline.index.fill import fill_whole
 from rag_pipeline.index.manifest import IndexParameters, Manifest
 from rag_pipeline.index.prove import Expected, expect, prove
@@ -114,13 +117,24 @@ def test_deleted_records_that_stay_away_are_counted(built: tuple[Home, Manifest]
     assert (probe.ids_stored, probe.deleted_asked, probe.recall_at_10) == (38, 2, 1.0)
 
 
-def test_records_that_are_stored_but_that_queries_do_not_reach_are_refused(home: Home, tmp_path: Path) -> None:
+def test_records_that_are_stored_but_that_queries_do_not_reach_are_refused(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A graph far too thin: every record is there with its text, payload and vector, and many are never found."""
     store_vectors(home, unit_vectors(1000, dimensions=32))
     chunks, thin = chunks_table(home).scan(), IndexParameters(max_neighbors=2, ef_construction=2, ef_search=10)
     fill_whole(home, tmp_path / "index", chunks, "small", thin)
-    with pytest.raises(ReleaseError, match=r"\d+ of 200 records cannot be found by their own vector"):
-        prove(tmp_path / "index", expect(home, chunks, entry(replace(SMALL, dimensions=32))))
+    wanted = expect(home, chunks, entry(replace(SMALL, dimensions=32)))
+    with pytest.raises(ReleaseError, match=r"^\d+ of 200 records cannot be found by their own vector$") as refused:
+        prove(tmp_path / "index", wanted)
+    missed = int(str(refused.value).split()[0])
+    monkeypatch.setattr(module, "_UNREACHED", Fraction(missed, 200))
+    probe = prove(tmp_path / "index", wanted)
+    assert probe.self_retrieval_missed == missed, "as many as may be missed"
+    assert probe.self_retrieval_found + probe.self_retrieval_alike + missed == probe.self_retrieval_asked == 200
+    monkeypatch.setattr(module, "_UNREACHED", Fraction(missed - 1, 200))
+    with pytest.raises(ReleaseError, match=f"{missed} of 200"):
+        prove(tmp_path / "index", wanted)
 
 
 def test_a_crowd_of_near_duplicates_is_answered_by_its_likes_and_told_of(home: Home, tmp_path: Path) -> None:
@@ -152,6 +166,10 @@ BAD_VECTORS: dict[str, tuple[list[float], str]] = {
     "zero": ([0.0] * 8, "the vectors table is damaged: .* zero vector"),
     "too short": ([0.1] * 7, "a stored vector is not 8 numbers long; the vectors table is damaged"),
     "too long": ([0.1] * 16, "a stored vector is not 8 numbers long; the vectors table is damaged"),
+    "not of length 1": (
+        [0.4] * 8,
+        "^the vectors table is damaged: 1 vectors do not have the length 1; `rag verify --repair` deletes such vectors, ",
+    ),
     "empty": ([], "a stored vector is not 8 numbers long; the vectors table is damaged"),
 }
 
@@ -185,11 +203,14 @@ def test_a_vector_no_index_may_hold_is_refused_outside_the_sample_too(home: Home
         expect(home, chunks_table(home).scan(), EIGHT, size=2)
 
 
-def test_a_vector_that_is_missing_is_refused_outside_the_sample_too(home: Home) -> None:
+@pytest.mark.parametrize("size", [2, 200])
+def test_a_vector_that_is_missing_is_refused_inside_and_outside_the_sample(home: Home, size: int) -> None:
     hold(home, range(40))
-    vectors_table(home).overwrite(vectors_table(home).scan().collect()[:37])
-    with pytest.raises(ReleaseError, match="3 chunks have no vector"):
-        expect(home, chunks_table(home).scan(), EIGHT, size=2)
+    stored, chunks = vectors_table(home).scan().collect(), chunks_table(home).scan().collect()
+    lost = chunks.sort("chunk_id")["text_hash"][37:]
+    vectors_table(home).overwrite(stored.filter(~pl.col("text_hash").is_in(lost.implode())))
+    with pytest.raises(ReleaseError, match=r"^3 chunks have no vector; materialize corpus/embeddings first$"):
+        expect(home, chunks_table(home).scan(), EIGHT, size=size)
 
 
 def test_vectors_of_another_model_are_not_looked_at(home: Home) -> None:
@@ -205,8 +226,12 @@ def nearest_ten(vectors: Vectors, query: Vectors) -> Vectors:
     return -np.sort(-(vectors @ query))[:10]
 
 
-@pytest.mark.parametrize("count", [1, 9, 10, 11, 200])
-def test_the_tenth_nearest_is_that_of_exact_search_and_the_last_where_there_are_fewer(home: Home, count: int) -> None:
+@pytest.mark.parametrize(("count", "block"), [(1, 9), (9, 9), (10, 9), (11, 99), (200, 16), (200, 8_192)])
+def test_the_tenth_nearest_is_that_of_exact_search_and_the_last_where_there_are_fewer(
+    home: Home, monkeypatch: pytest.MonkeyPatch, count: int, block: int
+) -> None:
+    """Whether all vectors are looked at together or one block after the other."""
+    monkeypatch.setattr(vectors_of, "_READ_ROWS", block)
     vectors = NUMBERS[:count]
     ids = hold(home, range(count))
     found = expect(home, chunks_table(home).scan(), EIGHT)

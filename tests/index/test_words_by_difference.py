@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tantivy import Index
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
-from rag_pipeline.index import build as build_module
 from rag_pipeline.index import lexical
 from rag_pipeline.index.build import build_release, recipe_of
 from rag_pipeline.index.manifest import MODES
@@ -103,7 +103,7 @@ def test_words_whose_proof_fails_after_a_difference_are_built_whole_and_refuse_a
 
     def harm(folder: Path) -> None:
         rows = pl.LazyFrame({"chunk_id": list(new), "text": list(new.values())}, schema={"chunk_id": str, "text": str})
-        with lexical._writer(folder, lexical.Index.open(str(folder)), "english") as writer:
+        with lexical._writer(folder, Index.open(str(folder)), "english") as writer:
             for name in gone:
                 writer.delete_documents_by_term("chunk_id", name)
             lexical._add(writer, rows)
@@ -116,12 +116,12 @@ def test_words_whose_proof_fails_after_a_difference_are_built_whole_and_refuse_a
         as_whole(folder, *rest)  # type: ignore[arg-type]
         harm(folder)
 
-    monkeypatch.setattr(build_module.lexical, "fill_by_difference", harmed_difference)
+    monkeypatch.setattr(lexical, "fill_by_difference", harmed_difference)
     second = release(home, range(3, 110), night=1)
     assert second.origin.rebuilt_because.startswith(f"the difference to {first.id} did not hold: ")
     assert says in second.origin.rebuilt_because
     assert verify_release(home, second.id) == ()
-    monkeypatch.setattr(build_module.lexical, "fill_whole", harmed_whole)
+    monkeypatch.setattr(lexical, "fill_whole", harmed_whole)
     (tmp_path / "other").mkdir()
     with pytest.raises(ReleaseError, match=says):
         release(Home(tmp_path / "other"), range(3, 110))

@@ -16,7 +16,7 @@ from rag_pipeline.ingest.retention import EMPTIED
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.ingest.tables import source_tables
 from tests.conftest import Workspace, column, table_contract
-from tests.ingest.test_retention import DAY_ZERO, News, dated
+from tests.support.dated_news import DAY_ZERO, News, dated
 from tests.support.feeds import limits
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

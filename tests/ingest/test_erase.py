@@ -9,7 +9,7 @@ from rag_pipeline.ingest.erase import erased
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.lake import Table
 from tests.conftest import Workspace
-from tests.ingest.test_retention import News, dated
+from tests.support.dated_news import News, dated
 
 
 def versions(workspace: Workspace) -> dict[str, str]:

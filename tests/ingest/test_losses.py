@@ -1,6 +1,5 @@
 """What documents lack is kept with their items and told night after night; so are files of kinds that are not read."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +12,8 @@ from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.drafting.looked_at import how_much, why_nothing
 from rag_pipeline.errors import ContractError
 from tests.conftest import Workspace, files_contract
-from tests.support.feeds import Feed
-
-
-def with_comment(text: str, comment: str) -> bytes:
-    from docx import Document
-
-    document, made = Document(), io.BytesIO()
-    run = document.add_paragraph(text).runs[0]
-    if comment:
-        document.add_comment(run, comment)
-    document.save(made)
-    return made.getvalue()
+from tests.support.feeds import Feed, server_of
+from tests.support.made_documents import with_comment
 
 
 @pytest.fixture
@@ -132,7 +121,7 @@ def test_a_contract_takes_one_pattern_or_several_and_none_that_leads_out(workspa
         {"property": "include", "value": "**/*.md"},
         {"property": "exclude", "value": ["drafts/**", "*.tmp"]},
     ]
-    read = read_contract(workspace.contract("handbook", content)).server
+    read = server_of(read_contract(workspace.contract("handbook", content)), FilesServer)
     assert (read.include, read.exclude) == (("**/*.md",), ("drafts/**", "*.tmp"))
     server["customProperties"] = [{"property": "exclude", "value": ["../other/**"]}]
     with pytest.raises(ContractError, match=r"'\.\./other/\*\*' leads out of the source"):

@@ -132,7 +132,7 @@ def test_a_freshness_promise_on_a_column_that_is_always_empty_is_not_kept(worksp
     assert not state.within_sla
 
 
-FOUR = [
+FOUR: list[dict[str, Any]] = [
     {"id": "a", "text": "One.", "topic": "owls", "title": "T"},
     {"id": "b", "text": "Two.", "topic": "owls", "title": "T"},
     {"id": "c", "text": "One.", "topic": " "},

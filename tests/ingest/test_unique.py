@@ -187,3 +187,36 @@ def test_a_repeated_key_is_told_with_the_key_columns_and_the_row_that_is_kept(tm
     assert json.loads(entry["reasons"]) == [{"rule": "unique", "column": "id", "message": message}]
     assert (entry["item"], entry["row"]) == ("1.jsonl", 0)
     assert json.loads(entry["raw"]).keys() == {"key", "text", "title", "uri", "metadata"}
+
+
+def test_of_rows_without_a_value_and_with_two_reasons_each_is_told_its_own(tmp_path: Path) -> None:
+    """The document 1 loses its newer row by the value, so nobody can say which row its older one repeats."""
+    contract = books(tmp_path)
+    rows = [
+        book("0"),
+        book("1", "w", changed="2026-01-01"),
+        book("1", "x", changed="2026-01-02"),
+        book("2", "x", "p", changed="2026-01-03"),
+        book("3", None, "p", changed="2026-01-04"),
+    ]
+    write(tmp_path, 1, rows)
+    load(contract, tmp_path, 1)
+    entries = source_tables(Home(tmp_path / "home"), "books").quarantine.scan().collect().sort("row").to_dicts()
+    said = {entry["row"]: json.loads(entry["reasons"]) for entry in entries}
+    repeats = "repeats the value of 1.jsonl row {}, which is kept"
+    assert said == {
+        1: [{"rule": "unique", "column": "id", "message": "repeats the key of another row"}],
+        2: [{"rule": "unique", "column": "isbn", "message": repeats.format(3)}],
+        3: [{"rule": "unique", "column": "code", "message": repeats.format(4)}],
+    }
+    assert [found[0] for found in documents(tmp_path)] == ["0", "3"]
+
+
+def test_a_repeated_key_of_two_columns_is_told_with_both(tmp_path: Path) -> None:
+    content = table_contract(tmp_path / "*.jsonl", "jsonl", customProperties=limits(100, 100))
+    second = column("part", role="key", required=True, primaryKey=True, primaryKeyPosition=2)
+    content["schema"][0]["properties"].append(second)
+    contract = read_contract(Workspace(tmp_path).contract("books", content))
+    write(tmp_path, 1, [{"id": "1", "part": "a", "text": "One."}] * 2)
+    (refusal,) = load(contract, tmp_path, 1).refusals
+    assert refusal.reasons == ("id, part repeats the key of 1.jsonl row 1, which is kept",)

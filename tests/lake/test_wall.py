@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from rag_pipeline import files
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import LakeError
 from rag_pipeline.lake import OP, Table, collected, drop, examine, scan_file
@@ -60,7 +59,7 @@ def test_every_file_of_a_commit_is_synced_before_the_call_returns(
         synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
         real(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", watched)
+    monkeypatch.setattr(os, "fsync", watched)
     COMMITS[how](table)
     made = {path for path in table.path.rglob("*") if path.is_file()} - before
     durable = {path for path in made if noting.FOLDER not in path.parts}
@@ -75,9 +74,7 @@ def test_every_file_of_a_commit_is_synced_before_the_call_returns(
 def test_the_folders_made_for_a_table_are_synced_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     real = os.fsync
-    monkeypatch.setattr(
-        files.os, "fsync", lambda one: (synced.append(str(Path(f"/proc/self/fd/{one}").readlink())), real(one))
-    )
+    monkeypatch.setattr(os, "fsync", lambda one: (synced.append(str(Path(f"/proc/self/fd/{one}").readlink())), real(one)))
     Table(tmp_path / "home" / "lake" / "documents" / "handbook", ROWS).append(rows(1))
     for folder in ("home/lake/documents/handbook", "home/lake/documents", "home/lake", "home"):
         assert str(tmp_path / folder) in synced

@@ -135,7 +135,9 @@ def test_a_held_source_is_told_once_and_once_more_when_it_blocks_promotion(
     assert "candidate_meets_the_policy" in {one.check for one in ran.failed_checks}
     tick()
     [message] = inbox.take()
-    assert message["title"] == "[rag] source handbook is past its promise", "its refusal and its failed run say the same"
+    assert message["title"] == ("[rag] source handbook is older than its contract allows"), (
+        "its refusal and its failed run say the same"
+    )
     assert "its contract allows 0.000277778 h: this blocks promotion" in message["message"]
 
     (handbook.root / "gone").rename(handbook.root / "pages")
@@ -144,7 +146,7 @@ def test_a_held_source_is_told_once_and_once_more_when_it_blocks_promotion(
     tick()
     assert sorted(inbox.titles) == [
         "[rag] resolved: source handbook is held at its last good version (6 documents serve on)",
-        "[rag] resolved: source handbook is past its promise",
+        "[rag] resolved: source handbook is older than its contract allows",
     ]
 
 
@@ -287,7 +289,7 @@ def test_production_that_rots_is_told_once_and_what_its_sources_tell_not_again(
             build(handbook.settings).resolve_job_def("watch_production").execute_in_process(instance=instance)
         tick()
     assert inbox.titles == [
-        "[rag] source handbook is past its promise",
+        "[rag] source handbook is older than its contract allows",
         "[rag] production got worse although nothing was promoted",
     ]
     body = inbox.messages[1]["message"]

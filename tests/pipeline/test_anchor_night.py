@@ -14,7 +14,7 @@ from rag_pipeline.defs.run import Ran
 from rag_pipeline.files import write_json
 from tests.conftest import Workspace
 from tests.pipeline.conftest import PAGES
-from tests.pipeline.test_hold import GATE, said, start
+from tests.support.held_nights import GATE, said, start
 
 Run = Callable[..., Ran]
 GENEROUS = {"margin": 0.9, "guard_margin": None, "hit_to_miss_max_percent": None, "anchor": {"margin": 0.05}}

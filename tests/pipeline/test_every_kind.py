@@ -10,8 +10,8 @@ from rag_pipeline.defs.run import refresh
 from rag_pipeline.drafting import DraftRequest, draft_contract
 from rag_pipeline.settings import NO_SECRETS
 from tests.conftest import Workspace
-from tests.extraction.test_broken import WHOLE, broken
 from tests.pipeline.conftest import FLOORS
+from tests.support.broken_files import WHOLE, broken
 from tests.support.made_documents import mail, xlsx
 
 PRICES = xlsx(

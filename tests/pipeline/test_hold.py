@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,32 +15,16 @@ from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import Ran, refresh
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS
+from tests.support.held_nights import GATE, said, start
 
 Run = Callable[..., Ran]
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ANA = {"by": "ana", "why": "wrong prices"}
-GATE = dg.AssetKey(["index", "production"])
 
 
 def production(workspace: Workspace) -> Channel:
     found = read_channel(workspace.home, "production")
     assert found is not None
     return found
-
-
-def start(workspace: Workspace, job: str, config: dict[str, Any], *keys: dg.AssetKey) -> dg.ExecuteInProcessResult:
-    """Start a job as the launchpad of the UI does; `keys`: assets of it. No name: the job of all assets."""
-    definitions = build(workspace.settings)
-    chosen = definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.get() as instance:
-        given = {"ops": config} | QUIET
-        return chosen.execute_in_process(
-            instance=instance, run_config=given, asset_selection=list(keys) or None, raise_on_error=False
-        )
-
-
-def said(result: dg.ExecuteInProcessResult) -> str:
-    return "".join(str(event.step_failure_data.error) for event in result.filter_events(lambda one: one.is_step_failure))
 
 
 def edit(workspace: Workspace, name: str, sentence: str) -> None:
@@ -116,6 +99,10 @@ def test_after_a_rollback_nothing_automatic_moves_production_until_a_person_lift
     assert f"`rag promote {third} --by NAME --reason WHY`" in warned.description
     assert night.assets["index/production"]["held"].startswith("held since")
     assert production(handbook) == held, "not a byte of the channel moves"
+    with dg.DagsterInstance.get() as instance:
+        record = instance.get_run_by_id(night.run_id)
+    assert record and record.tags["rag/held_channels"] == "production"
+    assert "rag/refused" not in record.tags, "whoever filters the Runs page for refused nights is not shown held ones"
 
     alone = start(handbook, "", {}, GATE)
     assert alone.success, "the asset alone, as the UI materializes it"
@@ -157,7 +144,7 @@ def test_a_rollback_is_not_compared_with_what_it_goes_back_from_but_floors_hold(
     assert not refused.success
     assert "below its floor of 0.999" in said(refused)
     assert "no worse" not in said(refused)
-    assert f"to do it all the same: `rag rollback --to {first} --override --by NAME --reason WHY`" in said(refused)
+    assert f"to do it anyway: `rag rollback --to {first} --override --by NAME --reason WHY`" in said(refused)
     assert production(handbook).release == second
     handbook.golden("questions", QUESTIONS)
     handbook.policy({"questions": {"floors": FLOORS["floors"], "dead_judgments_max_percent": 50}})

@@ -184,7 +184,7 @@ def walk(folder: Path, queries: Vectors, *, walks: int, nights: int, **how: Any)
     """Several histories, each of so many nights."""
     ledger = Ledger()
     run_state_machine_as_test(
-        lambda: Nights(folder, queries, ledger),
+        lambda: Nights(folder, queries, ledger),  # type: ignore[arg-type]  # hypothesis calls it, as it calls a class
         settings=hypothesis_settings(
             max_examples=walks,
             stateful_step_count=nights,

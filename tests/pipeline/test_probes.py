@@ -89,7 +89,8 @@ def test_probes_let_ten_questions_pass_what_cannot_matter_and_nothing_else(
 
     grown = night(lamps=sentence + "\nThe old ones go back.\n", rooftop=page("rooftops", 200), ladders=page("ladders", 201))
     assert grown["promoted"], grown["errors"]
-    assert read_channel(house.home, "production").sequence == 3
+    channel = read_channel(house.home, "production")
+    assert channel is not None and channel.sequence == 3
 
     emptied = night(pensions="# Empty\n\nThis page was moved to another place, and nobody knows where it is.\n")
     assert (emptied["promoted"], serving(house.home)) == (False, grown["release"])

@@ -35,7 +35,8 @@ def test_a_second_refresh_with_nothing_changed_embeds_nothing_and_builds_nothing
     assert second.assets["index/production"]["promoted"] is False
     assert second.assets["index/production"]["release"] == first.assets["index/production"]["release"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert read_channel(handbook.home, "production").sequence == 1
+    channel = read_channel(handbook.home, "production")
+    assert channel is not None and channel.sequence == 1
 
 
 def test_one_edited_paragraph_embeds_one_text_and_promotes_a_new_release(

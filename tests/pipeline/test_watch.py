@@ -9,7 +9,7 @@ from rag_pipeline.channels.audit import audit_table
 from rag_pipeline.channels.pointer import read_channel, serving
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import Ran
-from rag_pipeline.defs.ui_tables import said
+from rag_pipeline.host.ui_tables import said
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES
 from tests.support.built_once import BuiltOnce

@@ -7,7 +7,7 @@ import pytest
 
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.run import Ran, collect
-from rag_pipeline.defs.ui_tables import said
+from rag_pipeline.host.ui_tables import said
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES
 
@@ -68,8 +68,8 @@ def test_two_nights_are_shown_in_numbers_words_and_tables(handbook: Workspace, n
     for name, metadata in entries:
         assert not {"told", "says", "said"} & set(metadata), name
         assert not [key for key, value in metadata.items() if isinstance(value, dg.MarkdownMetadataValue)], name
-    for name, found in made.items():
-        assert all("dagster/row_count" in one.metadata for one in found), name
+    for name, events in made.items():
+        assert all("dagster/row_count" in one.metadata for one in events), name
 
     second = numbers(checks["index/evaluation candidate_meets_the_policy"][-1])
     assert second["questions/nDCG@10 limit"] == 0.6

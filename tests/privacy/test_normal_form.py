@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rag_pipeline.privacy.normal_form import normal_form
 from rag_pipeline.privacy.recognizers import finds
-from tests.privacy.test_recognizers import EXAMPLES
+from tests.support.private_values import EXAMPLES
 
 SEEN = [
     ("jane.\u00addoe@exam\u200bple.com", "EMAIL_ADDRESS", "jane.doe@example.com"),

@@ -2,56 +2,18 @@
 
 import re
 from datetime import date
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rag_pipeline.connectors.table import TableServer
-from rag_pipeline.contracts.contract import Column, Contract, PiiPolicy, Privacy, Role
 from rag_pipeline.contracts.entities import ENTITIES
 from rag_pipeline.errors import ContractError
-from rag_pipeline.privacy import PrivacyFilter
 from rag_pipeline.privacy import masks as privacy
 from rag_pipeline.privacy.recognizers import finds
-from tests.privacy.test_recognizers import EXAMPLES
+from tests.support.private_values import EXAMPLES, SALT, column, masked, shield
 
-SALT = "a secret of this installation"
-FEW = ("EMAIL_ADDRESS", "PHONE_NUMBER", "IBAN_CODE", "CREDIT_CARD", "IP_ADDRESS")
 EVERY = tuple(ENTITIES)
-
-
-def column(name: str, policy: PiiPolicy = "allow", role: Role | None = None, **privacy: Any) -> Column:
-    looks_for = Privacy(policy, **{"entities": FEW, **privacy})
-    return Column(name, "string", required=False, role=role, options={}, allowed=(), found_as=name, privacy=looks_for)
-
-
-def shield(*columns: Column, salt: str = SALT) -> PrivacyFilter:
-    contract = Contract(
-        source="people",
-        file=Path("contracts/people.odcs.yaml"),
-        id="people",
-        version="1.0.0",
-        description="",
-        owners=("us",),
-        server=TableServer(format="jsonl"),
-        columns=columns,
-        quality=(),
-        max_age_hours=None,
-        age_column=None,
-        quarantine_max_percent=10,
-        volume_max_drop_percent=50,
-        fingerprint="",
-    )
-    return PrivacyFilter(contract, salt)
-
-
-def masked(text: str, entities: tuple[str, ...] = FEW, salt: str = SALT, regions: tuple[str, ...] = ()) -> str:
-    row = shield(column("text", "scan-and-mask", entities=entities, regions=regions), salt=salt).protect({"text": text}).row
-    assert isinstance(row["text"], str)
-    return row["text"]
 
 
 def test_a_mask_says_what_stood_there_and_is_the_same_for_the_same_value_however_it_is_written() -> None:

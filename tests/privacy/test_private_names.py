@@ -6,7 +6,7 @@ import pytest
 
 from rag_pipeline.errors import ContractError
 from rag_pipeline.privacy import masks as privacy
-from tests.privacy.test_privacy import column, masked, shield
+from tests.support.private_values import column, masked, shield
 
 
 def test_a_name_in_a_message_is_the_one_in_the_tables_and_without_a_salt_masked_and_no_more() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from rag_pipeline.errors import Unreadable
 from tests.conftest import Workspace, files_contract, table_contract
-from tests.privacy.test_privacy import column, masked, shield
 from tests.support.feeds import Feed, limits
+from tests.support.private_values import column, masked, shield
 
 _DIGITS = random.Random(3)
 HEAP = "".join(f"0{_DIGITS.randrange(10)}/" for _ in range(4_000))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,8 @@ def alone(town: Asked, release: str, mode: str = "dense") -> dict[str, list[Hit]
 def test_every_answer_is_that_of_one_release_alone_while_the_channel_moves_and_threads_ask(town: Asked) -> None:
     expected = {release: {mode: alone(town, release, mode) for mode in MODES} for release in town.releases}
     town.move(0)
-    stop, seen = threading.Event(), set()
+    stop = threading.Event()
+    seen: set[Any] = set()
 
     def ask(number: int) -> int:
         asked = 0

@@ -261,7 +261,7 @@ def test_an_override_without_a_name_or_without_a_reason_is_refused_before_anythi
         with pytest.raises(PromotionRefused) as refused:
             promote(office.inputs(), PromotionRequest(office.first, by=by, why=why, override=True, named=True), run_id="r")
         assert str(refused.value) == (
-            f"{office.first} was not promoted: an override needs a name (by) and a reason (why); to do it all the same: "
+            f"{office.first} was not promoted: an override needs a name (by) and a reason (why); to do it anyway: "
             f"`rag promote {office.first} --override --by NAME --reason WHY`"
         )
     assert office.channel_bytes() == b""

@@ -18,11 +18,11 @@ from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.index.verify import verify_release
 from rag_pipeline.release import retention
 from rag_pipeline.release.retention import kept_releases
-from tests.support.four_days import built, clean, first_days, home, left, oldest_first, point
+from tests.support.four_days import built, clean, home, left, oldest_first, point
 from tests.support.locks import is_locked
 from tests.support.small_releases import NOW, bag_of_words
 
-__all__ = ["first_days", "home"]
+__all__ = ["home"]
 
 
 ROOT = Path(__file__).parents[2]

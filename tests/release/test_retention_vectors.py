@@ -15,11 +15,11 @@ from rag_pipeline.home import CHUNKS_FILE, MANIFEST_FILE, Home
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.index.verify import verify_release
-from tests.support.four_days import built, clean, first_days, home, left, oldest_first, point
+from tests.support.four_days import built, clean, home, left, oldest_first, point
 from tests.support.release_damage import cut_in_half, delete_records, writable
 from tests.support.small_releases import NOW, SMALL, CountingEncoder, SmallModel
 
-__all__ = ["first_days", "home"]
+__all__ = ["home"]
 
 
 def texts_with_vectors(home: Home, model: str = SMALL.fingerprint) -> set[str]:

@@ -1,7 +1,5 @@
 """Old versions of tables: they can be read for as many days as the setting says, and what only they need goes then."""
 
-import json
-import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -16,26 +14,8 @@ from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, all_tables
 from rag_pipeline.release.retention import Collected, collect
 from rag_pipeline.release.tables_verify import repair_tables, verify_tables
+from tests.support.old_versions import grow_older, needed, on_disk
 from tests.support.small_releases import NOW, SMALL, release_of
-
-_MOMENTS = ("timestamp", "deletionTimestamp", "modificationTime", "createdTime")
-
-
-def grow_older(home: Home, days: int) -> None:
-    """As if that many days had passed since every commit: in the log, and in the times of the files."""
-    for log in home.lake.rglob("_delta_log/*.json"):
-        entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-        for entry in entries:
-            for action in entry.values():
-                for moment in _MOMENTS:
-                    if isinstance(action.get(moment), int):
-                        action[moment] -= days * 86_400_000
-        log.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
-        shutil.rmtree(log.parents[1] / "_checksums", ignore_errors=True)  # of the log as it was
-    for path in home.lake.rglob("*"):
-        if path.is_file():
-            then = path.stat().st_mtime - days * 86_400
-            os.utime(path, (then, then))
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +47,6 @@ def versions(table: Table) -> dict[int, list[str]]:
             continue
         found[version] = sorted(str(row) for row in rows.rows())
     return found
-
-
-def on_disk(table: Table) -> set[str]:
-    found = table.path.rglob("*.parquet")
-    return {path.relative_to(table.path).as_posix() for path in found if "_delta_log" not in path.parts}
-
-
-def needed(table: Table) -> set[str]:
-    return {path.relative_to(table.path).as_posix() for path in table.files()}
 
 
 @pytest.mark.parametrize("age", [0, 10, 50])

@@ -51,8 +51,8 @@ def test_a_verdict_is_told_by_word_symbol_and_colour(
 def test_a_release_that_passed_by_its_probes_says_so_and_how_many_judged_queries_would_do(facts: ReportFacts) -> None:
     note = Reason("passed", "gate.yaml:9", "docs: passed without judgments: expected loss of nDCG@10 0.0010")
     says = page_of(dataclasses.replace(facts, verdict=Verdict("new", "passed", (), (), (note,)))).says
-    assert says.index("On what it passed") < says.index("docs: passed without judgments: expected loss of nDCG@10 0.0010")
-    assert "gate.yaml:9" in says and "On what it passed" not in page_of(facts).says
+    assert says.index("Why it passed") < says.index("docs: passed without judgments: expected loss of nDCG@10 0.0010")
+    assert "gate.yaml:9" in says and "Why it passed" not in page_of(facts).says
     assert "judged queries can" in says, "how many could pass a release stands with the set"
 
 
@@ -77,7 +77,7 @@ def test_a_difference_reads_as_the_gate_reads_it(facts: ReportFacts, losers: int
 
 def test_slices_say_how_little_few_queries_tell(facts: ReportFacts) -> None:
     says = page_of(dataclasses.replace(facts, evidence=evidence(golden(loss=0.5)))).says
-    assert re.search(r"people 12 0\.000 0\.500 −0\.500 .{10,40} worse few queries, tells little it 168", says)
+    assert re.search(r"people 12 0\.000 0\.500 −0\.500 .{10,40} worse few queries, so it shows little it 168", says)
 
 
 def test_the_way_that_serves_and_the_best_one_are_marked(facts: ReportFacts) -> None:

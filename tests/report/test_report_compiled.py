@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from jinja2 import DictLoader, Environment
+from jinja2.bccache import FileSystemBytecodeCache
 
 from rag_pipeline.report import compiled
 
@@ -42,7 +43,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(folder: Path, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(compiled.FileSystemBytecodeCache, "dump_bytecode", full)
+    monkeypatch.setattr(FileSystemBytecodeCache, "dump_bytecode", full)
     assert rendered("Hello {{ name }}") == "Hello &lt;b&gt;"
     assert not list(folder.iterdir())
 

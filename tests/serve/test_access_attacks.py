@@ -6,14 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import httpx2
 import pytest
-from mcp.client import Client
-from mcp.client.streamable_http import streamable_http_client
 
 from rag_pipeline.release.withdrawn import restore, withdraw
 from rag_pipeline.serve.keys import KeyToMake, make_key, revoke_key
-from tests.support.guarded import HIDDEN_WORD, PAGES, READERS, Guarded
+from tests.support.guarded import HIDDEN_WORD, PAGES, READERS, Guarded, by_agent
 from tests.support.labelled import permitted
 from tests.support.replicas import key_for
 
@@ -111,15 +108,6 @@ def test_the_release_is_counted_as_its_reader_sees_it(guarded: Guarded, reader: 
     mine = permitted(PAGES, READERS[reader])
     assert told["documents"] == told["chunks"] == len(mine)
     assert set(told["sources"]) == {"open" if PAGES[page][1] is None else "closed" for page in mine}
-
-
-async def by_agent(guarded: Guarded, tool: str, arguments: dict[str, Any]) -> Any:
-    headers = {"Authorization": f"Bearer {guarded.keys['public']}"}
-    async with (
-        httpx2.AsyncClient(headers=headers, timeout=60) as web,
-        Client(streamable_http_client(f"{guarded.running.url}/mcp", http_client=web)) as client,
-    ):
-        return await client.call_tool(tool, arguments)
 
 
 @pytest.mark.parametrize("more", [{}, {"labels": ["hr"]}, {"reads": "all"}, {"channel": "staging"}, {"scope": "all"}])

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +14,11 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from rag_pipeline.corpus.model import model_of
+from rag_pipeline.home import Home
 from rag_pipeline.serve.agents import DATA
 from rag_pipeline.serve.keys import read_keys
+from rag_pipeline.serve.replica import Followed
 from tests.conftest import Workspace
 from tests.support.replicas import PATIENT, Running, key_for, rag
 
@@ -64,7 +68,8 @@ async def look_around(client: Client) -> None:
         wrong: Any = await client.call_tool(name, arguments)
         assert wrong.is_error
         assert json.loads(wrong.content[0].text)["type"] == f"/problems/{slug}"
-    for arguments in ({}, {"query": ""}, {"query": "x", "k": 51}, {"query": 7}):
+    invalid: tuple[dict[str, Any], ...] = ({}, {"query": ""}, {"query": "x", "k": 51}, {"query": 7})
+    for arguments in invalid:
         assert (await client.call_tool("search", arguments)).is_error
 
 
@@ -88,6 +93,20 @@ def test_an_agent_searches_on_stdio(served_once: Workspace) -> None:
             await look_around(client)
 
     asyncio.run(story())
+
+
+def test_whoever_starts_a_replica_may_wait_until_it_has_tried_to_open_a_release(
+    served_once: Workspace, tmp_path: Path
+) -> None:
+    settings = served_once.settings
+    for home, there in ((settings.home, True), (Home(tmp_path), False)):
+        followed = Followed(home, "production", lambda: model_of(settings), "cpu")
+        try:
+            followed.wait_for_first_try(600)
+            assert bool(followed.state) == there
+            assert bool(followed.why) != there
+        finally:
+            followed.close()
 
 
 INITIALIZE = {

@@ -1,10 +1,13 @@
 """Every operation of the OpenAPI, asked what its schema allows and what it forbids: answers are as described."""
 
+from typing import Any
+
 import hypothesis
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
 from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
 
 from tests.conftest import Workspace
 from tests.support.replicas import key_for, replica
@@ -12,7 +15,11 @@ from tests.support.replicas import key_for, replica
 CASES = 1_700
 """Of each of three operations that ask something, as often allowed as forbidden."""
 
-FAST = {"RAG_SERVE_RATE": "900000/minute", "RAG_SERVE_RATE_TOTAL": "900000/minute", "RAG_SERVE_TIMEOUT_MS": "30000"}
+FAST: dict[str, Any] = {
+    "RAG_SERVE_RATE": "900000/minute",
+    "RAG_SERVE_RATE_TOTAL": "900000/minute",
+    "RAG_SERVE_TIMEOUT_MS": "30000",
+}
 
 
 @pytest.mark.slow
@@ -22,7 +29,7 @@ def test_no_request_that_the_openapi_allows_or_forbids_is_a_server_error(served_
     asked = 0
     with replica(served_once, **FAST) as running:
         schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
-        operations = [found.ok() for found in schema.get_all_operations()]
+        operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
         assert len(operations) == 5
         for operation in operations:
             nothing_to_say = operation.path in ("/healthz", "/readyz")

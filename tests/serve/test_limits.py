@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -170,7 +171,12 @@ def test_rates_are_of_each_and_of_all() -> None:
 
 def test_a_replica_refuses_what_is_too_much_and_answers_again_afterwards(served_once: Workspace) -> None:
     ana, ben = key_for(served_once.home), key_for(served_once.home)
-    limits = {"RAG_SERVE_AT_ONCE": "1", "RAG_SERVE_QUEUE": "2", "RAG_SERVE_AT_ONCE_EACH": "99", "RAG_SERVE_RATE": "80/hour"}
+    limits: dict[str, Any] = {
+        "RAG_SERVE_AT_ONCE": "1",
+        "RAG_SERVE_QUEUE": "2",
+        "RAG_SERVE_AT_ONCE_EACH": "99",
+        "RAG_SERVE_RATE": "80/hour",
+    }
     with replica(served_once, **limits) as running:
         with ThreadPoolExecutor(40) as askers:
             told = list(askers.map(lambda _: running.ask(ana, {"query": "may I fly", "timeout_ms": 30_000}), range(60)))

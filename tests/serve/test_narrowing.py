@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.serve.test_access_attacks import by_agent
-from tests.support.guarded import Guarded
+from tests.support.guarded import Guarded, by_agent
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -97,7 +98,11 @@ def test_no_answer_is_wrong_while_releases_move_and_replicas_are_killed(workspac
     releases = releases_in(workspace.home)
     fleet = Fleet(workspace, key_for(workspace.home), truth_of(workspace, releases))
     point(workspace.home, releases[0])
-    limits = {"RAG_SERVE_RATE": "900000/minute", "RAG_SERVE_RATE_TOTAL": "900000/minute", "RAG_SERVE_AT_ONCE_EACH": "99"}
+    limits: dict[str, Any] = {
+        "RAG_SERVE_RATE": "900000/minute",
+        "RAG_SERVE_RATE_TOTAL": "900000/minute",
+        "RAG_SERVE_AT_ONCE_EACH": "99",
+    }
     fleet.running = [start(workspace, **limits) for _ in range(REPLICAS)]
     for running in fleet.running:
         running.wait_until(running.ready, "a release")

@@ -191,12 +191,12 @@ WHOLE = {"serve_issuer": ISSUER, "serve_audience": AUDIENCE, "serve_jwks": "http
 
 def test_a_provider_is_named_wholly_or_not_at_all() -> None:
     assert provider_of(Settings()) is None
-    found = provider_of(Settings(**WHOLE))
+    found = provider_of(Settings.model_validate(WHOLE))
     assert found is not None
     assert found.algorithms == ("RS256", "ES256")
     for name in WHOLE:
         with pytest.raises(ValidationError, match=f"RAG_{name.upper()} must be set too"):
-            Settings(**WHOLE | {name: ""})
+            Settings.model_validate(WHOLE | {name: ""})
 
 
 @pytest.mark.parametrize(
@@ -214,4 +214,4 @@ def test_a_provider_is_named_wholly_or_not_at_all() -> None:
 )
 def test_settings_that_would_let_others_in_are_refused(changes: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
-        Settings(**WHOLE | changes)
+        Settings.model_validate(WHOLE | changes)

@@ -16,7 +16,7 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @dataclass
-class Collector(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Collector(grpc.GenericRpcHandler):
     spans: list[Any] = field(default_factory=list)
     url: str = ""
 

@@ -8,9 +8,9 @@ from io import BytesIO
 from pathlib import Path
 
 from rag_pipeline.extraction.zip_bombs import MAX_GROWTH_BYTES
-from tests.extraction.test_zip_bombs import saying, with_text
 from tests.support.bad_input import MARKER, Folder, Kind, Told, both, limits, on
 from tests.support.folders import docx, locked_pdf, pdf
+from tests.support.zip_packages import saying, with_text
 
 SECRET = MARKER.encode()
 PAGES = on(Folder)
@@ -153,7 +153,7 @@ KINDS = {
     "a web page of scripts only": file("new.html", SCRIPTS, "no text found in this HTML"),
     "a web page nested without end": file("new.html", b"<div>" * 100_000 + SECRET, "no text found in this HTML"),
     "a web page in a charset nobody knows": file(
-        "new.html", b"<meta charset=rot13>" + SECRET, "it names a charset that no page may be in"
+        "new.html", b"<meta charset=rot13>" + SECRET, "it names a charset that no page may use"
     ),
     "a web page that is not in its charset": file(
         "new.html", b"<meta charset=utf-8><p>\xff" + SECRET, "not utf-8: byte 0xff"
@@ -167,8 +167,8 @@ KINDS = {
         lambda folder: (folder.path / "up").symlink_to(folder.path),
         told=(Told("is a link to a folder around it", item="up", kind="unreadable"),),
     ),
-    "a pipe that nobody writes to": odd(os.mkfifo, "is no file (a pipe, socket or device)"),
-    "a socket": odd(listen, "is no file (a pipe, socket or device)"),
+    "a pipe that nobody writes to": odd(os.mkfifo, "is not a file (a pipe, socket or device)"),
+    "a socket": odd(listen, "is not a file (a pipe, socket or device)"),
     "a device that never ends": odd(
         lambda path: path.symlink_to("/dev/zero"), "lies outside the folder, or is a link that leads out of it"
     ),

@@ -196,7 +196,7 @@ KINDS = {
     "a store that may not be listed": objects(lambda pail: pail.fail(403, listing=True), held="access denied (403)"),
     "a store that answers 503": objects(lambda pail: pail.fail(503, listing=True), held="the store answers 503"),
     "a store that breaks off": objects(both(renew, lambda pail: pail.fail(503, key="a.md")), held="the store answers 503"),
-    "a store that answers nonsense": objects(lambda pail: pail.fail(200, listing=True), held="none of its kind"),
+    "a store that answers nonsense": objects(lambda pail: pail.fail(200, listing=True), held="not of its kind"),
     "an object that is gone when it is read": objects(
         both(renew, lambda pail: pail.fail(404, key="a.md")),
         unreadable("a.md", "it is gone since it was listed"),

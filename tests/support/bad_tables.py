@@ -97,7 +97,7 @@ CSV = {
     "a CSV file with a quote never closed": lines("csv", b'bad,"' + SECRET + b"\n", item("not valid CSV after line", "csv")),
     "a CSV file with a quote inside a field": lines("csv", b'bad,"a"b\n', item("not valid CSV after line", "csv")),
     "a CSV file with a name twice in its header": instead(
-        "csv", b"id,text,text\nbad," + SECRET + b",x\n", item("a column name stands twice in the header line", "csv")
+        "csv", b"id,text,text\nbad," + SECRET + b",x\n", item("a column name appears twice in the header line", "csv")
     ),
     "a CSV file of no bytes": instead("csv", b"", item("the file is empty; a CSV file starts with", "csv")),
     "a CSV file of a header only": instead("csv", b"id,text\n", held="would shrink from 6 to 0 documents"),
@@ -186,7 +186,7 @@ PARQUET = {
     "a Parquet file of no rows": frame(lambda table: table.slice(0, 0), held="would shrink from 6 to 0 documents"),
     "a Parquet file with a column renamed": frame(without_text, *NO_TEXT, held=LACKS_TEXT + " (columns found: body, id)"),
     "a Parquet file with a name twice": frame(
-        lambda table: table.append_column("text", table["id"]), item("a column name stands twice in its schema", "parquet")
+        lambda table: table.append_column("text", table["id"]), item("a column name appears twice in its schema", "parquet")
     ),
     "a Parquet file with a typed column of words": frame(
         appended("stars", ["1", MARKER, "3", None, "5", "6"]),

@@ -209,7 +209,7 @@ BROKEN_FIELDS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         custom("piiRegions", ["Germany"]),
         "- property: piiRegions",
         "customProperties[0]",
-        "no country code such as DE",
+        "not a country code such as DE",
     ),
     "a scan for nothing": (
         files_contract("p", customProperties=[prop("piiPolicy", "refuse"), prop("piiEntities", [])]),

@@ -74,7 +74,7 @@ BROKEN_SERVERS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         promise(property="frequency", value=5, unit="h", scheduler="cron", schedule="daily"),
         "schedule: daily",
         "slaProperties[0].schedule",
-        "no cron line of five fields",
+        "not a cron line of five fields",
     ),
     "a promise made twice": (
         files_contract("p", slaProperties=[{"property": "latency", "value": 1}, {"property": "freshness", "value": 2}]),
@@ -86,7 +86,7 @@ BROKEN_SERVERS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         promise(property="retention", value=0),
         "value: 0",
         "slaProperties[0].value",
-        "is not a time longer than nothing",
+        "is not a time above zero",
     ),
     "a type that is not supported": (
         with_column(logicalType="array"),

@@ -38,7 +38,7 @@ class BuiltOnce:
         else:
             _remove(root)
             shutil.copytree(kept, root, symlinks=True)
-        return self._results[kept]  # type: ignore[no-any-return]
+        return self._results[kept]
 
 
 def content_of(root: Path) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from rag_pipeline import cli
+from rag_pipeline.channels.pointer import read_channel
+from rag_pipeline.home import Home
 from tests.conftest import Workspace, files_contract
 from tests.support.built_once import BuiltOnce
 
@@ -53,3 +55,32 @@ def as_json(out: str) -> Any:
     """stdout of a `--json` command is one object and nothing else."""
     assert out.count("\n") == 1
     return json.loads(out)
+
+
+class Line:
+    """`rag WORDS` on one pipeline."""
+
+    def __init__(self, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home, self._monkeypatch, self._capsys = home, monkeypatch, capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        return rag(self._monkeypatch, self._capsys, *words)
+
+    def json(self, *words: str) -> Any:
+        code, out, err = self(*words, "--json")
+        assert code == 0, (words, out, err)
+        return as_json(out)
+
+    def refused(self, *words: str) -> str:
+        """What a command says that exits with 1: one paragraph on stderr, nothing on stdout."""
+        code, out, err = self(*words)
+        assert (code, out) == (1, ""), (words, out, err)
+        assert "Traceback" not in err
+        return err
+
+    def points_at(self, name: str) -> str | None:
+        channel = read_channel(self.home, name)
+        return channel.release if channel else None
+
+    def kept(self) -> set[str]:
+        return {path.name for path in self.home.releases.iterdir() if path.is_dir()}

@@ -73,7 +73,7 @@ def _row(one: Any) -> str:
     if one.param_type_name == "argument":
         named = f"`{one.name.upper()}`" + ("" if one.required else ", optional") + (", several" if one.nargs == -1 else "")
     else:
-        several = ", again for more" if one.multiple else ""
+        several = ", repeatable" if one.multiple else ""
         named = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts)) + several
     default = one.default
     shown = "" if default is None or default is False or default == "" or callable(default) else f"`{_plain(default)}`"

@@ -24,7 +24,7 @@ from rag_pipeline.settings import PROJECT
 from tests.support.postgres_server import ADMIN, PASSWORD, Postgres
 
 DEPLOY = PROJECT / "deploy"
-SERVICES = ("code", "webserver", "daemon")
+SERVICES = ("code", "webserver", "daemon", "reports")
 """In the order in which each needs the one before."""
 
 Found = TypeVar("Found")
@@ -40,7 +40,7 @@ def compose() -> dict[str, Any]:
 
 @dataclass
 class Deployed:
-    """A project of `rag init` in `root/project`, and the three processes over it."""
+    """A project of `rag init` in `root/project`, and the four processes over it."""
 
     root: Path
     postgres: Postgres
@@ -49,7 +49,7 @@ class Deployed:
     started: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ports = {"4000": _free_port(), "3000": _free_port()}
+        self.ports = {name: _free_port() for name in ("4000", "3000", "3001")}
         (self.root / "dagster").mkdir()
         shutil.copy(DEPLOY / "dagster.yaml", self.root / "dagster")
         workspace = (DEPLOY / "workspace.yaml").read_text(encoding="utf-8")
@@ -71,6 +71,7 @@ class Deployed:
             "RAG_HOME": str(self.root / "home"),
             "RAG_CONTRACTS": str(self.project / "contracts"),
             "RAG_EVALS": str(self.project / "evals"),
+            "RAG_REPORTS_URL": f"http://127.0.0.1:{self.ports['3001']}",
             "DAGSTER_HOME": str(self.root / "dagster"),
             "DAGSTER_POSTGRES_HOST": "127.0.0.1",
             "DAGSTER_POSTGRES_PORT": str(self.postgres.port),
@@ -138,7 +139,7 @@ class Deployed:
         """A command of compose.yaml on this machine: loopback, free ports, this test's workspace, this Python."""
         words = [str(word).replace("0.0.0.0", "127.0.0.1") for word in command]
         words = [word.replace("/etc/rag/workspace.yaml", str(self.root / "workspace.yaml")) for word in words]
-        words = [re.sub(r"\b(4000|3000)\b", lambda port: str(self.ports[port[1]]), word) for word in words]
+        words = [re.sub(r"\b(4000|3000|3001)\b", lambda port: str(self.ports[port[1]]), word) for word in words]
         program = Path(sys.executable).with_name(words[0])
         return [str(program if program.exists() else words[0]), *words[1:]]
 

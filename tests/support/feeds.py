@@ -2,15 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
+from rag_pipeline.contracts.contract import Column, Contract, Role
 from rag_pipeline.contracts.read import read_contract
+from rag_pipeline.feeds.base import BrokenRow
+from rag_pipeline.feeds.server import Server
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.report import LoadReport
@@ -24,6 +27,7 @@ NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
 class Feed:
     """One source of a workspace: its contract, its files below `feed/`, its loads night after night."""
 
+    clock: ClassVar[int] = 1_700_000_000_000_000_000
     workspace: Workspace
     source: str
     content: dict[str, Any]
@@ -76,7 +80,27 @@ class Feed:
         return [row for row in rows if status in (None, row["status"])]
 
 
-Feed.clock = 1_700_000_000_000_000_000
+ServerKind = TypeVar("ServerKind", bound=Server)
+
+
+def server_of(contract: Contract, kind: type[ServerKind]) -> ServerKind:
+    """The server entry of a contract, which has to be of this kind."""
+    assert isinstance(contract.server, kind)
+    return contract.server
+
+
+def given(contract: Contract, role: Role) -> Column:
+    """The column of this role, which has to be there."""
+    column = contract.column(role)
+    assert column is not None
+    return column
+
+
+def whole(rows: Iterable[dict[str, Any] | BrokenRow]) -> Iterator[dict[str, Any]]:
+    """The rows of an item, none of which may be broken."""
+    for row in rows:
+        assert isinstance(row, dict), row
+        yield row
 
 
 def limits(quarantine: float, drop: float) -> list[dict[str, Any]]:

@@ -1,8 +1,6 @@
 """Four releases, a day apart, and what a collection leaves of them."""
 
-import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +9,7 @@ from rag_pipeline.channels.pointer import Channel, read_channel
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, all_manifests
 from rag_pipeline.release.retention import Collected, collect
+from tests.support.built_once import BuiltOnce
 from tests.support.small_releases import NOW, SMALL, SmallModel, release_of
 
 
@@ -20,19 +19,17 @@ def built(home: Home, day: int, model: SmallModel = SMALL) -> Manifest:
     return release_of(home, pages, now=NOW + timedelta(days=day), model=model).manifest
 
 
-@pytest.fixture(scope="module")
-def first_days(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home of four releases, a day apart, that nobody changes: to be copied."""
-    home = Home(tmp_path_factory.mktemp("days"))
-    for day in range(4):
-        built(home, day)
-    return home
-
-
 @pytest.fixture
-def home(first_days: Home, tmp_path: Path) -> Home:
+def home(built_once: BuiltOnce) -> Home:
     """Four releases, a day apart."""
-    return Home(shutil.copytree(first_days.root, tmp_path / "home"))
+    home = Home(built_once.empty("days"))
+
+    def build() -> None:
+        for day in range(4):
+            built(home, day)
+
+    built_once.state(home.root, "four", build)
+    return home
 
 
 def oldest_first(home: Home) -> list[Manifest]:

@@ -16,9 +16,9 @@ from rag_pipeline.channels.audit import audit_table
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs import run
 from rag_pipeline.defs.graph import build
-from rag_pipeline.defs.host.names import LET_PASS
 from rag_pipeline.defs.keys import PRODUCTION
-from rag_pipeline.defs.ui_tables import said
+from rag_pipeline.host.names import LET_PASS
+from rag_pipeline.host.ui_tables import said
 from rag_pipeline.index.candidate import Candidate, read_candidate
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import LENIENT, PAGES, QUESTIONS
@@ -195,6 +195,8 @@ def tell_how_many(request: pytest.FixtureRequest) -> Iterator[None]:
     before = len(TRIED)
     yield
     plugins = request.config.pluginmanager
-    with plugins.get_plugin("capturemanager").global_and_fixture_disabled():
+    capture, terminal = plugins.get_plugin("capturemanager"), plugins.get_plugin("terminalreporter")
+    assert capture is not None and terminal is not None
+    with capture.global_and_fixture_disabled():
         tried = f"{len(TRIED) - before} ways around the gate were tried and found shut"
-        plugins.get_plugin("terminalreporter").write_line(f"\n{request.module.__name__}: {tried}")
+        terminal.write_line(f"\n{request.module.__name__}: {tried}")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence, SetEvidence
+from rag_pipeline.evaluate.evidence import Evidence, LatencyEvidence, ProbesEvidence, SetEvidence
+from rag_pipeline.evaluate.expected import PRIOR
 from rag_pipeline.gate.decide import Facts, decide
 from rag_pipeline.gate.policy import NotWorse, Policy, SetPolicy, read_policy
 from rag_pipeline.gate.verdict import Verdict
@@ -201,3 +202,15 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 @pytest.fixture
 def case(policy: Policy) -> Case:
     return good(policy)
+
+
+METRICS = ("nDCG@10", "recall@10", "hit@10")
+
+
+def probes(count: int = 200, loss: float = 0.0, **changes: Any) -> ProbesEvidence:
+    fields = {
+        "ids": [f"p{number:03}" for number in range(count)],
+        "chances": list(PRIOR),
+        "losses": {metric: [loss] * count for metric in METRICS},
+    }
+    return ProbesEvidence(**fields | changes)

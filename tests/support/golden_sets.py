@@ -35,9 +35,9 @@ def quoting(references: Mapping[str, Sequence[Reference]], qrels: Qrels | None =
     for query, quoted in references.items():
         for one in quoted:
             grades[query][one.document] = max(one.grade, grades[query].get(one.document, 0))
-    one = golden(qrels or grades, **about)
+    made = golden(qrels or grades, **about)
     kept = {query: tuple(quoted) for query, quoted in references.items()}
-    return GoldenSet(one.name, one.about, one.queries, one.qrels, references=kept, fingerprint="f")
+    return GoldenSet(made.name, made.about, made.queries, made.qrels, references=kept, fingerprint="f")
 
 
 def living(home: Home, one: GoldenSet, sources: Sequence[str] = ("handbook",)) -> ResolvedSet:

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
@@ -82,3 +86,12 @@ def guarded_replica(folder: Path) -> Iterator[Guarded]:
     with replica(workspace) as running:
         chunks = {hit.document_id.split("/")[1]: hit.chunk_id for hit in found}
         yield Guarded(workspace, running, release, keys, chunks)
+
+
+async def by_agent(guarded: Guarded, tool: str, arguments: dict[str, Any]) -> Any:
+    headers = {"Authorization": f"Bearer {guarded.keys['public']}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as web,
+        Client(streamable_http_client(f"{guarded.running.url}/mcp", http_client=web)) as client,
+    ):
+        return await client.call_tool(tool, arguments)

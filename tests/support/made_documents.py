@@ -254,3 +254,14 @@ def _entry(one: Mapping[str, Any]) -> bytes:
         one.get("start", 0),
         one.get("size", 0),
     )
+
+
+def with_comment(text: str, comment: str) -> bytes:
+    from docx import Document
+
+    document, made = Document(), io.BytesIO()
+    run = document.add_paragraph(text).runs[0]
+    if comment:
+        document.add_comment(run, comment)
+    document.save(made)
+    return made.getvalue()

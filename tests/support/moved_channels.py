@@ -1,7 +1,6 @@
 """Channels that moved, to be damaged and restored."""
 
 import json
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rag_pipeline.files import write_json
 from rag_pipeline.release.promote import promote
 from rag_pipeline.release.request import PromotionRequest
 from tests.conftest import Workspace
+from tests.support.built_once import BuiltOnce
 from tests.support.office import FLOOR, PAGES, Office, office_in
 from tests.support.small_releases import NOW, release_of
 
@@ -27,9 +27,16 @@ def channel(office: Office, name: str = "production") -> Channel:
     return found
 
 
-@pytest.fixture(scope="module")
-def moved_once(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    office = office_in(Workspace(tmp_path_factory.mktemp("moved")))
+@pytest.fixture
+def moved(built_once: BuiltOnce) -> Office:
+    """Production moved twice and was rolled back, `staging` moved later and further; a refusal lies in between."""
+    workspace = Workspace(built_once.empty("moved"))
+    return Office(workspace, built_once.state(workspace.root, "moved", lambda: moved_in(workspace)))
+
+
+def moved_in(workspace: Workspace) -> str:
+    """The moves, and the first release."""
+    office = office_in(workspace)
     content = {"golden_sets": {"animals": FLOOR}}
     (office.workspace.root / "evals" / "gate.yaml").write_text(
         json.dumps({"channels": {"production": content, "staging": content}}), encoding="utf-8"
@@ -48,18 +55,7 @@ def moved_once(tmp_path_factory: pytest.TempPathFactory) -> Office:
     promote(
         office.inputs(now), PromotionRequest(made[0], by="ana", why="wrong prices", named=True, withdraw=True), run_id="r"
     )
-    return office
-
-
-@pytest.fixture
-def moved(moved_once: Office, tmp_path: Path) -> Office:
-    """Production moved twice and was rolled back, `staging` moved later and further; a refusal lies in between."""
-    return copied(moved_once, tmp_path)
-
-
-def copied(office: Office, tmp_path: Path) -> Office:
-    shutil.copytree(office.workspace.root, tmp_path / "copy")
-    return Office(Workspace(tmp_path / "copy"), office.first)
+    return office.first
 
 
 def page(number: int) -> dict[str, str]:

@@ -53,3 +53,17 @@ def until(true: Callable[[], bool], what: str) -> None:
             return
         time.sleep(0.01)
     pytest.fail(f"never came true: {what}")
+
+
+def pointing(release: str, after: Channel | None = None) -> Channel:
+    return Channel(
+        release=release,
+        fingerprint=f"fingerprint of {release}",
+        previous=after.release if after else None,
+        sequence=(after.sequence if after else 0) + 1,
+        at=NOW + timedelta(days=after.sequence if after else 0),
+        by="tests",
+        why="because",
+        run_id="run",
+        action="overridden",
+    )

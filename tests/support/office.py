@@ -104,6 +104,7 @@ class Office:
         assert entry["release"] == release
         assert json.loads(str(entry["reasons"])) == list(caught.value.reasons)
         assert caught.value.reasons
+        assert "; ".join(caught.value.reasons) in str(caught.value)
         return caught.value
 
 

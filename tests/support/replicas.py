@@ -113,7 +113,7 @@ class Running:
         """POST /v1/search. `body`: bytes as they are, anything else as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
-        fields = {"content": content, "headers": headers, "timeout": 60} | changes
+        fields: dict[str, Any] = {"content": content, "headers": headers, "timeout": 60} | changes
         return httpx.post(f"{self.url}/v1/search", **fields)
 
     def get(self, path: str, key: str | None = None) -> httpx.Response:
@@ -168,7 +168,7 @@ def start(workspace: Workspace, *words: str, port: int = 0, **variables: str) ->
 
 
 @contextmanager
-def replica(workspace: Workspace, *words: str, wait: bool = True, **variables: str) -> Iterator[Running]:
+def replica(workspace: Workspace, *words: str, wait: bool = True, **variables: Any) -> Iterator[Running]:
     """A replica that is ready, until the block ends."""
     running = start(workspace, *words, **variables)
     try:

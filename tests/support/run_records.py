@@ -7,14 +7,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.runs.schema import RunsTable
 
-from rag_pipeline.defs.command_run import our_origin
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.jobs import NIGHTLY
 from rag_pipeline.home import Home
+from rag_pipeline.host.command_run import our_origin
 from rag_pipeline.settings import Settings
 
 STARTED = dg.DagsterRunStatus.STARTED
@@ -22,7 +23,7 @@ STARTED = dg.DagsterRunStatus.STARTED
 _HOLDS = """
 import sys, time
 from pathlib import Path
-from rag_pipeline.defs.host.at_work import at_work
+from rag_pipeline.host.at_work import at_work
 from rag_pipeline.home import Home
 with at_work(Home(Path(sys.argv[1])), sys.argv[2]):
     print("holds", flush=True)
@@ -42,7 +43,8 @@ def record(
     """A nightly run that says it is in some state since `age`; its id. `location`: where the UI loaded its job from."""
     origin = our_origin(instance)
     if location:
-        origin = origin.__class__(origin.code_location_origin._replace(location_name=location), origin.repository_name)
+        loaded_from: Any = origin.code_location_origin  # a named tuple, of whichever kind
+        origin = origin.__class__(loaded_from._replace(location_name=location), origin.repository_name)
     run = instance.create_run_for_job(
         build(settings).resolve_job_def(NIGHTLY),
         status=status,

@@ -12,9 +12,9 @@ import pytest
 
 from rag_pipeline.connectors import Item, Remark, Row
 from rag_pipeline.connectors.web import WebServer
-from rag_pipeline.connectors.web import fetch as web_fetch
 from rag_pipeline.connectors.web.connector import Web
 from rag_pipeline.errors import Unreadable
+from rag_pipeline.fetching import fetch as web_fetch
 from rag_pipeline.limits import Limits
 
 LONG_AGO = "Wed, 21 Oct 2015 07:28:00 GMT"

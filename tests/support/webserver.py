@@ -36,7 +36,7 @@ def webserver(workspace: Workspace, **variables: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -83,6 +83,24 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
         "the evidence is 24.1 h old, at most 24 h are allowed",
         "gate.yaml:3",
     ),
+    "evidence a second too old": (
+        lambda case: case.evidence_is(created_at=NOW - timedelta(hours=24, seconds=1)),
+        INVALID,
+        "the evidence is 24.0 h old, at most 24 h are allowed",
+        "gate.yaml:3",
+    ),
+    "evidence of a month ago": (
+        lambda case: case.evidence_is(created_at=NOW - timedelta(hours=720)),
+        INVALID,
+        "the evidence is 720.0 h old, at most 24 h are allowed",
+        "gate.yaml:3",
+    ),
+    "evidence that is further ahead than clocks differ": (
+        lambda case: case.evidence_is(created_at=NOW + timedelta(minutes=5, seconds=1)),
+        INVALID,
+        "the evidence is dated 0.1 h in the future; was the clock moved?",
+        "",
+    ),
     "evidence from the future": (
         lambda case: case.evidence_is(created_at=NOW + timedelta(hours=2)),
         INVALID,
@@ -215,6 +233,12 @@ WRONG: dict[str, tuple[Callable[[Case], None], str, str, str]] = {
         lambda case: case.facts_are(damage=("chroma/sealed.sqlite3",)),
         INVALID,
         "files of the release differ from its manifest: chroma/sealed.sqlite3",
+        "",
+    ),
+    "two damaged files": (
+        lambda case: case.facts_are(damage=("chroma/sealed.sqlite3", "lexical/meta.json")),
+        INVALID,
+        "files of the release differ from its manifest: chroma/sealed.sqlite3, lexical/meta.json",
         "",
     ),
     "content that was rolled back": (

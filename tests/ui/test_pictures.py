@@ -1,4 +1,4 @@
-"""The pictures of README.md, taken of a night that the gate refused; `make pictures` keeps them in docs/images.
+"""The pictures of the documentation, taken of a night that the gate refused; `make pictures` keeps them in docs/images.
 
 The documents are those of `examples/handbook`. A picture that shows something else than it should is not taken.
 """
@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -24,7 +25,26 @@ pytestmark = [
 ]
 
 IMAGES = PROJECT / "docs/images"
-PICTURES = ("graph.png", "failed-check.png", "report.png")
+PICTURES = ("graph.png", "failed-check.png", "report.png", "launchpad.png", "roll-back.png")
+
+SOMETHING_IS_RED = """() => [...document.querySelectorAll('div')].some(one => {
+    const style = getComputedStyle(one), [red, green, blue] = style.borderTopColor.match(/\\d+/g).map(Number);
+    return parseFloat(style.borderTopWidth) > 0 && red > 160 && green < 100 && blue < 100;
+})"""
+
+ROLL_BACK = """ops:
+  move_back:
+    config:
+      by: ana
+      why: wrong prices on the travel page
+"""
+PROMOTE = """ops:
+  index__production:
+    config:
+      release: {release}
+      by: ana
+      why: the new handbook is right
+"""
 
 
 @pytest.fixture
@@ -72,13 +92,41 @@ def test_the_pictures_of_the_documentation_show_what_they_should(
     browser.keyboard.press("Alt+KeyE")  # opens every group
     expect(browser.get_by_text("embeddings", exact=True).first).to_be_visible(timeout=60_000)
     expect(browser.get_by_text("fetching statuses")).to_have_count(0, timeout=60_000)
+    browser.wait_for_function(SOMETHING_IS_RED, timeout=60_000)  # what became of each asset arrives last
     take("graph.png", "candidate")
     browser.goto(f"{address}/assets/index/evaluation?view=checks")
     take("failed-check.png", "candidate_meets_the_policy", "below its floor of 0.6")
     browser.goto(f"file://{refused.home.root}/reports/{read_candidate(refused.home).release}.html")
     take("report.png", "below its floor of 0.6")
 
+    browser.set_viewport_size({"width": 1400, "height": 760})
+    browser.goto(f"{address}/locations/rag_pipeline.definitions/jobs/roll_back/playground/setup?config={quote(ROLL_BACK)}")
+    expect(browser.get_by_text("No errors")).to_be_visible(timeout=60_000)
+    write(browser, ROLL_BACK, "by: ")
+    take("roll-back.png", "move_back", "Who rolls back")
+    browser.goto(f"{address}/assets/index/production")
+    materialize = browser.get_by_role("button", name="Materialize").first
+    materialize.locator("xpath=following::button[1]").click(timeout=60_000)
+    browser.get_by_text("Open launchpad").click()
+    expect(browser.get_by_text("No errors")).to_be_visible(timeout=60_000)
+    write(browser, PROMOTE.format(release=read_candidate(refused.home).release), "release: ")
+    take("launchpad.png", "Launchpad (configure assets)", "The release to promote")
 
-def test_every_picture_of_the_readme_is_one_of_these() -> None:
-    shown = re.findall(r"!\[[^\]]*\]\(docs/images/([^)]+)\)", (PROJECT / "README.md").read_text(encoding="utf-8"))
-    assert shown and set(shown) <= set(PICTURES)
+
+def write(browser: Any, text: str, at: str) -> None:
+    """Put a text into the editor of a launchpad, and the cursor behind words of it: the fields there are explained."""
+    before = text.partition(at)[0]
+    place = {"text": text, "line": before.count("\n"), "column": len(before.rpartition("\n")[2]) + len(at)}
+    browser.locator(".CodeMirror").first.evaluate(
+        "(box, place) => { box.CodeMirror.setValue(place.text); box.CodeMirror.focus();"
+        " box.CodeMirror.setCursor(place.line, place.column); }",
+        place,
+    )
+
+
+def test_every_picture_of_a_page_is_one_of_these() -> None:
+    pages = [PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"!\[[^\]]*\]\([./\w]*images/([^)]+)\)", page.read_text("utf-8"))}
+    assert set(PICTURES) <= shown
+    assert {name for name in shown if not name.endswith(".svg")} == set(PICTURES)
+    assert {path.name for path in IMAGES.iterdir()} == shown

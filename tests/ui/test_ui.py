@@ -91,7 +91,7 @@ def test_the_pages_a_person_looks_at_load_without_errors_and_call_nobody(
             expect(page.get_by_text(name, exact=name == "alerts").first).to_be_visible(timeout=60_000)
         assert SECRET not in page.content()
         page.goto(f"{address}/locations/rag_pipeline.definitions/sensors/alerts")
-        expect(page.get_by_text("Tells whoever").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Sends a message to each receiver").first).to_be_visible(timeout=60_000)
         page.screenshot(path=str(tmp_path / "alerts.png"))
         assert SECRET not in page.content()
 

@@ -22,7 +22,7 @@ def find(address: Address) -> Found | None:
         url = None
     if url is None:  # raised out here: the text may hold a password, and would be in the traceback
         raise PipelineError(
-            "that is no path and no URL which is known here; write a database as postgresql+psycopg://host:5432/database"
+            "that is neither a path nor a known URL; write a database as postgresql+psycopg://host:5432/database"
         )
     if url.username or url.password or any(map(means_a_secret, url.query)):
         raise PipelineError(
@@ -30,7 +30,7 @@ def find(address: Address) -> Found | None:
             "with the source's name in capital letters (--source gives it one)"
         )
     if bool(wish.table) == bool(wish.query):
-        raise PipelineError(f"{place}: say what of the database is meant: --table schema.table, or --query 'SELECT …'")
+        raise PipelineError(f"{place}: say what to read from the database: --table schema.table, or --query 'SELECT …'")
     url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
     schema, _, table = wish.table.rpartition(".")
     what = {"table": wish.table, "query": wish.query, "cursor": wish.cursor}
@@ -54,7 +54,7 @@ def find(address: Address) -> Found | None:
 
 def _file(database: str | None) -> Path:
     if not database or ":memory:" in database:
-        raise PipelineError("a database in memory is gone when it is to be read; name a file: sqlite:///file.db")
+        raise PipelineError("a database in memory is gone before it can be read; name a file: sqlite:///file.db")
     if not Path(database).is_file():
         raise PipelineError(f"{database}: no such file; a file's URL is sqlite:///relative.db or sqlite:////absolute.db")
     return Path(database)

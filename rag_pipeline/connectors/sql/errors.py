@@ -38,7 +38,9 @@ GUARDED = Trouble(
 TLS = Trouble(_AWAY, "no encrypted connection", "check the certificates, and `sslmode` in {url}")
 NO_DATABASE = Trouble(_AWAY, "no such database", "check `database` or `location` in the contract")
 NO_FILE = Trouble(_AWAY, "the file cannot be opened", "check that it is there and this user may read it")
-NOT_A_DATABASE = Trouble(_AWAY, "the file is no intact database", "check `location` in the contract, or restore the file")
+NOT_A_DATABASE = Trouble(
+    _AWAY, "the file is not an intact database", "check `location` in the contract, or restore the file"
+)
 NO_TABLE = Trouble(_REFUSED, "no such table", "check `table` or `query` in the contract, and that {user} may see it")
 NO_COLUMN = Trouble(_REFUSED, "no such column", "check the columns that `query` names in the contract")
 DENIED = Trouble(_REFUSED, "permission denied", "grant SELECT to the user in {user}")
@@ -50,7 +52,7 @@ SLOW = Trouble(
     "raise timeoutSeconds in the contract, or speed the query up: an index on the key columns helps most",
 )
 VALUE = Trouble(
-    "handed out a value that cannot be read", "out of range, or not computable", "leave it out, or fix it, in a query"
+    "returned a value that cannot be read", "out of range, or not computable", "leave it out, or fix it, in a query"
 )
 OTHER = Trouble("failed", "see its own log for why", "nothing is lost, the next load tries again")
 

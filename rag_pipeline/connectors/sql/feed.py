@@ -92,7 +92,7 @@ def describe(server: SqlServer, columns: Sequence[str], keys: Sequence[str], fou
     times = Counter(found)
     if twice := [name for name in dict.fromkeys([*known, *cursor, *wanted]) if times[name] > 1]:
         raise SourceUnavailable(
-            f"column {twice[0]!r} stands twice in the {what} in {where}; name one of them otherwise: AS …"
+            f"column {twice[0]!r} stands twice in the {what} in {where}; give one of them another name: AS …"
         )
     if not wanted and not known:
         raise SourceUnavailable(

@@ -83,7 +83,7 @@ def _jsonl(path: Path) -> Iterator[Row | BrokenRow]:
                 yield _broken(number, f"is not JSON: {_reason(error)}", line)
                 continue
             if _deep(line, row):
-                yield _broken(number, f"holds values more than {_DEEPEST} deep in each other", line)
+                yield _broken(number, f"holds values more than {_DEEPEST} deep in one another", line)
                 continue
             if isinstance(row, dict):
                 yield row
@@ -144,7 +144,7 @@ class OtherDelimiter(ReadOtherwise):
     def __init__(self, delimiter: str, wanted: str) -> None:
         name = _DELIMITERS[delimiter]
         super().__init__(
-            f"the header line has no {_DELIMITERS.get(wanted, repr(wanted))}, but a {name}: if that parts its columns, "
+            f"the header line has no {_DELIMITERS.get(wanted, repr(wanted))}, but a {name}: if that separates its columns, "
             f"say so in the contract (servers: customProperties: property: delimiter, value: {name})",
             {"delimiter": delimiter},
         )
@@ -168,7 +168,7 @@ def _csv(path: Path, dialect: Dialect) -> Iterator[Row | BrokenRow]:
                 raise Unreadable("the file is empty; a CSV file starts with a line of column names")
             _check_delimiter(header, dialect.delimiter)
             if len(set(header)) < len(header):
-                raise Unreadable("a column name stands twice in the header line")
+                raise Unreadable("a column name appears twice in the header line")
             for fields in reader:
                 if not fields:
                     continue
@@ -196,7 +196,7 @@ def _parquet(path: Path) -> Iterator[Row]:
                 for field in file.schema_arrow
             ]
             if len({field.name for field in fields}) < len(fields):
-                raise Unreadable("a column name stands twice in its schema")
+                raise Unreadable("a column name appears twice in its schema")
             for batch in file.iter_batches(batch_size=_BATCH):
                 yield from _python_rows(pa.Table.from_batches([batch]).cast(pa.schema(fields), safe=False))
     except (pa.ArrowException, ValueError, OSError) as error:

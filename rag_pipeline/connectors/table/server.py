@@ -7,7 +7,7 @@ from rag_pipeline.connectors.placed import DOCUMENTS, PlacedServer, read_format,
 from rag_pipeline.feeds.base import Connector
 from rag_pipeline.feeds.entry import Entry
 from rag_pipeline.feeds.sample import Sample
-from rag_pipeline.feeds.server import ReadContext
+from rag_pipeline.feeds.server import ReadContext, holds_no_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class TableServer(PlacedServer):
 
     def why_empty(self, place: str, sample: Sample) -> str:
         if sample.listed:
-            return f"{place} holds no row; a contract is drafted from what is there"
+            return holds_no_row(place)
         return f"{place}: no file is there"
 
 

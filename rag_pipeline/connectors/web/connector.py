@@ -13,9 +13,6 @@ from pathlib import Path
 
 import httpx
 
-from rag_pipeline.connectors.web.address import address
-from rag_pipeline.connectors.web.fetch import Answer, Disallowed, Fetcher, Passing
-from rag_pipeline.connectors.web.hosts import Hosts, Resolve, look_up
 from rag_pipeline.connectors.web.page import MEDIA_TYPES, asks_whether_changed, row_of, version_of, wants_no_index
 from rag_pipeline.connectors.web.robots import Robots
 from rag_pipeline.connectors.web.server import WebServer
@@ -23,6 +20,9 @@ from rag_pipeline.connectors.web.sitemap import MAX_BYTES, list_pages
 from rag_pipeline.errors import Named, SourceUnavailable, Unreadable
 from rag_pipeline.extraction.account import Account
 from rag_pipeline.feeds.base import Connector, Item, Known, Remark, Row
+from rag_pipeline.fetching.address import address
+from rag_pipeline.fetching.fetch import Answer, Disallowed, Fetcher, Passing
+from rag_pipeline.fetching.hosts import Hosts, Resolve, look_up
 from rag_pipeline.progress import progress
 
 _UNREAD = "unread"
@@ -78,7 +78,7 @@ class Web(Connector):
         for reason, keys in left_out.items():
             self._remarks.append(Remark(f"{len(keys)} of {len(pages)} pages are left out: {reason}", len(keys), keys[0]))
         if count := len(unreachable):
-            says = f"{count} of {len(pages)} pages are not to be had now, and stay as they were last read"
+            says = f"{count} of {len(pages)} pages cannot be fetched now, and stay as they were last read"
             self._remarks.append(Remark(says, count, unreachable[0], unreachable=True))
 
     def remarks(self) -> Sequence[Remark]:
@@ -192,7 +192,8 @@ class _Patience:
             raise Named(
                 f"{which} of {self._pages} pages could not be fetched, the last, ",
                 url,
-                f": {error}. Is the site up, and may it be asked this often (requestsPerSecond, timeoutSeconds, retries)?",
+                f": {error}. Is the site up, and does it allow so "
+                "many requests (requestsPerSecond, timeoutSeconds, retries)?",
             )
 
 

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from rag_pipeline.connectors.web.fetch import Answer, http_date
 from rag_pipeline.errors import Unreadable
 from rag_pipeline.extraction.account import Account
 from rag_pipeline.extraction.html import AGENT, HEAD_BYTES, Head, characters, codec_of
 from rag_pipeline.extraction.kinds import HTML
 from rag_pipeline.extraction.parsing import document
 from rag_pipeline.feeds.base import Row
+from rag_pipeline.fetching.fetch import Answer, http_date
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/plain", "text/markdown"})

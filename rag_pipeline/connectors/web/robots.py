@@ -5,9 +5,9 @@ import logging
 import httpx
 from protego import Protego
 
-from rag_pipeline.connectors.web.fetch import Fetcher
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.extraction.html import AGENT
+from rag_pipeline.fetching.fetch import Fetcher
 
 log = logging.getLogger("rag_pipeline")
 

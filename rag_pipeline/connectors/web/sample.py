@@ -17,7 +17,7 @@ def look_at_pages(server: WebServer) -> Sample:
     except Named as error:
         if "the sitemap" not in str(error):
             raise
-        raise error.followed_by(". If it is no sitemap but a page, name two pages or more") from error
+        raise error.followed_by(". If it is a page and not a sitemap, give two pages or more") from error
 
 
 def _look(server: WebServer) -> Sample:

@@ -15,9 +15,9 @@ from xml.etree.ElementTree import ParseError
 import httpx
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
-from rag_pipeline.connectors.web.address import address, site
-from rag_pipeline.connectors.web.fetch import Answer
 from rag_pipeline.errors import Named, SourceUnavailable, Unreadable
+from rag_pipeline.fetching.address import address, site
+from rag_pipeline.fetching.fetch import Answer
 
 log = logging.getLogger("rag_pipeline")
 
@@ -64,8 +64,9 @@ def list_pages(location: str, fetch: Fetch) -> list[httpx.URL]:
             raise SourceUnavailable(f"the sitemap {first} names more than {MAX_PAGES:,} pages; make it several sources")
     if ignored:
         log.warning(
-            "%d entries of %d sitemaps are left out, because they are no plain addresses of the sitemap's own site; look at "
-            "%s and the sitemaps it names; pages of other sites belong into `pages`",
+            "%d entries of %d sitemaps are left out, because they are not plain "
+            "addresses of the sitemap's own site; look at "
+            "%s and the sitemaps it names; pages of other sites belong in `pages`",
             ignored.total(),
             len(ignored),
             first,
@@ -132,7 +133,7 @@ class _Entries:
         name = tag.rpartition("}")[2]
         if self._depth == 1:
             if name not in {"urlset", "sitemapindex"}:
-                raise _trouble(self._url, f" is XML, but no sitemap: its root is <{name[:40]}>")
+                raise _trouble(self._url, f" is XML, but not a sitemap: its root is <{name[:40]}>")
             self.index = name == "sitemapindex"
         self._text = [] if self._depth == 3 and name == "loc" else None
 

@@ -93,7 +93,7 @@ def keep_graph(model: ModelSpec, kind: Kind, whole: Any) -> None:
                 _export(model, kind, folder, whole)
     except Exception as error:  # whatever a tracer meets in a model it does not know
         why = (str(error) or type(error).__name__).splitlines()[0]
-        log.info("%s goes on being run by sentence-transformers: %s", model.folder.name, why)
+        log.info("%s is still run by sentence-transformers: %s", model.folder.name, why)
     else:
         log.info("kept the graph of %s: the next run needs no sentence-transformers", model.folder.name)
 

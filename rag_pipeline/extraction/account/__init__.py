@@ -14,8 +14,10 @@ from rag_pipeline.extraction.words import words_of
 TEXT = "text"
 OTHER = "another form of the same"
 TRACES = "traces of errors"
+HEADERS = "headers and footers"
+RUNNING_HEADS = "running heads and page numbers"
 
-LEFT_OUT_ON_PURPOSE = frozenset({"navigation", "hidden text", "drawings", "running heads and page numbers", OTHER, TRACES})
+LEFT_OUT_ON_PURPOSE = frozenset({"navigation", "hidden text", "drawings", RUNNING_HEADS, OTHER, TRACES})
 """Kinds that are reported and do not count as lost: a reader of the document would not miss them in an answer."""
 
 _PIECES, _LONGEST, _LOOKED_AT = 3, 60, 2_000

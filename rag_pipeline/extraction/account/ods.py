@@ -7,8 +7,9 @@ import io
 import zipfile
 from collections.abc import Mapping
 
+from rag_pipeline.extraction.account import HEADERS
 from rag_pipeline.extraction.account.parts import Form, PartTarget
-from rag_pipeline.extraction.account.workbook import CELLS, HEADS, CellTarget, Reach, Workbook, number, take_in
+from rag_pipeline.extraction.account.workbook import CELLS, CellTarget, Reach, Workbook, number, take_in
 
 
 def look_at_ods(content: bytes) -> Workbook:
@@ -17,7 +18,7 @@ def look_at_ods(content: bytes) -> Workbook:
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         take_in(packed.read("content.xml"), _OdsSheets(book))
         if "styles.xml" in packed.namelist():
-            heads = Form((), frozenset({"p"}), frozenset({"p"}), {"header": HEADS, "footer": HEADS})
+            heads = Form((), frozenset({"p"}), frozenset({"p"}), {"header": HEADERS, "footer": HEADERS})
             take_in(packed.read("styles.xml"), PartTarget(heads, "", book.shown))
             book.shown.pop("", None)
     return book

@@ -26,7 +26,8 @@ _KINDS = {
     "textarea": "form fields",
     "table": "tables",
 }
-_ORDER = (TEXT, "tables", "form fields", "descriptions of pictures", "drawings", "hidden text", "navigation")
+_PICTURES = "descriptions of pictures"
+_ORDER = (TEXT, "tables", "form fields", _PICTURES, "drawings", "hidden text", "navigation")
 _HIDDEN = re.compile(r"""(?:^|\s)hidden(?=[\s=/]|$)|\bdisplay\s*:\s*none|\bvisibility\s*:\s*hidden""", re.IGNORECASE)
 _SAID = re.compile(r"""\s(alt|value|type|placeholder)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _INLINE = frozenset(
@@ -107,6 +108,6 @@ def says_something(page: str) -> bool:
 def _describe(name: str, attributes: str, found: dict[str, list[str]]) -> None:
     said = {match[1].lower(): match[2] or match[3] or match[4] or "" for match in _SAID.finditer(attributes)}
     if name == "img" and said.get("alt"):
-        found["descriptions of pictures"].append(f" {said['alt']} ")
+        found[_PICTURES].append(f" {said['alt']} ")
     if name == "input" and said.get("type", "text").lower() not in ("hidden", "checkbox", "radio", "image", "password"):
         found["form fields"].append(f" {said.get('value', '')} {said.get('placeholder', '')} ")

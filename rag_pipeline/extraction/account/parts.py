@@ -15,8 +15,10 @@ from xml.etree.ElementTree import ParseError
 
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
-from rag_pipeline.extraction.account import TEXT
+from rag_pipeline.extraction.account import HEADERS, TEXT
 from rag_pipeline.extraction.words import words_of
+
+_OBJECTS = "formulas and charts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ DOCX = Form(
         (r"word/document\d*\.xml", TEXT),
         (r"word/footnotes\d*\.xml", "notes"),
         (r"word/endnotes\d*\.xml", "notes"),
-        (r"word/header\d*\.xml", "headers and footers"),
-        (r"word/footer\d*\.xml", "headers and footers"),
+        (r"word/header\d*\.xml", HEADERS),
+        (r"word/footer\d*\.xml", HEADERS),
         (r"word/comments\d*\.xml", "comments"),
         (r"word/charts/chart\d*\.xml", "charts"),
         (r"word/diagrams/data\d*\.xml", "diagrams"),
@@ -86,7 +88,7 @@ NOT_SOUND = (
 
 
 ODT = Form(
-    parts=((r"content\.xml", TEXT), (r"styles\.xml", ""), (r"[^/]+/content\.xml", "formulas and charts")),
+    parts=((r"content\.xml", TEXT), (r"styles\.xml", ""), (r"[^/]+/content\.xml", _OBJECTS)),
     texts=frozenset({"p", "h", "mi", "mn", "mo", "mtext"}),
     breaks=frozenset({"p", "h", "s", "tab", "line-break", "list-item", "table-cell", "mi", "mn", "mo"}),
     kinds={
@@ -95,8 +97,8 @@ ODT = Form(
         "custom-shape": "text boxes",
         "note-body": "notes",
         "annotation": "comments",
-        **dict.fromkeys(("header", "header-left", "header-first"), "headers and footers"),
-        **dict.fromkeys(("footer", "footer-left", "footer-first"), "headers and footers"),
+        **dict.fromkeys(("header", "header-left", "header-first"), HEADERS),
+        **dict.fromkeys(("footer", "footer-left", "footer-first"), HEADERS),
     },
     unseen=frozenset({"tracked-changes", "note-citation", "forms"}),
 )
@@ -157,9 +159,9 @@ class PartTarget:
         return
 
 
-AFTERWARDS = ("notes", "charts", "diagrams", "formulas and charts")
+AFTERWARDS = ("notes", "charts", "diagrams", _OBJECTS)
 """Kinds that follow a text which lacks them: what somebody says to a slide, or shows by a figure. Kinds that are left out
-on purpose (comments, headers and footers) are told only."""
+on purpose (comments, headers and footers) are reported only."""
 
 
 def with_lost_parts(text: str, shown: Mapping[str, list[str]]) -> str:

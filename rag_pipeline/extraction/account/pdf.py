@@ -8,13 +8,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rag_pipeline.extraction.account import TEXT, Account, account_of
+from rag_pipeline.extraction.account import RUNNING_HEADS, TEXT, Account, account_of
 from rag_pipeline.extraction.pdf_pages import body_of, heads_of
 
 _DRAWN_BYTES = 1_000
 """Bytes of a page's drawing without pictures: below this it is lines and frames, above it letters may have been drawn."""
 
-HEADS = "running heads and page numbers"
 _COMMENTS = ("/Text", "/Highlight", "/Underline", "/Squiggly", "/StrikeOut", "/Caret", "/Stamp", "/Popup")
 
 
@@ -23,7 +22,13 @@ def account_of_pdf(content: bytes, pages: Sequence[str], values: Iterable[str], 
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it quotes what it could not parse
-    shown = {TEXT: body_of(pages), "text boxes": [], "comments": [], "form values": list(values), HEADS: heads_of(pages)}
+    shown = {
+        TEXT: body_of(pages),
+        "text boxes": [],
+        "comments": [],
+        "form values": list(values),
+        RUNNING_HEADS: heads_of(pages),
+    }
     silent, count = 0, len(pages)
     try:
         reader = pypdf.PdfReader(io.BytesIO(content))

@@ -13,9 +13,10 @@ from typing import Any
 
 from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
+from rag_pipeline.extraction.account import HEADERS
 from rag_pipeline.extraction.account.parts import Form, PartTarget
 
-CELLS, CHARTS, HEADS = "cells", "charts", "headers and footers"
+CELLS, CHARTS = "cells", "charts"
 
 _BESIDE = Form(
     parts=(
@@ -199,7 +200,7 @@ class _Sheet(CellTarget):
         elif name == "rPh":
             self._phonetic = False
         elif name in ("oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter"):
-            self._book.say(HEADS, _HEAD_CODE.sub(" ", self.taken()))
+            self._book.say(HEADERS, _HEAD_CODE.sub(" ", self.taken()))
 
     def _take(self, value: str) -> None:
         self._reach.take(self._row, self._column)

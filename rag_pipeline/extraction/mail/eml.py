@@ -27,7 +27,7 @@ def mail_of_eml(content: bytes) -> Mail:
             raise Unreadable(f"not readable as {called(EML)}: its last part does not end; is it cut off?")
         return _mail(message, DEEPEST)
     except RecursionError as error:
-        raise Unreadable(f"not readable as {called(EML)}: its parts lie too deep in each other") from error
+        raise Unreadable(f"not readable as {called(EML)}: its parts lie too deep in one another") from error
 
 
 def _mail(message: Message, left: int) -> Mail:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from rag_pipeline.connectors.files.server import FilesServer
 from rag_pipeline.contracts.connect import connect
 from rag_pipeline.contracts.read import read_contract
 from tests.conftest import Workspace, files_contract, table_contract
-from tests.support.feeds import Feed
+from tests.support.feeds import Feed, server_of
 from tests.support.object_store import SECRET, Answer, Bucket, listed, new_bucket, pass_on, set_credentials
 
 
@@ -129,7 +130,7 @@ def test_contracts_name_buckets_of_google_and_azure(
     set_credentials(monkeypatch)
     content = files_contract("", servers=[{"server": "store", "format": "documents", **server}])
     contract = read_contract(workspace.contract("handbook", content))
-    assert contract.server.pattern == "**/*.md"
+    assert server_of(contract, FilesServer).pattern == "**/*.md"
     connect(contract)
 
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from rag_pipeline.connectors import DatabaseWish
+from rag_pipeline.connectors.sql.server import SqlServer
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.settings import Secrets
 from tests.support.drafts import Desk, column_of, roles_of
+from tests.support.feeds import server_of
 from tests.support.postgres_server import Database
 from tests.support.sql_nights import CREDENTIALS, SECRET
 
@@ -28,7 +30,7 @@ def test_a_table_of_postgresql_is_drafted_and_loaded(database: Database, tmp_pat
     types = {name: column_of(draft, name).logical_type for name in ("price", "day", "changed_at", "flags", "active")}
     assert types == {"price": "number", "day": "date", "changed_at": "timestamp", "flags": "string", "active": "boolean"}
     assert column_of(draft, "id").options == {"format": "uuid"}
-    assert read_contract(draft.file).server.table == "docs.notes"
+    assert server_of(read_contract(draft.file), SqlServer).table == "docs.notes"
     report = desk.load(draft)
     assert (report.good, report.items_listed) == (60, 60)
 

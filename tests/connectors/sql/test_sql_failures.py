@@ -11,6 +11,7 @@ import pytest
 from rag_pipeline.connectors.sql import SqlServer
 from rag_pipeline.connectors.sql.connector import Sql
 from rag_pipeline.errors import SourceUnavailable
+from tests.support.feeds import whole
 from tests.support.postgres_server import ADMIN, PASSWORD, Database, Postgres, end_sessions, wait_until_sleeping
 from tests.support.sql_nights import SECRET, TABLE, failure, listed, read, read_everything, sql, statements, unknown
 
@@ -96,9 +97,9 @@ def test_a_session_the_server_ended_between_two_batches_is_followed_by_another(d
     connector = sql(database.url, retries=1)
     items = list(connector.items(unknown))
     connector.expect(items)
-    found = [row["id"] for item in items[:100] for row in connector.read(item)]
+    found = [row["id"] for item in items[:100] for row in whole(connector.read(item))]
     end_sessions(database)
-    found += [row["id"] for item in items[100:] for row in connector.read(item)]
+    found += [row["id"] for item in items[100:] for row in whole(connector.read(item))]
     assert sorted(found) == list(range(1, 701))
 
 

@@ -12,9 +12,9 @@ from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.tables import source_tables
 from rag_pipeline.settings import Secrets
 from tests.conftest import Workspace, column, files_contract
-from tests.connectors.sql.test_sql_sqlite import write
 from tests.support.postgres_server import Database
 from tests.support.sql_nights import CREDENTIALS, SECRET
+from tests.support.sqlite_files import write
 
 NIGHT = datetime(2026, 3, 1, 2, tzinfo=UTC)
 

@@ -5,6 +5,7 @@ import gc
 import pytest
 
 from rag_pipeline.errors import SourceUnavailable
+from tests.support.feeds import whole
 from tests.support.postgres_server import Database
 from tests.support.sql_nights import listed, nights, read, read_everything, sql, statements, unknown
 
@@ -33,7 +34,7 @@ def test_long_rows_are_fetched_a_few_at_a_time(database: Database) -> None:
     items = list(connector.items(unknown))
     connector.expect(items)
     with statements() as sent:
-        assert sum(len(row["text"]) for item in items for row in connector.read(item)) == 60_000_000
+        assert sum(len(row["text"]) for item in items for row in whole(connector.read(item))) == 60_000_000
     batches = [statement.count("%(id_1_") for statement in sent]
     assert batches[0] == 100
     assert max(batches[1:]) <= 53
@@ -86,7 +87,7 @@ def test_reading_that_is_given_up_half_way_leaves_no_connection(articles: Databa
     connector = sql(articles.url, cursor=cursor)
     items = list(listed(connector).values())
     connector.expect(items)
-    assert next(iter(connector.read(items[0])))["id"] == 1
+    assert next(whole(connector.read(items[0])))["id"] == 1
     connector.close()
     articles.wait_for_no_connection()
 

@@ -14,16 +14,7 @@ from rag_pipeline.connectors import BrokenRow
 from rag_pipeline.connectors.sql.connector import Sql
 from rag_pipeline.errors import SourceUnavailable
 from tests.support.sql_nights import Nights, listed, read, read_everything, sql
-
-
-def write(file: Path, *statements: str, rows: Any = ()) -> Path:
-    """Run statements, then insert rows into `articles`."""
-    with closing(sqlite3.connect(file)) as connection, connection:
-        for statement in statements:
-            connection.execute(statement)
-        if rows:
-            connection.executemany(f"INSERT INTO articles VALUES ({', '.join('?' * len(rows[0]))})", rows)
-    return file
+from tests.support.sqlite_files import write
 
 
 def connector(file: Path, **changes: Any) -> Sql:
@@ -71,7 +62,7 @@ def test_a_file_that_is_missing_is_told_and_not_created(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"this is no database, but a text of more than a hundred bytes." * 9, bytes(4096)])
 def test_a_file_that_is_no_database_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "feed.db").write_bytes(content)
-    with pytest.raises(SourceUnavailable, match=r"no intact database|no such table"):
+    with pytest.raises(SourceUnavailable, match=r"not an intact database|no such table"):
         listed(connector(tmp_path / "feed.db"))
 
 

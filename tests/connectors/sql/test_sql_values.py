@@ -105,13 +105,13 @@ def test_rows_that_all_cannot_be_read_cost_one_connection(database: Database) ->
 
 def test_a_cursor_python_cannot_hold_is_told_before_anything_is_read(articles: Database) -> None:
     articles.execute("UPDATE articles SET changed_at = '-infinity' WHERE id = 2")
-    with pytest.raises(SourceUnavailable, match="handed out a value that cannot be read"):
+    with pytest.raises(SourceUnavailable, match="returned a value that cannot be read"):
         listed(sql(articles.url))
 
 
 def test_a_value_that_cannot_be_read_ends_a_table_that_is_read_as_a_whole(articles: Database) -> None:
     articles.execute("ALTER TABLE articles ADD seen timestamptz DEFAULT 'infinity'")
-    with pytest.raises(SourceUnavailable, match="handed out a value that cannot be read"):
+    with pytest.raises(SourceUnavailable, match="returned a value that cannot be read"):
         read_everything(sql(articles.url, cursor="", columns=("id", "seen")))
 
 

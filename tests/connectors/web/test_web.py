@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rag_pipeline.connectors.web import fetch as web_fetch
 from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.fetching import fetch as web_fetch
 from tests.support.web_site import LONG_AGO, Reader, Reply, Site, html, moved, serve, web
 
 

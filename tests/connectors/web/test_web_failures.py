@@ -36,7 +36,7 @@ def test_a_page_that_cannot_be_had_tonight_keeps_its_last_copy(site: Site, reade
     assert reader.known == known
     assert reader.read == []
     assert reader.rows[site("/b")]["text"] == "# Owls\n\npage b\n"
-    says = "1 of 3 pages are not to be had now, and stay as they were last read"
+    says = "1 of 3 pages cannot be fetched now, and stay as they were last read"
     assert reader.remarks == (Remark(says, 1, site("/b"), unreachable=True),)
     site.pages["/b"] = html("page b is back", ETag='"b2"')
     assert reader.night().rows[site("/b")]["text"] == "# Owls\n\npage b is back\n"
@@ -63,7 +63,7 @@ def test_a_page_that_cannot_be_had_tonight_keeps_its_last_copy(site: Site, reade
         (moved("ftp://127.0.0.1/x"), "redirects to something that is not a plain http or https address"),
         (moved("//me:secret@127.0.0.1/x"), "redirects to something that is not a plain http or https address"),
         (moved("mailto:me"), "redirects to something that is no"),
-        (moved("http://[::nowhere]/"), "redirects to something that is no address"),
+        (moved("http://[::nowhere]/"), "redirects to something that is not an address"),
         (moved(""), "redirects in a circle"),
         (html("x", Content_Encoding="br"), "Content-Encoding 'br', which was not asked for"),
         (html("x", Content_Encoding="gzip"), "is not the gzip it is said to be"),

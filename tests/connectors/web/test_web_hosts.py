@@ -14,9 +14,9 @@ import pytest
 
 from rag_pipeline.connectors.web import WebServer
 from rag_pipeline.connectors.web.connector import Web
-from rag_pipeline.connectors.web.hosts import Hosts, is_inside, look_up
-from rag_pipeline.connectors.web.pinned import Pinned
 from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.fetching.hosts import Hosts, is_inside, look_up
+from rag_pipeline.fetching.pinned import Pinned
 from rag_pipeline.limits import Limits
 from tests.support.web_site import Reader, Site, html, moved
 

@@ -12,7 +12,7 @@ def test_a_body_that_trickles_in_for_ever_is_given_up(site: Site) -> None:
     page = html("x" * 10_000)
     site.pages["/b"] = Reply(page.body, headers=page.headers, drip=True)
     reader = Reader(lambda: web(site("/sitemap.xml"), timeout_s=0.1, retries=3))
-    assert reader.night().problems == {site("/b"): "not sent to its end within 1 s"}
+    assert reader.night().problems == {site("/b"): "not sent completely within 1 s"}
     assert len(site.of("/b")) == 1
 
 

@@ -91,7 +91,7 @@ def test_pages_that_cannot_be_asked_for_are_counted_on_a_night_without_a_change_
     report = feed.load()
     assert (report.outcome, report.items_read, report.items_unreachable) == ("unchanged", 0, 1)
     (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
-    says = "website: 1 of 4 pages are not to be had now, and stay as they were last read; for example "
+    says = "website: 1 of 4 pages cannot be fetched now, and stay as they were last read; for example "
     assert warning == says + site("/b")
 
 

@@ -68,9 +68,9 @@ def test_the_charset_of_a_text_is_honoured() -> None:
     [
         ("<p>Café</p>".encode("latin-1"), "text/html", "not utf-8: byte 0xe9 at offset 6"),
         ("<p>Café</p>".encode("latin-1"), "text/html; charset=utf-8", "not utf-8: byte 0xe9"),
-        (b"<p>text</p>", "text/html; charset=unicode_escape", "names a charset that no page may be in"),
-        (b"<p>text</p>", "text/html; charset=idna", "names a charset that no page may be in"),
-        (b"<p>text</p>", "text/html; charset=nonsense", "names a charset that no page may be in"),
+        (b"<p>text</p>", "text/html; charset=unicode_escape", "names a charset that no page may use"),
+        (b"<p>text</p>", "text/html; charset=idna", "names a charset that no page may use"),
+        (b"<p>text</p>", "text/html; charset=nonsense", "names a charset that no page may use"),
         (b"text\x00", "text/plain", "holds zero bytes"),
         (b"", "text/html", "the page is empty"),
         (b" \n\t", "text/html", "the page is empty"),

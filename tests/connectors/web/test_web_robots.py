@@ -3,8 +3,8 @@
 import pytest
 
 from rag_pipeline.connectors import Named, Remark
-from rag_pipeline.connectors.web.fetch import Pace
 from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.fetching.fetch import Pace
 from tests.support.web_site import Reader, Reply, Site, html, moved, serve, web
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rag_pipeline.connectors import Named
 from rag_pipeline.connectors.web import sitemap as web_sitemap
-from rag_pipeline.connectors.web.address import address
 from rag_pipeline.errors import SourceUnavailable
+from rag_pipeline.fetching.address import address
 from tests.support.web_site import Reply, Site, html, moved, serve, sitemap_index, urlset, web
 
 
@@ -135,7 +135,7 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE urlset [<!ENTITY a "%s">%s]><urlset><u
     [
         (BOMB, "is refused: DTDForbidden"),
         (b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><urlset>&f;</urlset>', "is refused: DTDForbidden"),
-        (b"<html><body>Welcome</body></html>", "is XML, but no sitemap: its root is <html>"),
+        (b"<html><body>Welcome</body></html>", "is XML, but not a sitemap: its root is <html>"),
         (b"<!DOCTYPE html><html><title>Welcome</title></html>", "is refused: DTDForbidden"),
         (b"this is no XML", "is not well-formed XML: line 1, column 0"),
         (b"<urlset><url><loc>http://127", "is not well-formed XML"),

@@ -49,7 +49,7 @@ def test_several_workers_work_at_once_and_what_one_raises_is_raised() -> None:
         run_batches(iter([[0], [1]]), fails, texts=2, dimensions=1, workers=2)
 
 
-def test_every_worker_is_prepared_a_single_batch_is_cut_and_a_single_text_is_left_to_the_caller() -> None:
+def test_every_worker_is_prepared_a_single_batch_is_cut_and_a_single_text_has_its_own_thread() -> None:
     prepared: list[int] = []
 
     def prepare() -> None:
@@ -63,7 +63,10 @@ def test_every_worker_is_prepared_a_single_batch_is_cut_and_a_single_text_is_lef
     prepared.clear()
     assert run_batches(iter([[0, 1, 2]]), run, 3, 1, workers=2, prepare=prepare).all()
     assert threading.get_ident() not in prepared
-    assert not run_batches(iter([[0]]), run, 1, 1, workers=2, prepare=prepare).any()
+    assert run_batches(iter([[0]]), run, 1, 1, workers=2, prepare=prepare).all(), "a question alone has its own thread too"
+    assert not run_batches(iter([[0]]), run, 1, 1, workers=1, prepare=prepare).any(), (
+        "where one thread runs, the caller is it"
+    )
     assert not run_batches(iter([[0, 1]]), run, 2, 1, workers=2).any()
     assert run_batches(iter([[2, 0, 1]]), lambda places: np.array([[p] for p in places]), 3, 1, 2, prepare).tolist() == [
         [0],
@@ -73,5 +76,5 @@ def test_every_worker_is_prepared_a_single_batch_is_cut_and_a_single_text_is_lef
 
 
 def test_nothing_to_embed_is_nothing() -> None:
-    assert run_batches(batches([], 8), lambda places: np.empty((0, 4)), 0, 4, workers=2).shape == (0, 4)
+    assert run_batches(batches([], 8), lambda places: np.empty((0, 4), np.float32), 0, 4, workers=2).shape == (0, 4)
     assert cores() >= 1

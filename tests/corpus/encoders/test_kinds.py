@@ -11,7 +11,7 @@ from rag_pipeline.settings import Settings
 
 def test_each_way_to_run_the_model_is_another_model_to_the_pipeline() -> None:
     found = [
-        model_of(Settings(embed_backend=kind.backend, embed_precision=kind.precision, device=kind.devices[0]))  # type: ignore[arg-type]
+        model_of(Settings(embed_backend=kind.backend, embed_precision=kind.precision, device=kind.devices[0]))
         for kind in KINDS
     ]
     assert len({model.fingerprint for model in found}) == len(KINDS)
@@ -45,7 +45,7 @@ def test_one_card_of_several_is_a_device_too() -> None:
 @pytest.mark.parametrize(("field", "value"), [("embed_backend", "tensorrt"), ("embed_precision", "int4")])
 def test_a_setting_nobody_knows_is_refused_with_those_that_are_known(field: str, value: str) -> None:
     with pytest.raises(ValidationError, match=r"'torch', 'onnx' or 'openvino'|'int8-weights' or 'int8'"):
-        Settings(**{field: value})
+        Settings.model_validate({field: value})
 
 
 def test_packages_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,14 +146,14 @@ def test_a_graph_that_gives_other_vectors_is_not_kept_and_the_run_goes_on(
     caplog.set_level("INFO", "rag_pipeline")
     embed_much(replace(real_model(), exports=tmp_path))
     assert not [path for path in tmp_path.rglob("*") if path.name in (EXPORT_FILE, "graph.pt")]
-    assert "goes on being run by sentence-transformers" in caplog.text and "cosine" in caplog.text
+    assert "is still run by sentence-transformers" in caplog.text and "cosine" in caplog.text
 
 
 def test_where_no_graph_can_be_written_the_run_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "models").write_text("a file where the folder should be", encoding="utf-8")
     caplog.set_level("INFO", "rag_pipeline")
     embed_much(replace(real_model(), exports=tmp_path / "models"))
-    assert "goes on being run by sentence-transformers" in caplog.text
+    assert "is still run by sentence-transformers" in caplog.text
 
 
 def test_without_a_folder_for_graphs_none_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,10 @@ from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts import Eyes
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.at_work import at_work
-from rag_pipeline.defs.host.dead_runs import dead_runs_sensor
 from rag_pipeline.defs.run import load
 from rag_pipeline.home_mark import claim_home
+from rag_pipeline.host.at_work import at_work
+from rag_pipeline.host.dead_runs import dead_runs_sensor
 from rag_pipeline.settings import Settings
 from tests.conftest import Workspace, files_contract
 from tests.support.run_records import STARTED, messages, record, status_of

@@ -1,5 +1,6 @@
 """What a command's run shares with those of the UI and the schedules: its place in the UI, its lock, its tags."""
 
+import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,11 @@ from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from rag_pipeline.defs.host.at_work import at_work
-from rag_pipeline.defs.host.dead_runs import SENSOR, end_dead_runs
-from rag_pipeline.defs.host.names import named
-from rag_pipeline.defs.host.run_tags import tag_outcome
+from rag_pipeline.host.at_work import at_work
+from rag_pipeline.host.dead_runs import SENSOR, end_dead_runs
+from rag_pipeline.host.names import named
+from rag_pipeline.host.run_tags import tag_outcome
+from rag_pipeline.project import project_folder
 from rag_pipeline.settings import Settings
 
 _LOCATION, _MODULE = "rag_pipeline", "rag_pipeline.definitions"
@@ -47,10 +49,26 @@ def our_origin(instance: dg.DagsterInstance, sensor: str = SENSOR) -> RemoteRepo
 def location_of_our_own(origin: RemoteRepositoryOrigin) -> str | None:
     """The name of the code location, if nothing but this pipeline stands in it: then every run of it is ours."""
     loaded = origin.code_location_origin
-    if loaded.location_name == _LOCATION:
-        return _LOCATION
+    if loaded.location_name in (_LOCATION, _location_of_the_project()):
+        return loaded.location_name
     try:
         ours = loaded.loadable_target_origin.module_name == _MODULE
     except DagsterInvariantViolationError:  # a code server that was started apart, as `dg dev` starts it, does not say
         return None
     return loaded.location_name if ours else None
+
+
+def _location_of_the_project() -> str | None:
+    """The name that a project of `rag init` gives its code location, while this pipeline is what it loads.
+
+    Assets that were merged into it run under this pipeline's executor and hold its locks, so their runs count as ours.
+    """
+    folder = project_folder()
+    try:
+        with (folder / "pyproject.toml").open("rb") as file:
+            said = tomllib.load(file)["tool"]["dg"]["project"]
+        module = folder.joinpath(*said["code_location_target_module"].split(".")).with_suffix(".py")
+        name: str = said["code_location_name"]
+        return name if _MODULE in module.read_text(encoding="utf-8") else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no project, or one that was written by hand
+        return None

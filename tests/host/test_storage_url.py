@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.storage_url import check_storage
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.host.storage_url import check_storage
 from tests.conftest import Workspace
 from tests.support.command_line import rag
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import dagster as dg
 
-from rag_pipeline.defs.host.at_work import is_at_work
-from rag_pipeline.defs.host.worker import taken, wait_for_turn
 from rag_pipeline.home_mark import claim_home
+from rag_pipeline.host.at_work import is_at_work
+from rag_pipeline.host.worker import taken, wait_for_turn
 from rag_pipeline.process import prepare
 from rag_pipeline.settings import Settings
 

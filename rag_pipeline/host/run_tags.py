@@ -6,8 +6,8 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from rag_pipeline.channels.pointer import PRODUCTION
-from rag_pipeline.defs.host.names import HOME, LET_PASS, MEETS_POLICY
 from rag_pipeline.home import Home
+from rag_pipeline.host.names import HOME, LET_PASS, MEETS_POLICY
 
 log = logging.getLogger("rag_pipeline")
 
@@ -57,6 +57,7 @@ def outcome(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
         elif group == "index" and said.get("promoted"):
             promoted.append(name)
             release = str(said.get("release", ""))
+    refused = [name for name in refused if name not in held_channels]  # a person holds it: the gate refused nothing
     tags = {RELEASE: release, VERDICT: verdict}
     tags |= {HELD: _names(held), HELD_CHANNELS: _names(held_channels), PROMOTED: _names(promoted), REFUSED: _names(refused)}
     return {name: value for name, value in tags.items() if value}

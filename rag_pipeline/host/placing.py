@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from rag_pipeline.defs.host import names
+from rag_pipeline.host import names
 from rag_pipeline.settings import Settings
 
 Heard = Callable[[Any], None]

@@ -15,8 +15,9 @@ from typing import Any
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract, QualityRule
-from rag_pipeline.defs.host import names
-from rag_pipeline.defs.host.placing import OUTSIDE, Surrounding
+from rag_pipeline.errors import by_kind
+from rag_pipeline.host import names
+from rag_pipeline.host.placing import OUTSIDE, Surrounding
 from rag_pipeline.lineage.datasets import Datasets, feed_of
 from rag_pipeline.lineage.facts import Assertion, Dataset, Event, Kind, Name, Run
 from rag_pipeline.lineage.send import HttpDelivery, Lost, Sender, receiver_of
@@ -60,7 +61,7 @@ class Lineage:
         except BaseException as error:
             cause = type(error.__cause__ or error).__name__
             kind: Kind = "FAIL" if isinstance(error, Exception) else "ABORT"
-            self._send(*told.checks(), told.event(kind, f"{cause}; the log of the run says more"))
+            self._send(*told.checks(), told.event(kind, by_kind(cause, "the log of the run")))
             raise
         else:
             self._send(told.event("COMPLETE"), *told.checks())

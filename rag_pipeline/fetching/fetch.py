@@ -25,12 +25,14 @@ from pathlib import Path
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from rag_pipeline.connectors.web.address import address
-from rag_pipeline.connectors.web.hosts import Hosts
-from rag_pipeline.connectors.web.pinned import Pinned
 from rag_pipeline.errors import SourceUnavailable, Unreadable
 from rag_pipeline.extraction.html import AGENT
+from rag_pipeline.fetching.address import address
+from rag_pipeline.fetching.hosts import Hosts
+from rag_pipeline.fetching.pinned import Pinned
 from rag_pipeline.limits import Limits
+
+_NO_ADDRESS = "redirects to something that is not an address"
 
 USER_AGENT = f"{AGENT}/{version(AGENT)} (builds a search index; robots.txt may address it as {AGENT})"
 
@@ -185,12 +187,12 @@ class Fetcher:
             raise Passing(f"no connection to {url.host} ({error})", everywhere=True) from error
         except httpx.TransportError as error:
             if "location header" in str(error):  # httpx looks at it even when it is not to follow it
-                raise Unreadable("redirects to something that is no address") from error
+                raise Unreadable(_NO_ADDRESS) from error
             raise Passing(f"the connection broke off ({type(error).__name__})", everywhere=False) from None  # it quotes
         except httpx.DecodingError as error:
             raise Unreadable(f"is not the {coding} it is said to be") from error
         except httpx.InvalidURL as error:
-            raise Unreadable("redirects to something that is no address") from error
+            raise Unreadable(_NO_ADDRESS) from error
 
     def _spooled(self, answer: Answer, response: httpx.Response, max_bytes: int) -> Answer:
         too_large = Unreadable(f"larger than {max_bytes / 1024**2:g} MiB; split it, or raise maxMegabytes in the contract")
@@ -208,7 +210,7 @@ class Fetcher:
                     if size > max_bytes:
                         raise too_large
                     if time.monotonic() > deadline:
-                        raise Passing(f"not sent to its end within {limit_s:g} s", everywhere=False, again=False)
+                        raise Passing(f"not sent completely within {limit_s:g} s", everywhere=False, again=False)
                     digest.update(part)
                     file.write(part)
         except BaseException:

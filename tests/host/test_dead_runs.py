@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from rag_pipeline.cli.show import says_of_run
 from rag_pipeline.cli.summary import status_now
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.dead_runs import dead_runs_sensor, end_dead_runs
 from rag_pipeline.defs.run import load
+from rag_pipeline.host.dead_runs import dead_runs_sensor, end_dead_runs
 from tests.conftest import Workspace, files_contract
 from tests.support.run_records import STARTED, kill, messages, record, status_of, worked_on
 
@@ -73,7 +74,7 @@ def test_a_run_whose_process_was_killed_is_failed_at_once(
     assert not list(pages.home.runs.iterdir())
 
 
-OTHERS = {
+OTHERS: dict[str, dict[str, Any]] = {
     "it waits in the queue": {"status": dg.DagsterRunStatus.QUEUED},
     "it belongs to another code location": {"location": "billing"},
     "it belongs to no code location and no command": {"location": None},

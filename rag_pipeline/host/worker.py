@@ -13,13 +13,13 @@ from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.executor.base import Executor
 from dagster._utils.interrupts import raise_interrupts_as
 
-from rag_pipeline.defs.host.at_work import at_work
-from rag_pipeline.defs.host.dead_runs import end_dead_runs
-from rag_pipeline.defs.host.kept_connections import kept_connections
-from rag_pipeline.defs.host.names import HOME
-from rag_pipeline.defs.host.run_tags import tag_outcome
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
+from rag_pipeline.host.at_work import at_work
+from rag_pipeline.host.dead_runs import end_dead_runs
+from rag_pipeline.host.kept_connections import kept_connections
+from rag_pipeline.host.names import HOME
+from rag_pipeline.host.run_tags import tag_outcome
 from rag_pipeline.settings import Settings
 
 _WAIT_S = 6 * 3600.0

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.events import JobFailureData, RunFailureReason
 
-from rag_pipeline.defs.host.at_work import is_at_work, sweep
-from rag_pipeline.defs.host.names import COMMAND, HOME, named
-from rag_pipeline.defs.host.run_tags import tag_outcome
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
+from rag_pipeline.host.at_work import is_at_work, sweep
+from rag_pipeline.host.names import COMMAND, HOME, named
+from rag_pipeline.host.run_tags import tag_outcome
 from rag_pipeline.settings import Settings
 
 log = logging.getLogger("rag_pipeline")
@@ -101,7 +101,8 @@ def dead_runs_sensor(settings: Settings, *, alone: bool = True) -> dg.SensorDefi
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Marks runs failed whose process is gone: a killed command, a machine that went down. Without it such a run "
+            "Marks a run as failed when its process is gone: a killed command, a "
+            "machine that went down. Without it such a run "
             "would keep every later one in the queue. Starts nothing."
         ),
     )

@@ -1,9 +1,11 @@
 """A command's run stands in the UI where those of the schedule do."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin,
     ManagedGrpcPythonEnvCodeLocationOrigin,
@@ -15,10 +17,11 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster_graphql.schema import create_schema
 
-from rag_pipeline.defs.command_run import location_of_our_own
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.dead_runs import SENSOR
 from rag_pipeline.defs.run import load
+from rag_pipeline.host.command_run import location_of_our_own
+from rag_pipeline.host.dead_runs import SENSOR
+from rag_pipeline.scaffold import new_project
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import FLOORS
 
@@ -62,6 +65,20 @@ def behind_a_server(location: str) -> RemoteRepositoryOrigin:
 
 def test_a_code_location_behind_a_server_is_ours_by_its_name_alone() -> None:
     assert location_of_our_own(behind_a_server("rag_pipeline")) == "rag_pipeline"
+    assert location_of_our_own(behind_a_server("handbook")) is None
+
+
+def test_the_code_location_of_a_new_project_is_ours_behind_a_server_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = new_project(tmp_path / "handbook", example=True, owner="team:docs")
+    assert location_of_our_own(behind_a_server("handbook")) is None
+    monkeypatch.chdir(project.folder / "pages")
+    assert location_of_our_own(behind_a_server("handbook")) == "handbook"
+    assert location_of_our_own(behind_a_server("somebody_else")) is None
+    (project.folder / "pipeline" / "definitions.py").write_text("import dagster as dg\n\ndefs = dg.Definitions()\n")
+    assert location_of_our_own(behind_a_server("handbook")) is None
+    (project.folder / "pyproject.toml").write_text("[tool.dg]\nproject = 1\n")
     assert location_of_our_own(behind_a_server("handbook")) is None
 
 

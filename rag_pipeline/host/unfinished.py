@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rag_pipeline.defs.plain_home import plain_home
 from rag_pipeline.home import DAGSTER_CONFIG, Home
+from rag_pipeline.host.plain_home import plain_home
 from rag_pipeline.settings import Settings, dagster_home
 
 log = logging.getLogger("rag_pipeline")
@@ -25,9 +25,9 @@ def runs_now(settings: Settings) -> list[dict[str, Any]]:
         return []
     import dagster as dg
 
-    from rag_pipeline.defs.command_run import location_of_our_own, our_origin
-    from rag_pipeline.defs.host.dead_runs import SENSOR, unfinished
-    from rag_pipeline.defs.host.names import named
+    from rag_pipeline.host.command_run import location_of_our_own, our_origin
+    from rag_pipeline.host.dead_runs import SENSOR, unfinished
+    from rag_pipeline.host.names import named
 
     try:
         with dg.DagsterInstance.from_config(str(plain_home(records))) as instance:
@@ -40,8 +40,8 @@ def runs_now(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _told(record: Any, home: Home, location: str | None, waiting: int) -> dict[str, Any]:
-    from rag_pipeline.defs.host.at_work import process_of
-    from rag_pipeline.defs.host.dead_runs import is_dead
+    from rag_pipeline.host.at_work import process_of
+    from rag_pipeline.host.dead_runs import is_dead
 
     run = record.dagster_run
     dead = is_dead(record, home, location, datetime.now(UTC))

@@ -11,10 +11,10 @@ from dagster._core.execution.api import execute_run
 
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
-from rag_pipeline.defs.host.at_work import is_at_work
-from rag_pipeline.defs.host.dead_runs import end_dead_runs
 from rag_pipeline.defs.jobs import NIGHTLY
 from rag_pipeline.defs.run import Ran, promote
+from rag_pipeline.host.at_work import is_at_work
+from rag_pipeline.host.dead_runs import end_dead_runs
 from rag_pipeline.release.request import PromotionRequest
 from tests.conftest import Workspace
 from tests.pipeline.conftest import PAGES, handbook, run

@@ -8,7 +8,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from rag_pipeline.connectors.web.hosts import Hosts
+from rag_pipeline.fetching.hosts import Hosts
 
 _TRIED = 4
 """Addresses of a host tried one after the other, until one answers."""
