@@ -82,13 +82,14 @@ def replicas_asset(settings: Settings) -> dg.AssetsDefinition:
                     not wrong,
                     says="\n".join(wrong) or f"{len(found)} replicas are known, and nothing is wrong with them",
                     severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"replicas": len(found), "problems": len(wrong)},
                 ),
                 check(
                     REPLICAS,
                     MEET,
                     not beyond,
                     says="; ".join(beyond) or "; ".join([*_told(levels), *([few] if few else [])]),
-                    metadata=numbers(levels),
+                    metadata={"requests": counts.requests, **numbers(levels)},
                 ),
             ],
         )

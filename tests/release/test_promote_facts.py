@@ -18,7 +18,7 @@ from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release import promote as module
 from rag_pipeline.release.promote import judge, promote
 from rag_pipeline.release.request import PromotionRequest
-from tests.release.test_promote_held import held, second
+from tests.support.held_channel import held, second
 from tests.support.office import FLOOR, Office
 from tests.support.readers import BY_FORCE
 from tests.support.small_releases import NOW, SMALL
@@ -135,13 +135,12 @@ def test_what_a_source_lost_or_broke_counts_only_against_a_release_of_that_very_
     [contract] = office.inputs().contracts
     found = replace(source_state(contract, office.home, LATER), broken=("enough",), lost=3)
     built_from = read_manifest(office.home.release(office.first)).sources["handbook"].data_version
-    cases: list[tuple[dict[str, Any], bool]] = [
-        ({"data_version": built_from}, True),
-        ({"data_version": f"not {built_from}"}, False),
-        ({"data_version": built_from, "source": "wiki"}, False),
-    ]
-    for changes, counts in cases:
-        state = replace(found, **changes)
+    of_it = replace(found, data_version=built_from)
+    for state, counts in (
+        (of_it, True),
+        (replace(found, data_version=f"not {built_from}"), False),
+        (replace(of_it, source="wiki"), False),
+    ):
         monkeypatch.setattr(module, "source_state", lambda *_, state=state: state)
         says = state if counts else replace(state, broken=(), lost=0)
         assert judged(office, gathered, office.first).sources == (says,)
