@@ -18,7 +18,7 @@ from rag_pipeline.ingest.state import source_state
 from rag_pipeline.release import promote as module
 from rag_pipeline.release.promote import judge, promote
 from rag_pipeline.release.request import PromotionRequest
-from tests.support.held_channel import held, second
+from tests.release.test_promote_held import held, second
 from tests.support.office import FLOOR, Office
 from tests.support.readers import BY_FORCE
 from tests.support.small_releases import NOW, SMALL
