@@ -102,7 +102,9 @@ def test_of_a_home_of_the_pipeline_before_a_lost_file_is_restored_and_held_for_w
     file_of(before_this).write_bytes(b"{")
     restored = restore_channel(before_this.home, "production")
     assert (restored.release, restored.fingerprint, restored.sequence) == (before.release, before.fingerprint, 3)
-    assert restored.hold and "what had been rolled back before is not known any more" in restored.hold.why
+    assert restored.hold and restored.hold.at.tzinfo
+    said = (restored.action, restored.withdrawn, restored.hold.by, restored.hold.why)
+    assert said == ("adopted", {}, "rag verify --repair", "what had been rolled back before is not known any more")
     assert settle(before_this.home, "production") == restored
 
 
