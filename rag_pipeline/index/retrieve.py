@@ -124,9 +124,12 @@ class OpenRelease:
             among = self._chosen.among if self._chosen else None
             return [self._seen(words.search(query.text, deeper, among), depth) if words else [] for query in queries]
         rankings: list[Ranking] = []
+        several = self._catalogue.choose(Narrow(), self._collections) if len(self._collections) > 1 else None
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             vectors = np.stack([_vector_of(query) for query in queries[start : start + _QUERIES_AT_ONCE]])
-            rankings += [self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, self._chosen)]
+            rankings += [
+                self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, self._chosen or several)
+            ]
         return rankings
 
     def rerank(self, query_text: str, ranking: Sequence[tuple[str, float]]) -> Ranking:

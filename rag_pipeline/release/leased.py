@@ -116,7 +116,11 @@ class Leased:
 
     def warm(self) -> None:
         """Ask the first question in each mode: it loads what the later ones find loaded. Raises what they would."""
-        if len(self.manifest.sources) > 1 or any(one.filterable for one in self.manifest.sources.values()):
+        if (
+            self.manifest.scopes
+            or len(self.manifest.sources) > 1
+            or any(one.filterable for one in self.manifest.sources.values())
+        ):
             self._release.narrowed(Narrow())
         vector = np.ones(self.manifest.model.dimensions, dtype=np.float32)
         if self._model and self.manifest.retrieval.mode != "lexical":
