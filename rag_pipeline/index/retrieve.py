@@ -124,12 +124,12 @@ class OpenRelease:
             among = self._chosen.among if self._chosen else None
             return [self._seen(words.search(query.text, deeper, among), depth) if words else [] for query in queries]
         rankings: list[Ranking] = []
-        several = self._catalogue.choose(Narrow(), self._collections) if len(self._collections) > 1 else None
+        chosen = self._chosen
+        if chosen is None and len(self._collections) > 1:
+            chosen = self._catalogue.choose(Narrow(), self._collections)
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             vectors = np.stack([_vector_of(query) for query in queries[start : start + _QUERIES_AT_ONCE]])
-            rankings += [
-                self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, self._chosen or several)
-            ]
+            rankings += [self._seen(one, depth) for one in nearest(self._collections, vectors, deeper, chosen)]
         return rankings
 
     def rerank(self, query_text: str, ranking: Sequence[tuple[str, float]]) -> Ranking:
@@ -221,7 +221,6 @@ class OpenRelease:
 
 _NOBODY = "0" * 32
 """An id as long as any other that no chunk has."""
-
 _QUERIES_AT_ONCE = 64
 _DIGITS = 6
 

@@ -1,7 +1,6 @@
 """A changed model is a different model: everything is embedded again, and no query of the one meets vectors of the other."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,15 +23,10 @@ from rag_pipeline.index.retrieve import encoder_for, open_release
 from rag_pipeline.settings import Settings
 from tests.conftest import Workspace
 from tests.pipeline.conftest import PAGES, QUESTIONS
+from tests.support.model_copies import copy_of_model
 from tests.support.small_releases import NOW, SmallModel, chunker, recipe, store_documents
 
 WEIGHTS = "model.safetensors"
-
-
-def copy_of(model: Model, folder: Path) -> Path:
-    """The model in a folder of its own; files are shared until one is replaced, and never written in place."""
-    shutil.copytree(model.folder, folder, copy_function=os.link)
-    return folder
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -58,7 +52,7 @@ def change_weights(folder: Path, tensor: str = "embeddings.LayerNorm.weight") ->
 @pytest.fixture
 def own(tmp_path: Path) -> Settings:
     """Settings whose model is a folder of the test's own."""
-    return Settings(home=tmp_path / "home", model=str(copy_of(model_of(Settings()), tmp_path / "model")))
+    return Settings(home=tmp_path / "home", model=str(copy_of_model(model_of(Settings()).folder, tmp_path / "model")))
 
 
 def other_weights(own: Settings) -> Settings:
@@ -128,7 +122,7 @@ def test_any_change_of_the_model_embeds_every_text_again_and_refuses_to_mix(own:
 
 
 def test_a_copy_of_a_model_under_another_name_is_the_same_model(own: Settings, tmp_path: Path) -> None:
-    moved = copy_of(model_of(own), tmp_path / "elsewhere")
+    moved = copy_of_model(model_of(own).folder, tmp_path / "elsewhere")
     (moved / "README.md").unlink()
     assert model_of(own.model_copy(update={"model": str(moved)})).fingerprint == model_of(own).fingerprint
 
@@ -145,12 +139,12 @@ def test_the_same_model_gives_the_same_vector_whatever_stands_beside_the_text(ow
 def test_other_weights_under_the_same_name_embed_everything_again_and_the_old_release_answers_on(
     handbook: Workspace, ask: Callable[[str], list[str]]
 ) -> None:
-    folder = copy_of(model_of(handbook.settings), handbook.root / "model")
+    folder = copy_of_model(model_of(handbook.settings).folder, handbook.root / "model")
     settings = handbook.settings.model_copy(update={"model": str(folder)})
     first = refresh(settings)
     assert first.success, first.errors
     old = first.assets["index/production"]["release"]
-    kept = copy_of(model_of(settings), handbook.root / "kept")
+    kept = copy_of_model(model_of(settings).folder, handbook.root / "kept")
     with open_release(handbook.home, old) as release:
         encoder = encoder_for(handbook.home, release.manifest, model_of(settings))
         before = {question: release.search(encoder.queries([question])[0], 3) for question in QUESTIONS}

@@ -148,7 +148,7 @@ def test_a_release_without_a_canary_gets_one_from_its_chunks_and_stored_vectors(
     encoder_for(desk.home, older, SmallModel())  # type: ignore[arg-type]
     shutil.rmtree(vectors_table(desk.home).path)
     encoder_for(desk.home, older, SmallModel())  # type: ignore[arg-type]
-    assert "cannot be told" in caplog.text
+    assert "nobody can tell whether the model still gives the vectors" in caplog.text
 
 
 def test_a_canary_that_was_changed_is_damage(desk: Desk) -> None:

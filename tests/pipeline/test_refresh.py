@@ -12,6 +12,7 @@ from rag_pipeline.defs.stages import STAGES
 from rag_pipeline.index.manifest import all_manifests, damaged_files
 from tests.conftest import Workspace, column, files_contract, table_contract
 from tests.pipeline.conftest import FLOORS, LENIENT, PAGES, QUESTIONS, Ask, Run
+from tests.support.model_copies import copy_of_model
 
 
 def test_the_first_refresh_promotes_what_it_built(handbook: Workspace, begin: Run, ask: Ask) -> None:
@@ -216,7 +217,7 @@ def test_another_model_embeds_everything_again_and_is_measured_beside_production
 
     first = begin()
     other = handbook.root / "other-model"
-    shutil.copytree(model_of(handbook.settings).folder, other, copy_function=os.link)
+    copy_of_model(model_of(handbook.settings).folder, other)
     config = (other / "sentence_bert_config.json").read_text()
     (other / "sentence_bert_config.json").unlink()
     (other / "sentence_bert_config.json").write_text(config.replace("256", "128"))

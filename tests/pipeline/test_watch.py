@@ -21,6 +21,8 @@ CHECKS = {
     "sources_are_fresh",
     "queries_are_as_fast_as_promoted",
     "no_judged_answer_vanished",
+    "replicas_serve_what_their_channels_name",
+    "serving_meets_its_levels",
 }
 
 

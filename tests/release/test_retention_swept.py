@@ -112,7 +112,7 @@ def test_vectors_that_cannot_be_removed_for_want_of_room_are_left_to_the_next_co
     monkeypatch.setattr(retention, "_collect_query_vectors", full)
     done = clean(home)
     assert (len(done.removed), done.vectors, done.query_vectors) == (3, 0, 0)
-    assert [message.split(" could")[0] for message in caplog.messages if "want of room" in message] == [
+    assert [message.split(" could")[0] for message in caplog.messages if "lack of space" in message] == [
         "the table lake/vectors",
         "the table lake/query_vectors",
     ]
