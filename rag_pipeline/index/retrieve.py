@@ -158,9 +158,9 @@ class OpenRelease:
         return self._hits([(_NOBODY if chunk_id in self._hidden else chunk_id, 0.0) for chunk_id in chunk_ids])
 
     def look_up(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
-        """Chunk id -> chunk, of those the release holds. Raises `ReleaseError` when its chunks are gone or damaged.
+        """Chunk id -> chunk, of those the release holds, whoever may read them: for those who measure and judge.
 
-        For those who measure and judge: what may not be read is told too.
+        Raises `ReleaseError` when its chunks are gone or damaged.
         """
         return look_up(contents(self._home.release(self.manifest.id), self.manifest), chunk_ids)
 
@@ -221,8 +221,7 @@ class OpenRelease:
 
 _NOBODY = "0" * 32
 """An id as long as any other that no chunk has."""
-_QUERIES_AT_ONCE = 64
-_DIGITS = 6
+_QUERIES_AT_ONCE, _DIGITS = 64, 6
 
 
 @contextmanager
