@@ -24,7 +24,7 @@ class DoorSettings(BaseSettings):
     serve_at_once_each: int = Field(
         default=8, ge=1, le=1024, description="Questions of one principal that are in progress or wait at once."
     )
-    serve_queue: int = Field(default=32, ge=0, le=10_000, description="Questions that wait at most; more are refused.")
+    serve_queue: int = Field(default=12, ge=0, le=10_000, description="Questions that wait at most; more are refused.")
     serve_timeout_ms: int = Field(
         default=2000, ge=10, le=30_000, description="Milliseconds an answer may take, where the question does not say."
     )
