@@ -63,7 +63,7 @@ def test_a_week_of_staging_promoting_rolling_back_and_keeping_house(line: Line, 
 
     code, out, _ = line("gc")
     assert code == 0
-    assert "removed 1 releases" in out
+    assert "removed 1 release (" in out
     assert "1 vectors" in out
     assert first in out
     assert line.kept() == {second, third}

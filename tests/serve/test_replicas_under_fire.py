@@ -21,7 +21,7 @@ from tests.conftest import Workspace
 from tests.support.readers import SUBJECTS, pages
 from tests.support.replicas import Running, key_for, point, release_with, start
 
-REPLICAS, CLIENTS, MOVES, KILLS = 3, 12, 30, 5
+REPLICAS, CLIENTS, MOVES, KILLS = 4, 16, 30, 5
 QUESTIONS = [f"tell me about {subject}" for subject in SUBJECTS]
 K = 4
 
