@@ -1,6 +1,5 @@
 """`serving/replicas`: who serves what, and whether the last hour was as the policy promises."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ from rag_pipeline.channels.pointer import PRODUCTION as CHANNEL
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs.keys import PRODUCTION, REPLICAS, SERVING_GROUP
 from rag_pipeline.defs.reports import report_links
-from rag_pipeline.gate.figures import Figure, numbers
+from rag_pipeline.gate.figures import numbers
 from rag_pipeline.gate.policy import FILE, read_policy
 from rag_pipeline.host.standard import ROWS, at, written_in
 from rag_pipeline.host.ui_tables import check, table
@@ -88,17 +87,13 @@ def replicas_asset(settings: Settings) -> dg.AssetsDefinition:
                     REPLICAS,
                     MEET,
                     not beyond,
-                    says="; ".join(beyond) or "; ".join([*_told(levels), *([few] if few else [])]),
+                    says="; ".join(beyond or [*map(str, levels), *([few] if few else [])]),
                     metadata={"requests": counts.requests, **numbers(levels)},
                 ),
             ],
         )
 
     return replicas
-
-
-def _told(levels: Sequence[Figure]) -> list[str]:
-    return [str(one) for one in levels]
 
 
 def _rows(one: Standing, now: datetime) -> list[tuple[Any, ...]]:

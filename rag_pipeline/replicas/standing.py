@@ -33,7 +33,6 @@ class Serves(Record):
     """Why what the channel names does not answer here; empty where it does."""
     no_encoder: str = ""
     """Why questions cannot be embedded, so that words alone are searched; empty where they can."""
-
     no_reranker: str = ""
     """Why hits are not ordered again; empty where they are, or the release names no re-ranker."""
 

@@ -66,7 +66,9 @@ class Batches:
             try:
                 vectors = batch[0].leased.encoder.queries([one.text for one in batch])
             except Exception as error:
-                batch[0].leased.no_encoder = f"{type(error).__name__}: {error}"
+                batch[0].leased.no_encoder = type(
+                    error
+                ).__name__  # its text may quote a question; `find_encoder` learns more
                 log.warning("questions cannot be embedded: %s", batch[0].leased.no_encoder)
                 for one in batch:
                     _tell(one, None)

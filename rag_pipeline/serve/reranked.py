@@ -33,7 +33,7 @@ def best(
         try:
             return leased.rerank(reader, query.text, found, k), []
         except Exception as error:  # whatever a model raises: its folder went, its device did, it gives no number
-            leased.no_reranker = str(error) or type(error).__name__
+            leased.no_reranker = type(error).__name__  # its text may quote the question; `find_reranker` learns more
             log.warning("hits cannot be ordered again: %s", leased.no_reranker)
             why = _GONE
     if why == _SLOW:

@@ -68,6 +68,7 @@ def test_a_re_ranker_that_went_is_told_and_found_again(leased: Leased, served: t
             hits, degraded = found_by(leased)
             assert hits == without(leased.release)
             assert degraded == [("not-reranked", "the re-ranker is not on this replica")]
+        assert leased.no_reranker == "ReleaseError", "what it says may quote a question"
         leased.find_reranker()
         assert "needs its re-ranker" in leased.no_reranker
     finally:
