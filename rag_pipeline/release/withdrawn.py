@@ -84,6 +84,7 @@ def read_withdrawn(home: Home) -> tuple[Withdrawal, ...]:
     try:
         return _File.model_validate_json(home.withdrawn.read_bytes()).withdrawn
     except FileNotFoundError:
+        _must_not_be_lost(home)
         return ()
     except ValidationError as error:
         raise ListUnreadable(
@@ -92,6 +93,14 @@ def read_withdrawn(home: Home) -> tuple[Withdrawal, ...]:
         ) from error
     except OSError as error:
         raise ListUnreadable(f"{home.withdrawn} cannot be read ({error.strerror}); let this account read it") from error
+
+
+def _must_not_be_lost(home: Home) -> None:
+    """Raises `ListUnreadable` where something was withdrawn once and the file is gone: a copy of a home may lack it."""
+    if withdrawals_table(home).exists:
+        raise ListUnreadable(
+            f"{home.withdrawn} is gone, so nothing is answered; `rag withdraw` writes it again from its table"
+        )
 
 
 def settle(home: Home) -> tuple[Withdrawal, ...]:
@@ -116,6 +125,7 @@ class HiddenChunks:
             said = self._home.withdrawn.stat()
             seen: object = (said.st_mtime_ns, said.st_ctime_ns, said.st_ino, said.st_size)
         except FileNotFoundError:
+            _must_not_be_lost(self._home)
             return frozenset()
         except OSError as error:
             raise ListUnreadable(f"{self._home.withdrawn} cannot be read ({error.strerror})") from error
@@ -167,7 +177,7 @@ def _record(home: Home, action: Literal["withdrawn", "restored"], what: Withdraw
 def _write(home: Home, stands: Iterable[Withdrawal]) -> None:
     file = _File(withdrawn=tuple(stands))
     try:
-        if (not file.withdrawn and not home.withdrawn.exists()) or read_withdrawn(home) == file.withdrawn:
+        if read_withdrawn(home) == file.withdrawn:
             return
     except ListUnreadable:
         pass

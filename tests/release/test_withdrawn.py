@@ -102,3 +102,23 @@ def test_what_cannot_be_withdrawn_is_named_and_a_broken_file_is_written_again(
     with pytest.raises(ListUnreadable):
         read_withdrawn(home)
     assert settle(home) == read_withdrawn(home)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_file_that_is_gone_hides_nothing_less_and_is_written_again(tmp_path: Path, restored: bool) -> None:
+    """A copy of a home may lack it; then nobody may take it for a home where nothing was ever withdrawn."""
+    home = Home(tmp_path)
+    point(home, labelled_release(home, PAGES).id)
+    withdraw(home, "open/cats.md", by="ana", why="x", now=AT)
+    if restored:
+        restore(home, "open/cats.md", by="ana", why="y", now=AT)
+    home.withdrawn.unlink()
+    with pytest.raises(
+        ListUnreadable, match=r"withdrawn.json is gone, so nothing is answered; `rag withdraw` writes it again"
+    ):
+        read_withdrawn(home)
+    with Leases(home) as leases, leases.lease() as leased:
+        with pytest.raises(ListUnreadable, match="is gone"):
+            leased.search(Query("cats", _vector()), 2)
+        assert [one.document_id for one in settle(home)] == ([] if restored else ["open/cats.md"])
+        assert ("open/cats.md" in {hit.document_id for hit in leased.search(Query("cats", _vector()), 9)}) == restored
