@@ -73,6 +73,18 @@ class NoSpace(LakeError):
     """A table could not be written for want of room, or because its disk is read-only."""
 
 
+class HomeUnreachable(PipelineError):
+    """The bucket that RAG_HOME names, or the PostgreSQL that RAG_LOCKS names, does not answer or refuses."""
+
+
+class Overtaken(PipelineError):
+    """Another machine wrote what this one was about to write. Nothing of it is half: it holds what the other wrote."""
+
+
+class LockLost(PipelineError):
+    """A lock that this process relies on is not held any more. What it was about to publish or remove, it did not."""
+
+
 def names_of_ours() -> frozenset[str]:
     """Names of all these classes: of an error that comes out of a record, its name is what there is."""
 

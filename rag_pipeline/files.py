@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.mirrored import keeper_of, published
 
 
 def absolute(path: Path) -> Path:
@@ -83,7 +84,8 @@ def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        with published(path, temporary):
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -144,6 +146,10 @@ def exclusive(folder: Path, name: str, *, wait_s: float) -> Iterator[None]:
             "or stop it, and try again"
         ) from error
     try:
-        yield
+        if keeper := keeper_of(folder):
+            with keeper.exclusive(folder, name, wait_s):
+                yield
+        else:
+            yield
     finally:
         lock.release()

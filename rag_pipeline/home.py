@@ -22,7 +22,7 @@ EXPORT_FILE = "export.json"
 """The mark of a kept graph: what was exported, and its checksums."""
 
 DAGSTER_CONFIG = "dagster.yaml"
-"""What Dagster's own folder is known by, wherever it lies."""
+"""What Dagster's own folder is known by."""
 
 Lock = Literal["home", "refresh", "alerts", "keys", "withdrawn", "releases", "evidence", "channels", "tries"]
 
@@ -51,12 +51,16 @@ def _is_a_file_name(one: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """One pipeline's `RAG_HOME`. A path of it is there or not: nothing here makes, reads or removes anything."""
+    """One pipeline's `RAG_HOME`. A path of it is there or not: nothing here makes, reads or removes anything.
+
+    `uri`: its address, if it lies in a bucket; `root` is this machine's copy of it then (`rag_pipeline/storage/`).
+    """
 
     root: Path
+    uri: str = ""
 
     def __str__(self) -> str:
-        return str(self.root)
+        return self.uri or str(self.root)
 
     def name_of(self, path: Path) -> str:
         """The name of what lies in this home, as it is told: its path below the home."""
@@ -71,7 +75,7 @@ class Home:
 
     @property
     def lake(self) -> Path:
-        """The folder of all tables. The first five of them hold one table a source, in a folder of its name."""
+        """The first five of its tables hold one table a source, in a folder of its name."""
         return self.root / LAKE
 
     @property
@@ -155,12 +159,10 @@ class Home:
         return self.root / "reports"
 
     def report(self, release_id: str) -> Path:
-        """The report of a release, written or not. Raises `ReleaseError` for an id that is no file name."""
+        """The report of a release, or its place. Raises `ReleaseError` for an id that is no file name."""
         if not _is_a_file_name(release_id):
             raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
         return self.reports / f"{release_id}.html"
-
-    # --- settings that are tried beside it --------------------------------------------------------------------------------
 
     @property
     def tries(self) -> Path:
@@ -179,7 +181,7 @@ class Home:
 
     @property
     def workshop(self) -> "Home":
-        """A home of its own, which attempts are built in: nothing that decides about this home looks into it."""
+        """A home of its own for attempts: nothing that decides about this home looks into it."""
         return Home(self.tries / "work")
 
     # --- what is decided about them ---------------------------------------------------------------------------------------
@@ -219,7 +221,7 @@ class Home:
 
     @property
     def scratch(self) -> Path:
-        """The folder that loads write into first; one folder a source."""
+        """What loads write into first; one folder a source."""
         return self.root / "scratch"
 
     @property
@@ -257,7 +259,6 @@ class Home:
 
     @property
     def clock(self) -> Path:
-        """The last time that was believed."""
         return self.root / "clock.json"
 
     @property
@@ -275,7 +276,6 @@ class Home:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that lie at the top, beside the folders."""
         return (self.candidate, self.chosen_retrieval, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
 
     # --- locks ------------------------------------------------------------------------------------------------------------

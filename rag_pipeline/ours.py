@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import EXPORT_FILE, MANIFEST_FILE
+from rag_pipeline.mirrored import removing
 
 STAGING, TRASH = ".staging-", ".trash-"
 """What a thing is called while it is made, and while it goes."""
@@ -70,10 +71,11 @@ def remove(path: Path, *kinds: Kind) -> None:
     if not any(kind.made(path) for kind in kinds):
         names = " or ".join(kind.what for kind in kinds)
         raise PipelineError(f"{path} is not {names} of this pipeline, so it is not removed; move it elsewhere")
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    with removing(path):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def remove_files(folder: Path, names: Iterable[str]) -> None:
@@ -84,7 +86,8 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         path = folder / name
         if path.is_file() or path.is_symlink():
-            path.unlink()
+            with removing(path):
+                path.unlink()
         folders |= {parent for parent in path.parents if parent.is_relative_to(folder)}
     for one in sorted(folders, key=lambda path: len(path.parts), reverse=True):
         if one.is_dir() and not any(one.iterdir()):

@@ -8,19 +8,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationError, field_validator, model_validator
-from pydantic_core.core_schema import no_info_after_validator_function
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from rag_pipeline.door_settings import DoorSettings
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import absolute
 from rag_pipeline.home import Home
+from rag_pipeline.home_settings import LOCKS, AbsoluteFolder, HomeSettings, locks_url, on_this_machine
 from rag_pipeline.process import add_variables
-from rag_pipeline.project import CONTRACTS, EVALS, HOME, env_file, project_folder
+from rag_pipeline.project import CONTRACTS, EVALS, env_file, project_folder
 from rag_pipeline.variables import unknown_variable
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -30,36 +29,15 @@ _OWNER = r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 """What Dagster takes for an owner."""
 
 
-def _absolute(path: Path) -> Path:
-    if not str(path).strip():
-        raise ValueError("the name of a folder is blank; name one, or unset the variable")
-    return absolute(path.expanduser())
-
-
-_AbsoluteFolder = Annotated[Path, AfterValidator(_absolute)]
-_HomeFolder = Annotated[
-    Home,
-    NoDecode,
-    GetPydanticSchema(
-        lambda _, schema: no_info_after_validator_function(lambda path: Home(_absolute(path)), schema.generate_schema(Path))
-    ),
-]
-"""Said as a path, as any folder is."""
-
-
-class Settings(DoorSettings):
+class Settings(HomeSettings):
     """Settings of one pipeline. A second pipeline is other values of these, never other code."""
 
     model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore", env_ignore_empty=True)
 
-    home: _HomeFolder = Field(
-        default_factory=lambda: Home(project_folder() / HOME),
-        description="Where tables, releases, evidence and channels live.",
-    )
-    contracts: _AbsoluteFolder = Field(
+    contracts: AbsoluteFolder = Field(
         default_factory=lambda: project_folder() / CONTRACTS, description="Folder of `<source>.odcs.yaml` files."
     )
-    evals: _AbsoluteFolder = Field(
+    evals: AbsoluteFolder = Field(
         default_factory=lambda: project_folder() / EVALS, description="Folder of golden sets and `gate.yaml`."
     )
 
@@ -118,18 +96,10 @@ class Settings(DoorSettings):
     )
     openlineage_namespace: str = Field(default="rag_pipeline", description="Namespace of jobs and assets in OpenLineage.")
 
-    @field_validator("home", "contracts", "evals", mode="before")
+    @field_validator("contracts", "evals", mode="before")
     @classmethod
-    def _a_folder(cls, path: object) -> object:
-        """A URL made a path would be a folder of that name, here."""
-        path = path.root if isinstance(path, Home) else path
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text := str(path)):
-            raise ValueError(f"{text} is a URL; name a folder on this machine")
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError("its name is not UTF-8, so the libraries that write below it cannot take it") from error
-        return path
+    def _in_a_folder(cls, path: object) -> object:
+        return on_this_machine(path)
 
     @field_validator("owner")
     @classmethod
@@ -226,7 +196,7 @@ def load_secrets() -> Secrets:
     """The salt of masked private data, the environment for the connectors' credentials, who is told what."""
     apart = ("RAG_ALERTS", "RAG_OPENLINEAGE_URL", "RAG_OPENLINEAGE_API_KEY")
     alerts, url, key = (os.environ.get(name, "").strip() for name in apart)
-    hidden = (SEAL_KEY, *apart)  # no contract may name these
+    hidden = (SEAL_KEY, LOCKS, *apart)  # no contract may name these
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     return Secrets(os.environ.get("RAG_PII_SALT", ""), environment, alerts, url, key)
 
@@ -284,9 +254,20 @@ def settings_of(
     seal_key()
     try:
         unsaid = {name: path for name, path in (folders or {}).items() if not os.environ.get(f"RAG_{name.upper()}")}
-        return Settings(**unsaid | dict(values))
+        settings = Settings(**unsaid | dict(values))
     except ValidationError as error:
         raise PipelineError("\n".join(_told(problem, values, named) for problem in error.errors())) from error
+    if not settings.home.uri and locks_url():
+        raise PipelineError(
+            f"{LOCKS} names a PostgreSQL, and RAG_HOME={settings.home} is a folder, whose locks are files; unset {LOCKS}, "
+            "or set it to files"
+        )
+    if settings.home.uri:
+        from rag_pipeline.storage.attach import attach  # takes libraries that a home on this machine needs not
+
+        poll_s, limit_gb = settings.channel_poll_s, settings.cache_gb
+        attach(settings.home.root, settings.home.uri, locks_url(), poll_s=poll_s, limit_gb=limit_gb)
+    return settings
 
 
 def _told(problem: Any, values: Mapping[str, Any], named: Callable[[str], str]) -> str:

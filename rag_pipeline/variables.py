@@ -11,7 +11,7 @@ from pathlib import Path
 
 PREFIX = "RAG_"
 
-SECRETS = ("RAG_PII_SALT", "RAG_ALERTS", "RAG_SEAL_KEY", "RAG_OPENLINEAGE_URL", "RAG_OPENLINEAGE_API_KEY")
+SECRETS = ("RAG_PII_SALT", "RAG_LOCKS", "RAG_ALERTS", "RAG_SEAL_KEY", "RAG_OPENLINEAGE_URL", "RAG_OPENLINEAGE_API_KEY")
 """Variables that are no settings, because what they hold may be in no log: others go here."""
 
 _CREDENTIALS = ("URL", "USER", "PASSWORD")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rag_pipeline.errors import ChannelError, ReleaseError, first_problem
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
+from rag_pipeline.mirrored import seen
 
 PRODUCTION = "production"
 """The channel users are answered from."""
@@ -94,6 +95,7 @@ class Channel(BaseModel):
 def read_channel(home: Home, name: str) -> Channel | None:
     """The channel, or None when it was never set. Raises `ChannelError` when its file is damaged."""
     path = home.channel(name)
+    seen(path)
     try:
         return Channel.model_validate_json(path.read_bytes())
     except FileNotFoundError:

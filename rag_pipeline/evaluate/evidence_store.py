@@ -23,6 +23,7 @@ from rag_pipeline.evaluate.retrieved import Lists, checksum, packed, unpacked
 from rag_pipeline.files import sync, write_json
 from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, collected
+from rag_pipeline.mirrored import published
 
 log = logging.getLogger("rag_pipeline")
 
@@ -222,7 +223,8 @@ def _write(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        with published(path, Path(temporary)):
+            Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

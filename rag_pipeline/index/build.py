@@ -50,6 +50,7 @@ from rag_pipeline.index.scopes import ROWS_IN_A_GROUP, divided, scopes_of
 from rag_pipeline.index.words import word_folders
 from rag_pipeline.ingest.erase import Erased, erased
 from rag_pipeline.lake import collected, scan_file, written
+from rag_pipeline.mirrored import released, removing
 from rag_pipeline.ours import HALF_RELEASE, STAGING, found, remove
 from rag_pipeline.process import release_memory
 
@@ -137,10 +138,9 @@ def rebuild_release(home: Home, manifest: Manifest, *, run_id: str, now: datetim
 
 def discard_release(home: Home, manifest: Manifest) -> None:
     """Remove a release that was built to be measured and that nothing points at. Killed half way, the next build goes on."""
-    releases = home.releases
-    with home.exclusive("releases", wait_s=3600):
-        gone = releases / f"{STAGING}{manifest.id}"
-        (releases / manifest.id).rename(gone)
+    gone = home.releases / f"{STAGING}{manifest.id}"
+    with home.exclusive("releases", wait_s=3600), removing(home.release(manifest.id)):
+        home.release(manifest.id).rename(gone)
         with suppress(OSError):
             remove(gone, HALF_RELEASE)
 
@@ -209,7 +209,7 @@ def _build(home: Home, recipe: Recipe, source: pl.LazyFrame, order: _Order) -> M
         for path in [staging, *staging.rglob("*")]:
             if path.is_dir():
                 sync(path)
-        staging.rename(releases / manifest.id)
+        released(staging, releases / manifest.id)
         sync(releases)
     return manifest
 

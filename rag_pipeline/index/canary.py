@@ -12,6 +12,7 @@ from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.index.vectors import few_with_vectors, matrix
 from rag_pipeline.lake import collected, scan_file
+from rag_pipeline.mirrored import brought
 
 log = logging.getLogger("rag_pipeline")
 
@@ -28,6 +29,7 @@ def canary_of(home: Home, manifest: Manifest) -> Canary | None:
     open. Raises `ReleaseError` for a canary that is not the one the release was built with.
     """
     release, entry = home.release(manifest.id), manifest.files.get(CANARY_FILE)
+    brought(release, CANARY_FILE)
     if entry and release.is_dir():
         if not (release / CANARY_FILE).is_file() or not entry.is_of(release / CANARY_FILE):
             raise ReleaseError(

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from rag_pipeline.errors import ReleaseError, first_problem
 from rag_pipeline.files import known_sha256
 from rag_pipeline.home import CHROMA_FOLDER, DATABASE, MANIFEST_FILE, SEALED_DATABASE
+from rag_pipeline.mirrored import keeper_of, seen, sound
 from rag_pipeline.records import Record
 
 log = logging.getLogger("rag_pipeline")
@@ -40,7 +41,6 @@ class IndexParameters(Record):
 
 
 Mode = Literal["dense", "lexical", "hybrid"]
-
 """How a release retrieves: by meaning (vectors in Chroma), by words (BM25 in tantivy), or both lists fused."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -211,6 +211,7 @@ def chroma_version() -> str:
 
 def read_manifest(release: Path) -> Manifest:
     """The manifest of a release directory. Raises `ReleaseError` when there is none or it is not one."""
+    seen(release / MANIFEST_FILE)
     try:
         return Manifest.model_validate_json((release / MANIFEST_FILE).read_bytes())
     except FileNotFoundError as error:
@@ -287,10 +288,13 @@ def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
     What a Chroma client made that was given the folder is none of them: nobody reads it.
     """
     files = (path for path in release.rglob("*") if not path.is_dir() and not holds_nothing(path))
-    every = {path.relative_to(release).as_posix(): path for path in files}
-    every.pop(MANIFEST_FILE, None)
-    found = {name: path for name, path in every.items() if not of_a_client(name, manifest.files)}
-    both = manifest.files.keys() & found.keys()
+    every = {path.relative_to(release).as_posix() for path in files} - {MANIFEST_FILE}
+    found = {name for name in every if not of_a_client(name, manifest.files)}
+    both = manifest.files.keys() & found
     with ThreadPoolExecutor(4) as threads:  # hashing leaves the interpreter free, and a promotion waits for it
-        intact = dict(zip(both, threads.map(lambda name: manifest.files[name].is_of(found[name]), both), strict=True))
-    return tuple(name for name in sorted(manifest.files.keys() | found.keys()) if not intact.get(name))
+        intact = dict(
+            zip(both, threads.map(lambda name: sound(release, name, manifest.files[name].is_of), both), strict=True)
+        )
+    if keeper := keeper_of(release):  # what was not brought here yet is as the bucket has it
+        intact = dict.fromkeys(manifest.files, True) | intact | dict.fromkeys(keeper.damage(release), False)
+    return tuple(sorted(name for name in manifest.files.keys() | found | intact.keys() if not intact.get(name)))

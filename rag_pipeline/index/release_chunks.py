@@ -14,6 +14,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHUNKS_FILE
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.lake import collected, fingerprint_rows, scan_file
+from rag_pipeline.mirrored import brought, sound
 
 _ID = ("chunk_id", "payload_hash")
 
@@ -24,10 +25,11 @@ def contents(release: Path, manifest: Manifest) -> pl.LazyFrame:
     Raises `ReleaseError` when they are not, to the byte, the ones it was built from: a torn Parquet file can be read as
     other values, and can take the process down that reads it.
     """
+    brought(release, CHUNKS_FILE)
     entry = manifest.files.get(CHUNKS_FILE)
     if entry is None or not (release / CHUNKS_FILE).is_file():
         raise ReleaseError(f"{manifest.id} does not have {CHUNKS_FILE}, so it can be neither built upon nor repaired")
-    if not entry.is_of(release / CHUNKS_FILE):
+    if not sound(release, CHUNKS_FILE, entry.is_of):
         raise ReleaseError(f"its {CHUNKS_FILE} is not the one it was built from ({manifest.id})")
     return scan_file(release / CHUNKS_FILE)
 

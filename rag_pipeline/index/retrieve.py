@@ -1,6 +1,5 @@
 """Retrieving from one release. A reader resolves a channel to a release and opens that; it never follows it."""
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from rag_pipeline.index.nearest import nearest
 from rag_pipeline.index.release_chunks import Chunk, contents, look_up
 from rag_pipeline.index.rerank import reranker_of
 from rag_pipeline.index.scopes import readable
+from rag_pipeline.index.views import is_kept
 from rag_pipeline.index.words import Words, open_words
 
 
@@ -236,7 +236,7 @@ def open_release(
     lexical index, which another version of this pipeline made.
     """
     folder = home.release(release_id)
-    if not re.fullmatch(r"\w[\w-]*", release_id) or not folder.is_dir():  # neither a path nor a staging directory
+    if not is_kept(home, release_id):
         raise ReleaseError(f"no release {release_id!r} below {home.releases}; `rag releases` lists them")
     manifest = read_manifest(folder)
     knows_words = manifest.lexical.analyzer == lexical.entry_of(manifest.lexical.language).analyzer

@@ -5,6 +5,7 @@ Copying 100 MB takes about 0.1 s. A view outlives its release, so that collectin
 
 import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -19,7 +20,16 @@ from filelock import FileLock, Timeout
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, DATABASE, SEALED_DATABASE, Home
 from rag_pipeline.index.manifest import Manifest, holds_nothing, of_a_client
+from rag_pipeline.mirrored import brought, fetched_again, seen
 from rag_pipeline.ours import ALIVE, VIEW, VIEW_LOCK, found, remove
+
+
+def is_kept(home: Home, release_id: str) -> bool:
+    """Whether there is a release of this id, which is neither a path nor the name of a staging directory."""
+    if not re.fullmatch(r"\w[\w-]*", release_id):
+        return False
+    seen(home.manifest(release_id))
+    return home.release(release_id).is_dir()
 
 
 @contextmanager
@@ -29,16 +39,25 @@ def intact_view(home: Home, manifest: Manifest, folder: str) -> Iterator[Path]:
     Raises `ReleaseError` when the bytes are not the ones the manifest names: better no answer than a wrong one.
     """
     with ExitStack() as stack:
-        try:
-            copied = stack.enter_context(view(home, manifest, folder))
-        except FileNotFoundError as error:
-            raise ReleaseError(f"release {manifest.id} was removed while it was being opened") from error
-        if damaged := _damaged(copied, manifest, folder):
+        copied = _opened(home, manifest, folder, stack)
+        release = home.release(manifest.id)
+        damaged = _damaged(copied, manifest, folder)
+        if {name for name in damaged if fetched_again(release, name)}:
+            copied = _opened(home, manifest, folder, stack)
+            damaged = _damaged(copied, manifest, folder)
+        if damaged:
             raise ReleaseError(
                 f"release {manifest.id} is damaged ({', '.join(damaged)}) and cannot answer; `rag refresh` rebuilds it, "
                 "`rag rollback` goes back to the release before"
             )
         yield copied
+
+
+def _opened(home: Home, manifest: Manifest, folder: str, stack: ExitStack) -> Path:
+    try:
+        return stack.enter_context(view(home, manifest, folder))
+    except FileNotFoundError as error:
+        raise ReleaseError(f"release {manifest.id} was removed while it was being opened") from error
 
 
 def _damaged(view: Path, manifest: Manifest, folder: str) -> list[str]:
@@ -152,6 +171,7 @@ def copy_part(release: Path, manifest: Manifest, folder: str, target: Path) -> N
 
 def _files_of(release: Path, manifest: Manifest, folder: str) -> list[Path]:
     """Raises `FileNotFoundError` when the folder is gone, as after a collection."""
+    brought(release, folder)
     if not (release / folder).is_dir():
         raise FileNotFoundError(errno.ENOENT, "No such folder", str(release / folder))
     files = (path for path in sorted((release / folder).rglob("*")) if path.is_file())

@@ -15,6 +15,7 @@ from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.loads import loads_in_order
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.mirrored import seen
 
 log = logging.getLogger("rag_pipeline")
 
@@ -97,6 +98,7 @@ def _last(home: Home) -> datetime | None:
         pass
     except ValueError as error:
         log.warning("%s is damaged, so the last loads say what time it was: %s", home.clock, error)
+    seen(home.lake)
     sources = sorted(path.name for path in home.loads.glob("*") if path.is_dir())
     last = (loads_in_order(source_tables(home, source)).tail(1)["at"].to_list() for source in sources)
     return max((at for found in last for at in found), default=None)

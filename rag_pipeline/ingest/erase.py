@@ -14,6 +14,7 @@ import polars as pl
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import ERASED, SourceTables, source_tables
 from rag_pipeline.lake import collected
+from rag_pipeline.mirrored import seen
 
 Why = Literal["retention", "asked"]
 
@@ -52,6 +53,7 @@ class Erased:
 def erased(home: Home) -> Erased:
     """What has to be gone by now, also of sources that are no more."""
     folder = home.erased
+    seen(home.lake)
     sources = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     hashes = [source_tables(home, source).erased.scan().select("content_hash").pipe(collected) for source in sources]
     return Erased(sum(one.height for one in hashes), frozenset(value for one in hashes for value in one["content_hash"]))

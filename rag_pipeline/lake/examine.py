@@ -15,6 +15,7 @@ from rag_pipeline.lake.log import ASIDE, DAMAGED, go_back, lost_commit, was_set_
 from rag_pipeline.lake.notes import noted_files
 from rag_pipeline.lake.plain import plain
 from rag_pipeline.lake.table import Table
+from rag_pipeline.mirrored import changing, removing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +61,21 @@ def drop(table: Table, damage: Damage) -> str:
     """
     if damage.file is None:
         if lost := lost_commit(table.path, deep=True):
-            return go_back(table.path, lost)
+            with changing(table.path):
+                return go_back(table.path, lost)
         aside = table.path.with_name(f".{table.path.name}{ASIDE}-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-        table.path.rename(aside)
+        with removing(table.path):
+            table.path.rename(aside)
         sync(aside.parent)
+        with changing(aside):
+            pass  # all of it is new
         return f"{damage.what}; no version of it can be read, so it starts empty (the old files are kept as {aside.name})"
-    if damage.file.exists():
-        aside = table.path / DAMAGED / damage.file.name
-        aside.parent.mkdir(exist_ok=True)
-        damage.file.rename(aside)
-    table.forget(damage.file)
+    with changing(table.path):
+        if damage.file.exists():
+            aside = table.path / DAMAGED / damage.file.name
+            aside.parent.mkdir(exist_ok=True)
+            damage.file.rename(aside)
+        table.forget(damage.file)
     rows = "rows" if damage.rows is None else f"{damage.rows:,} rows"
     at = f" of {damage.at:%Y-%m-%d %H:%M}" if damage.at else ""
     return f"{damage.what}; its {rows}{at} are lost"

@@ -20,6 +20,7 @@ from rag_pipeline.lake.place import read_place, write_place
 from rag_pipeline.lake.snapshot import DataFile, Snapshot, keep, kept, signature
 from rag_pipeline.lake.tidying import keep_for, log_files, unneeded_data, unneeded_log
 from rag_pipeline.lake.wall import guarded, in_batches, remember, scan_file
+from rag_pipeline.mirrored import changing, seen
 
 log = logging.getLogger("rag_pipeline")
 
@@ -39,6 +40,7 @@ class Table:
 
     @property
     def exists(self) -> bool:
+        seen(self.path)
         return is_table(self.path)
 
     def version(self) -> int:
@@ -63,7 +65,9 @@ class Table:
             return None
         if not self._heals(lost):
             raise self._lost(lost)
-        says = f"{name_of(self.path)} lost a commit: {go_back(self.path, lost)}; what is missing is derived again"
+        with changing(self.path):
+            what = go_back(self.path, lost)
+        says = f"{name_of(self.path)} lost a commit: {what}; what is missing is derived again"
         log.warning("%s", says)
         return says
 
@@ -135,6 +139,10 @@ class Table:
                 data = unneeded_data(DeltaTable(place), self.path, days)
             return sorted([*data, *unneeded_log(self.path, days)])
         self._raise_on_other_bytes()
+        with changing(self.path):
+            return self._tidied(days)
+
+    def _tidied(self, days: int) -> list[str]:
         with self._commit() as place:
             keep_for(DeltaTable(place), days)
         with guarded(self.path, "written"), write_place(self.path) as place:
@@ -200,7 +208,7 @@ class Table:
         """Where delta-rs may write; what it wrote is durable afterwards. Raises `LakeError`."""
         self._raise_on_loss()
         since = max(entries(self.path), default=-1)
-        with guarded(self.path, "written"):
+        with changing(self.path), guarded(self.path, "written"):
             with write_place(self.path) as place:
                 yield place
             make_durable(self.path, since)
@@ -240,6 +248,7 @@ class Table:
 
 def all_tables(lake: Path) -> list[Table]:
     """Every Delta table below a folder, for upkeep that knows no schema; what was set aside is none."""
+    seen(lake)
     found = sorted(path.parent for path in lake.glob("**/_delta_log") if path.is_dir())
     return [
         Table(path, pa.schema([]))

@@ -1,54 +1,33 @@
 """A place in object storage: what is below a prefix of an S3, Google Cloud Storage or Azure bucket.
 
 Credentials come from the environment alone. The library's text of an error holds addresses and the store's own words,
-so only the kind of the error is passed on (`errors.py`).
+so only the kind of the error is passed on (`storage/trouble.py`).
 """
 
-import os
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
-from obstore.store import AzureStore, GCSStore, S3Store
 
 from rag_pipeline.errors import Named, SourceUnavailable, Unreadable
 from rag_pipeline.limits import Limits
-from rag_pipeline.places.errors import BAD_NAME, CREDENTIALS, alone, bad_name, is_trouble, told
 from rag_pipeline.places.place import MIB, Content, Entry, Wanted, too_large
 from rag_pipeline.places.prefetch import Ahead
 from rag_pipeline.places.walk import matches
-from rag_pipeline.urls import BUCKETS, WEB, BucketScheme, without_secrets
+from rag_pipeline.storage.stores import BUCKET_NAME, SCHEMES, open_store
+from rag_pipeline.storage.trouble import BAD_NAME, CREDENTIALS, alone, bad_name, is_trouble, told
+from rag_pipeline.urls import without_secrets
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
-    from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
-
-_SCHEMES: dict[str, BucketScheme] = {scheme: scheme for scheme in BUCKETS}
-_ENDPOINTS: dict[BucketScheme, tuple[str, ...]] = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "gs": ("GOOGLE_BASE_URL",),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-}
 
 _PAGE = 1_000
 """Objects the stores list in one answer, or a divisor of it."""
-
-_LONGEST_TRANSFER = timedelta(hours=12)
-"""The limit for one object from first byte to last. The contract's timeout, which is for one read, notices a standstill."""
-
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 15.0
-"""The wait between two tries of a request."""
-
-_CONNECT_S = 10.0
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Bucket:
@@ -57,18 +36,18 @@ class Bucket:
     def __init__(self, location: str, endpoint: str, limits: Limits) -> None:
         scheme, _, rest = location.partition("://")
         bucket, _, prefix = rest.partition("/")
-        if scheme not in _SCHEMES or not _NAME.fullmatch(bucket) or prefix.startswith("/"):
+        if scheme not in SCHEMES or not BUCKET_NAME.fullmatch(bucket) or prefix.startswith("/"):
             raise SourceUnavailable(
                 f"{without_secrets(location)!r} names no bucket and prefix; write s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
             )
-        self._kind, self._prefix = _SCHEMES[scheme], prefix.rstrip("/")
+        self._kind, self._prefix = SCHEMES[scheme], prefix.rstrip("/")
         self._root = f"{scheme}://{bucket}"
         self._url = f"{self._root}/{self._prefix}".rstrip("/")
         self._limits, self._max_bytes = limits, int(limits.max_mb * MIB)
         self._sizes: dict[str, int] = {}
         self._ahead = Ahead(self._fetch)
         try:
-            self._store = _store(self._kind, bucket, endpoint, limits)
+            self._store = open_store(self._kind, bucket, endpoint, limits)
         except (BaseError, ValueError, OSError) as error:
             raise SourceUnavailable(
                 f"{self._url}: the store cannot be set up ({type(error).__name__}); set {CREDENTIALS[self._kind]}"
@@ -179,34 +158,3 @@ class Bucket:
         if name := bad_name(error):
             return Named(f"{where}: the name ", repr(name), f" {BAD_NAME}")
         return SourceUnavailable(f"{where}: {told(error, self._kind, self._limits)}")
-
-
-def _store(kind: BucketScheme, bucket: str, endpoint: str, limits: Limits) -> S3Store | GCSStore | AzureStore:
-    """A store of the library's, which takes from the environment what is not given here."""
-    address = endpoint or next((found for name in _ENDPOINTS[kind] if (found := os.environ.get(name))), "")
-    if address and (urlsplit(address).scheme not in WEB or not urlsplit(address).hostname):
-        raise ValueError(f"{address} is no address")
-    wait = timedelta(seconds=limits.timeout_s)
-    client: ClientConfig = {
-        "connect_timeout": min(wait, timedelta(seconds=_CONNECT_S)),
-        "read_timeout": wait,
-        "timeout": _LONGEST_TRANSFER,
-        "allow_http": urlsplit(address).scheme == "http",
-    }
-    retry: RetryConfig = {
-        "max_retries": limits.retries,
-        "retry_timeout": (limits.retries + 1) * (wait + timedelta(seconds=_LONGEST_WAIT_S)),
-        "backoff": {
-            "init_backoff": timedelta(seconds=_FIRST_WAIT_S),
-            "max_backoff": timedelta(seconds=_LONGEST_WAIT_S),
-            "base": 2,
-        },
-    }
-    if kind == "s3":
-        s3: S3Config = {"endpoint": endpoint, "aws_endpoint_url_s3": endpoint} if endpoint else {}
-        return S3Store(bucket, config=s3, client_options=client, retry_config=retry)
-    if kind == "gs":
-        gs: GCSConfig = {"base_url": endpoint} if endpoint else {}
-        return GCSStore(bucket, config=gs, client_options=client, retry_config=retry)
-    az: AzureConfig = {"endpoint": endpoint} if endpoint else {}
-    return AzureStore(bucket, config=az, client_options=client, retry_config=retry)

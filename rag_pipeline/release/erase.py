@@ -9,6 +9,7 @@ from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.ingest.erase import erased, note_erased, note_left
 from rag_pipeline.ingest.tables import source_tables
+from rag_pipeline.mirrored import seen
 from rag_pipeline.release.forget import forget
 from rag_pipeline.release.tries import sweep_tries
 
@@ -30,6 +31,7 @@ def erase(home: Home, documents: Sequence[str], *, run_id: str, now: datetime) -
     """
     sources = {document: document.partition("/")[0] for document in documents}
     for document, source in sources.items():
+        seen(home.lake)
         if not document.partition("/")[2] or not (home.documents / source).is_dir():
             known = sorted(path.name for path in home.documents.glob("*"))
             raise PipelineError(

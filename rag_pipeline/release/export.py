@@ -14,6 +14,7 @@ from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, LEXICAL_FOLDER, MANIFE
 from rag_pipeline.index.chroma import COLLECTION
 from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.index.views import name_to_open
+from rag_pipeline.mirrored import brought
 
 README = "README.md"
 
@@ -43,6 +44,7 @@ def export(home: Home, channel: str, folder: Path, *, now: datetime) -> Exported
     staging = folder.with_name(f".{folder.name}.exporting-{uuid.uuid4().hex[:8]}")
     try:
         staging.mkdir(parents=True)
+        brought(home.release(manifest.id))
         copied = _copy(home.release(manifest.id), manifest, staging)
         (staging / README).write_text(readme(manifest, channel, now), encoding="utf-8")
         for path in (*staging.rglob("*"), staging):

@@ -16,6 +16,7 @@ from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.evaluate.evidence_texts import SUFFIX, forget_quotes, with_texts
 from rag_pipeline.home import Home
 from rag_pipeline.lake import collected
+from rag_pipeline.mirrored import removing
 
 log = logging.getLogger("rag_pipeline")
 
@@ -57,7 +58,8 @@ def _forget(home: Home, quoted: dict[Path, frozenset[str]], gone: frozenset[str]
     touched = [path for path, documents in quoted.items() if documents & gone]
     for path in touched:
         if release := _release(path):
-            home.report(release).unlink(missing_ok=True)
+            with removing(home.report(release)):
+                home.report(release).unlink(missing_ok=True)
     if touched:
         count = forget_quotes(home, gone)
         log.info("removed %d quotes of documents that are gone from evidence, and the reports that show them", count)

@@ -22,6 +22,7 @@ from rag_pipeline.index.manifest import Manifest, all_manifests, foreign_files
 from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.lake import collected
+from rag_pipeline.mirrored import removing
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH, found, remove
 from rag_pipeline.release.sweeping import Swept, if_there_is_space, sweep_up, tidy_tables
 
@@ -127,7 +128,8 @@ def collect(
             removed = tuple(one.manifest for one in kept if not one.because)
             if not dry_run:
                 for manifest in removed:
-                    (releases / manifest.id).rename(releases / f"{TRASH}{manifest.id}")
+                    with removing(releases / manifest.id):
+                        (releases / manifest.id).rename(releases / f"{TRASH}{manifest.id}")
         leftovers = _leftovers(releases, removed)
         if not dry_run:
             for path in found(releases, HALF_RELEASE):

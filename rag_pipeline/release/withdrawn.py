@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 from pydantic import AwareDatetime, ValidationError
 
+from rag_pipeline import mirrored
 from rag_pipeline.errors import PipelineError, ReleaseError, did_you_mean, first_problem
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
@@ -81,6 +82,7 @@ def restore(home: Home, document: str, *, by: str, why: str, now: datetime) -> W
 
 def read_withdrawn(home: Home) -> tuple[Withdrawal, ...]:
     """What is hidden now, as readers see it. Raises `ListUnreadable`."""
+    mirrored.seen(home.withdrawn)
     try:
         return _File.model_validate_json(home.withdrawn.read_bytes()).withdrawn
     except FileNotFoundError:
@@ -121,6 +123,7 @@ class HiddenChunks:
 
     def now(self) -> frozenset[str]:
         """Raises `ListUnreadable`."""
+        mirrored.seen(self._home.withdrawn)
         try:
             said = self._home.withdrawn.stat()
             seen: object = (said.st_mtime_ns, said.st_ctime_ns, said.st_ino, said.st_size)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, ValidationError
 
+from rag_pipeline import mirrored
 from rag_pipeline.errors import PipelineError, did_you_mean, first_problem
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
@@ -144,6 +145,7 @@ class KeyRing:
         return key.principal
 
     def _now(self) -> dict[str, Key]:
+        mirrored.seen(self._home.keys)
         try:
             said = self._home.keys.stat()
             seen: object = (said.st_mtime_ns, said.st_ctime_ns, said.st_ino, said.st_size)

@@ -5,6 +5,7 @@ name of a badly named object.
 """
 
 import re
+from dataclasses import dataclass
 
 from obstore.exceptions import BaseError, InvalidPathError
 
@@ -67,13 +68,26 @@ def bad_name(error: BaseException) -> str | None:
 BAD_NAME = "has an empty part (//), a part . or .., or a control character; rename the object"
 
 
-def told(error: BaseException, kind: BucketScheme, limits: Limits) -> str:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What a message calls the place where an address stands: in a contract, or in a setting."""
+
+    location: str = "`location` in the contract"
+    endpoint: str = "endpointUrl in the contract"
+    may: str = "list and read what lies there"
+
+
+OF_A_SOURCE = Where()
+OF_A_HOME = Where("RAG_HOME", "AWS_ENDPOINT_URL", "list, read, write and delete what lies there")
+
+
+def told(error: BaseException, kind: BucketScheme, limits: Limits, named: Where = OF_A_SOURCE) -> str:
     """What is wrong with the store or its answer, and what to do about it."""
     text, status = str(error), status_of(error)
     if _is_panic(error):
         return (
             "the address or a credential holds a character that cannot be sent, such as a line break at its end; look at "
-            f"endpointUrl in the contract and {CREDENTIALS[kind]}"
+            f"{named.endpoint} and {CREDENTIALS[kind]}"
         )
     if isinstance(error, ValueError | InvalidPathError):
         return f"the name of an object {BAD_NAME}"
@@ -81,13 +95,13 @@ def told(error: BaseException, kind: BucketScheme, limits: Limits) -> str:
         return f"no credentials found; set {CREDENTIALS[kind]}"
     tries = f"also after {limits.retries} more tries" if limits.retries else "and was asked once"
     if status in (401, 403):
-        return f"access denied ({status}); set {CREDENTIALS[kind]}, of somebody who may list and read what lies there"
+        return f"access denied ({status}); set {CREDENTIALS[kind]}, of somebody who may {named.may}"
     if status == 404:
-        return "there is no such bucket or object (404); check `location` in the contract"
+        return f"there is no such bucket or object (404); check {named.location}"
     if status == 400:
         return f"the store refuses the request (400); expired credentials, or another region? Set {CREDENTIALS[kind]}"
     if "incorrectly configured region" in text or status in (301, 307, 308):
-        return "the bucket lies in another region or at another address; set AWS_REGION, or endpointUrl in the contract"
+        return f"the bucket lies in another region or at another address; set AWS_REGION, or {named.endpoint}"
     if status is not None:
         return f"the store answers {status}, {tries}; nothing is lost, the next refresh reads on"
     reason = found[1] if (found := _KIND.search(text)) else ""

@@ -1,0 +1,124 @@
+"""Which folders of this machine are copies of what lies in a bucket, and who carries changes there.
+
+A home in a bucket is worked on in a copy below `RAG_CACHE` (`rag_pipeline/storage/`, decision 56). Code that reads, writes
+or removes in a home says so here. Where the folder is no copy, as on one machine, nothing happens, and nothing is imported.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+
+class Keeper(Protocol):
+    """What keeps one folder and one bucket alike. Paths are absolute and lie in the folder. Raises `PipelineError`."""
+
+    def exclusive(self, folder: Path, name: str, wait_s: float) -> AbstractContextManager[None]:
+        """The lock of `files.exclusive`, for every machine."""
+        ...
+
+    def seen(self, path: Path) -> None:
+        """Somebody is about to read it: what the bucket has of it is here, or is as old as readers may be."""
+        ...
+
+    def published(self, path: Path, new: Path) -> AbstractContextManager[None]:
+        """`new` is carried to where `path` belongs; the block renames it to `path`. Refused if another machine was first."""
+        ...
+
+    def changing(self, folder: Path) -> AbstractContextManager[None]:
+        """What the block adds to, changes in or removes from a table is carried over when it ends."""
+        ...
+
+    def removing(self, path: Path) -> AbstractContextManager[None]:
+        """A file, or a folder with all that is in it, goes; the block removes or renames what is here."""
+        ...
+
+    def released(self, staging: Path, release: Path) -> None:
+        """A release is complete: its files are carried over, its manifest last. It has its name here afterwards."""
+        ...
+
+    def brought(self, release: Path, parts: Sequence[str]) -> None:
+        """The files of a release whose names begin so are here, held against its manifest."""
+        ...
+
+    def fetched_again(self, release: Path, name: str) -> bool:
+        """One file of a release comes anew, as the copy here is not what it was; whether there was one to come."""
+        ...
+
+    def damage(self, release: Path) -> list[str]:
+        """Files of a release that the bucket does not have as they were carried there."""
+        ...
+
+
+_keepers: dict[Path, Keeper] = {}
+
+
+def keep(folder: Path, keeper: Keeper) -> None:
+    """Have a folder be the copy that `keeper` looks after."""
+    _keepers[folder] = keeper
+
+
+def keeper_of(path: Path) -> Keeper | None:
+    if not _keepers:
+        return None
+    return next((_keepers[one] for one in (path, *path.parents) if one in _keepers), None)
+
+
+def seen(path: Path) -> None:
+    """As `Keeper.seen`. Nothing, where the folder is no copy."""
+    if keeper := keeper_of(path):
+        keeper.seen(path)
+
+
+@contextmanager
+def published(path: Path, new: Path) -> Iterator[None]:
+    """As `Keeper.published`."""
+    if keeper := keeper_of(path):
+        with keeper.published(path, new):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """As `Keeper.changing`."""
+    if keeper := keeper_of(folder):
+        with keeper.changing(folder):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def removing(path: Path) -> Iterator[None]:
+    """As `Keeper.removing`."""
+    if keeper := keeper_of(path):
+        with keeper.removing(path):
+            yield
+    else:
+        yield
+
+
+def released(staging: Path, release: Path) -> None:
+    """Give a complete release its name: as `Keeper.released`, and then here."""
+    if keeper := keeper_of(release):
+        keeper.released(staging, release)
+    staging.rename(release)
+
+
+def brought(release: Path, *parts: str) -> None:
+    """As `Keeper.brought`; without `parts`, all of it."""
+    if keeper := keeper_of(release):
+        keeper.brought(release, parts)
+
+
+def sound(release: Path, name: str, is_whole: Callable[[Path], bool]) -> bool:
+    """Whether a file of a release is what it was; a copy that is not comes from the bucket again first."""
+    return is_whole(release / name) or (fetched_again(release, name) and is_whole(release / name))
+
+
+def fetched_again(release: Path, name: str) -> bool:
+    """As `Keeper.fetched_again`; False where there is no bucket."""
+    keeper = keeper_of(release)
+    return keeper is not None and keeper.fetched_again(release, name)

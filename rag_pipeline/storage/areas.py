@@ -1,0 +1,76 @@
+"""What of a home lies in the bucket, in which order it is carried, and what is written as one.
+
+A key is a path below the home. What is not named here is of one machine: views, scratch, graphs, locks, staging.
+"""
+
+from pathlib import PurePosixPath
+
+from rag_pipeline.home import LAKE, MANIFEST_FILE, RELEASES
+
+OF_ONE_MACHINE = frozenset({"scratch", "views", "models", "runs", "dagster", "golden"})
+"""Folders of a home that are this machine's alone. `tries/work` is another."""
+
+OBJECTS = "objects"
+"""Folder of what each release's objects were when they were carried there: `objects/<id>.json`."""
+
+LAST_WINS = ("clock.json", "replicas/", "reports/", "verdicts/", "tries/")
+"""What says how things stand and is written by whoever knows: nothing is decided on what it replaces."""
+
+MARK = ".rag-home.json"
+
+_SOURCES = ("documents", "quarantine", "listings", "loads", "erased")
+"""Folders of the lake with one table a source."""
+
+_LOG = "_delta_log"
+_ASIDE = ".damaged"
+
+
+def is_carried(key: str) -> bool:
+    """Whether what has this key lies in the bucket."""
+    parts = PurePosixPath(key).parts
+    if not parts or parts[0] in OF_ONE_MACHINE or parts[:2] == ("tries", "work"):
+        return False
+    return key == MARK or not any(part.startswith(".") and _ASIDE not in part for part in parts)
+
+
+def is_of_a_release(key: str) -> bool:
+    """Whether it is a file of a release, its manifest apart: those come when they are wanted."""
+    parts = PurePosixPath(key).parts
+    return parts[0] == RELEASES and len(parts) > 2 and parts[2:] != (MANIFEST_FILE,)
+
+
+def unit_of(key: str) -> str:
+    """What is written as one, and so under one lock of this machine: a table, a release, or all small files."""
+    parts = PurePosixPath(key).parts
+    if parts and parts[0] == LAKE:
+        return "/".join(parts[: 3 if len(parts) > 1 and parts[1] in _SOURCES else 2])
+    if parts and parts[0] == RELEASES:
+        return "/".join(parts[:2])
+    return "files"
+
+
+def is_of_a_table(key: str) -> bool:
+    return key == LAKE or key.startswith(f"{LAKE}/")
+
+
+def rank(key: str) -> tuple[int, str]:
+    """What is named comes before what names it: data, checkpoints, the log in order, the rest."""
+    path = PurePosixPath(key)
+    if path.parent.name == _LOG:
+        return (2 if path.suffix == ".json" and path.stem.isdigit() else 1 if path.suffix == ".parquet" else 3), key
+    if path.name == MANIFEST_FILE:
+        return 3, key
+    return (0 if path.suffix == ".parquet" else 3), key
+
+
+def is_a_commit(key: str) -> bool:
+    """Whether it is an entry of a table's log: the one thing that makes a version of it."""
+    return rank(key)[0] == 2
+
+
+def prefixes_of(folder: str, lock: str) -> list[str]:
+    """What the holder of a lock relies on: keys begin so. `folder`: where the lock lies, below the home."""
+    if folder == LAKE:
+        source = lock.removeprefix("source-")
+        return [f"{LAKE}/{lock}"] if source == lock else [f"{LAKE}/{one}/{source}" for one in _SOURCES]
+    return ["keys.json"] if (folder, lock) == ("", "keys") else [""]
