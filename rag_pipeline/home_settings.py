@@ -94,7 +94,7 @@ class HomeSettings(DoorSettings):
         text = str(said).replace("://", ":/").replace(":/", "://", 1)  # a path has one slash of them
         scheme = text.partition(":")[0]
         if scheme not in BUCKETS:
-            raise ValueError(f"{scheme}:// is no place for a home; name a folder on this machine, or s3://, gs:// or az://")
+            raise ValueError(f"{text} is a URL; name a folder on this machine, or a bucket by s3://, gs:// or az://")
         if not _IN_A_BUCKET.fullmatch(text):
             raise ValueError(
                 f"that names no bucket and prefix; write {scheme}://bucket/prefix, of letters, digits, ., _ and -: a home "

@@ -45,6 +45,10 @@ class Keeper(Protocol):
         """One file of a release comes anew, as the copy here is not what it was; whether there was one to come."""
         ...
 
+    def sweep(self, *, dry_run: bool) -> list[str]:
+        """Remove what publications that died left of releases; their names."""
+        ...
+
     def damage(self, release: Path) -> list[str]:
         """Files of a release that the bucket does not have as they were carried there."""
         ...
@@ -122,3 +126,8 @@ def fetched_again(release: Path, name: str) -> bool:
     """As `Keeper.fetched_again`; False where there is no bucket."""
     keeper = keeper_of(release)
     return keeper is not None and keeper.fetched_again(release, name)
+
+
+def halves(releases: Path, *, dry_run: bool) -> list[str]:
+    """As `Keeper.sweep`; nothing where there is no bucket."""
+    return keeper.sweep(dry_run=dry_run) if (keeper := keeper_of(releases)) else []

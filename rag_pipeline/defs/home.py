@@ -32,8 +32,13 @@ def prepare_dagster_home(settings: Settings) -> Path:
     Or a link to it, where its name is one that Dagster cannot take. A `dagster.yaml` that a person wrote or edited stays as
     it is; a log line says what it lacks. A Dagster that runs other people's jobs, too, gets no settings from us.
     """
-    claim_home(settings)
     home = dagster_home(settings.home)
+    if settings.home.uri and home == settings.home.dagster:
+        raise PipelineError(
+            f"RAG_HOME={settings.home} lies in a bucket, where Dagster cannot keep its own state; set DAGSTER_HOME to "
+            "a folder on this machine"
+        )
+    claim_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     home = plain_home(home)
     let_dagster_live_in(home)

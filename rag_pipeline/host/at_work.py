@@ -16,6 +16,12 @@ from rag_pipeline.home import Home
 @contextmanager
 def at_work(home: Home, run_id: str) -> Iterator[None]:
     """Say that this process works on the run; the system takes that back when the process dies."""
+    with _for_other_machines(home, run_id), _on_this_machine(home, run_id):
+        yield
+
+
+@contextmanager
+def _on_this_machine(home: Home, run_id: str) -> Iterator[None]:
     named = _lock_of(home, run_id)
     named.parent.mkdir(parents=True, exist_ok=True)
     unnamed = named.with_name(f".{named.name}")
@@ -35,7 +41,21 @@ def is_at_work(home: Home, run_id: str) -> bool | None:
     try:
         return _is_held(_lock_of(home, run_id))
     except FileNotFoundError:
-        return None
+        pass
+    with _for_other_machines(home, run_id) as nobody:
+        return None if nobody else True
+
+
+@contextmanager
+def _for_other_machines(home: Home, run_id: str) -> Iterator[bool]:
+    """The lock of a run where machines share a home; False where another one has it. There is none for a folder."""
+    if not home.uri:
+        yield True
+        return
+    from rag_pipeline.storage.attach import mirror_of  # takes libraries that a home on this machine needs not
+
+    with mirror_of(home.root).locks.exclusive(f"runs/{run_id}", 0) as held:
+        yield held
 
 
 def process_of(home: Home, run_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Where delta-rs works on a table: in its folder, or in a mirror, below a folder whose name delta-rs cannot write.
+"""Where delta-rs works on a table: in its folder, or in a room of links, below a folder whose name delta-rs cannot write.
 
 delta-rs makes URLs of paths, and follows links to where they lead. Below a folder called `[2024]`, `a|b` or `%41` it
 fails, or works somewhere else. There it gets a folder with a plain name that holds links to the table's files. What it
@@ -87,14 +87,14 @@ def plain_room() -> Iterator[Path]:
         yield Path(os.path.realpath(room))
 
 
-def _link(folder: Path, mirror: Path) -> None:
-    """Make `mirror` hold what `folder` holds, as links; notes and what was set aside apart."""
-    mirror.mkdir(exist_ok=True)
+def _link(folder: Path, room: Path) -> None:
+    """Make `room` hold what `folder` holds, as links; notes and what was set aside apart."""
+    room.mkdir(exist_ok=True)
     for one in folder.iterdir() if folder.is_dir() else ():
         if one.is_dir() and (one.name == LOG or not one.name.startswith(("_", "."))):
-            _link(one, mirror / one.name)
+            _link(one, room / one.name)
         elif one.is_file():
-            (mirror / one.name).symlink_to(os.path.realpath(one))
+            (room / one.name).symlink_to(os.path.realpath(one))
 
 
 def _files(folder: Path) -> list[Path]:

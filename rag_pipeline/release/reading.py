@@ -64,8 +64,8 @@ class Index:
     def open(cls, home: str | Path | None = None, channel: str = PRODUCTION) -> Self:
         """Open what a channel of a home serves, the model included; this takes seconds, and no search after it does.
 
-        `home`: the folder RAG_HOME names for the pipeline; `~` is the user's. None: that of the project which the working
-        directory lies in, its `.env` read, as a command does. The device is that of RAG_DEVICE.
+        `home`: what RAG_HOME names, a folder or a bucket; `~` is the user's. None: that of the project
+        which the working directory lies in, its `.env` read, as a command does. The device is that of RAG_DEVICE.
 
         Raises `PipelineError` when the folder is no home, and `ReleaseError` when the channel names no release, or that is
         damaged. Close it, or use it as a context manager.

@@ -22,7 +22,7 @@ from rag_pipeline.index.manifest import Manifest, all_manifests, foreign_files
 from rag_pipeline.index.release_chunks import contents
 from rag_pipeline.ingest.clock import clock_now
 from rag_pipeline.lake import collected
-from rag_pipeline.mirrored import removing
+from rag_pipeline.mirrored import halves, removing
 from rag_pipeline.ours import EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, TRASH, found, remove
 from rag_pipeline.release.sweeping import Swept, if_there_is_space, sweep_up, tidy_tables
 
@@ -130,7 +130,7 @@ def collect(
                 for manifest in removed:
                     with removing(releases / manifest.id):
                         (releases / manifest.id).rename(releases / f"{TRASH}{manifest.id}")
-        leftovers = _leftovers(releases, removed)
+        leftovers = (*_leftovers(releases, removed), *halves(releases, dry_run=dry_run))
         if not dry_run:
             for path in found(releases, HALF_RELEASE):
                 remove(path, HALF_RELEASE)

@@ -35,6 +35,8 @@ class HomeMirror(Mirror):
 
     def released(self, staging: Path, release: Path) -> None:
         """Raises `Overtaken` when another machine has this release, `LockLost` before anything could tell of it."""
+        if self.key_of(release) is None:
+            return
         prefix = f"{RELEASES}/{release.name}"
         with self.writers.alone(prefix):
             self.locks.check()
@@ -56,6 +58,8 @@ class HomeMirror(Mirror):
 
     def brought(self, release: Path, parts: Sequence[str]) -> None:
         """Raises `ReleaseError` when the bucket has other bytes, or none. One that is not there is for who opens it."""
+        if self.key_of(release) is None:
+            return
         self.seen(release / MANIFEST_FILE)
         try:
             files = json.loads((release / MANIFEST_FILE).read_bytes())["files"]
@@ -80,10 +84,14 @@ class HomeMirror(Mirror):
         self._make_room(release.name)
 
     def fetched_again(self, release: Path, name: str) -> bool:
+        if self.key_of(release) is None:
+            return False
         with self.writers.alone(f"{RELEASES}/{release.name}"):
             return self._copied(release, name)
 
     def damage(self, release: Path) -> list[str]:
+        if self.key_of(release) is None:
+            return []
         self._poll(f"{OBJECTS}/{release.name}.json")
         try:
             carried = json.loads((self.root / OBJECTS / f"{release.name}.json").read_bytes())

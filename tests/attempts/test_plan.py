@@ -7,13 +7,12 @@ import pytest
 import yaml
 
 from rag_pipeline.attempts.plan import AS_NOW, CAN_BE_TRIED, MOST, plan, wanted
-from rag_pipeline.door_settings import DoorSettings
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.home_settings import HomeSettings
 from rag_pipeline.settings import Settings
 from tests.conftest import Workspace, files_contract
 
 MAKES_NO_OTHER_RELEASE = {
-    "home",
     "evals",
     "owner",
     "actor",
@@ -29,7 +28,7 @@ MAKES_NO_OTHER_RELEASE = {
     "group_name",
     "reports_url",
     "openlineage_namespace",
-    *DoorSettings.model_fields,
+    *HomeSettings.model_fields,
 }
 
 

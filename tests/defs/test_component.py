@@ -109,7 +109,8 @@ def test_what_the_yaml_does_not_say_is_from_the_environment(
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a number": ({"keep_days": 0}, "attributes.keep_days=0: Input should be greater than or equal to 1"),
     "an owner": ({"owner": "anna"}, "attributes.owner='anna': an owner is an e-mail address"),
-    "a URL": ({"home": "s3://bucket/home"}, "attributes.home='s3://bucket/home': s3://bucket/home is a URL"),
+    "a URL": ({"home": "ftp://x/home"}, "attributes.home='ftp://x/home': ftp://x/home is a URL"),
+    "a bucket without locks": ({"home": "s3://bucket/home"}, "two machines could write at once: set RAG_LOCKS"),
     "a prefix": ({"key_prefix": "a b"}, "attributes.key_prefix='a b': use letters, digits and underscores"),
     "a group": ({"group_name": "a/b"}, "attributes.group_name='a/b': the name of a group has letters"),
     "a typing error": ({"promoton": "manual"}, "promoton"),

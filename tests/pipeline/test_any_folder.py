@@ -91,18 +91,18 @@ def test_a_week_below_a_folder_with_an_ugly_name(ugly: Workspace, tmp_path: Path
 
 
 def test_a_url_is_refused_with_one_sentence(tmp_path: Path) -> None:
-    """On b246836 `s3://bucket/home` became a folder `s3:` here."""
-    environment = {**os.environ, "RAG_HOME": "s3://bucket/home"}
+    """On b246836 a URL became a folder `ftp:` here."""
+    environment = {**os.environ, "RAG_HOME": "ftp://bucket/home"}
     command = [str(Path(sys.executable).with_name("rag")), "releases"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
-    assert "RAG_HOME='s3://bucket/home': " in ran.stderr
-    assert "s3://bucket/home is a URL; name a folder on this machine" in ran.stderr
+    assert "RAG_HOME='ftp://bucket/home': " in ran.stderr
+    assert "ftp://bucket/home is a URL; name a folder on this machine, or a bucket by s3://, gs:// or az://" in ran.stderr
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["home", "contracts", "evals"])
-@pytest.mark.parametrize("url", ["s3://bucket/home", "file:///srv/home", "S3:/bucket", "abfss://a@b/c"])
+@pytest.mark.parametrize("name", ["home", "contracts", "evals", "cache"])
+@pytest.mark.parametrize("url", ["ftp://bucket/home", "file:///srv/home", "S3:/bucket", "abfss://a@b/c"])
 def test_no_folder_is_a_url(name: str, url: str) -> None:
     with pytest.raises(ValidationError, match="is a URL; name a folder on this machine"):
         Settings.model_validate({name: url})

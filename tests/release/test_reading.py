@@ -187,6 +187,8 @@ def test_what_cannot_be_asked_and_what_cannot_be_opened_is_told(office: Office, 
     with pytest.raises(PipelineError, match=f"there is no pipeline home at {tmp_path}/nowhere"):
         Index.open(tmp_path / "nowhere")
     with pytest.raises(PipelineError, match="is a URL; name a folder on this machine"):
+        Index.open("ftp://bucket/home")
+    with pytest.raises(PipelineError, match="two machines could write at once: set RAG_LOCKS"):
         Index.open("s3://bucket/home")
 
 

@@ -1,0 +1,145 @@
+"""A home in a bucket: an S3 store (moto) as a process of its own, so that it outlives whoever is killed, and PostgreSQL.
+
+A machine is a folder for its copies: two in one process know nothing of each other but what the bucket and the locks say.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rag_pipeline.settings import Settings, settings_of
+from rag_pipeline.storage.attach import mirror_of
+from rag_pipeline.storage.objects import StoredObjects, in_bucket
+from rag_pipeline.storage.releases import HomeMirror
+from tests.conftest import Workspace
+from tests.support.object_store import set_credentials
+from tests.support.postgres_server import Postgres
+
+_REQUEST = re.compile(r'"([A-Z]+) /\S* HTTP')
+
+
+@dataclass
+class Store:
+    """An S3 store on loopback; what it was asked stands in its log."""
+
+    url: str
+    log: Path
+
+    def requests(self) -> Counter[str]:
+        """Method -> requests so far."""
+        return Counter(_REQUEST.findall(self.log.read_text(encoding="utf-8")))
+
+
+@contextmanager
+def store(folder: Path) -> Iterator[Store]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "store.log"
+    with log.open("w") as file:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=file, env=_plain()
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/moto-api/", timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+        yield Store(url, log)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _plain() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAG_"))}
+
+
+@dataclass
+class BucketHome:
+    """The address of one home, and what its machines have in common."""
+
+    uri: str
+    store: Store
+    server: Postgres
+    locks: str
+    folder: Path
+
+    def machine(self, name: str = "one", **values: object) -> Settings:
+        """The settings of a machine, which has its copies in a folder of its own."""
+        return settings_of({"home": self.uri, "cache": self.folder / name, **values}, lambda setting: setting)
+
+    def mirror(self, name: str = "one") -> HomeMirror:
+        return mirror_of(self.machine(name).home.root)
+
+    def of(self, workspace: Workspace, name: str = "one", **values: object) -> Settings:
+        """A machine that works with the contracts and golden sets of a workspace."""
+        return self.machine(name, contracts=workspace.root / "contracts", evals=workspace.root / "evals", **values)
+
+    def environment(self, workspace: Workspace, name: str = "one") -> dict[str, str]:
+        """What a process of its own needs to be such a machine."""
+        own = {"HOME": self.uri, "CACHE": self.folder / name, "LOCKS": self.locks}
+        own |= {"CONTRACTS": workspace.root / "contracts", "EVALS": workspace.root / "evals"}
+        return {
+            **os.environ,
+            **{f"RAG_{key}": str(value) for key, value in own.items()},
+            "DAGSTER_HOME": str(self.folder / name / "dagster"),
+        }
+
+    @property
+    def objects(self) -> StoredObjects:
+        return in_bucket(self.uri)
+
+    def there(self) -> set[str]:
+        """Every key."""
+        return {one.key for one in self.objects.list("")}
+
+    def end_locks(self) -> int:
+        """End every session that holds a lock, as a restart of the server does; how many there were."""
+        query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'rag_pipeline locks'"
+        with self.server.connect("postgres") as admin:
+            return len(admin.execute(query).fetchall())
+
+
+@contextmanager
+def bucket_homes(folder: Path) -> Iterator[tuple[Store, Postgres]]:
+    """The two servers that every home in a bucket of the tests shares."""
+    server = Postgres(connections=60)
+    try:
+        with store(folder) as running:
+            yield running, server
+    finally:
+        server.remove()
+
+
+def new_home(
+    servers: tuple[Store, Postgres], folder: Path, monkeypatch: pytest.MonkeyPatch, *, name: str = "home"
+) -> BucketHome:
+    """An empty bucket, and the environment in which this process works on a home there."""
+    running, server = servers
+    set_credentials(monkeypatch)
+    bucket = f"bucket-{os.urandom(6).hex()}"
+    urllib.request.urlopen(urllib.request.Request(f"{running.url}/{bucket}", method="PUT"), timeout=10).close()
+    database = server.database()
+    locks = f"postgresql://postgres:admin-of-the-tests@127.0.0.1:{server.port}/{database.name}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("RAG_LOCKS", locks)
+    return BucketHome(f"s3://{bucket}/{name}", running, server, locks, folder)
