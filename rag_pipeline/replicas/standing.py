@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
+from rag_pipeline.mirrored import seen
 from rag_pipeline.ours import STANDING, found, remove
 from rag_pipeline.records import Record
 from rag_pipeline.replicas.tally import Minute
@@ -70,6 +71,7 @@ def write_standing(home: Home, standing: Standing) -> None:
 
 def standings(home: Home) -> tuple[Standing, ...]:
     """Every replica that has written, by id. A file that cannot be read is left out, with a warning."""
+    seen(home.replicas)
     read = []
     for file in found(home.replicas, STANDING):
         try:

@@ -8,6 +8,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from rag_pipeline.replicas.standing import EVERY_S, Serves, Standing, forget, write_standing
 from rag_pipeline.replicas.tally import Tally
@@ -39,8 +40,8 @@ class OwnStanding:
     def _run(self) -> None:
         try:
             forget(self._home, self._began)
-        except OSError as error:
-            log.warning("what earlier replicas said cannot be removed: %s", error.strerror)
+        except (OSError, PipelineError) as error:
+            log.warning("what earlier replicas said cannot be removed: %s", _why(error))
         self._write()
         while not self._end.wait(EVERY_S):
             self._write()
@@ -48,12 +49,12 @@ class OwnStanding:
     def _write(self, *, ended: bool = False) -> None:
         try:
             write_standing(self._home, self._now(ended=ended))
-        except OSError as error:
-            if self._failed != str(error.strerror):
+        except (OSError, PipelineError) as error:
+            if self._failed != _why(error):
                 log.warning(
-                    "%s cannot be written (%s), so Dagster does not see this replica", self._home.replicas, error.strerror
+                    "%s cannot be written (%s), so Dagster does not see this replica", self._home.replicas, _why(error)
                 )
-            self._failed = str(error.strerror)
+            self._failed = _why(error)
         else:
             self._failed = ""
 
@@ -81,3 +82,8 @@ class OwnStanding:
             no_encoder=followed.no_encoder,
             no_reranker=followed.no_reranker,
         )
+
+
+def _why(error: OSError | PipelineError) -> str:
+    """What the system says of a folder, or the store of a bucket."""
+    return str(error.strerror if isinstance(error, OSError) else error)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 _WAIT_S = 60
 
+_ALL = "SELECT key, version, size, written, inode FROM files"
+_BELOW = f"{_ALL} WHERE key = ? OR (key > ? AND key < ?)"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -40,11 +43,9 @@ class KnownFiles:
     def below(self, prefix: str) -> dict[str, Row]:
         """Every row of a prefix, which is empty, a key or a folder."""
         with self._mutex:
-            rows = self._file.execute("SELECT key, version, size, written, inode FROM files").fetchall()
-        inside = f"{prefix}/" if prefix else ""
-        return {
-            row[0]: Row(row[1], (row[2], row[3], row[4])) for row in rows if row[0] == prefix or row[0].startswith(inside)
-        }
+            inside = (prefix, f"{prefix}/", f"{prefix}0")  # 0 comes after the slash
+            rows = self._file.execute(*((_BELOW, inside) if prefix else (_ALL, ()))).fetchall()
+        return {key: Row(version, (size, written, inode)) for key, version, size, written, inode in rows}
 
     def note(self, key: str, version: str, file: Path) -> None:
         with self._mutex:

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,7 +32,7 @@ from rag_pipeline.storage.areas import (
 )
 from rag_pipeline.storage.known import KnownFiles, looks_so
 from rag_pipeline.storage.locks import Locks
-from rag_pipeline.storage.objects import Known, Objects
+from rag_pipeline.storage.objects import Known, Listed, Objects
 from rag_pipeline.storage.writers import Writers
 
 log = logging.getLogger("rag_pipeline")
@@ -111,7 +111,7 @@ class Mirror:
             return
         self._asked[key] = now
         try:
-            if table:
+            if table or not path.suffix:  # a folder
                 self.pull(key, wait=asked is None)
             else:
                 self._poll(key)
@@ -171,21 +171,25 @@ class Mirror:
     def pull(self, prefix: str, *, wait: bool = True, tables: bool = True) -> set[str]:
         """Make what is here of a folder what the bucket has; the keys there. Skips what this thread is writing."""
         listed = {one.key: one for one in self.objects.list(prefix)}
-        rows, units = self.known.below(prefix), dict[str, list[str]]()
-        for key, one in listed.items():
-            row = rows.get(key)
-            fresh = row is not None and row.version == one.version and looks_so(self.root / key, row)
-            if not fresh and is_carried(key) and not is_of_a_release(key):
-                units.setdefault(unit_of(key), []).append(key)
-        for key in self._here(prefix):
-            if key not in listed:
-                units.setdefault(unit_of(key), []).append(key)
+        units: dict[str, list[str]] = {}
+        for key in self._differing(prefix, listed):
+            units.setdefault(unit_of(key), []).append(key)
         for unit, keys in units.items():
             if tables or not is_of_a_table(unit):
                 with suppress(Timeout), self.writers.alone_unless_writing(unit, wait=wait) as alone:
                     if alone:
                         self._take(keys)
         return set(listed)
+
+    def _differing(self, prefix: str, listed: Mapping[str, Listed]) -> list[str]:
+        """Keys of what is here otherwise than there, or in one place only."""
+        rows, differing = self.known.below(prefix), []
+        for key, one in listed.items():
+            row = rows.get(key)
+            same = row is not None and row.version == one.version and looks_so(self.root / key, row)
+            if not same and _may_be_new(key):
+                differing.append(key)
+        return [*differing, *(key for key in self._here(prefix) if key not in listed)]
 
     def _take(self, keys: Sequence[str]) -> None:
         """Have these objects here as they are now; what is not there goes here too."""
@@ -236,7 +240,7 @@ class Mirror:
             for key in new[len(first) :]:
                 self._carried(key)
         except Overtaken as error:
-            self._take(sorted({*new, *(one.key for one in self.objects.list(prefix))}))
+            self._take(self._differing(prefix, {one.key: one for one in self.objects.list(prefix)}))
             raise Overtaken(
                 f"{self.objects.name}/{prefix} was changed by another machine meanwhile ({error}); it is as that one left it"
             ) from None
