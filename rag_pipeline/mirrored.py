@@ -4,7 +4,7 @@ A home in a bucket is worked on in a copy below `RAG_CACHE` (`rag_pipeline/stora
 or removes in a home says so here. Where the folder is no copy, as on one machine, nothing happens, and nothing is imported.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -49,8 +49,8 @@ class Keeper(Protocol):
         """Remove what publications that died left of releases; their names."""
         ...
 
-    def damage(self, release: Path) -> list[str]:
-        """Files of a release that the bucket does not have as they were carried there."""
+    def damage(self, release: Path) -> list[str] | None:
+        """Files of a release that the bucket does not have as they were carried there; None where nobody can tell."""
         ...
 
 
@@ -119,13 +119,25 @@ def brought(release: Path, *parts: str) -> None:
 
 def sound(release: Path, name: str, is_whole: Callable[[Path], bool]) -> bool:
     """Whether a file of a release is what it was; a copy that is not comes from the bucket again first."""
-    return is_whole(release / name) or (fetched_again(release, name) and is_whole(release / name))
+    path = release / name
+    return is_whole(path) or (fetched_again(release, name) and is_whole(path))
 
 
 def fetched_again(release: Path, name: str) -> bool:
     """As `Keeper.fetched_again`; False where there is no bucket."""
     keeper = keeper_of(release)
     return keeper is not None and keeper.fetched_again(release, name)
+
+
+def elsewhere(release: Path, missing: Iterable[str], *, deep: bool) -> dict[str, bool]:
+    """Of what is not here, and what the bucket has otherwise: whether it is whole there. Nothing where there is no bucket.
+
+    `deep`: what is missing comes here, held against its checksum; so it does where the bucket cannot tell.
+    """
+    if (keeper := keeper_of(release)) is None or ((damaged := keeper.damage(release)) == [] and not missing):
+        return {}
+    whole = {name: not (deep or damaged is None) or keeper.fetched_again(release, name) for name in missing}
+    return whole | dict.fromkeys(damaged or (), False)
 
 
 def halves(releases: Path, *, dry_run: bool) -> list[str]:

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from rag_pipeline.errors import ReleaseError, first_problem
 from rag_pipeline.files import known_sha256
 from rag_pipeline.home import CHROMA_FOLDER, DATABASE, MANIFEST_FILE, SEALED_DATABASE
-from rag_pipeline.mirrored import keeper_of, seen, sound
+from rag_pipeline.mirrored import elsewhere, seen, sound
 from rag_pipeline.records import Record
 
 log = logging.getLogger("rag_pipeline")
@@ -282,10 +282,10 @@ def foreign_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
     return tuple(sorted(set(every) - manifest.files.keys() - {MANIFEST_FILE}))
 
 
-def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
+def damaged_files(release: Path, manifest: Manifest, *, deep: bool = False) -> tuple[str, ...]:
     """Files of a release that are missing, whose bytes are not the ones its manifest names, or that it does not name.
 
-    What a Chroma client made that was given the folder is none of them: nobody reads it.
+    What a Chroma client made that was given the folder is none of them. `deep`: bytes are read in a bucket too.
     """
     files = (path for path in release.rglob("*") if not path.is_dir() and not holds_nothing(path))
     every = {path.relative_to(release).as_posix() for path in files} - {MANIFEST_FILE}
@@ -295,6 +295,5 @@ def damaged_files(release: Path, manifest: Manifest) -> tuple[str, ...]:
         intact = dict(
             zip(both, threads.map(lambda name: sound(release, name, manifest.files[name].is_of), both), strict=True)
         )
-    if keeper := keeper_of(release):  # what was not brought here yet is as the bucket has it
-        intact = dict.fromkeys(manifest.files, True) | intact | dict.fromkeys(keeper.damage(release), False)
+    intact |= elsewhere(release, manifest.files.keys() - found, deep=deep)
     return tuple(sorted(name for name in manifest.files.keys() | found | intact.keys() if not intact.get(name)))

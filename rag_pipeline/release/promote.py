@@ -150,7 +150,7 @@ def _facts(inputs: DecisionInputs, request: PromotionRequest, current: Channel |
     going_back = request.withdraw and promoted_before(inputs.home, channel, manifest)
     found = standing(inputs.home, manifest.fingerprint)
     with ThreadPoolExecutor(4) as beside:  # half of a promotion's time is checksums, and they leave the interpreter free
-        damage = beside.submit(damaged_files, release, manifest)
+        damage = beside.submit(damaged_files, release, manifest, deep=True)
         compared = beside.submit(inputs.anchor(channel).facts, current, found.evidence, manifest)
         sources = beside.map(lambda contract: source_state(contract, inputs.home, inputs.now), inputs.contracts)
         facts = Facts(

@@ -89,14 +89,14 @@ class HomeMirror(Mirror):
         with self.writers.alone(f"{RELEASES}/{release.name}"):
             return self._copied(release, name)
 
-    def damage(self, release: Path) -> list[str]:
+    def damage(self, release: Path) -> list[str] | None:
         if self.key_of(release) is None:
             return []
         self._poll(f"{OBJECTS}/{release.name}.json")
         try:
             carried = json.loads((self.root / OBJECTS / f"{release.name}.json").read_bytes())
         except (OSError, ValueError):
-            return []
+            return None
         now = self._listed(f"{RELEASES}/{release.name}")
         return sorted(name for name in carried.keys() | now.keys() if carried.get(name) != now.get(name))
 

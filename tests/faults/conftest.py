@@ -7,9 +7,10 @@ import pytest
 from tests.conftest import Workspace
 from tests.pipeline.conftest import ask, begin, handbook, run
 from tests.support import gate_bypass
+from tests.support.bucket_home import bucket, bucket_servers, place
 from tests.support.gate_bypass import Patch
 
-__all__ = ["ask", "begin", "handbook", "run"]
+__all__ = ["ask", "begin", "bucket", "bucket_servers", "handbook", "place", "run"]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.release.request import PromotionRequest
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import PAGES, QUESTIONS
+from tests.support.bucket_home import PLACES, Place
 from tests.support.gate_bypass import (
     Edit,
     Patch,
@@ -213,17 +214,19 @@ EDITS: dict[str, tuple[Edit, str]] = {
 }
 
 
-def test_with_nothing_touched_the_same_door_opens(ready: Workspace) -> None:
-    opened(ready, promote)
+@pytest.mark.parametrize("where", PLACES)
+def test_with_nothing_touched_the_same_door_opens(ready: Workspace, place: Place, where: str) -> None:
+    opened(place(where, ready), promote)
 
 
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("edit", EDITS)
 def test_what_passed_is_refused_once_what_it_was_decided_on_was_touched(
-    ready: Workspace, monkeypatch: Patch, edit: str
+    ready: Workspace, place: Place, monkeypatch: Patch, edit: str, where: str
 ) -> None:
     change, reason = EDITS[edit]
     change(ready, monkeypatch)
-    closed(ready, edit, promote, reason)
+    closed(place(where, ready), f"{edit}, {where}", promote, reason)
 
 
 def test_figures_raised_by_hand_do_not_help_a_candidate_that_failed(refused: Workspace, monkeypatch: Patch) -> None:
@@ -240,11 +243,14 @@ FORGERIES: dict[str, tuple[Edit, str]] = {
 """By somebody who may write to RAG_HOME and read this code; without a key the last of them would pass."""
 
 
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_forged_evidence_does_not_help_a_candidate_that_failed(refused: Workspace, monkeypatch: Patch, forgery: str) -> None:
+def test_forged_evidence_does_not_help_a_candidate_that_failed(
+    refused: Workspace, place: Place, monkeypatch: Patch, forgery: str, where: str
+) -> None:
     edit, reason = FORGERIES[forgery]
     edit(refused, monkeypatch)
-    closed(refused, forgery, promote, reason)
+    closed(place(where, refused), f"{forgery}, {where}", promote, reason)
 
 
 def copied_elsewhere(workspace: Workspace, _: Patch) -> None:
@@ -267,10 +273,11 @@ BREAKAGES: dict[str, tuple[Edit, str]] = {
 }
 
 
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_what_cannot_be_decided_on_at_all_fails_the_run_and_moves_nothing(
-    ready: Workspace, monkeypatch: Patch, breakage: str
+    ready: Workspace, place: Place, monkeypatch: Patch, breakage: str, where: str
 ) -> None:
     change, reason = BREAKAGES[breakage]
     change(ready, monkeypatch)
-    closed(ready, breakage, promote, reason)
+    closed(place(where, ready), f"{breakage}, {where}", promote, reason)

@@ -12,6 +12,7 @@ from rag_pipeline.channels.pointer import Channel, channels_held, read_channel, 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.errors import LockLost, Overtaken, PipelineError, ReleaseError
 from rag_pipeline.home import Home
+from rag_pipeline.home_mark import claim_home
 from rag_pipeline.index.manifest import all_manifests, damaged_files, read_manifest
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.lake import collected
@@ -27,7 +28,9 @@ from tests.support.small_releases import NOW, bag_of_words
 @pytest.fixture
 def one(bucket: BucketHome) -> Home:
     """The machine that builds; two releases are there."""
-    home = bucket.machine("one", channel_poll_s=0).home
+    settings = bucket.machine("one", channel_poll_s=0)
+    claim_home(settings)
+    home = settings.home
     build(home, 0)
     build(home, 1)
     return home
@@ -126,15 +129,14 @@ def test_a_build_whose_lock_was_taken_away_publishes_nothing(
             bucket.end_locks()
         return carry(key, data)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(mirror.objects, "create", cut_off)
     before = {manifest.id for manifest in all_manifests(one.releases)}
-    with pytest.raises(LockLost):
-        build(one, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(mirror.objects, "create", cut_off)
+        with pytest.raises(LockLost):
+            build(one, 2)
     assert done
     other = two(bucket)
     assert {manifest.id for manifest in all_manifests(other.releases)} == before
-    monkeypatch.undo()
-    bucket.machine("one")
     built = build(other, 2)
     assert not damaged_files(other.release(built), read_manifest(other.release(built)))
     assert {manifest.id for manifest in all_manifests(other.releases)} == {*before, built}

@@ -11,14 +11,16 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from rag_pipeline.home import Home
 from rag_pipeline.settings import Settings, settings_of
+from rag_pipeline.storage.areas import is_carried
 from rag_pipeline.storage.attach import mirror_of
 from rag_pipeline.storage.objects import StoredObjects, in_bucket
 from rag_pipeline.storage.releases import HomeMirror
@@ -143,3 +145,62 @@ def new_home(
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("RAG_LOCKS", locks)
     return BucketHome(f"s3://{bucket}/{name}", running, server, locks, folder)
+
+
+@pytest.fixture(scope="session")
+def bucket_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Postgres]]:
+    with bucket_homes(tmp_path_factory.mktemp("store")) as servers:
+        yield servers
+
+
+@pytest.fixture
+def bucket(bucket_servers: tuple[Store, Postgres], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketHome:
+    """An empty home in a bucket."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    return new_home(bucket_servers, tmp_path / "machines", monkeypatch)
+
+
+@dataclass
+class InBucket(Workspace):
+    """A workspace whose home lies in a bucket."""
+
+    bucket: BucketHome
+
+    @property
+    def settings(self) -> Settings:
+        return self.bucket.of(self)
+
+    @property
+    def home(self) -> Home:
+        return self.settings.home
+
+
+def taken_to(bucket: BucketHome, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> InBucket:
+    """The same pipeline with its home in a bucket, object for file as it lies there, whoever wrote it."""
+    root = workspace.root / "home"
+    for path in root.rglob("*"):
+        key = path.relative_to(root).as_posix()
+        if path.is_file() and is_carried(key):
+            bucket.objects.put(key, path)
+    for variable, value in {"RAG_HOME": bucket.uri, "RAG_CACHE": str(bucket.folder / "one")}.items():
+        monkeypatch.setenv(variable, value)
+    return InBucket(workspace.root, bucket)
+
+
+PLACES = ["on disk", "in a bucket"]
+Place = Callable[[str, Workspace], Workspace]
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A pipeline as it lies on disk, or with its home taken to a bucket as it is."""
+
+    def placed(where: str, workspace: Workspace) -> Workspace:
+        if where == PLACES[0]:
+            return workspace
+        dagster = os.environ["DAGSTER_HOME"]
+        bucket = request.getfixturevalue("bucket")
+        monkeypatch.setenv("DAGSTER_HOME", dagster)
+        return taken_to(bucket, workspace, monkeypatch)
+
+    return placed
