@@ -147,7 +147,7 @@ def exclusive(folder: Path, name: str, *, wait_s: float) -> Iterator[None]:
         ) from error
     try:
         if keeper := keeper_of(folder):
-            with keeper.exclusive(folder, name, wait_s):
+            with keeper.everywhere(folder, name, wait_s):
                 yield
         else:
             yield

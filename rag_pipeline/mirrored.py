@@ -13,7 +13,7 @@ from typing import Protocol
 class Keeper(Protocol):
     """What keeps one folder and one bucket alike. Paths are absolute and lie in the folder. Raises `PipelineError`."""
 
-    def exclusive(self, folder: Path, name: str, wait_s: float) -> AbstractContextManager[None]:
+    def everywhere(self, folder: Path, name: str, wait_s: float) -> AbstractContextManager[None]:
         """The lock of `files.exclusive`, for every machine."""
         ...
 

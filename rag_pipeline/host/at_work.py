@@ -54,7 +54,7 @@ def _for_other_machines(home: Home, run_id: str) -> Iterator[bool]:
         return
     from rag_pipeline.storage.attach import mirror_of  # takes libraries that a home on this machine needs not
 
-    with mirror_of(home.root).locks.exclusive(f"runs/{run_id}", 0) as held:
+    with mirror_of(home.root).locks.holding(f"runs/{run_id}", 0) as held:
         yield held
 
 

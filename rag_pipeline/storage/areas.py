@@ -3,22 +3,29 @@
 A key is a path below the home. What is not named here is of one machine: views, scratch, graphs, locks, staging.
 """
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from rag_pipeline.home import LAKE, MANIFEST_FILE, RELEASES
+from rag_pipeline.home import LAKE, MANIFEST_FILE, RELEASES, Home
 
-OF_ONE_MACHINE = frozenset({"scratch", "views", "models", "runs", "dagster", "golden"})
-"""Folders of a home that are this machine's alone. `tries/work` is another."""
+_HOME = Home(Path())
+
+OF_ONE_MACHINE = frozenset(
+    {*(one.name for one in (_HOME.scratch, _HOME.views, _HOME.models, _HOME.runs, _HOME.dagster)), "golden"}
+)
+"""Folders of a home that are this machine's alone. Where attempts are made is another."""
 
 OBJECTS = "objects"
 """Folder of what each release's objects were when they were carried there: `objects/<id>.json`."""
 
-LAST_WINS = ("clock.json", "replicas/", "reports/", "verdicts/", "tries/")
+LAST_WINS = (
+    _HOME.clock.name,
+    *(f"{one.name}/" for one in (_HOME.replicas, _HOME.reports, _HOME.verdicts, _HOME.tries)),
+)
 """What says how things stand and is written by whoever knows: nothing is decided on what it replaces."""
 
-MARK = ".rag-home.json"
+MARK = _HOME.mark.name
 
-_SOURCES = ("documents", "quarantine", "listings", "loads", "erased")
+_SOURCES = tuple(one.name for one in (_HOME.documents, _HOME.quarantine, _HOME.listings, _HOME.loads, _HOME.erased))
 """Folders of the lake with one table a source."""
 
 _LOG = "_delta_log"
@@ -28,7 +35,7 @@ _ASIDE = ".damaged"
 def is_carried(key: str) -> bool:
     """Whether what has this key lies in the bucket."""
     parts = PurePosixPath(key).parts
-    if not parts or parts[0] in OF_ONE_MACHINE or parts[:2] == ("tries", "work"):
+    if not parts or parts[0] in OF_ONE_MACHINE or parts[:2] == _HOME.workshop.root.parts:
         return False
     return key == MARK or not any(part.startswith(".") and _ASIDE not in part for part in parts)
 
@@ -73,4 +80,4 @@ def prefixes_of(folder: str, lock: str) -> list[str]:
     if folder == LAKE:
         source = lock.removeprefix("source-")
         return [f"{LAKE}/{lock}"] if source == lock else [f"{LAKE}/{one}/{source}" for one in _SOURCES]
-    return ["keys.json"] if (folder, lock) == ("", "keys") else [""]
+    return [_HOME.keys.name] if (folder, lock) == ("", "keys") else [""]

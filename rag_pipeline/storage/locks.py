@@ -24,7 +24,7 @@ class Locks(Protocol):
     """Locks of one home."""
 
     @contextmanager
-    def exclusive(self, name: str, wait_s: float) -> Iterator[bool]:
+    def holding(self, name: str, wait_s: float) -> Iterator[bool]:
         """Hold a lock as the only machine; False where another still has it after `wait_s`, and nothing is held."""
         yield True
 
@@ -37,7 +37,7 @@ class NoLocks:
     """For whoever only reads, and for tests with one process."""
 
     @contextmanager
-    def exclusive(self, name: str, wait_s: float) -> Iterator[bool]:
+    def holding(self, name: str, wait_s: float) -> Iterator[bool]:
         yield True
 
     def check(self) -> None:
@@ -53,7 +53,7 @@ class PostgresLocks:
         self._mutex = threading.Lock()
 
     @contextmanager
-    def exclusive(self, name: str, wait_s: float) -> Iterator[bool]:
+    def holding(self, name: str, wait_s: float) -> Iterator[bool]:
         session = self._session()
         try:
             if not self._take(session, name, wait_s):

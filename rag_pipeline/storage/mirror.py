@@ -81,12 +81,12 @@ class Mirror:
         return key if key != "." and is_carried(key) else None
 
     @contextmanager
-    def exclusive(self, folder: Path, name: str, wait_s: float) -> Iterator[None]:
+    def everywhere(self, folder: Path, name: str, wait_s: float) -> Iterator[None]:
         inside = "" if folder == self.root else folder.relative_to(self.root).as_posix()
         if inside and not is_carried(inside):
             yield
             return
-        with self.locks.exclusive(f"{inside}/{name}", wait_s) as held:
+        with self.locks.holding(f"{inside}/{name}", wait_s) as held:
             if not held:
                 raise PipelineError(
                     f"another machine has been writing {name} in {self.objects.name}/{inside} for {wait_s:.0f} s; wait for "
@@ -212,7 +212,7 @@ class Mirror:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            told, _ = self.objects.fetch(key, temporary)
+            told, _ = self.objects.download(key, temporary)
         except FileNotFoundError:
             temporary.unlink(missing_ok=True)
             return key, None, ""

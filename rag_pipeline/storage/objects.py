@@ -73,7 +73,7 @@ class Objects(Protocol):
 
     def is_there(self, key: str) -> bool: ...
 
-    def fetch(self, key: str, target: Path) -> tuple[Listed, str]:
+    def download(self, key: str, target: Path) -> tuple[Listed, str]:
         """Write an object of any size to a file; what the store said of it, and the SHA-256 of its bytes.
 
         Raises `FileNotFoundError` when there is none.
@@ -128,7 +128,7 @@ class StoredObjects:
                 return False
         return True
 
-    def fetch(self, key: str, target: Path) -> tuple[Listed, str]:
+    def download(self, key: str, target: Path) -> tuple[Listed, str]:
         digest = hashlib.sha256()
         with self._told(key):
             found = obstore.get(self._store, self._path(key))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rag_pipeline.errors import LockLost, Overtaken, ReleaseError
-from rag_pipeline.home import MANIFEST_FILE, RELEASES
+from rag_pipeline.home import MANIFEST_FILE, RELEASES, Home
 from rag_pipeline.storage.areas import OBJECTS
 from rag_pipeline.storage.locks import Locks
 from rag_pipeline.storage.mirror import AT_ONCE, Mirror
@@ -131,10 +131,10 @@ class HomeMirror(Mirror):
         wanted = json.loads((release / MANIFEST_FILE).read_bytes())["files"].get(name)
         target = release / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.root / "scratch" / f".{secrets.token_hex(8)}"
+        temporary = Home(self.root).scratch / f".{secrets.token_hex(8)}"
         temporary.parent.mkdir(exist_ok=True)
         try:
-            _, checksum = self.objects.fetch(f"{RELEASES}/{release.name}/{name}", temporary)
+            _, checksum = self.objects.download(f"{RELEASES}/{release.name}/{name}", temporary)
             if wanted is None or checksum != wanted["sha256"]:
                 return False
             temporary.chmod(0o444)

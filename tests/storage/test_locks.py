@@ -12,22 +12,22 @@ from tests.support.bucket_home import BucketHome
 
 def test_one_holds_it_and_the_other_waits_or_is_told(bucket: BucketHome) -> None:
     one, two = PostgresLocks(bucket.locks, bucket.uri), PostgresLocks(bucket.locks, bucket.uri)
-    with one.exclusive("refresh", 0) as held:
+    with one.holding("refresh", 0) as held:
         assert held
         started = time.monotonic()
-        with two.exclusive("refresh", 0.5) as other:
+        with two.holding("refresh", 0.5) as other:
             assert not other
         assert time.monotonic() - started >= 0.5
-        with two.exclusive("refresh", 0) as other:
+        with two.holding("refresh", 0) as other:
             assert not other
-        with two.exclusive("alerts", 0) as other:
+        with two.holding("alerts", 0) as other:
             assert other, "another lock"
-        with PostgresLocks(bucket.locks, f"{bucket.uri}-2").exclusive("refresh", 0) as other:
+        with PostgresLocks(bucket.locks, f"{bucket.uri}-2").holding("refresh", 0) as other:
             assert other, "another home"
         got: list[bool] = []
 
         def wait() -> None:
-            with two.exclusive("refresh", 20) as other:
+            with two.holding("refresh", 20) as other:
                 got.append(other)
 
         waiting = threading.Thread(target=wait)
@@ -38,14 +38,14 @@ def test_one_holds_it_and_the_other_waits_or_is_told(bucket: BucketHome) -> None
 
 def test_a_lock_whose_session_the_server_ended_is_not_relied_on(bucket: BucketHome) -> None:
     locks = PostgresLocks(bucket.locks, bucket.uri)
-    with locks.exclusive("refresh", 0):
+    with locks.holding("refresh", 0):
         locks.check()
         assert bucket.end_locks() == 1
         with pytest.raises(
             LockLost, match=r"the lock refresh of s3://.* was lost .*; run the command again|run the command"
         ):
             locks.check()
-        with PostgresLocks(bucket.locks, bucket.uri).exclusive("refresh", 0) as other:
+        with PostgresLocks(bucket.locks, bucket.uri).holding("refresh", 0) as other:
             assert other, "another machine may have it now"
     locks.check()
 
@@ -58,7 +58,7 @@ def test_no_message_holds_the_address(bucket: BucketHome) -> None:
     ):
         with (
             pytest.raises(HomeUnreachable, match="the PostgreSQL that RAG_LOCKS names does not give locks") as told,
-            PostgresLocks(url, bucket.uri).exclusive("refresh", 0),
+            PostgresLocks(url, bucket.uri).holding("refresh", 0),
         ):
             pass
         assert "secret-of-locks" not in f"{told.value}{told.value.__cause__}" and told.value.__suppress_context__

@@ -58,12 +58,12 @@ def test_a_listing_tells_versions_below_a_folder_and_no_other(objects: StoredObj
     versions = {key: objects.put(key, key.encode()) for key in ("a/1", "a/b/2", "ab/3", "c%20d=[e]|f/4")}
     assert {one.key: one.version for one in objects.list("")} == versions
     assert {one.key for one in objects.list("a")} == {"a/1", "a/b/2"}
-    told, checksum = objects.fetch("c%20d=[e]|f/4", tmp_path / "copy")
+    told, checksum = objects.download("c%20d=[e]|f/4", tmp_path / "copy")
     assert (
         (tmp_path / "copy").read_bytes() == b"c%20d=[e]|f/4" and told.version == versions[told.key] and len(checksum) == 64
     )
     with pytest.raises(FileNotFoundError):
-        objects.fetch("a/9", tmp_path / "none")
+        objects.download("a/9", tmp_path / "none")
 
 
 def test_a_bucket_that_is_not_there_is_told_with_the_setting(bucket: BucketHome) -> None:

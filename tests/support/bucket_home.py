@@ -28,7 +28,7 @@ from tests.conftest import Workspace
 from tests.support.object_store import set_credentials
 from tests.support.postgres_server import Postgres
 
-_REQUEST = re.compile(r'"([A-Z]+) /\S* HTTP')
+_REQUEST = re.compile(r"([A-Z]+) /\S* HTTP/")  # a refused one is colored
 
 
 @dataclass
