@@ -17,6 +17,7 @@ from rag_pipeline.home_mark import claim_home
 from rag_pipeline.index.manifest import all_manifests, damaged_files, read_manifest
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.lake import collected
+from rag_pipeline.mirrored import brought
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.serving import ChannelReader
 from rag_pipeline.storage.attach import mirror_of
@@ -25,15 +26,24 @@ from tests.support.bucket_home import BucketHome
 from tests.support.readers import BY_FORCE, SUBJECTS, build
 from tests.support.small_releases import NOW, bag_of_words
 
+BUILT: dict[str, bytes] = {}
+"""Key -> object of a home with two releases, once it was built."""
+
 
 @pytest.fixture
 def one(bucket: BucketHome) -> Home:
     """The machine that builds; two releases are there."""
+    for key, data in BUILT.items():
+        bucket.objects.put(key, data)
     settings = bucket.machine("one", channel_poll_s=0)
-    claim_home(settings)
     home = settings.home
-    build(home, 0)
-    build(home, 1)
+    if not BUILT:
+        claim_home(settings)
+        build(home, 0)
+        build(home, 1)
+        BUILT.update({key: found.data for key in bucket.there() if (found := bucket.objects.read(key))})
+    for manifest in all_manifests(home.releases):
+        brought(home.release(manifest.id))
     return home
 
 
