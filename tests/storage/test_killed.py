@@ -1,4 +1,4 @@
-"""kill -9 before and after changes of objects that a night makes, sixty of them or more, each on a copy of the same home in a bucket.
+"""kill -9 before and after sixty changes of objects that a night makes, each on a copy of the same home in a bucket.
 
 Right after the kill production answers as before, or, if its channel had moved, as the undisturbed night does; the next
 refresh needs no help, on the same machine or another one.
