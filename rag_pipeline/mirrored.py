@@ -130,7 +130,7 @@ def fetched_again(release: Path, name: str) -> bool:
 
 
 def elsewhere(release: Path, missing: Iterable[str], *, deep: bool) -> dict[str, bool]:
-    """Of what is not here, and what the bucket has otherwise: whether it is whole there. Nothing where there is no bucket.
+    """Tell of what is not here, and what the bucket has otherwise, whether it is whole there. Nothing without a bucket.
 
     `deep`: what is missing comes here, held against its checksum; so it does where the bucket cannot tell.
     """
