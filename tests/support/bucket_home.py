@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.home import Home
+from rag_pipeline.home import RELEASES, Home
 from rag_pipeline.settings import Settings, settings_of
 from rag_pipeline.storage.areas import is_carried
 from rag_pipeline.storage.attach import mirror_of
@@ -180,7 +180,8 @@ def taken_to(bucket: BucketHome, workspace: Workspace, monkeypatch: pytest.Monke
     root = workspace.root / "home"
     for path in root.rglob("*"):
         key = path.relative_to(root).as_posix()
-        if path.is_file() and is_carried(key):
+        of_a_release = key.startswith(f"{RELEASES}/") and not key.startswith(f"{RELEASES}/.")
+        if path.is_file() and (of_a_release or is_carried(key)):
             bucket.objects.put(key, path)
     for variable, value in {"RAG_HOME": bucket.uri, "RAG_CACHE": str(bucket.folder / "one")}.items():
         monkeypatch.setenv(variable, value)
