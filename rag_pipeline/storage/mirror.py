@@ -109,7 +109,6 @@ class Mirror:
         asked, now = self._asked.get(key), time.monotonic()
         if asked is not None and now - asked < (_TABLES_S if table else self._poll_s):
             return
-        self._asked[key] = now
         try:
             if table or not path.suffix:  # a folder
                 self.pull(key, wait=asked is None)
@@ -118,9 +117,9 @@ class Mirror:
             self._silent = False
         except HomeUnreachable as error:
             if table and asked is None and not self.known.below(key):
-                self._asked.pop(key)
                 raise
             self._went_silent(error)
+        self._asked[key] = now  # not before: a thread beside this one must not read what is only coming
 
     @contextmanager
     def published(self, path: Path, new: Path) -> Iterator[None]:
