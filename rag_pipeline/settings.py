@@ -16,6 +16,7 @@ from pydantic_core.core_schema import no_info_after_validator_function
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rag_pipeline.door_settings import DoorSettings
+from rag_pipeline.engine_settings import EngineSettings
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import absolute
 from rag_pipeline.home import Home
@@ -47,7 +48,7 @@ _HomeFolder = Annotated[
 """Said as a path, as any folder is."""
 
 
-class Settings(DoorSettings):
+class Settings(DoorSettings, EngineSettings):
     """Settings of one pipeline. A second pipeline is other values of these, never other code."""
 
     model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore", env_ignore_empty=True)

@@ -8,6 +8,7 @@ import yaml
 
 from rag_pipeline.attempts.plan import AS_NOW, CAN_BE_TRIED, MOST, plan, wanted
 from rag_pipeline.door_settings import DoorSettings
+from rag_pipeline.engine_settings import EngineSettings
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.settings import Settings
 from tests.conftest import Workspace, files_contract
@@ -30,6 +31,7 @@ MAKES_NO_OTHER_RELEASE = {
     "reports_url",
     "openlineage_namespace",
     *DoorSettings.model_fields,
+    *EngineSettings.model_fields,
 }
 
 
