@@ -79,7 +79,7 @@ check: dev-env        ## ruff, mypy (strict; tests too), import-linter, workflow
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/rag contract diff
-	$(BIN)/pytest tests/defs/test_snapshot.py
+	$(BIN)/pytest tests/defs/test_snapshot.py tests/deploy/test_cluster.py
 
 mutants: dev-env      ## do the tests notice faults in the code that decides (hours; docs/mutants.md)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'

@@ -57,7 +57,7 @@ def test_another_commit_in_between_is_no_reason_to_lose_one(table: Table, monkey
     def first_twice_not(self: DeltaTable, *args: object, **more: object) -> None:
         if failures:
             raise failures.pop()
-        real(self, *args, **more)  # type: ignore[arg-type]
+        real(self, *args, **more)
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", first_twice_not)
     table.commit([write_fragment(table.path, rows("b"), {"model": "m1"})])

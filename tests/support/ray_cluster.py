@@ -1,11 +1,18 @@
-"""Texts to embed on a Ray cluster, and who works on them: workers that a test stops or kills, and what it left."""
+"""Texts to embed on a Ray cluster, and who works on them: workers that a test stops or kills, and what it left.
+
+As a process of its own, a driver that a test may kill, with an address of Ray, and how many workers:
+
+    python -m tests.support.ray_cluster HOME local 2
+"""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,3 +138,13 @@ def _lives(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
+
+
+if __name__ == "__main__":
+    from rag_pipeline.corpus.engines import base
+    from rag_pipeline.process import prepare
+
+    prepare()
+    base.COMMIT_EVERY_S = 0.2
+    report = embed(Home(Path(sys.argv[1])), cluster(int(sys.argv[3]), address=sys.argv[2]))
+    print(report.embedded, flush=True)  # noqa: T201

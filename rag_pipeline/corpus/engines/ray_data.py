@@ -3,13 +3,16 @@
 No text and no vector passes through Ray: a block is the name of one part, and what came of it.
 """
 
+import ctypes
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,8 @@ _STORE_BYTES = 100_000_000
 """Of Ray's object store on this machine, for names and counts; Ray takes no less than 75 MB."""
 
 _AFTER_S = 10.0
+_JOIN_S, _LOOK_S = 120.0, 3.0
+"""Seconds in which a node joins its cluster, and between two looks."""
 
 
 def main() -> None:
@@ -31,14 +36,10 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it sends statistics to its makers
-    import ray
-
-    try:
-        for answer in _answers(told):
+    with ExitStack() as stack:
+        for answer in _answers(told, stack):
             out.write(json.dumps(answer) + "\n")
             out.flush()
-    finally:
-        ray.shutdown()
 
 
 class Actor:
@@ -54,12 +55,13 @@ class Actor:
         return {"answer": [json.dumps(self._worker.embed(str(part))) for part in batch["part"]]}
 
 
-def _answers(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _answers(told: dict[str, Any], stack: ExitStack) -> Iterator[dict[str, Any]]:
+    """`stack`: what is to be undone when the process ends."""
     import ray
     import ray.data
 
     try:
-        least, most = _connect(ray, told)
+        least, most = _connect(ray, told, stack)
     except Exception as error:
         yield {"error": f"RAG_RAY_ADDRESS={told['address']}: {_one_line(error)}"}
         return
@@ -89,11 +91,12 @@ def _answers(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"error": f"Ray gave up: {_one_line(error)}"}
 
 
-def _connect(ray: Any, told: dict[str, Any]) -> tuple[int, int]:
+def _connect(ray: Any, told: dict[str, Any], stack: ExitStack) -> tuple[int, int]:
     """Start or join the cluster; how many workers to ask for, at least and at most."""
     least, most = told["workers"]
     cpus, gpus = told["worker_cpus"], told["worker_gpus"]
     quiet = {"log_to_driver": False, "logging_level": "error"}
+    stack.callback(ray.shutdown)
     if told["address"] == "local":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         fit = max(1, cores // cpus)
@@ -108,9 +111,49 @@ def _connect(ray: Any, told: dict[str, Any]) -> tuple[int, int]:
         if gpus and not most:
             fit = max(1, min(fit, int(ray.cluster_resources().get("GPU", 0) / gpus)))
     else:
-        ray.init(address=told["address"], **quiet)
+        try:
+            ray.init(address=told["address"], **quiet)
+        except Exception:
+            if told["address"] == "auto":
+                raise
+            node = stack.enter_context(_node(told["address"]))  # a driver has to be on a node: this machine is none
+            _join(node, lambda: ray.init(address=told["address"], **quiet))
         fit = max(1, sum(_fit(node.get("Resources", {}), cpus, gpus) for node in ray.nodes() if node.get("Alive")))
     return (least, most) if most else (fit, fit)
+
+
+@contextmanager
+def _node(address: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Have this machine be a node of a cluster, without CPUs, so that it gets no work."""
+    said = ["--num-cpus=0", "--num-gpus=0", f"--object-store-memory={_STORE_BYTES}", "--block"]
+    command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", f"--address={address}", *said]
+    node = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_this)
+    try:
+        yield node
+    finally:
+        node.terminate()
+        node.wait()
+
+
+def _join(node: "subprocess.Popen[bytes]", connect: Callable[[], object]) -> None:
+    """Connect as soon as a node has joined its cluster. Raises `OSError` when it ends instead, or what `connect` raises."""
+    until = time.monotonic() + _JOIN_S
+    while True:
+        time.sleep(_LOOK_S)
+        if node.poll() is not None:
+            raise OSError(f"this machine could not join the cluster (`ray start` ended with {node.returncode})")
+        try:
+            connect()
+            return
+        except Exception:
+            if time.monotonic() > until:
+                raise
+
+
+def _end_with_this() -> None:
+    """Have the system end a process of ours when this one dies, however it does (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").prctl(1, signal.SIGTERM)
 
 
 def _fit(node: dict[str, float], cpus: int, gpus: float) -> int:
