@@ -65,7 +65,8 @@ def update_chunks(home: Home, sources: list[str], chunker: Chunker, own: Mapping
         gone = stored.join(wanted, on="document_id", how="anti")["document_id"].unique()
         outdated = stored.filter(pl.col("document_id").is_in(stale.implode()))["document_id"].unique()
         changed = pl.concat([gone, outdated, stale])
-        before = table.scan().select("chunk_id") if len(changed) else None  # of the files as they are, which stay
+        # A frame of the files as they are now, which stay: it is computed when all is done.
+        before = table.scan().select("chunk_id") if len(changed) else None
         _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
         _cut(table, home, sources, stale, chunkers)
         return _report(home, before, wanted.height, left["source"])

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rag_pipeline.process import prepare
 
 _STORE_BYTES = 100_000_000
-"""Of Ray's object store on this machine, for names and counts; Ray takes no less than 75 MB."""
+"""The size of Ray's object store on this machine, for names and counts; Ray takes no less than 75 MB."""
 
 _AFTER_S = 10.0
 _JOIN_S, _LOOK_S = 120.0, 3.0
@@ -67,8 +67,8 @@ def _answers(told: dict[str, Any], stack: ExitStack) -> Iterator[dict[str, Any]]
         return
     have = ray.cluster_resources()
     yield {
-        "cluster": f"{least if least == most else f'{least} to {most}'} workers of {told['worker_cpus']} CPUs and "
-        f"{told['worker_gpus']:g} GPUs on a cluster that has {have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs"
+        "cluster": f"{least if least == most else f'{least} to {most}'} workers wanted (CPUs: {told['worker_cpus']}, GPUs: "
+        f"{told['worker_gpus']:g} each) of a cluster with {have.get('CPU', 0):g} CPUs and {have.get('GPU', 0):g} GPUs"
     }
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -96,7 +96,6 @@ def _connect(ray: Any, told: dict[str, Any], stack: ExitStack) -> tuple[int, int
     least, most = told["workers"]
     cpus, gpus = told["worker_cpus"], told["worker_gpus"]
     quiet = {"log_to_driver": False, "logging_level": "error"}
-    stack.callback(ray.shutdown)
     if told["address"] == "local":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         fit = max(1, cores // cpus)
@@ -119,6 +118,7 @@ def _connect(ray: Any, told: dict[str, Any], stack: ExitStack) -> tuple[int, int
             node = stack.enter_context(_node(told["address"]))  # a driver has to be on a node: this machine is none
             _join(node, lambda: ray.init(address=told["address"], **quiet))
         fit = max(1, sum(_fit(node.get("Resources", {}), cpus, gpus) for node in ray.nodes() if node.get("Alive")))
+    stack.callback(ray.shutdown)  # before the node it is on ends
     return (least, most) if most else (fit, fit)
 
 

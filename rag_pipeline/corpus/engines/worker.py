@@ -60,7 +60,7 @@ def orders_of(model: Model, name: str, canary: Canary, places: tuple[Path, Path]
 
 
 def versions() -> dict[str, str]:
-    """Of what must be the same on every worker, so that one pipeline makes, reads and serves the vectors."""
+    """The versions that must be the same on every worker, so that one pipeline makes, reads and serves the vectors."""
     try:
         chroma = version("chromadb")
     except PackageNotFoundError:
