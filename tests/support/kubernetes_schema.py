@@ -13,14 +13,14 @@ _PLAIN: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool":
 
 
 def wrong(value: Any, kind: str, where: str = "") -> list[str]:
-    """What of a value is not as `kind` says: `V1PodSpec`, `list[V1Container]`, `dict(str, str)`, `str`."""
+    """What of a value is not as `kind` says: `V1PodSpec`, `list[V1Container]`, `dict[str, str]`, `str`."""
     if value is None:
         return []
     if found := re.fullmatch(r"list\[(.+)\]", kind):
         if not isinstance(value, list):
             return [f"{where} is no list"]
         return [one for place, each in enumerate(value) for one in wrong(each, found[1], f"{where}[{place}]")]
-    if found := re.fullmatch(r"dict\((\w+), (.+)\)", kind):
+    if found := re.fullmatch(r"dict[(\[](\w+), (.+)[)\]]", kind):
         if not isinstance(value, dict):
             return [f"{where} is no map"]
         return [one for name, each in value.items() for one in wrong(each, found[2], f"{where}.{name}")]
