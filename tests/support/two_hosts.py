@@ -44,6 +44,7 @@ class TwoHosts:
     folder: Path
 
     def start(self) -> None:
+        Path("/tmp/ray").mkdir(exist_ok=True)
         for name in _ALL:
             _ip("netns", "add", name)
             _ip("-n", name, "link", "set", "lo", "up")
@@ -60,8 +61,7 @@ class TwoHosts:
             "--head",
             f"--node-ip-address={HEAD_IP}",
             "--port=6379",
-            "--num-cpus=2",
-            _SMALL,
+            *_SMALL,
             "--include-dashboard=false",
         )
         self.run(NODE, "start", f"--address={ADDRESS}", f"--node-ip-address={NODE_IP}", *_SMALL)
@@ -79,16 +79,11 @@ class TwoHosts:
     def begun(self, name: str, *command: str) -> subprocess.Popen[str]:
         """A command on one of the hosts, which is at work."""
         log = (self.folder / f"{name}.log").open("a")
-        environment = {**os.environ, **TOLD}
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            ["ip", "netns", "exec", name, *command],
-            env=environment,
-            stdout=pipe,
-            stderr=log,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
+        # What Ray keeps on a host lies in /tmp/ray, and a driver looks there for a node of this machine.
+        alone = 'mount -t tmpfs none /tmp/ray && exec "$@"'
+        there = ["ip", "netns", "exec", name, "unshare", "--mount", "sh", "-c", alone, "sh", *command]
+        told, nothing, pipe = {**os.environ, **TOLD}, subprocess.DEVNULL, subprocess.PIPE
+        return subprocess.Popen(there, env=told, stdin=nothing, stdout=pipe, stderr=log, text=True)
 
     def kill(self, name: str) -> int:
         """Every process of a host, as when its power goes; how many there were."""

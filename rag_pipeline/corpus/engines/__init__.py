@@ -5,6 +5,7 @@ model's fingerprint: the same weights give the same vectors.
 """
 
 from rag_pipeline.corpus.engines.base import Engine, Task
-from rag_pipeline.corpus.engines.choose import Cluster, cluster_of, engine_for
+from rag_pipeline.corpus.engines.choose import engine_for
+from rag_pipeline.corpus.engines.cluster import Cluster, cluster_of
 
 __all__ = ["Cluster", "Engine", "Task", "cluster_of", "engine_for"]

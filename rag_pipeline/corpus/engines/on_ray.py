@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 
 from rag_pipeline.corpus.engines import base
-from rag_pipeline.corpus.engines.choose import Cluster
+from rag_pipeline.corpus.engines.cluster import Cluster
 from rag_pipeline.corpus.engines.parts import FOLDER, Part, parts_of
 from rag_pipeline.corpus.engines.ray_process import Answer, RayProcess
 from rag_pipeline.corpus.engines.worker import orders_of

@@ -7,11 +7,12 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -24,8 +25,6 @@ _STORE_BYTES = 100_000_000
 """The size of Ray's object store on this machine, for names and counts; Ray takes no less than 75 MB."""
 
 _AFTER_S = 10.0
-_JOIN_S, _LOOK_S = 120.0, 3.0
-"""Seconds in which a node joins its cluster, and between two looks."""
 
 
 def main() -> None:
@@ -95,7 +94,7 @@ def _connect(ray: Any, told: dict[str, Any], stack: ExitStack) -> tuple[int, int
     """Start or join the cluster; how many workers to ask for, at least and at most."""
     least, most = told["workers"]
     cpus, gpus = told["worker_cpus"], told["worker_gpus"]
-    quiet = {"log_to_driver": False, "logging_level": "error"}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if told["address"] == "local":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         fit = max(1, cores // cpus)
@@ -110,44 +109,43 @@ def _connect(ray: Any, told: dict[str, Any], stack: ExitStack) -> tuple[int, int
         if gpus and not most:
             fit = max(1, min(fit, int(ray.cluster_resources().get("GPU", 0) / gpus)))
     else:
-        try:
-            ray.init(address=told["address"], **quiet)
-        except Exception:
-            if told["address"] == "auto":
-                raise
-            node = stack.enter_context(_node(told["address"]))  # a driver has to be on a node: this machine is none
-            _join(node, lambda: ray.init(address=told["address"], **quiet))
+        if told["address"] != "auto":  # a driver has to be on a node, or Ray ends the process: this machine becomes one
+            quiet["_node_ip_address"] = stack.enter_context(_node(told["address"]))
+        ray.init(address=told["address"], **quiet)
         fit = max(1, sum(_fit(node.get("Resources", {}), cpus, gpus) for node in ray.nodes() if node.get("Alive")))
     stack.callback(ray.shutdown)  # before the node it is on ends
     return (least, most) if most else (fit, fit)
 
 
 @contextmanager
-def _node(address: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Have this machine be a node of a cluster, without CPUs, so that it gets no work."""
-    said = ["--num-cpus=0", "--num-gpus=0", f"--object-store-memory={_STORE_BYTES}", "--block"]
-    command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", f"--address={address}", *said]
-    node = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_this)
+def _node(head: str) -> Iterator[str]:
+    """Have this machine be a node of a cluster, without CPUs, so that it gets no work; its address as the head sees it.
+
+    Raises `OSError` when it cannot be.
+    """
+    address = _address_towards(head)
+    said = [f"--address={head}", f"--node-ip-address={address}", "--num-cpus=0", "--num-gpus=0", "--block"]
+    command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *said]
+    command.append(f"--object-store-memory={_STORE_BYTES}")
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    node = subprocess.Popen(command, stdin=nothing, stdout=pipe, text=True, preexec_fn=_end_with_this)
     try:
-        yield node
+        if not any("runtime started" in line for line in iter(node.stdout.readline, "")):  # type: ignore[union-attr]
+            raise OSError(f"this machine could not join the cluster (`ray start` ended with {node.wait()})")
+        threading.Thread(target=node.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+        yield address
     finally:
         node.terminate()
         node.wait()
 
 
-def _join(node: "subprocess.Popen[bytes]", connect: Callable[[], object]) -> None:
-    """Connect as soon as a node has joined its cluster. Raises `OSError` when it ends instead, or what `connect` raises."""
-    until = time.monotonic() + _JOIN_S
-    while True:
-        time.sleep(_LOOK_S)
-        if node.poll() is not None:
-            raise OSError(f"this machine could not join the cluster (`ray start` ended with {node.returncode})")
-        try:
-            connect()
-            return
-        except Exception:
-            if time.monotonic() > until:
-                raise
+def _address_towards(head: str) -> str:
+    """The address of this machine on the way to another; nothing is sent."""
+    host, _, port = head.rpartition(":")
+    kind, _, _, _, to = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+    with socket.socket(kind, socket.SOCK_DGRAM) as one:
+        one.connect(to)
+        return str(one.getsockname()[0])
 
 
 def _end_with_this() -> None:
