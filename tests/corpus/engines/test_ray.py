@@ -9,7 +9,7 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from tests.support.ray_cluster import all_gone, cluster, embed, fragments, store_texts, stored, when_there_are, workers
 
-pytest.importorskip("ray", reason="Ray is not installed: `pip install -c constraints.txt -e '.[ray]'`")
+pytest.importorskip("ray", reason="Ray is not installed: `make ray-env`")
 
 pytestmark = pytest.mark.slow  # each starts a cluster: 23 CPU seconds
 

@@ -32,7 +32,7 @@ from tests.support.ray_cluster import (
 )
 from tests.support.two_hosts import ADDRESS, BESIDE, NODE, can_be, two_hosts
 
-pytest.importorskip("ray", reason="Ray is not installed: `pip install -c constraints.txt -e '.[ray]'`")
+pytest.importorskip("ray", reason="Ray is not installed: `make ray-env`")
 pytestmark = pytest.mark.slow
 
 TEXTS, PARTS = 240, 24
