@@ -1,25 +1,31 @@
 """Answers in sentences, over HTTP and MCP alike: retrieve as a search does, select, and send what was checked.
 
-Sentences are selected in the very step that searches, under its lease, place and deadline. A citation is held against the
-retrieved passages once more before its sentence is sent, and nothing that was sent is taken back.
+Sentences are selected in the very step that searches, under its lease, place and deadline. Where a language model may write,
+it is asked after that, outside the places of those who search; where it writes nothing that may be sent, the whole sentences
+are the answer. A citation is held against the retrieved passages once more before its sentence is sent, and nothing that was
+sent is taken back.
 """
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
 from rag_pipeline.answer.bounds import NO_PASSAGE, bounds_of
+from rag_pipeline.answer.budget import Payer
 from rag_pipeline.answer.cited import Cited, Passage, stands
 from rag_pipeline.answer.retrieve import retrieved
 from rag_pipeline.answer.select import AROUND, Selected, select
+from rag_pipeline.answer.write import Wanted, Writer, Written
 from rag_pipeline.home import Home
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.serve.answering import Answering, Note
-from rag_pipeline.serve.asked import FoundChunk, SearchAnswer, SearchRequest
+from rag_pipeline.serve.asked import Degraded, FoundChunk, SearchAnswer, SearchRequest
 from rag_pipeline.serve.asked_answers import (
     AnswerGiven,
     AnswerRequest,
@@ -29,8 +35,9 @@ from rag_pipeline.serve.asked_answers import (
     HitsFound,
     Quote,
 )
-from rag_pipeline.serve.principal import Principal
+from rag_pipeline.serve.principal import ANSWER, Principal
 from rag_pipeline.serve.problems import Problem
+from rag_pipeline.serve.writers import seen_by
 
 Event = tuple[str, BaseModel]
 """Its name (`hits`, `sentence`, `done`), and what it says."""
@@ -43,6 +50,9 @@ class Found:
     passages: tuple[Passage, ...] = ()
     selected: Selected | None = None
     refused: bool = True
+    language: str = ""
+    seen: Mapping[str, tuple[Passage, ...]] = field(default_factory=dict)
+    """What each language model may see; nothing where none is asked."""
     answer: SearchAnswer | None = None
     hits: list[FoundChunk] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -57,19 +67,23 @@ class Found:
 class Answers:
     """What gives answers for those who were let in. For one event loop."""
 
-    def __init__(self, answering: Answering, home: Home) -> None:
-        self._answering, self._home = answering, home
+    def __init__(self, answering: Answering, home: Home, writer: Writer | None = None) -> None:
+        self._answering, self._home, self._writer = answering, home, writer
 
     async def begin(self, who: Principal, asked: AnswerRequest, note: Note) -> "Begun":
         """Retrieve and select. Raises `Problem` as a search does."""
         found = Found()
+        writer = self._writer if ANSWER in who.may else None
 
         def also(leased: Leased, reader: OpenRelease, query: Query, hits: list[Hit]) -> None:
             entry = leased.manifest.model
             taken = retrieved(reader, query, hits, asked.k)
             found.passages = taken.passages
-            found.selected = select(query.text, taken, leased.manifest.lexical.language)
+            found.language = leased.manifest.lexical.language
+            found.selected = select(query.text, taken, found.language)
             found.refused = bounds_of(self._home, entry.fingerprint, entry.name).refuse(found.selected)
+            if writer and not found.refused:
+                found.seen = seen_by(writer.config, leased, self._home, taken.passages)
 
         question = SearchRequest(
             query=asked.query,
@@ -81,7 +95,7 @@ class Answers:
         found.answer = await self._answering.search(who, question, note, also)
         found.hits = found.answer.hits[: asked.k]
         note.hits = len(found.hits)
-        return Begun(found, note)
+        return Begun(asked, who, found, note, writer)
 
     async def given(self, who: Principal, asked: AnswerRequest, note: Note) -> AnswerGiven:
         """The whole answer at once. Raises `Problem`."""
@@ -99,38 +113,73 @@ class Answers:
 class Begun:
     """An answer whose passages are there."""
 
+    asked: AnswerRequest
+    who: Principal
     found: Found
     note: Note
+    writer: Writer | None
 
     async def events(self) -> AsyncIterator[Event]:
         """What is sent, in its order: `hits`, each `sentence`, `done`."""
         found, searched = self.found, self.found.searched
-        about = {
-            "query_id": searched.query_id,
-            "release": searched.release,
-            "channel": searched.channel,
-            "degraded": searched.degraded,
-            "mode": searched.mode,
-        }
-        yield "hits", HitsFound(**about, hits=found.hits)
+        about = {name: getattr(searched, name) for name in ("query_id", "release", "channel", "mode")}
+        yield "hits", HitsFound(**about, degraded=searched.degraded, hits=found.hits)
         refused = NO_PASSAGE if found.refused else None
-        sent = 0
-        for sentence in found.selected.sentences if found.selected and not refused else ():
-            if checked := checked_sentence(sentence, found.passages):
-                sent += 1
-                yield "sentence", checked
-        generator = Generator()
-        self.note.answer = {"sentences": sent, "refused": refused or "", "generator": generator.kind}
+        sent, written, degraded = 0, Written(), list(searched.degraded)
+        if self.writer and not refused:
+            async with aclosing(self.writer.sentences(self._wanted(), written)) as sentences:
+                async for sentence in sentences:
+                    if checked := checked_sentence(sentence, found.passages):
+                        sent += 1
+                        yield "sentence", checked
+            self.note.steps_ms["write"] = round(1000 * (time.monotonic() - found.began) - searched.took_ms, 2)
+        by_model = sent > 0
+        if not by_model and not refused:
+            for sentence in found.selected.sentences if found.selected else ():
+                if checked := checked_sentence(sentence, found.passages):
+                    sent += 1
+                    yield "sentence", checked
+            if self.writer:
+                why = "; ".join(written.why_not) or "its sentences cannot be sent"
+                model = self.writer.config.models[0].model
+                degraded.append(Degraded(kind="extractive", instead_of=model, by="whole sentences", why=why))
+        generator = self._generator(written, by_model=by_model)
+        self.note.degraded = tuple(one.kind for one in degraded)
+        self.note.answer = {"sentences": sent, "refused": refused or "", "generator": generator.kind} | _paid(generator)
+        took_ms = round(1000 * (time.monotonic() - found.began), 2)
+        steps = self.note.steps_ms
         yield (
             "done",
-            Ended(
-                **about,
-                refused=refused,
-                generator=generator,
-                took_ms=round(1000 * (time.monotonic() - found.began), 2),
-                timings_ms=self.note.steps_ms,
-            ),
+            Ended(**about, degraded=degraded, refused=refused, generator=generator, took_ms=took_ms, timings_ms=steps),
         )
+
+    def _wanted(self) -> Wanted:
+        passed_s = time.monotonic() - self.found.began
+        left_s = (self.asked.timeout_ms or _FOR_WRITING_MS) / 1000 - passed_s
+        payer = Payer(self.who.id, self.note.query_id, self.who.reads)
+        until = asyncio.get_running_loop().time() + left_s
+        return Wanted(self.asked.query, self.found.language, self.found.seen, payer, until)
+
+    def _generator(self, written: Written, *, by_model: bool) -> Generator:
+        """Who made the sentences, and what was spent, also on sentences that nobody may see."""
+        return Generator(
+            kind="model" if by_model else "extractive",
+            model=written.model if by_model else None,
+            prompt=self.writer.config.prompt_name if self.writer and by_model else None,
+            tokens_in=written.tokens_in,
+            tokens_out=written.tokens_out,
+            usd=written.usd,
+            left_out=written.left_out,
+        )
+
+
+_FOR_WRITING_MS = 30_000
+"""How long an answer that a model writes may take, where the question does not say."""
+
+
+def _paid(generator: Generator) -> dict[str, str | int | float]:
+    said = generator.model_dump(exclude={"kind"})
+    return {name: value for name, value in said.items() if value}
 
 
 def checked_sentence(sentence: Cited, passages: Sequence[Passage]) -> AnswerSentence | None:
@@ -147,8 +196,9 @@ def checked_sentence(sentence: Cited, passages: Sequence[Passage]) -> AnswerSent
 async def as_sse(begun: Begun) -> AsyncIterator[bytes]:
     """The events of an answer as server-sent ones; what goes wrong in between is the last of them, `problem`."""
     try:
-        async for name, said in begun.events():
-            yield _event(name, said.model_dump_json())
+        async with aclosing(begun.events()) as events:
+            async for name, said in events:
+                yield _event(name, said.model_dump_json())
     except Problem as problem:
         yield _event("problem", json.dumps(problem.told(begun.note.query_id)))
 

@@ -72,6 +72,7 @@ class Generator(BaseModel):
     tokens_in: int = 0
     tokens_out: int = 0
     usd: float = 0.0
+    left_out: int = Field(default=0, description="Sentences of the model that its quotes did not hold.")
 
 
 class Ended(Answered):

@@ -1,0 +1,1 @@
+"""`rag answer` and `rag golden answers`."""
