@@ -29,6 +29,11 @@ class Bounds(Record):
     """None: cosines of this model were never measured, so words decide alone."""
     words: float
 
+    @property
+    def says(self) -> str:
+        by_meaning = "" if self.meaning is None else f"{self.meaning:.3f} by meaning, "
+        return f"refused below {by_meaning}{self.words:.3f} by words alone"
+
     def refuse(self, found: Selected) -> bool:
         if not found.sentences:
             return True

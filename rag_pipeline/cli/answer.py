@@ -109,7 +109,7 @@ def answers(
         return
     _show(found)
     if kept:
-        Printer().say(f"kept: {_says(kept.bounds)}, from {kept.questions} questions")
+        Printer().say(f"kept: {kept.bounds.says}, from {kept.questions} questions")
     elif keep:
         Printer().say(f"nothing was kept: fewer than {ENOUGH} questions have their passage among those retrieved")
 
@@ -124,14 +124,9 @@ def told(found: "AnswersOf") -> dict[str, Any]:
     }
 
 
-def _says(bounds: Any) -> str:
-    by_meaning = "–" if bounds.meaning is None else f"{bounds.meaning:.3f}"
-    return f"refused below {by_meaning} by meaning, {bounds.words:.3f} by words alone"
-
-
 def _show(found: "AnswersOf") -> None:
     printer = Printer()
-    printer.say((found.release, "bold"), f": {_says(found.bounds)}")
+    printer.say((found.release, "bold"), f": {found.bounds.says}")
     rows = [
         (
             one.name,
@@ -149,7 +144,7 @@ def _show(found: "AnswersOf") -> None:
     headers = ("golden set", "questions", "retrieved", "right sentence", "quotes judged", "judged quoted", "refused wrongly")
     printer.table(*headers, "unanswerable refused", "valid citations", rows=rows)
     if found.proposed:
-        printer.say(f"these golden sets would have it: {_says(found.proposed)} (--keep)")
+        printer.say(f"these golden sets would have it: {found.proposed.says} (--keep)")
 
 
 def _percent(share: float | None) -> str:
