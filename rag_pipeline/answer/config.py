@@ -99,6 +99,7 @@ class _File(_Strict):
     prompt: str | None = None
     models: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=8)]
     budget: Limits
+    at_once: Annotated[int, Field(ge=1, le=1_000)] = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Config:
     prompt: str
     models: tuple[Endpoint, ...]
     budget: Limits
+    at_once: int
+    """Answers that one replica has written at once; others are answered in whole sentences."""
 
     @property
     def prompt_name(self) -> str:
@@ -138,4 +141,4 @@ def read_config(file: Path) -> Config:
         raise PipelineError(f"{document.where(('prompt',))}: {says}") from error
     if not text.strip():
         raise PipelineError(f"{document.where(('prompt',))}: prompt: {prompt} is empty; write what the model is to do")
-    return Config(text, said.models, said.budget)
+    return Config(text, said.models, said.budget, said.at_once)

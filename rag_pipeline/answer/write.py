@@ -68,9 +68,22 @@ class Writer:
     def __init__(self, config: Config, budget: Budget) -> None:
         self.config, self._budget = config, budget
         self._breakers = {one.name: Breaker() for one in config.models}
+        self._writing = 0
 
     async def sentences(self, wanted: Wanted, written: Written) -> AsyncIterator[Cited]:
         """The sentences that may be sent, as they come; none where no model wrote one."""
+        if self._writing >= self.config.at_once:
+            written.why_not.append("too many answers are being written")
+            return
+        self._writing += 1
+        try:
+            async with aclosing(self._by_turns(wanted, written)) as found:
+                async for one in found:
+                    yield one
+        finally:
+            self._writing -= 1
+
+    async def _by_turns(self, wanted: Wanted, written: Written) -> AsyncIterator[Cited]:
         for endpoint in self.config.models:
             passages = wanted.seen_by.get(endpoint.name, ())
             if not passages:

@@ -33,6 +33,8 @@ from rag_pipeline.settings import Settings
 _LONGEST_HEAD = 16_384
 """Bytes of a request's line and headers."""
 _IDLE_S, _END_S = 5, 10
+_AT_ONCE = 8
+"""Questions in progress for each core, so that those which wait to be embedded fill a batch. One a core is searched."""
 _FIRST_TRY_S = 25.0
 """An agent waits longer than this for a command that it starts; opening a release takes some two seconds."""
 
@@ -88,7 +90,7 @@ def serve(
     _read_gauges(counters, answering)
     answers = Answers(answering, settings.home, writer)
     agents, running = over_http(server_of(answering, answers, _from_request))
-    entrance = Entrance(application(answering, answers, running), agents, door, counters, log)
+    entrance = Entrance(application(answering, answers, running), agents, door, answering.admission, counters, log)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     log.msg("listening", url=url, metrics_port=metrics_port, channels=list(channels), pid=os.getpid())
@@ -134,9 +136,10 @@ def talk(settings: Settings, channel: str) -> None:
 def answering_of(settings: Settings, channels: tuple[str, ...]) -> Answering:
     """What answers for some channels. It begins to open their releases, and does not wait for them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    at_once = settings.serve_at_once or 2 * cores
+    at_once = settings.serve_at_once or _AT_ONCE * cores
     admission = Admission(at_once, settings.serve_queue, settings.serve_at_once_each)
-    return Answering(Replica(settings, channels), admission, at_once, timeout_ms=settings.serve_timeout_ms)
+    threads = min(at_once, cores)
+    return Answering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms)
 
 
 def _from_request(request: Any) -> tuple[Principal, Note, dict[str, Any]]:

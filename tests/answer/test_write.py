@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -217,3 +218,19 @@ def test_an_endpoint_that_failed_rests_and_is_tried_by_one(tmp_path: Path) -> No
     assert [breaker.lets_through(), breaker.lets_through()] == [True, False]
     breaker.worked()
     assert breaker.lets_through()
+
+
+def test_who_asks_while_too_many_answers_are_written_gets_none_of_a_model(tmp_path: Path) -> None:
+    async def story() -> Written:
+        async with lying_model() as model:
+            model.kinds = ["stall"]
+            said = replace(config(endpoint(model, timeout_ms=60_000)), at_once=1)
+            writer = Writer(said, budget(tmp_path, said))
+            first = asyncio.create_task(written(writer, wanted(said)))
+            while not model.asked:
+                await asyncio.sleep(0.01)
+            _, second = await written(writer, wanted(said, "q2"))
+            first.cancel()
+            return second
+
+    assert asyncio.run(story()).why_not == ["too many answers are being written"]

@@ -179,4 +179,5 @@ def endpoint(model: LyingModel, name: str = "liar", *, usd_out: float = 1.0, tim
 
 
 def config(*endpoints: Endpoint, usd_per_day: float = 1_000.0, usd_per_query: float = 1.0, **limits: Any) -> Config:
-    return Config("Answer.", endpoints, Limits(usd_per_day=usd_per_day, usd_per_query=usd_per_query, **limits))
+    said = Limits(usd_per_day=usd_per_day, usd_per_query=usd_per_query, **limits)
+    return Config("Answer.", endpoints, said, at_once=1_000)
