@@ -8,6 +8,7 @@ sent is taken back.
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -35,9 +36,12 @@ from rag_pipeline.serve.asked_answers import (
     HitsFound,
     Quote,
 )
+from rag_pipeline.serve.log_lines import where
 from rag_pipeline.serve.principal import ANSWER, Principal
-from rag_pipeline.serve.problems import Problem
+from rag_pipeline.serve.problems import INTERNAL, Problem
 from rag_pipeline.serve.writers import seen_by
+
+log = logging.getLogger("rag_pipeline")
 
 Event = tuple[str, BaseModel]
 """Its name (`hits`, `sentence`, `done`), and what it says."""
@@ -201,6 +205,9 @@ async def as_sse(begun: Begun) -> AsyncIterator[bytes]:
                 yield _event(name, said.model_dump_json())
     except Problem as problem:
         yield _event("problem", json.dumps(problem.told(begun.note.query_id)))
+    except Exception as error:  # the answer has begun, so it cannot become another one
+        log.error("an answer broke off: %s", " < ".join(where(error)))
+        yield _event("problem", json.dumps(Problem(INTERNAL).told(begun.note.query_id)))
 
 
 def _event(name: str, data: str) -> bytes:

@@ -54,6 +54,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": slugs, "content": content} for status, slugs in told.items()}
 
 
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 _EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
 
 
@@ -87,7 +88,7 @@ def application(answering: Answering, answers: Answers, agents: Callable[[], Abs
         state = request.state
         return _json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
 
-    @app.post("/v1/answer", response_model=AnswerGiven, responses=_problems(*_EVERY), openapi_extra=wants)
+    @app.post("/v1/answer", response_model=AnswerGiven, responses=_problems(*_EVERY) | _EVENTS, openapi_extra=wants)
     async def answer(request: Request) -> Response:
         """Sentences that answer a question, each with its citations; with `stream`, as server-sent events."""
         _no_parameters(request)

@@ -2,8 +2,6 @@
 
 import asyncio
 import importlib.util
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag_pipeline.answer.budget import Budget, Payer
-from rag_pipeline.answer.check import check
+from rag_pipeline.answer.check import Claim, check
 from rag_pipeline.answer.cited import stands
 from rag_pipeline.answer.write import Wanted, Writer, Written
 from tests.support.lying_model import PASSAGES, config, endpoint, lying_model
@@ -23,7 +21,7 @@ if FOUND is None or importlib.util.find_spec("gguf") is None:
 
 
 @pytest.fixture(scope="module")
-def writes() -> Iterator[Any]:
+def writes() -> Any:
     """SmolLM2 (135 million weights) as a function from messages to text."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -38,7 +36,7 @@ def writes() -> Iterator[Any]:
         found = model.generate(**asked, max_new_tokens=160, do_sample=False, pad_token_id=tokenizer.eos_token_id)
         return str(tokenizer.decode(found[0][asked["input_ids"].shape[1] :], skip_special_tokens=True))
 
-    yield write
+    return write
 
 
 QUESTIONS = (
@@ -49,7 +47,7 @@ QUESTIONS = (
 
 
 @pytest.mark.slow
-def test_what_a_small_model_makes_up_is_refused(writes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_small_model_makes_up_is_refused(writes: Any, tmp_path: Path) -> None:
     said: list[str] = []
 
     async def story(question: str) -> tuple[list[Any], Written]:
@@ -70,13 +68,9 @@ def test_what_a_small_model_makes_up_is_refused(writes: Any, tmp_path: Path, cap
             assert all(stands(citation, PASSAGES) for citation in one.citations)
         assert result.left_out or found or result.why_not
     assert said and all(text.strip() for text in said), "it writes something"
-    with capsys.disabled():
-        print("\n".join(json.dumps(text)[:300] for text in said))
 
 
 @pytest.mark.slow
 def test_the_sentence_it_writes_freely_is_held_by_no_quote_of_its_own_making(writes: Any) -> None:
-    from rag_pipeline.answer.check import Claim
-
     text = writes([{"role": "user", "content": "Tell me in one sentence how many days of holiday employees have."}])
     assert isinstance(check(Claim(text[:500], ((1, text[:200]),)), PASSAGES, "english"), str)
