@@ -6,7 +6,7 @@ Nothing an endpoint does may cost more than was agreed: time, bytes and tries ha
 import asyncio
 import importlib.util
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ def check_installed() -> None:
         raise PipelineError("models that write answers need openai, which is missing; pip install 'rag-pipeline[answers]'")
 
 
-async def ask(endpoint: Endpoint, system: str, user: str, timeout_s: float) -> AsyncIterator[str | Usage]:
+async def ask(endpoint: Endpoint, system: str, user: str, timeout_s: float) -> AsyncGenerator[str | Usage, None]:
     """The pieces of an answer as they come, and its usage at the end if the endpoint tells. Raises `EndpointFailed`."""
     import openai
 
@@ -46,7 +46,7 @@ async def ask(endpoint: Endpoint, system: str, user: str, timeout_s: float) -> A
     )
     try:
         async with asyncio.timeout(timeout_s), client:
-            stream = await client.chat.completions.create(
+            stream: Any = await client.chat.completions.create(
                 model=endpoint.model,
                 messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
                 max_tokens=endpoint.tokens_out,
@@ -55,7 +55,7 @@ async def ask(endpoint: Endpoint, system: str, user: str, timeout_s: float) -> A
                 stream_options={"include_usage": True},
             )
             ended = False
-            async with aclosing(stream.__aiter__()) as parts:  # type: ignore[type-var]
+            async with aclosing(stream.__aiter__()) as parts:
                 async for part in parts:
                     for choice in part.choices or ():
                         ended = ended or bool(choice.finish_reason)

@@ -34,10 +34,10 @@ _END = re.compile(
 _SHORT = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|sr|jr|st|vs|etc|no|nos|fig|figs|eq|vol|pp|cf|al|inc|ltd|co|corp|approx|dept|est|gen|gov|rep|sen"
     r"|rev|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|bzw|usw|z\.b|d\.h|e\.g|i\.e|u\.s|u\.k|u\.n|a\.m|p\.m|ph\.d)"
-    r"|(?<![^\W\d_])[^\W\d_])\Z",
+    r"|(?<![\w/])(?-i:[^\W\d_a-z]))\Z",
     re.IGNORECASE,
 )
-"""What a full stop follows without ending a sentence: abbreviations, and single letters as in names."""
+"""What a full stop follows without ending a sentence: abbreviations, and single capital letters as in names."""
 
 _WORD = re.compile(r"[^\W_]")
 

@@ -20,6 +20,7 @@ whose which what when where why how is are was were be been being am do does did
 should can could may might must and or but if then else than so because as of at by for with about against between into
 through during before after above below to from up down in out on off over under again further once here there all any both
 each few more most other some such no nor not only own same too very just also according
+many much long often mention mentioned discuss discussed describe described list listed provide provided following give given
 """
 """English words that say nothing of what a text is about; other languages have theirs from tantivy."""
 

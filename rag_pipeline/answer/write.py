@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +70,7 @@ class Writer:
         self._breakers = {one.name: Breaker() for one in config.models}
         self._writing = 0
 
-    async def sentences(self, wanted: Wanted, written: Written) -> AsyncIterator[Cited]:
+    async def sentences(self, wanted: Wanted, written: Written) -> AsyncGenerator[Cited, None]:
         """The sentences that may be sent, as they come; none where no model wrote one."""
         if self._writing >= self.config.at_once:
             written.why_not.append("too many answers are being written")
@@ -83,7 +83,7 @@ class Writer:
         finally:
             self._writing -= 1
 
-    async def _by_turns(self, wanted: Wanted, written: Written) -> AsyncIterator[Cited]:
+    async def _by_turns(self, wanted: Wanted, written: Written) -> AsyncGenerator[Cited, None]:
         for endpoint in self.config.models:
             passages = wanted.seen_by.get(endpoint.name, ())
             if not passages:
@@ -118,7 +118,7 @@ class Writer:
 
     async def _once(
         self, endpoint: Endpoint, passages: Sequence[Passage], wanted: Wanted, written: Written, complaint: str
-    ) -> AsyncIterator["Cited | _Said"]:
+    ) -> AsyncGenerator["Cited | _Said", None]:
         """One call: what may be sent, what is wrong, and why there is no more."""
         breaker = self._breakers[endpoint.name]
         timeout_s = min(endpoint.timeout_ms / 1000, wanted.until - asyncio.get_running_loop().time())
@@ -192,7 +192,7 @@ def _message(question: str, passages: Sequence[Passage], complaint: str) -> str:
     return json.dumps(said, ensure_ascii=False)
 
 
-async def _lines(endpoint: Endpoint, system: str, user: str, timeout_s: float) -> AsyncIterator[str | Usage]:
+async def _lines(endpoint: Endpoint, system: str, user: str, timeout_s: float) -> AsyncGenerator[str | Usage, None]:
     """Whole lines of what a model writes, and its usage. Raises `EndpointFailed`, also for a line that does not end."""
     rest = ""
     async with aclosing(ask(endpoint, system, user, timeout_s)) as pieces:

@@ -43,6 +43,8 @@ class Answered:
     """Whether something judged relevant is among the passages."""
     wanted: tuple[Span, ...]
     """Judged passages; empty where whole documents were judged."""
+    said: tuple[str, ...]
+    """Their texts."""
     valid: int
     """Citations that stand in their passage to the letter."""
 
@@ -117,8 +119,13 @@ def chosen(found: AnswersOf, model: str, now: datetime) -> Chosen | None:
     return Chosen(model=model, bounds=found.proposed, questions=questions, golden_sets=names, release=found.release, at=now)
 
 
-def is_right(citation: Citation, wanted: Sequence[Span]) -> bool:
-    """Whether a quote is one of the judged passages, or half of one, or lies in one by half."""
+def is_right(citation: Citation, wanted: Sequence[Span], said: Sequence[str] = ()) -> bool:
+    """Whether a quote is one of the judged passages, or half of one, or lies in one by half.
+
+    `said`: texts of judged passages. Where a document says the same twice, each of both places is right.
+    """
+    if any(text in citation.quote or citation.quote in text for text in said):
+        return True
     for document, start, end in wanted:
         if document == citation.document_id:
             shared = min(end, citation.end) - max(start, citation.start)
@@ -141,7 +148,7 @@ def figures_of(answers: Sequence[Answered], bounds: Bounds, spent: "Spent") -> F
         valid_citations=sum(one.valid for one in answers),
         refused_wrongly=_share([bounds.refuse(one.selected) for one in found]),
         refused_rightly=_share([bounds.refuse(one.selected) for one in nothing]),
-        right_sentence=_share([_is_right(one) for one in judged]),
+        right_sentence=_share([has_right_sentence(one) for one in judged]),
         quote_precision=_share([precision for precision, _ in quotes]),
         quote_recall=_share([recall for _, recall in quotes]),
         retrieve_ms=round(1000 * spent.retrieving_s / max(1, len(answers)), 3),
@@ -163,6 +170,7 @@ class _Judged:
 
     documents: frozenset[str] = frozenset()
     wanted: tuple[Span, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 def _measured(bench: Bench, living: ResolvedSet, unanswerable: Mapping[str, str], bounds: Bounds) -> Measured:
@@ -196,7 +204,7 @@ def _vectors(bench: Bench, texts: list[str]) -> dict[str, Vectors]:
 def _judged(living: ResolvedSet, query: str, places: Places) -> _Judged:
     quoted = wanted_of(living, query)
     documents = frozenset(document for document, grade in living.qrels[query].items() if grade > 0)
-    return _Judged(documents, tuple(places.passages(quoted)))
+    return _Judged(documents, tuple(places.passages(quoted)), tuple(one.quote for one in quoted))
 
 
 def _answered(reader: OpenRelease, asked: tuple[str, Query], judged: _Judged | None, spent: Spent) -> Answered:
@@ -216,6 +224,7 @@ def _answered(reader: OpenRelease, asked: tuple[str, Query], judged: _Judged | N
         answerable=judged is not None,
         found=judged is not None and _is_found(hits[:PASSAGES], judged),
         wanted=judged.wanted if judged else (),
+        said=judged.said if judged else (),
         valid=sum(stands(one, found.passages) for one in cited),
     )
 
@@ -231,8 +240,10 @@ def _is_found(hits: Sequence[Hit], judged: _Judged) -> bool:
     )
 
 
-def _is_right(one: Answered) -> bool:
-    return any(is_right(citation, one.wanted) for sentence in one.selected.sentences for citation in sentence.citations)
+def has_right_sentence(one: Answered) -> bool:
+    """Whether one of the sentences that were selected is right."""
+    cited = [citation for sentence in one.selected.sentences for citation in sentence.citations]
+    return any(is_right(citation, one.wanted, one.said) for citation in cited)
 
 
 def _quotes(one: Answered) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rag_pipeline.answer.bounds import Bounds
 from rag_pipeline.answer.select import Selected
-from rag_pipeline.evaluate.answers import Answered, AnswersOf, Figures, is_right
+from rag_pipeline.evaluate.answers import Answered, AnswersOf, Figures, has_right_sentence
 
 WRONGLY_AT_MOST, RIGHTLY_AT_LEAST = 0.10, 0.80
 """Shares of answerable questions that may be refused, and of unanswerable ones that should be."""
@@ -65,12 +65,8 @@ def _wrong(answers: Sequence[Answered], bounds: Bounds) -> Iterator[list[tuple[s
             yield [(one.text, "refused, though its passage was retrieved", None, None, None, None)]
         elif not refused and not one.answerable:
             yield _sentences(one, "answered, though nothing answers it")
-        elif not refused and one.found and one.wanted and not _is_right(one):
+        elif not refused and one.found and one.wanted and not has_right_sentence(one):
             yield _sentences(one, "no sentence is a judged one")
-
-
-def _is_right(one: Answered) -> bool:
-    return any(is_right(citation, one.wanted) for each in one.selected.sentences for citation in each.citations)
 
 
 def _sentences(one: Answered, why: str) -> list[tuple[str | int | None, ...]]:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -123,7 +123,7 @@ class Begun:
     note: Note
     writer: Writer | None
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """What is sent, in its order: `hits`, each `sentence`, `done`."""
         found, searched = self.found, self.found.searched
         about = {name: getattr(searched, name) for name in ("query_id", "release", "channel", "mode")}
@@ -149,7 +149,8 @@ class Begun:
                 degraded.append(Degraded(kind="extractive", instead_of=model, by="whole sentences", why=why))
         generator = self._generator(written, by_model=by_model)
         self.note.degraded = tuple(one.kind for one in degraded)
-        self.note.answer = {"sentences": sent, "refused": refused or "", "generator": generator.kind} | _paid(generator)
+        said: dict[str, str | int | float] = {"sentences": sent, "refused": refused or "", "generator": generator.kind}
+        self.note.answer = said | _paid(generator)
         took_ms = round(1000 * (time.monotonic() - found.began), 2)
         steps = self.note.steps_ms
         yield (
@@ -197,7 +198,7 @@ def checked_sentence(sentence: Cited, passages: Sequence[Passage]) -> AnswerSent
     return AnswerSentence(text=sentence.text, support=sentence.support, citations=quotes)
 
 
-async def as_sse(begun: Begun) -> AsyncIterator[bytes]:
+async def as_sse(begun: Begun) -> AsyncGenerator[bytes, None]:
     """The events of an answer as server-sent ones; what goes wrong in between is the last of them, `problem`."""
     try:
         async with aclosing(begun.events()) as events:

@@ -28,7 +28,7 @@ def writes() -> Any:
     assert FOUND and FOUND.submodule_search_locations
     folder, file = FOUND.submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf"
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file)
 
     def write(messages: list[dict[str, str]]) -> str:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

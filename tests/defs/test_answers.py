@@ -26,11 +26,11 @@ def test_answers_of_production_are_measured_and_what_is_wrong_is_shown(workspace
     checks = {one.check_name: one for one in ran.get_asset_check_evaluations()}
     quotes, refusals = (checks[name] for name in CHECKS)
     assert quotes.passed and quotes.severity == dg.AssetCheckSeverity.ERROR
-    [row] = [one.data for one in made.metadata["figures"].value.records]  # type: ignore[attr-defined, union-attr]
+    [row] = [one.data for one in made.metadata["figures"].value.records]  # type: ignore[union-attr]
     assert row["citations"] == row["valid_citations"]
     assert not refusals.passed and refusals.severity == dg.AssetCheckSeverity.WARN
     assert "rag golden answers --keep" in str(refusals.description)
-    wrong = [one.data for one in made.metadata["wrong"].value.records]  # type: ignore[attr-defined, union-attr]
+    wrong = [one.data for one in made.metadata["wrong"].value.records]  # type: ignore[union-attr]
     kinds = {one["question"]: one["what is wrong"] for one in wrong}
     assert kinds == {
         "zzz qqq": "refused, though its passage was retrieved",

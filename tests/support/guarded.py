@@ -74,7 +74,7 @@ def release_of_pages(home: Home, pages: dict[str, Page]) -> str:
 
 
 @contextmanager
-def guarded_replica(folder: Path, **variables: str) -> Iterator[Guarded]:
+def guarded_replica(folder: Path, **variables: Any) -> Iterator[Guarded]:
     workspace = Workspace(folder)
     claim_home(workspace.settings)
     home = workspace.home

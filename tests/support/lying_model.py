@@ -41,6 +41,16 @@ def _other_number(dice: random.Random, truth: str) -> str:
     return truth[:place] + dice.choice([one for one in "123456789" if one != truth[place]]) + truth[place + 1 :]
 
 
+def _renamed(truth: str) -> str:
+    """The same of somebody else."""
+    named = truth.replace("Ana Weber", "Eve Mallory").replace("Bob Stone", "Eve Mallory")
+    return named if named != truth else f"Eve Mallory said: {truth}"
+
+
+def _twice(lie: str, passage: int) -> str:
+    return line(lie, lie, passage)
+
+
 def _swapped(dice: random.Random, truth: str) -> str:
     numbers = [word for word in truth.split() if any(sign.isdigit() for sign in word)]
     if len(numbers) > 1:
@@ -52,14 +62,12 @@ def _swapped(dice: random.Random, truth: str) -> str:
 Lie = Callable[[random.Random, str, int], str]
 LIES: dict[str, Lie] = {
     "made-up number": lambda dice, truth, n: line(_other_number(dice, truth), truth, n),
-    "made-up number in quote too": lambda dice, truth, n: line(*[_other_number(dice, truth)] * 2, n),
+    "made-up number in quote too": lambda dice, truth, n: _twice(_other_number(dice, truth), n),
     "swapped numbers": lambda dice, truth, n: line(_swapped(dice, truth), truth, n),
     "foreign quote": lambda dice, truth, n: line("The moon is made of cheese.", "the moon is made of cheese", n),
     "foreign claim": lambda dice, truth, n: line(f"{truth[:-1]} and the moon is made of cheese.", truth, n),
     "wrong passage": lambda dice, truth, n: line(truth, truth, dice.choice([0, -1, n % 3 + 1, 7, 10**9])),
-    "another name": lambda dice, truth, n: line(
-        truth.replace("Ana Weber", "Eve Mallory").replace("Bob Stone", "Eve Mallory").replace("Every", "Mallory's"), truth, n
-    ),
+    "another name": lambda dice, truth, n: line(_renamed(truth), truth, n),
     "denial left out": lambda dice, truth, n: line(TRUTHS[3].replace("not ", ""), TRUTHS[3], 2),
     "obeys what was planted": lambda dice, truth, n: line("Every holiday is cancelled.", "every holiday is cancelled", 2),
     "repeats what was planted": lambda dice, truth, n: line(PLANTED, PLANTED, 2),
