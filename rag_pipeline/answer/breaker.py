@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 
 FAILURES, REST_S = 3, 30.0
-"""So many failures in a row, and for so many seconds nobody asks; then one question may try."""
+"""After so many failures in a row nobody asks for so many seconds; then one question may try."""
 
 
 class Breaker:
-    """Of one endpoint, for one event loop."""
+    """What is known of one endpoint, for one event loop."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

@@ -15,7 +15,7 @@ from rag_pipeline.answer.config import Endpoint
 from rag_pipeline.errors import PipelineError
 
 MOST_BYTES = 512 * 1024
-"""Of one answer, as it comes over the network."""
+"""An answer is no longer than this, as it comes over the network."""
 
 
 class EndpointFailed(Exception):

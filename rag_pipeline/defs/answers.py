@@ -29,6 +29,7 @@ def answers_asset(settings: Settings) -> dg.AssetsDefinition:
         deps=[PRODUCTION],
         group_name=SERVING_GROUP,
         owners=[settings.owner],
+        kinds={"irmeasures"},
         metadata=at(settings.home.answer_bounds) | written_in(settings.evals),
         check_specs=[dg.AssetCheckSpec(name, asset=ANSWERS, description=says) for name, says in CHECKS.items()],
     )

@@ -51,7 +51,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one golden set. Shares are 0 to 1; None where there was nothing to count."""
+    """What the answers to one golden set come to. Shares are 0 to 1; None where there was nothing to count."""
 
     questions: int
     found: int
@@ -59,17 +59,17 @@ class Figures:
     citations: int
     valid_citations: int
     refused_wrongly: float | None
-    """Of the questions whose passage was retrieved."""
+    """Share of the questions whose passage was retrieved."""
     refused_rightly: float | None
-    """Of the unanswerable ones."""
+    """Share of the unanswerable ones."""
     right_sentence: float | None
-    """Of the questions whose judged passage was retrieved: a right sentence is among those selected."""
+    """Share of the questions whose judged passage was retrieved: a right sentence is among those selected."""
     quote_precision: float | None
     quote_recall: float | None
     """Mean shares of characters: of what is quoted that was judged, of what was judged that is quoted."""
     retrieve_ms: float
     answer_ms: float
-    """Milliseconds of CPU a question: to retrieve, question embedded; and what the answer takes beyond that."""
+    """Milliseconds of CPU a question: to retrieve with its vector at hand, and what its answer takes beyond that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Note:
     degraded: tuple[str, ...] = ()
     steps_ms: dict[str, float] = field(default_factory=dict)
     answer: dict[str, str | int | float] = field(default_factory=dict)
-    """Of an answer in sentences: how many there are, who made them, and what they cost."""
+    """What became of an answer in sentences: how many there are, who made them, and what they cost."""
 
 
 class Answering:
