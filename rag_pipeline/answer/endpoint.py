@@ -44,19 +44,26 @@ async def ask(endpoint: Endpoint, system: str, user: str, timeout_s: float) -> A
     client = openai.AsyncOpenAI(
         api_key=key or "none", base_url=endpoint.url, max_retries=0, timeout=timeout_s, http_client=_bounded(endpoint.url)
     )
+    until = asyncio.get_running_loop().time() + timeout_s
     try:
-        async with asyncio.timeout(timeout_s), client:
-            stream: Any = await client.chat.completions.create(
-                model=endpoint.model,
-                messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
-                max_tokens=endpoint.tokens_out,
-                temperature=0,
-                stream=True,
-                stream_options={"include_usage": True},
-            )
+        async with client:
+            async with asyncio.timeout_at(until):
+                stream: Any = await client.chat.completions.create(
+                    model=endpoint.model,
+                    messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
+                    max_tokens=endpoint.tokens_out,
+                    temperature=0,
+                    stream=True,
+                    stream_options={"include_usage": True},
+                )
             ended = False
             async with aclosing(stream.__aiter__()) as parts:
-                async for part in parts:
+                while True:
+                    try:  # the clock runs while the endpoint is waited for, not while whoever reads is
+                        async with asyncio.timeout_at(until):
+                            part = await anext(parts)
+                    except StopAsyncIteration:
+                        break
                     for choice in part.choices or ():
                         ended = ended or bool(choice.finish_reason)
                         if isinstance(text := getattr(choice.delta, "content", None), str) and text:
