@@ -18,7 +18,7 @@ def sentence_transformer(model: ModelSpec, device: str) -> Any:
 
 
 MUCH = 250
-"""Texts: some eight seconds of embedding on two cores. Making the graph takes three, and every later process is spared as many."""
+"""Texts: some eight seconds of embedding on two cores. The graph takes three, and every later process is spared them."""
 
 
 class TorchEncoder:
