@@ -11,7 +11,7 @@ _PICTURE = re.compile(r"!\[[^\]\n]*\](?:\([^)\n]*(?:\)|\Z)|\[[^\]\n]*\])?")
 _LINK = re.compile(r"\[([^\]\n]*)\](?:\([^)\n]*(?:\)|\Z)|\[[^\]\n]*\])")
 _TAG = re.compile(r"</?[A-Za-z!][^>\n]{0,500}>")
 _ADDRESS = re.compile(
-    r"(?i)\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.)[^\s<>\"')\]]+|\b(?:javascript|data|vbscript|file):\S+"
+    r"(?i)(?:(?:\b[a-z][a-z0-9+.-]{1,15})?://|\bwww\.)[^\s<>\"')\]]+|\b(?:javascript|data|vbscript|file):\S+"
     r"|(?:!?\[[^\]\n]*\])?\]\([^)\n]*\)"
 )
 _MARKS = re.compile(r"(\*\*\*|\*\*|__|\*|~~)(?=\S)(.+?)(?<=\S)\1")

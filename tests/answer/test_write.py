@@ -26,7 +26,7 @@ def budget(folder: Path, said: Config) -> Budget:
     return Budget(folder / "spent.sqlite", said.budget, lambda: NOW)
 
 
-def wanted(said: Config, query: str = "q1", who: str = "k_1", reads: Sequence[str] = (), left_s: float = 20) -> Wanted:
+def wanted(said: Config, query: str = "q1", who: str = "k_1", reads: Sequence[str] = (), left_s: float = 600) -> Wanted:
     seen = {one.name: PASSAGES for one in said.models}
     until = asyncio.get_running_loop().time() + left_s
     return Wanted("how many days", "english", seen, Payer(who, query, frozenset(reads)), until)
@@ -43,11 +43,16 @@ def check_truth(found: list[Cited]) -> None:
         assert one.citations and all(stands(citation, PASSAGES) for citation in one.citations)
 
 
+def patience(kinds: list[str]) -> int:
+    """Milliseconds: few where nothing comes anyway, so many elsewhere that a busy machine is no failure."""
+    return 300 if kinds[0] == "stall" else 60_000
+
+
 async def lied_to(folder: Path, kinds: list[str], seed: int) -> tuple[list[Cited], Written, int]:
     async with lying_model() as model:
         model.kinds, model.dice = kinds, random.Random(seed)
-        said = config(endpoint(model))
-        found, result = await written(Writer(said, budget(folder, said)), wanted(said))
+        said = config(endpoint(model, timeout_ms=patience(kinds)))
+        found, result = await written(Writer(said, budget(folder, said)), wanted(said, left_s=600))
         return found, result, len(model.asked)
 
 
@@ -82,11 +87,11 @@ def test_an_endpoint_that_breaks_is_given_up_at_once(tmp_path: Path, kind: str) 
 def test_five_hundred_lies_and_breakdowns_send_no_unchecked_sentence(tmp_path: Path) -> None:
     async def story() -> None:
         async with lying_model() as model:
-            said = config(endpoint(model, timeout_ms=150))
             for number in range(500):
                 model.kinds = [KINDS[number % len(KINDS)], KINDS[(number * 7 + 3) % len(KINDS)]]
                 model.asked.clear()
                 model.dice = random.Random(number)
+                said = config(endpoint(model, timeout_ms=300 if "stall" in model.kinds else 60_000))
                 found, _ = await written(Writer(said, budget(tmp_path, said)), wanted(said, f"q{number}"))
                 check_truth(found)
 
@@ -147,7 +152,7 @@ def test_two_hundred_who_ask_at_once_never_exceed_a_budget(tmp_path: Path, limit
             kept, seen = budget(tmp_path, said), list[int]()
             model.on_request = lambda: seen.append(kept.spent_today())
             writer = Writer(said, kept)
-            asked = [wanted(said, f"q{n}", reads=["acme"], left_s=60) for n in range(200)]
+            asked = [wanted(said, f"q{n}", reads=["acme"]) for n in range(200)]
             await asyncio.gather(*(written(writer, each) for each in asked))
             assert 12 <= len(model.asked) < 200
             assert max(seen) <= 12 * worst * NANO

@@ -181,7 +181,7 @@ async def lying_model() -> AsyncIterator[LyingModel]:
         server.close()
 
 
-def endpoint(model: LyingModel, name: str = "liar", *, usd_out: float = 1.0, timeout_ms: int = 300) -> Endpoint:
+def endpoint(model: LyingModel, name: str = "liar", *, usd_out: float = 1.0, timeout_ms: int = 60_000) -> Endpoint:
     prices = Prices.model_validate({"in": 1.0, "out": usd_out})
     return Endpoint(name=name, url=model.url, model="liar-1", usd_per_million=prices, timeout_ms=timeout_ms, tokens_out=100)
 
