@@ -67,8 +67,6 @@ class Home:
         """The file that says whose folder this is (`home_mark.py`)."""
         return self.root / ".rag-home.json"
 
-    # --- tables -----------------------------------------------------------------------------------------------------------
-
     @property
     def lake(self) -> Path:
         """The folder of all tables. The first five of them hold one table a source, in a folder of its name."""
@@ -128,8 +126,6 @@ class Home:
         """A table's name below the lake: `chunks`, or `documents/handbook`."""
         return table.relative_to(self.lake).as_posix()
 
-    # --- releases ---------------------------------------------------------------------------------------------------------
-
     @property
     def releases(self) -> Path:
         return self.root / RELEASES
@@ -151,6 +147,16 @@ class Home:
         return self.root / "retrieval.json"
 
     @property
+    def answer_bounds(self) -> Path:
+        """From how little support on there is no answer."""
+        return self.root / "answers.json"
+
+    @property
+    def spent(self) -> Path:
+        """What language models cost, reserved and settled."""
+        return self.root / "spent.sqlite"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 
@@ -159,8 +165,6 @@ class Home:
         if not _is_a_file_name(release_id):
             raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
         return self.reports / f"{release_id}.html"
-
-    # --- settings that are tried beside it --------------------------------------------------------------------------------
 
     @property
     def tries(self) -> Path:
@@ -181,8 +185,6 @@ class Home:
     def workshop(self) -> "Home":
         """A home of its own, which attempts are built in: nothing that decides about this home looks into it."""
         return Home(self.tries / "work")
-
-    # --- what is decided about them ---------------------------------------------------------------------------------------
 
     @property
     def evidence(self) -> Path:
@@ -214,8 +216,6 @@ class Home:
     def verdict(self, name: str) -> Path:
         """The last word of the gate, or of the watch, on a channel."""
         return self.verdicts / f"{name}.json"
-
-    # --- what a process needs while it works ------------------------------------------------------------------------------
 
     @property
     def scratch(self) -> Path:
@@ -276,9 +276,8 @@ class Home:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that lie at the top, beside the folders."""
-        return (self.candidate, self.chosen_retrieval, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
-
-    # --- locks ------------------------------------------------------------------------------------------------------------
+        chosen = (self.candidate, self.chosen_retrieval, self.answer_bounds, self.spent)
+        return (*chosen, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
 
     def exclusive(self, lock: Lock, *, wait_s: float) -> AbstractContextManager[None]:
         """Write what the lock is of as the only process. Raises `PipelineError` when another still does after `wait_s`."""
