@@ -20,7 +20,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 # Nothing is compiled while it is installed, so the first command that imports a module has to keep what it compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env dev-env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
+.PHONY: help env dev-env ray-env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
@@ -79,7 +79,10 @@ check: dev-env        ## ruff, mypy (strict; tests too), import-linter, workflow
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/rag contract diff
-	$(BIN)/pytest tests/defs/test_snapshot.py
+	$(BIN)/pytest tests/defs/test_snapshot.py tests/deploy/test_cluster.py
+
+ray-env: dev-env      ## add Ray, for the slow tests that start a cluster (324 MB)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[ray]'
 
 mutants: dev-env      ## do the tests notice faults in the code that decides (hours; docs/mutants.md)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'

@@ -71,8 +71,6 @@ class Home:
         """The file that says whose folder this is (`home_mark.py`)."""
         return self.root / ".rag-home.json"
 
-    # --- tables -----------------------------------------------------------------------------------------------------------
-
     @property
     def lake(self) -> Path:
         """The first five of its tables hold one table a source, in a folder of its name."""
@@ -132,8 +130,6 @@ class Home:
         """A table's name below the lake: `chunks`, or `documents/handbook`."""
         return table.relative_to(self.lake).as_posix()
 
-    # --- releases ---------------------------------------------------------------------------------------------------------
-
     @property
     def releases(self) -> Path:
         return self.root / RELEASES
@@ -153,6 +149,16 @@ class Home:
     def chosen_retrieval(self) -> Path:
         """What `RAG_RETRIEVAL=auto` found best, and on which judgments."""
         return self.root / "retrieval.json"
+
+    @property
+    def answer_bounds(self) -> Path:
+        """From how little support on there is no answer."""
+        return self.root / "answers.json"
+
+    @property
+    def spent(self) -> Path:
+        """What language models cost, reserved and settled."""
+        return self.root / "spent.sqlite"
 
     @property
     def reports(self) -> Path:
@@ -184,8 +190,6 @@ class Home:
         """A home of its own for attempts: nothing that decides about this home looks into it."""
         return Home(self.tries / "work")
 
-    # --- what is decided about them ---------------------------------------------------------------------------------------
-
     @property
     def evidence(self) -> Path:
         return self.root / "evidence"
@@ -216,8 +220,6 @@ class Home:
     def verdict(self, name: str) -> Path:
         """The last word of the gate, or of the watch, on a channel."""
         return self.verdicts / f"{name}.json"
-
-    # --- what a process needs while it works ------------------------------------------------------------------------------
 
     @property
     def scratch(self) -> Path:
@@ -276,9 +278,8 @@ class Home:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return (self.candidate, self.chosen_retrieval, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
-
-    # --- locks ------------------------------------------------------------------------------------------------------------
+        chosen = (self.candidate, self.chosen_retrieval, self.answer_bounds, self.spent)
+        return (*chosen, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
 
     def exclusive(self, lock: Lock, *, wait_s: float) -> AbstractContextManager[None]:
         """Write what the lock is of as the only process. Raises `PipelineError` when another still does after `wait_s`."""

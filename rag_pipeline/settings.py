@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from rag_pipeline.engine_settings import EngineSettings
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import absolute
 from rag_pipeline.home import Home
@@ -29,7 +30,7 @@ _OWNER = r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}"
 """What Dagster takes for an owner."""
 
 
-class Settings(HomeSettings):
+class Settings(HomeSettings, EngineSettings):
     """Settings of one pipeline. A second pipeline is other values of these, never other code."""
 
     model_config = SettingsConfigDict(env_prefix="RAG_", frozen=True, extra="ignore", env_ignore_empty=True)

@@ -95,6 +95,8 @@ def test_a_home_lies_where_it_always_did() -> None:
         "evidence_heads": "lake/evidence",
         "candidate": "candidate.json",
         "chosen_retrieval": "retrieval.json",
+        "answer_bounds": "answers.json",
+        "spent": "spent.sqlite",
         "alerts": "alerts.json",
         "keys": "keys.json",
         "clock": "clock.json",

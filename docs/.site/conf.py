@@ -37,7 +37,7 @@ _NAVIGATION = {
         "troubleshooting",
         "runbook",
     ),
-    "Look something up": ("commands", "contracts", "evaluation", "lineage", "glossary"),
+    "Look something up": ("commands", "contracts", "evaluation", "answers", "lineage", "glossary"),
     "Understand it": ("architecture", "performance", "mutants", "decisions/README"),
 }
 

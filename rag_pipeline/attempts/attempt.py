@@ -15,6 +15,7 @@ from rag_pipeline.attempts.workshop import share_query_vectors, share_vectors
 from rag_pipeline.corpus.chunking import chunkers_of
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
+from rag_pipeline.corpus.engines import cluster_of
 from rag_pipeline.corpus.model import Model, model_of
 from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.choose import Chooser
@@ -53,7 +54,7 @@ def make(ground: Ground, planned: Planned) -> tuple[Attempt, PerSet]:
     cut = update_chunks(ground.work, [one.source for one in planned.contracts], chunkers.default, chunkers.own)
     cut_seconds = time.monotonic() - started
     share_vectors(ground.home, ground.work, model.fingerprint)
-    vectors = update_embeddings(ground.work, model, model.load)
+    vectors = update_embeddings(ground.work, model, model.load, cluster_of(settings))
     release_memory()
     try:
         whole, served = _built(ground, planned, settings, model)

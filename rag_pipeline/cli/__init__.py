@@ -10,6 +10,7 @@ import typer
 from rag_pipeline import __version__
 from rag_pipeline.cli import (
     alerts,
+    answer,
     ask,
     channels,
     contract,
@@ -47,7 +48,7 @@ app = typer.Typer(
 
 PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Make and run": (init.init, refresh.refresh, refresh.evaluate, tries.try_settings, report.report),
-    "Ask and look": (ask.query, ask.status, ask.releases, ask.trace, export.export),
+    "Ask and look": (ask.query, answer.answer, ask.status, ask.releases, ask.trace, export.export),
     "Answer applications and agents": (serve.serve, serve.mcp, key.key),
     "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
     "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),

@@ -39,6 +39,15 @@ HELP = {
         "`release`, `mode`, `took_ms`, `hits`: `rank`, `chunk_id`, `document_id`, `source`, `score`, `text`, `title`, "
         "`uri`, `start`, `end`, `heading`, `metadata`",
     ),
+    "answer": Help(
+        (
+            'rag answer "how many days of vacation do I get"',
+            'rag answer "may I fly" --channel staging --json',
+        ),
+        "`release`, `mode`, `took_ms`, `refused` (why there is no answer, or null), `words` and `meaning` (how well the "
+        "passages support one; null without a vector), `bounds`, `sentences`: `text`, `support`, `citations`: `chunk_id`, "
+        "`document_id`, `quote`, `start`, `end`; `hits` (as `rag query`)",
+    ),
     "status": Help(
         ("rag status",),
         "`home`, `channels`, `anchors`, `frozen`: channel → why; `damaged_channels`, `unfinished_channels`, `sources` "
@@ -157,6 +166,15 @@ HELP = {
         "`golden_sets`: name → `queries`, `judgments`, `probes`, `to_pass_a_release`: `needed` (judged queries; null "
         "where none is asked or none would do), `says`, `small_slices`; `findings`: `level` (`error`, `warning`, "
         "`note`), `kind`, `where` (file:line), `query`, `says`",
+    ),
+    "golden answers": Help(
+        (
+            "rag golden answers",
+            "rag golden answers handbook --keep",
+        ),
+        "`release`, `bounds` and `proposed`: `meaning`, `words`; `kept`, `golden_sets`: name → `questions`, `found` (their "
+        "passage was retrieved), `unanswerable`, `citations`, `valid_citations`, and as shares, or null: `refused_wrongly`, "
+        "`refused_rightly`, `right_sentence`, `quote_precision`, `quote_recall`; `retrieve_ms`, `answer_ms`",
     ),
     "embed bench": Help(
         (

@@ -23,7 +23,7 @@ golden = typer.Typer(
     name="golden",
     no_args_is_help=True,
     help="Golden sets: propose a `new` one from titles and headings, `judge` what is retrieved, make `probes` that nobody "
-    "judges, `check` what they hold.",
+    "judges, `check` what they hold, measure `answers`.",
 )
 
 Name = Annotated[str, typer.Argument(help="The golden set: a folder below RAG_EVALS.")]

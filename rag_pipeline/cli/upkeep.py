@@ -118,7 +118,7 @@ _WHAT_GOES = {
     "leftovers": "what a release left that was never finished, or never quite removed",
     "exports": "a model's graph, made again when it is needed",
     "views": "the copy of a reader that has ended",
-    "scratch": "of a load that was killed",
+    "scratch": "of a load, or an embedding, that was killed",
     "reports": "the report of a release that goes",
     "files": "of a table, which only old versions of it need",
     "tries": "of `rag try`: old results, or what attempts were built in; a later try embeds again",

@@ -5,7 +5,7 @@ import polars as pl
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.lake import collected
+from rag_pipeline.lake import collected, in_buckets
 
 _CHARACTERS = 64_000_000
 """Characters of documents that are checked together. Each part reads the ids of every chunk once more, so not too few."""
@@ -40,7 +40,11 @@ def _parts(chunks: pl.LazyFrame) -> list[tuple[str, str]]:
 
 
 def chunks_without_vector(home: Home, model: str) -> Broken:
-    """Chunks whose text has no vector of a model."""
+    """Chunks whose text has no vector of a model, looked up by buckets of texts' hashes."""
     vectors = vectors_table(home).scan().filter(pl.col("model") == model).select("text_hash")
-    rows = chunks_table(home).scan().join(vectors, on="text_hash", how="anti").select("chunk_id", "document_id")
-    return rows.pipe(collected).rows()
+    chunks = chunks_table(home).scan().select("text_hash", "chunk_id", "document_id")
+    rows = max(chunks_table(home).rows(), vectors_table(home).rows())
+    broken: Broken = []
+    for here, there in in_buckets((chunks, vectors), "text_hash", rows, home.scratch):
+        broken += here.join(there, on="text_hash", how="anti").select("chunk_id", "document_id").rows()
+    return broken

@@ -14,7 +14,7 @@ from rag_pipeline.corpus.tables import CHUNKS, chunks_table
 from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.lake import Table, collected, fingerprint_rows
+from rag_pipeline.lake import RowsFingerprint, Table, collected, in_buckets
 from rag_pipeline.progress import progress
 
 _COMMIT_CHUNKS = 20_000
@@ -65,10 +65,11 @@ def update_chunks(home: Home, sources: list[str], chunker: Chunker, own: Mapping
         gone = stored.join(wanted, on="document_id", how="anti")["document_id"].unique()
         outdated = stored.filter(pl.col("document_id").is_in(stale.implode()))["document_id"].unique()
         changed = pl.concat([gone, outdated, stale])
-        before = table.scan().select("chunk_id").pipe(collected) if len(changed) else None
+        # A frame of the files as they are now, which stay: it is computed when all is done.
+        before = table.scan().select("chunk_id") if len(changed) else None
         _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
         _cut(table, home, sources, stale, chunkers)
-        return _report(table, before, wanted.height, left["source"])
+        return _report(home, before, wanted.height, left["source"])
 
 
 def _stored(table: Table) -> pl.DataFrame:
@@ -135,17 +136,31 @@ def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, 
         }
 
 
-def _report(table: Table, before: pl.DataFrame | None, documents: int, cut: pl.Series) -> ChunkReport:
-    """`before`: ids of the chunks there were; None when nothing was written. `cut`: the source of each document cut."""
-    rows = table.scan().select("chunk_id", "payload_hash", "text_hash", "source").pipe(collected).sort("chunk_id")
+def _report(home: Home, before: pl.LazyFrame | None, documents: int, cut: pl.Series) -> ChunkReport:
+    """`before`: ids of the chunks there were; None when nothing was written. `cut`: the source of each document cut.
+
+    By buckets of ids, and of texts' hashes, so that it never holds those of all chunks.
+    """
+    table = chunks_table(home)
+    now, rows, digest, sources = table.scan(), table.rows(), RowsFingerprint(), Counter[str]()
+    added = removed = 0
+    ids = now.select("chunk_id", "payload_hash", "source")
+    for here, was in in_buckets((ids, before if before is not None else ids.head(0)), "chunk_id", rows, home.scratch):
+        digest.add(here.sort("chunk_id").select("chunk_id", "payload_hash"))
+        sources.update(dict(here["source"].value_counts().iter_rows()))
+        if before is not None:
+            added += here.join(was, on="chunk_id", how="anti").height
+            removed += was.join(here, on="chunk_id", how="anti").height
+    hashes = in_buckets((now.select("text_hash"),), "text_hash", rows, home.scratch)
+    texts = sum(one["text_hash"].n_unique() for (one,) in hashes)
     return ChunkReport(
-        total=rows.height,
+        total=sources.total(),
         documents=documents,
         documents_cut=len(cut),
-        added=0 if before is None else rows.join(before, on="chunk_id", how="anti").height,
-        removed=0 if before is None else before.join(rows, on="chunk_id", how="anti").height,
-        by_source=dict(sorted(rows["source"].value_counts().iter_rows())),
+        added=added,
+        removed=removed,
+        by_source=dict(sorted(sources.items())),
         cut_by_source=dict(sorted(cut.value_counts().iter_rows())),
-        duplicate_texts=rows.height - rows["text_hash"].n_unique(),
-        data_version=fingerprint_rows(rows.select("chunk_id", "payload_hash")),
+        duplicate_texts=sources.total() - texts,
+        data_version=digest.hex(),
     )

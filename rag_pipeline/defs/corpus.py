@@ -9,6 +9,7 @@ from rag_pipeline.corpus.checks import Broken, chunks_outside_their_document, ch
 from rag_pipeline.corpus.chunking import Chunkers, chunkers_of
 from rag_pipeline.corpus.chunks import ChunkReport, update_chunks
 from rag_pipeline.corpus.embeddings import EmbeddingReport, update_embeddings
+from rag_pipeline.corpus.engines import cluster_of
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.defs.keys import CHUNKS, CORPUS_GROUP, EMBEDDINGS, documents
@@ -73,7 +74,7 @@ def embeddings_asset(settings: Settings) -> dg.AssetsDefinition:
         - Re-run: embeds only texts that have no vector of this model yet; a killed run resumes where it stopped.
         """
         model = model_of(settings)
-        report = update_embeddings(settings.home, model, model.load)
+        report = update_embeddings(settings.home, model, model.load, cluster_of(settings))
         missing = chunks_without_vector(settings.home, model.fingerprint)
         context.log.info(f"embedded {report.embedded} texts, reused {report.reused}")
         return _embeddings_made(report, missing, settings.model)

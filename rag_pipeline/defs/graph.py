@@ -4,6 +4,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.read import read_contracts
 from rag_pipeline.defs.alerts import Build, alerts_sensor
+from rag_pipeline.defs.answers import answers_asset
 from rag_pipeline.defs.by_hand import jobs_by_hand
 from rag_pipeline.defs.candidate import candidate_asset
 from rag_pipeline.defs.channel import channel_asset
@@ -56,6 +57,7 @@ def build(settings: Settings, whole: Build | None = None, *, alone: bool = True)
         ),
         production_evaluation_asset(contracts, settings, lineage),
         replicas_asset(settings),
+        answers_asset(settings),
         retention_asset(settings),
     ]
     around = (*(() if alone else (turn(settings),)), *lineage.surroundings)

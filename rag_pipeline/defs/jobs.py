@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from rag_pipeline.contracts.contract import Contract
-from rag_pipeline.defs.keys import KEPT_RELEASES, PRODUCTION_EVALUATION, REPLICAS, channel_key, documents, quarantine
+from rag_pipeline.defs.keys import (
+    ANSWERS,
+    KEPT_RELEASES,
+    PRODUCTION_EVALUATION,
+    REPLICAS,
+    channel_key,
+    documents,
+    quarantine,
+)
 from rag_pipeline.host.names import HOME, named, placed
 from rag_pipeline.settings import Settings
 
@@ -45,7 +53,7 @@ def jobs(ours: Ours, contracts: Sequence[Contract], manual: Sequence[str]) -> di
     comes less often than nightly is left out of the nightly refresh; then there is a full refresh beside it.
     """
     everything = dg.AssetSelection.assets(*ours.keys)
-    watched, collected = ours.these(PRODUCTION_EVALUATION, REPLICAS), ours.these(KEPT_RELEASES)
+    watched, collected = ours.these(PRODUCTION_EVALUATION, REPLICAS, ANSWERS), ours.these(KEPT_RELEASES)
     full = everything - watched - collected - ours.these(*map(channel_key, manual))
     rare = [contract for contract in contracts if contract.comes_less_than_nightly]
     nightly = full - ours.these(*(key for contract in rare for key in _assets(contract)))

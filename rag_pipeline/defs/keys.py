@@ -5,7 +5,7 @@ CANDIDATE, EVALUATION = ["index", "candidate"], ["index", "evaluation"]
 PRODUCTION, PRODUCTION_EVALUATION = ["index", "production"], ["index", "production_evaluation"]
 KEPT_RELEASES = ["index", "kept_releases"]
 
-REPLICAS = ["serving", "replicas"]
+REPLICAS, ANSWERS = ["serving", "replicas"], ["serving", "answers"]
 
 CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP, SERVING_GROUP = "corpus", "evals", "index", "serving"
 """Groups of the graph; each source is a group of its own, named after it."""

@@ -5,8 +5,10 @@ This package knows no table by name: each stage declares its own schemas. Code t
 `collected`, so that every failure there is reported in one way.
 """
 
+from rag_pipeline.lake.buckets import in_buckets
 from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows
-from rag_pipeline.lake.fingerprints import fingerprint_rows
+from rag_pipeline.lake.fingerprints import RowsFingerprint, fingerprint_rows
+from rag_pipeline.lake.fragments import Fragment, write_fragment
 from rag_pipeline.lake.log import tables_aside
 from rag_pipeline.lake.plain import plain
 from rag_pipeline.lake.table import OP, Table, all_tables
@@ -15,6 +17,8 @@ from rag_pipeline.lake.wall import collected, guarded, in_batches, rows_of, scan
 __all__ = [
     "OP",
     "Damage",
+    "Fragment",
+    "RowsFingerprint",
     "Table",
     "all_tables",
     "collected",
@@ -23,10 +27,12 @@ __all__ = [
     "fingerprint_rows",
     "guarded",
     "in_batches",
+    "in_buckets",
     "plain",
     "readable_rows",
     "rows_of",
     "scan_file",
     "tables_aside",
+    "write_fragment",
     "written",
 ]

@@ -1,7 +1,7 @@
 """One Delta table: what it holds, and every way in and out of it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +9,24 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from rag_pipeline.errors import LakeError
 from rag_pipeline.lake.data_files import data_files
 from rag_pipeline.lake.durable import make_durable, sync_checkpoint
+from rag_pipeline.lake.fragments import Fragment
 from rag_pipeline.lake.library_errors import HOW_TO_FIX, name_of
 from rag_pipeline.lake.log import Lost, entries, forget_aside, go_back, is_table, lost_commit
 from rag_pipeline.lake.notes import noted_files, tidy_notes
 from rag_pipeline.lake.place import read_place, write_place
 from rag_pipeline.lake.snapshot import DataFile, Snapshot, keep, kept, signature
 from rag_pipeline.lake.tidying import keep_for, log_files, unneeded_data, unneeded_log
-from rag_pipeline.lake.wall import guarded, in_batches, remember, scan_file
+from rag_pipeline.lake.wall import collected, guarded, in_batches, remember, scan_file
 from rag_pipeline.mirrored import changing, seen
 
 log = logging.getLogger("rag_pipeline")
+
+_TRIES = 3
 
 OP = "_op"
 """Column of a merge's source that says what to do with the row: `upsert` or `delete`."""
@@ -97,6 +101,13 @@ class Table:
     def data_files(self) -> list[DataFile]:
         return list(self._snapshot().files)
 
+    def rows(self) -> int:
+        """How many rows it holds, by its log; 0 when it was never written."""
+        counts = [count for _, _, count in self.data_files()] if self.exists else []
+        if any(count is None for count in counts):  # written by a program that does not count
+            return int(self.scan().select(pl.len()).pipe(collected).item())
+        return sum(count or 0 for count in counts)
+
     def batches(self, frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
         """A query's result in frames of at most `rows` rows, so that no stage holds the corpus."""
         return in_batches(frame, rows)
@@ -106,6 +117,24 @@ class Table:
 
     def overwrite(self, rows: pl.DataFrame | pa.Table, why: dict[str, str] | None = None) -> None:
         self._write(rows, "overwrite", why)
+
+    def commit(self, fragments: Sequence[Fragment], why: dict[str, str] | None = None) -> None:
+        """Add data files that lie below it already, in one commit; the same files once more change nothing."""
+        actions = [fragment.action for fragment in fragments]
+        if not self.exists:
+            with self._commit() as place:
+                DeltaTable.create(place, schema=self.schema, partition_by=list(self.partition_by) or None)
+        columns = list(self.partition_by) or None
+        with self._commit() as place:
+            for left in reversed(range(_TRIES)):
+                try:
+                    DeltaTable(place).create_write_transaction(
+                        actions, "append", self.schema, columns, commit_properties=_properties(why)
+                    )
+                    return
+                except CommitFailedError:  # somebody else's commit came between, and changes nothing about these files
+                    if not left:
+                        raise
 
     def delete(self, predicate: str) -> None:
         """Delete the rows a SQL predicate holds for."""

@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from rag_pipeline.corpus.engines.parts import remove_parts
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.evidence_store import strays
 from rag_pipeline.home import DAGSTER_CONFIG, Home
@@ -58,6 +59,7 @@ def clear_out(home: Home) -> list[str]:
     sweep(home.views)
     for path in found(home.scratch, SCRATCH):
         remove_files(path, FILES)
+    remove_parts(home)
     for table in all_tables(home.lake):
         shutil.rmtree(table.path)
     for path in tables_aside(home.lake):

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from rag_pipeline.corpus.engines.parts import remove_parts
 from rag_pipeline.disk_space import storage_error
 from rag_pipeline.errors import NoSpace, PipelineError
 from rag_pipeline.files import close_to_others
@@ -59,7 +60,7 @@ def sweep_up(home: Home, releases: Iterable[str], *, dry_run: bool) -> Swept:
 
 
 def _scratch(home: Home, *, dry_run: bool) -> list[str]:
-    """Files of loads that were killed. One whose source is being loaded now is left alone."""
+    """Files of loads that were killed, and parts of an embedding that was. What is at work now is left alone."""
     gone: list[str] = []
     for folder in found(home.scratch, SCRATCH):
         with ExitStack() as stack:
@@ -70,6 +71,9 @@ def _scratch(home: Home, *, dry_run: bool) -> list[str]:
             gone += [home.name_of(folder / name) for name in FILES if (folder / name).is_file()]
             if not dry_run:
                 remove_files(folder, FILES)
+    if remove_parts(home, dry_run=True):
+        with suppress(PipelineError), home.exclusive_table(home.vectors, wait_s=0):
+            gone += remove_parts(home, dry_run=dry_run)
     return gone
 
 

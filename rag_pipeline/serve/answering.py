@@ -40,6 +40,9 @@ from rag_pipeline.serve.reranked import best
 
 Found = TypeVar("Found")
 
+Also = Callable[[Leased, OpenRelease, Query, list[Hit]], None]
+"""Takes the release, what of it somebody may read, the question as it was asked, and the hits."""
+
 _FOR_EMBEDDING = 0.7
 """Share of the time left that a question may take to be embedded: with the rest it is still answered by words."""
 
@@ -58,6 +61,8 @@ class Note:
     hits: int | None = None
     degraded: tuple[str, ...] = ()
     steps_ms: dict[str, float] = field(default_factory=dict)
+    answer: dict[str, str | int | float] = field(default_factory=dict)
+    """What became of an answer in sentences: how many there are, who made them, and what they cost."""
 
 
 class Answering:
@@ -74,8 +79,8 @@ class Answering:
         self._threads.shutdown(wait=True, cancel_futures=True)
         self.replica.close()
 
-    async def search(self, who: Principal, asked: SearchRequest, note: Note) -> SearchAnswer:
-        """Raises `Problem`."""
+    async def search(self, who: Principal, asked: SearchRequest, note: Note, also: Also | None = None) -> SearchAnswer:
+        """Raises `Problem`. `also`: what is to be done with what was found, under the same lease, place and deadline."""
         check_may_search(who, chooses_mode=asked.mode is not None)
         note.channel = channel_for(who, asked.channel, self.replica.channels)
         began = time.monotonic()
@@ -94,7 +99,10 @@ class Answering:
 
                 def retrieve() -> tuple[list[Hit], list[Degraded]]:
                     mine = reader() if narrow is None else reader().narrowed(narrow)
-                    found, degraded = best(leased, mine, Query(asked.query, vector), asked.k, mode, deadline)
+                    question = Query(asked.query, vector)
+                    found, degraded = best(leased, mine, question, asked.k, mode, deadline)
+                    if also:
+                        also(leased, mine, question, found)
                     if why:
                         worth = self.replica.measured(manifest, mode, served, who.reads)
                         degraded += [Degraded(kind="words", instead_of=served, by=mode, why=why, measured=worth)]

@@ -21,7 +21,7 @@ def _question(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """3.0 is a whole number to JSON, so it is one here; a text or true is none."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -45,10 +45,11 @@ Question = Annotated[
     ),
 ]
 HOW_MANY = "How many chunks at most."
-Most = Annotated[int, Field(ge=1, le=MOST_HITS, description=HOW_MANY), BeforeValidator(_whole)]
-Milliseconds = Annotated[int, Field(ge=10, le=30_000), BeforeValidator(_whole)]
+Most = Annotated[int, Field(ge=1, le=MOST_HITS, description=HOW_MANY), BeforeValidator(whole)]
+Milliseconds = Annotated[int, Field(ge=10, le=30_000), BeforeValidator(whole)]
 
 
+ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 Choice = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -81,7 +82,7 @@ class SearchRequest(BaseModel):
     mode: Mode | None = Field(
         default=None, description="How to retrieve. Null: as the release serves. Needs the permission `mode`."
     )
-    channel: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] | None = Field(
+    channel: ChannelName | None = Field(
         default=None, description="Another channel than the replica's first. Needs the permission `channel:NAME`."
     )
     narrow: Narrowing | None = Field(default=None, description="To some sources, or some values of columns.")
@@ -93,7 +94,7 @@ class SearchRequest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise no_question(*(_fault(one) for one in error.errors())) from None
+            raise no_question(*(fault_of(one) for one in error.errors())) from None
 
 
 def no_question(*faults: Fault) -> Problem:
@@ -101,7 +102,7 @@ def no_question(*faults: Fault) -> Problem:
     return Problem(INVALID, "the body is not a question", faults=list(faults))
 
 
-def _fault(found: Any) -> Fault:
+def fault_of(found: Any) -> Fault:
     pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in found["loc"])
     if found["type"] == "json_invalid":
         return Fault("", "it is not JSON in UTF-8")
@@ -123,8 +124,8 @@ class Measured(BaseModel):
 class Degraded(BaseModel):
     """One way in which an answer is not what it would be if all was well."""
 
-    kind: Literal["not-reranked", "words", "last-good-release"]
-    instead_of: str = Field(description="The mode, the release id or the order that should have answered.")
+    kind: Literal["not-reranked", "words", "last-good-release", "extractive"]
+    instead_of: str = Field(description="The mode, the release id, the order or the model that should have answered.")
     by: str = Field(description="The mode, the release id or the order that answered.")
     why: str
     measured: list[Measured] = []

@@ -22,12 +22,12 @@ from rag_pipeline.serve.traces import Traces
 _BODY_S = 5.0
 """How long a body may take to arrive."""
 
-_SEARCH, _MCP = "/v1/search", "/mcp"
+_SEARCH, _ANSWER, _MCP = "/v1/search", "/v1/answer", "/mcp"
 _LARGEST_MCP = 65_536
 """Bytes: a question in JSON-RPC may have each of its characters spelled as an escape."""
 
 _OPEN = {"/healthz": "health", "/readyz": "ready", "/openapi.json": "openapi"}
-_OPERATIONS = {_SEARCH: "search", "/v1/release": "release", _MCP: "mcp", **_OPEN}
+_OPERATIONS = {_SEARCH: "search", _ANSWER: "answer", "/v1/release": "release", _MCP: "mcp", **_OPEN}
 
 
 def new_query_id() -> str:
@@ -92,7 +92,7 @@ class Entrance:
         body = await _body(headers, receive, _LARGEST_MCP if to_agents else LARGEST_BODY)
         if scope["method"] == "POST":
             _check_is_json(headers)
-        if path == _SEARCH:
+        if path in (_SEARCH, _ANSWER):
             self._admission.check(who.id)  # as `place` will: what is refused anyway is not parsed first
         state["body"] = body
         await (self._mcp if to_agents else self._app)(scope, _again(body, receive), sent)
@@ -107,6 +107,7 @@ def _facts(note: Note, problem: str, error: BaseException | None) -> dict[str, A
         "hits": note.hits,
         "degraded": list(note.degraded),
         "steps_ms": note.steps_ms,
+        "answer": note.answer,
         "problem": problem,
         "where": where(error) if error else None,
     }

@@ -6,14 +6,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from rag_pipeline import __version__
 from rag_pipeline.index.neighbors import MOST
 from rag_pipeline.serve.answering import Answering
+from rag_pipeline.serve.answers import Answers, as_sse
 from rag_pipeline.serve.asked import ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
+from rag_pipeline.serve.asked_answers import AnswerGiven, AnswerRequest
 from rag_pipeline.serve.problems import (
     BY_STATUS,
     INTERNAL,
@@ -26,7 +28,11 @@ from rag_pipeline.serve.problems import (
     Problem,
 )
 
-_ASKED = {"requestBody": {"required": True, "content": {"application/json": {"schema": SearchRequest.model_json_schema()}}}}
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
 _BEARER = {"type": "http", "scheme": "bearer", "description": "A key of `rag key new`, or a token of the identity provider."}
 
 
@@ -48,10 +54,11 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": slugs, "content": content} for status, slugs in told.items()}
 
 
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 _EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
 
 
-def application(answering: Answering, agents: Callable[[], AbstractAsyncContextManager[None]]) -> FastAPI:
+def application(answering: Answering, answers: Answers, agents: Callable[[], AbstractAsyncContextManager[None]]) -> FastAPI:
     """The application. `agents`: what must run beside it as long as it does."""
 
     @asynccontextmanager
@@ -72,13 +79,25 @@ def application(answering: Answering, agents: Callable[[], AbstractAsyncContextM
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _mistake)
     secured: dict[str, Any] = {"security": [{"bearer": []}]}
+    asks, wants = secured | _body(SearchRequest), secured | _body(AnswerRequest)
 
-    @app.post("/v1/search", response_model=SearchAnswer, responses=_problems(*_EVERY), openapi_extra=secured | _ASKED)
+    @app.post("/v1/search", response_model=SearchAnswer, responses=_problems(*_EVERY), openapi_extra=asks)
     async def search(request: Request) -> Response:
         """The chunks that answer a question best, best first."""
         _no_parameters(request)
         state = request.state
         return _json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
+
+    @app.post("/v1/answer", response_model=AnswerGiven, responses=_problems(*_EVERY) | _EVENTS, openapi_extra=wants)
+    async def answer(request: Request) -> Response:
+        """Sentences that answer a question, each with its citations; with `stream`, as server-sent events."""
+        _no_parameters(request)
+        state = request.state
+        asked = AnswerRequest.of(state.body)
+        if not asked.stream:
+            return _json(await answers.given(state.principal, asked, state.note))
+        begun = await answers.begin(state.principal, asked, state.note)
+        return StreamingResponse(as_sse(begun), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     @app.get(
         "/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=_problems(*_EVERY), openapi_extra=secured | _AROUND

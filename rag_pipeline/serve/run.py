@@ -16,6 +16,7 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.serve import log_lines
 from rag_pipeline.serve.agents import over_http, server_of
 from rag_pipeline.serve.answering import Answering, Note
+from rag_pipeline.serve.answers import Answers
 from rag_pipeline.serve.counters import HOST, Counters
 from rag_pipeline.serve.door import LOCAL, Door
 from rag_pipeline.serve.entrance import Entrance, new_query_id
@@ -26,6 +27,7 @@ from rag_pipeline.serve.own_standing import OwnStanding
 from rag_pipeline.serve.principal import Principal
 from rag_pipeline.serve.replica import Replica
 from rag_pipeline.serve.tokens import Tokens, provider_of
+from rag_pipeline.serve.writers import writer_of
 from rag_pipeline.settings import Settings
 
 _LONGEST_HEAD = 16_384
@@ -72,6 +74,7 @@ def serve(
     Raises `PipelineError` as `check_who_may_ask`, and for a port that is taken.
     """
     check_who_may_ask(settings, place, no_auth=no_auth, now=datetime.now(UTC))
+    writer = writer_of(settings)
     listening = _listening(place)
     log, counters = log_lines.begin(), Counters()
     metrics_port = counters.listen(place.metrics_port)
@@ -85,8 +88,9 @@ def serve(
     )
     answering = answering_of(settings, channels)
     _read_gauges(counters, answering)
-    agents, running = over_http(server_of(answering, _from_request))
-    entrance = Entrance(application(answering, running), agents, door, answering.admission, counters, log)
+    answers = Answers(answering, settings.home, writer)
+    agents, running = over_http(server_of(answering, answers, _from_request))
+    entrance = Entrance(application(answering, answers, running), agents, door, answering.admission, counters, log)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     log.msg("listening", url=url, metrics_port=metrics_port, channels=list(channels), pid=os.getpid())
@@ -120,10 +124,11 @@ def talk(settings: Settings, channel: str) -> None:
     It has just started this process and asks at once, and nothing asks again for it: so the release is opened first.
     """
     log_lines.begin()
+    writer = writer_of(settings)
     answering = answering_of(settings, (channel,))
     try:
         answering.replica.channel(channel).wait_for_first_try(_FIRST_TRY_S)
-        anyio.run(server_of(answering, _from_here).run_stdio_async)
+        anyio.run(server_of(answering, Answers(answering, settings.home, writer), _from_here).run_stdio_async)
     finally:
         answering.close()
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from rag_pipeline.attempts.plan import AS_NOW, CAN_BE_TRIED, MOST, plan, wanted
+from rag_pipeline.engine_settings import EngineSettings
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home_settings import HomeSettings
 from rag_pipeline.settings import Settings
@@ -29,6 +30,7 @@ MAKES_NO_OTHER_RELEASE = {
     "reports_url",
     "openlineage_namespace",
     *HomeSettings.model_fields,
+    *EngineSettings.model_fields,
 }
 
 

@@ -166,5 +166,5 @@ def test_a_dry_run_changes_nothing_and_tells_people_each_name(home: Home, monkey
         assert name in out
     assert "lake/chunks/_delta_log/00000000000000000000.json" in out.replace("\n", "")
     told = {line.split()[1]: line.split("  ")[-1] for line in out.splitlines() if line.startswith("  • ")}
-    assert told["scratch/gone/quarantine.parquet"] == "of a load that was killed"
+    assert told["scratch/gone/quarantine.parquet"] == "of a load, or an embedding, that was killed"
     assert all(says for says in told.values()), "each name is told with what it is"

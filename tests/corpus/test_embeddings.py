@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from rag_pipeline.corpus import embeddings
 from rag_pipeline.corpus.canary import TEXTS
 from rag_pipeline.corpus.checks import chunks_without_vector
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import EmbeddingReport, update_embeddings
+from rag_pipeline.corpus.engines import base, local
 from rag_pipeline.corpus.model import usable
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import PipelineError
@@ -85,8 +85,8 @@ def test_only_new_texts_are_embedded_and_old_vectors_stay(home: Home) -> None:
 
 
 def test_a_run_that_dies_half_way_leaves_only_the_rest_to_the_next_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embeddings, "_COMMIT_EVERY_S", 0.0)
-    monkeypatch.setattr(embeddings, "_ENCODE", 2)
+    monkeypatch.setattr(base, "COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(local, "_ENCODE", 2)
     cut(home, handbook=PAGES)
     dying = CountingEncoder(dies_after=4)
     with pytest.raises(RuntimeError, match="went away"):
@@ -102,7 +102,7 @@ def test_a_run_that_dies_half_way_leaves_only_the_rest_to_the_next_one(home: Hom
 
 def test_what_was_embedded_before_a_failure_is_kept(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     cut(home, handbook=PAGES)
-    monkeypatch.setattr("rag_pipeline.corpus.embeddings._ENCODE", 2)
+    monkeypatch.setattr(local, "_ENCODE", 2)
     dying = CountingEncoder(dies_after=4)
     with pytest.raises(RuntimeError, match="the machine went away"):
         embed(home, dying)

@@ -38,6 +38,7 @@ def test_every_asset_says_where_it_lies(specs: dict[str, dg.AssetSpec], handbook
         "index/production": f"{home}/channels/production.json",
         "index/production_evaluation": f"{home}/lake/evaluations",
         "index/kept_releases": f"{home}/releases",
+        "serving/answers": f"{home}/answers.json",
         "serving/replicas": f"{home}/replicas",
     }
 

@@ -35,12 +35,13 @@ async def agent(running: Running, key: str, **headers: str) -> AsyncIterator[Cli
 async def look_around(client: Client) -> None:
     """What every agent sees, however it is connected."""
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert set(tools) == {"search", "read_chunk"}
+    assert set(tools) == {"search", "answer", "read_chunk"}
     for tool in tools.values():
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint is True
         assert tool.annotations.destructive_hint is False
     assert set(tools["search"].input_schema["properties"]) == {"query", "k", "narrow"}
+    assert set(tools["answer"].input_schema["properties"]) == {"query", "k", "narrow"}
     assert set(tools["read_chunk"].input_schema["properties"]) == {"chunk_id", "around"}
 
     found: Any = await client.call_tool("search", {"query": "somebody took my computer", "k": 2})

@@ -94,10 +94,13 @@ def test_the_log_has_a_line_a_request_and_neither_its_text_nor_a_key(running: Ru
 
 def test_the_openapi_names_every_operation_and_its_problems(running: Running) -> None:
     told = running.get("/openapi.json").json()
-    assert set(told["paths"]) == {"/v1/search", "/v1/chunks/{chunk_id}", "/v1/release", "/healthz", "/readyz"}
-    search = told["paths"]["/v1/search"]["post"]
-    assert search["security"] == [{"bearer": []}]
-    assert {str(kind.status) for kind in KINDS} <= set(search["responses"])
+    answered = {"/v1/search", "/v1/answer", "/v1/chunks/{chunk_id}", "/v1/release", "/healthz", "/readyz"}
+    assert set(told["paths"]) == answered
+    for path in ("/v1/search", "/v1/answer"):
+        asked = told["paths"][path]["post"]
+        assert asked["security"] == [{"bearer": []}]
+        assert {str(kind.status) for kind in KINDS} <= set(asked["responses"])
+    assert set(asked["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.slug)

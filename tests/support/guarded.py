@@ -74,7 +74,7 @@ def release_of_pages(home: Home, pages: dict[str, Page]) -> str:
 
 
 @contextmanager
-def guarded_replica(folder: Path) -> Iterator[Guarded]:
+def guarded_replica(folder: Path, **variables: Any) -> Iterator[Guarded]:
     workspace = Workspace(folder)
     claim_home(workspace.settings)
     home = workspace.home
@@ -83,7 +83,7 @@ def guarded_replica(folder: Path) -> Iterator[Guarded]:
     keys = {name: key_for(home, "search", "mode", reads=reads) for name, reads in READERS.items()}
     with open_release(home, release) as opened:
         found = opened.search(real_encoder().queries(["holiday"])[0], 50)
-    with replica(workspace) as running:
+    with replica(workspace, **variables) as running:
         chunks = {hit.document_id.split("/")[1]: hit.chunk_id for hit in found}
         yield Guarded(workspace, running, release, keys, chunks)
 

@@ -27,12 +27,14 @@ Run = Callable[[Feed], Vectors]
 class GraphEncoder:
     """Tokens by the model's own tokenizer, everything after them by the graph."""
 
-    def __init__(self, model: ModelSpec, folder: Path) -> None:
+    def __init__(self, model: ModelSpec, folder: Path, threads: int = 0) -> None:
+        """`threads`: of a processor; 0 means all cores this process may use."""
         self._spec = model
         self._tokenizer = tokenizer_for(model)
-        self._workers = cores() if model.device == "cpu" else 1
+        self._workers = (threads or cores()) if model.device == "cpu" else 1
         self._run = _RUNTIMES[model.backend](folder, model.device, self._workers)
         self._prepare: Callable[[], None] | None = one_core if model.backend == "torch" else None
+        self._alone = self._prepare if threads == 1 else None  # the caller's thread runs all then, with torch's on all cores
         # OpenVINO's bindings set themselves up in the first call, and two first calls at once wait for each other for ever.
         first = feed([self._tokenizer.encode("one text, by one thread").ids])
         if self._prepare is None:
@@ -54,6 +56,8 @@ class GraphEncoder:
             return unit(self._run(feed([tokens[place] for place in places])))
 
         parts = batches([len(ids) for ids in tokens], self._spec.batch)
+        if self._alone:
+            self._alone()
         vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, self._prepare)
         return usable(vectors, len(texts))
 
@@ -97,11 +101,11 @@ def _openvino(folder: Path, _device: str, workers: int) -> Run:
     return run
 
 
-def _onnx(folder: Path, device: str, workers: int) -> Run:
+def _onnx(folder: Path, device: str, _workers: int) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1 if workers > 1 else 0
+    options.intra_op_num_threads = 1 if device == "cpu" else 0  # a batch has one core, and there are `workers` of them
     options.log_severity_level = 3
     providers = ["CUDAExecutionProvider"] if device.startswith("cuda") else ["CPUExecutionProvider"]
     session = onnxruntime.InferenceSession(str(folder / ONNX), options, providers=providers)

@@ -6,8 +6,10 @@ from rag_pipeline.corpus.encoders.kinds import kind_of
 from rag_pipeline.corpus.encoders.spec import Encoder, ModelSpec
 
 
-def encoder_of(model: ModelSpec) -> Encoder:
-    """The model, loaded. Raises `PipelineError` when a package is missing, or its graph cannot be made or trusted.
+def encoder_of(model: ModelSpec, threads: int = 0) -> Encoder:
+    """The model, loaded, to run on so many `threads` of a processor; 0 means all cores this process may use.
+
+    Raises `PipelineError` when a package is missing, or its graph cannot be made or trusted.
 
     torch on a processor runs the model's graph too where an earlier run kept it, and keeps it when it embeds much: the
     vectors are the same, and a night that embeds four texts need not import sentence-transformers.
@@ -18,9 +20,9 @@ def encoder_of(model: ModelSpec) -> Encoder:
 
     kind = kind_of(model.backend, model.precision, model.device)
     if model.backend != "torch":
-        return GraphEncoder(model, exported(model, kind))
+        return GraphEncoder(model, exported(model, kind), threads)
     if model.device != "cpu" or model.exports == Path():
-        return TorchEncoder(model)
+        return TorchEncoder(model, threads=threads)
     if folder := kept_graph(model):
-        return GraphEncoder(model, folder)
-    return TorchEncoder(model, when_much=lambda whole: keep_graph(model, kind, whole))
+        return GraphEncoder(model, folder, threads)
+    return TorchEncoder(model, when_much=lambda whole: keep_graph(model, kind, whole), threads=threads)

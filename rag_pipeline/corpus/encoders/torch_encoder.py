@@ -24,15 +24,19 @@ MUCH = 250
 class TorchEncoder:
     """The default: any sentence-transformers model, on any device torch has."""
 
-    def __init__(self, model: ModelSpec, when_much: Callable[[Any], None] | None = None) -> None:
-        """`when_much` is called with the loaded model, once it has embedded `MUCH`: some seconds more do not count then."""
+    def __init__(self, model: ModelSpec, when_much: Callable[[Any], None] | None = None, threads: int = 0) -> None:
+        """`when_much` is called with the loaded model, once it has embedded `MUCH`: some seconds more do not count then.
+
+        `threads`: of a processor; 0 means all cores this process may use.
+        """
         self._spec = model
         self._when_much, self._embedded = when_much, 0
         self._tokenizer = tokenizer_for(model)
         self._model = sentence_transformer(model, model.device)
         if model.precision == "fp16":
             self._model.half()
-        self._workers = cores() if model.device == "cpu" else 1
+        self._workers = (threads or cores()) if model.device == "cpu" else 1
+        self._alone = threads == 1 and model.device == "cpu"  # the caller's thread runs all then, with torch's on all cores
         self.queries(["a text"])  # sets the tokenizer up, which must not happen while another thread uses it
 
     def documents(self, texts: list[str]) -> Vectors:
@@ -61,5 +65,7 @@ class TorchEncoder:
         # By tokens, counted beforehand: by characters a quarter of what is calculated is padding (tables, links, code).
         lengths = [len(one.ids) for one in self._tokenizer.encode_batch(texts)]
         parts = batches(lengths, self._spec.batch)
+        if self._alone:
+            one_core()
         vectors = run_batches(parts, run, len(texts), self._spec.dimensions, self._workers, prepare=one_core)
         return usable(vectors, len(texts))

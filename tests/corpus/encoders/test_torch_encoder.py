@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,15 @@ def test_batches_of_the_graph_leave_the_callers_threads_alone(kept: Model) -> No
     before = torch.get_num_threads()
     encoder_of(kept).documents(TEXTS)
     assert torch.get_num_threads() == before
+
+
+def test_with_one_thread_torch_takes_no_other_core_and_gives_the_same_vectors(kept: Model) -> None:
+    """As a worker of a cluster runs it, which has one of 64 cores."""
+    for model in (kept, replace(kept, exports=Path())):
+        with ThreadPoolExecutor(1) as caller:
+            vectors = caller.submit(encoder_of(model, threads=1).documents, TEXTS).result()
+            assert caller.submit(torch.get_num_threads).result() == 1
+        assert float(np.sum(vectors * real_encoder().documents(TEXTS), axis=1).min()) > 0.999999
 
 
 def test_the_next_run_imports_no_sentence_transformers_and_prints_nothing(kept: Model) -> None:

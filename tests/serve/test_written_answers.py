@@ -1,0 +1,118 @@
+"""A replica with a language model behind it: what the model writes is sent if it was checked, and told if it was not."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.conftest import Workspace
+from tests.support.guarded import PAGES, guarded_replica
+from tests.support.lying_model import LyingModel, line, lying_model
+from tests.support.replicas import PLAIN, Running, key_for, replica
+
+pytest.importorskip("openai")
+
+TRUTH = "Every employee has thirty days of paid holiday each year."
+QUESTION = {"query": "how many days of paid holiday has every employee"}
+
+
+@contextmanager
+def model_in_a_thread() -> Iterator[LyingModel]:
+    """The model, on an event loop of its own."""
+    ready, end = threading.Event(), asyncio.Event()
+    found: list[Any] = []
+
+    async def run() -> None:
+        async with lying_model() as model:
+            found.extend([model, asyncio.get_running_loop()])
+            ready.set()
+            await end.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert ready.wait(60)
+    model, loop = found
+    try:
+        yield model
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(60)
+
+
+def configured(folder: Path, model: LyingModel, **changes: Any) -> Path:
+    file = folder / "answers.yaml"
+    one = {
+        "name": "house",
+        "url": model.url,
+        "model": "liar-1",
+        "usd_per_million": {"in": 1, "out": 1},
+        "timeout_ms": 20_000,
+        "classifications": ["unstated"],
+    }
+    file.write_text(yaml.safe_dump({"models": [one | changes], "budget": {"usd_per_day": 1, "usd_per_query": 0.1}}))
+    return file
+
+
+def ask(running: Running, key: str, **more: Any) -> httpx.Response:
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    body = json.dumps(QUESTION | {"timeout_ms": 30_000} | more)
+    return httpx.post(f"{running.url}/v1/answer", content=body, headers=headers, timeout=60, **PLAIN)
+
+
+def test_what_a_model_writes_is_sent_once_it_was_checked_and_otherwise_whole_sentences_are(
+    served_once: Workspace, tmp_path: Path
+) -> None:
+    writes, reads_only = key_for(served_once.home, "search", "answer"), key_for(served_once.home)
+    with model_in_a_thread() as model, replica(served_once, RAG_SERVE_ANSWERS=str(configured(tmp_path, model))) as running:
+        said = {"text": ""}
+        model.content = lambda kind: said["text"]  # type: ignore[method-assign]
+        said["text"] = line("Every employee has thirty days of paid holiday.", TRUTH, 1)
+        told = ask(running, writes).json()
+        [sentence] = told["sentences"]
+        assert sentence["text"] == "Every employee has thirty days of paid holiday."
+        assert sentence["citations"][0]["quote"] == TRUTH
+        assert (told["generator"]["kind"], told["generator"]["model"], told["degraded"]) == ("model", "liar-1", [])
+        assert told["generator"]["prompt"].startswith("answer@") and told["generator"]["usd"] > 0
+        names = [part.split("\n")[0] for part in ask(running, writes, stream=True).text.strip().split("\n\n")]
+        assert names == ["event: hits", "event: sentence", "event: done"]
+        seen = json.loads(model.asked[-1]["messages"][1]["content"])
+        assert {one["text"] for one in seen["passages"]} == {hit["text"] for hit in told["hits"]}
+
+        asked = len(model.asked)
+        plain = ask(running, reads_only).json()
+        assert (plain["generator"]["kind"], plain["degraded"], len(model.asked)) == ("extractive", [], asked)
+
+        said["text"] = line("Every employee has ninety days of paid holiday.", TRUTH, 1)
+        lied = ask(running, writes).json()
+        assert lied["sentences"] == plain["sentences"] and lied["generator"]["kind"] == "extractive"
+        [degraded] = lied["degraded"]
+        assert (degraded["kind"], degraded["instead_of"]) == ("extractive", "liar-1")
+        assert "no sentence that its quotes hold" in degraded["why"] and lied["generator"]["left_out"] == 2
+        assert "ninety" not in json.dumps(lied) and lied["generator"]["usd"] > 0
+
+        model.kinds = ["status 500"]
+        broken = ask(running, writes).json()
+        assert broken["sentences"] == plain["sentences"] and "status 500" in broken["degraded"][0]["why"]
+        asked = len(model.asked)
+        nothing = ask(running, writes, query="which tennis player won the cup in the year of the comet").json()
+        assert nothing["refused"] and len(model.asked) == asked, "what no passage supports costs nothing"
+
+
+def test_a_model_sees_only_the_rows_that_it_was_granted(tmp_path: Path) -> None:
+    with model_in_a_thread() as model:
+        file = configured(tmp_path, model, reads=["hr"], classifications=["unstated", "public"])
+        with guarded_replica(tmp_path / "home", RAG_SERVE_ANSWERS=str(file)) as guarded:
+            key = key_for(guarded.workspace.home, "search", "answer", reads=("all",))
+            told = ask(guarded.running, key, query="when is the holiday bonus paid", k=20).json()
+            assert len(told["hits"]) == len(PAGES)
+            readable = {text for text, labels in PAGES.values() if labels and "hr" in labels.casefold()}
+            for one in model.asked:
+                seen = {each["text"] for each in json.loads(one["messages"][1]["content"])["passages"]}
+                assert seen and seen <= readable
