@@ -147,7 +147,6 @@ class Home:
 
     @property
     def chosen_retrieval(self) -> Path:
-        """What `RAG_RETRIEVAL=auto` found best, and on which judgments."""
         return self.root / "retrieval.json"
 
     @property

@@ -263,6 +263,11 @@ def settings_of(
             f"{LOCKS} names a PostgreSQL, and RAG_HOME={settings.home} is a folder, whose locks are files; unset {LOCKS}, "
             "or set it to files"
         )
+    if settings.home.uri and settings.embed_engine == "ray":
+        raise PipelineError(
+            f"RAG_EMBED_ENGINE=ray writes into a folder that workers share, and RAG_HOME={settings.home} lies in a bucket: "
+            "set RAG_EMBED_ENGINE to local, or RAG_HOME to such a folder"
+        )
     if settings.home.uri:
         from rag_pipeline.storage.attach import attach  # takes libraries that a home on this machine needs not
 
