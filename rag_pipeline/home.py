@@ -160,8 +160,6 @@ class Home:
             raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
         return self.reports / f"{release_id}.html"
 
-    # --- settings that are tried beside it --------------------------------------------------------------------------------
-
     @property
     def tries(self) -> Path:
         """What came of settings that were tried."""
@@ -181,8 +179,6 @@ class Home:
     def workshop(self) -> "Home":
         """A home of its own, which attempts are built in: nothing that decides about this home looks into it."""
         return Home(self.tries / "work")
-
-    # --- what is decided about them ---------------------------------------------------------------------------------------
 
     @property
     def evidence(self) -> Path:
@@ -214,8 +210,6 @@ class Home:
     def verdict(self, name: str) -> Path:
         """The last word of the gate, or of the watch, on a channel."""
         return self.verdicts / f"{name}.json"
-
-    # --- what a process needs while it works ------------------------------------------------------------------------------
 
     @property
     def scratch(self) -> Path:
@@ -249,6 +243,11 @@ class Home:
 
     def replica(self, replica_id: str) -> Path:
         return self.replicas / f"{replica_id}.json"
+
+    @property
+    def traffic(self) -> Path:
+        """What replicas wrote of questions and no table holds yet (`rag_pipeline/traffic/`)."""
+        return self.root / "traffic"
 
     @property
     def withdrawn(self) -> Path:

@@ -56,6 +56,11 @@ REPORT = Kind("the report of a release", re.compile(_RELEASE_ID + r"\.html"))
 TRIED = Kind("the figures of a try", re.compile(_RELEASE_ID + r"\.json"))
 TRY_REPORT = Kind("the page of a try", re.compile(r"try-" + _RELEASE_ID + r"\.html"))
 STANDING = Kind("what a replica says of itself", re.compile(r"[\w.-]{1,60}-\d+-\d{8}-\d{6}\.json"))
+SEGMENT = Kind(
+    "a segment of the log of questions",
+    re.compile(r"\.?[\w.-]{1,60}-\d+-\d{8}-\d{6}-\d{8}\.(queries|feedback)\.arrow(\.damaged|\.[0-9a-f]{16})?"),
+)
+MARKS = Kind("the key that marks who asked", re.compile(r"marks\.key"))
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 DATA_FILE = Kind("a data file of a table", re.compile(rf"part-\d{{5,}}-{_UUID}-c\d+(\.[a-z0-9]+)?\.parquet"))
 
