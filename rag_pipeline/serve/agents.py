@@ -41,7 +41,7 @@ _READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempo
 Asker = tuple[Principal, Note, dict[str, Any]]
 """Who calls, what the log is told, and where a problem is noted."""
 
-_ASKER: ContextVar[Asker] = ContextVar("asker")
+ASKER: ContextVar[Asker] = ContextVar("asker")
 """Set for each message in the task that handles it, from the very HTTP request that it came by."""
 
 
@@ -52,7 +52,7 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
     """
 
     async def with_asker(context: Any, handle: Callable[[Any], Any]) -> Any:
-        _ASKER.set(asker(context.request))
+        ASKER.set(asker(context.request))
         return await handle(context)
 
     server: MCPServer[Any] = MCPServer(
@@ -71,7 +71,7 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
         narrow: Annotated[Narrowing | None, Field(description="To some sources, or some values of columns.")] = None,
     ) -> Annotated[CallToolResult, SearchAnswer]:
         """The chunks of documents that answer a question best, best first."""
-        who, note, noted = _ASKER.get()
+        who, note, noted = ASKER.get()
 
         async def work() -> CallToolResult:
             said = {"query": query, "k": k, "narrow": narrow.model_dump() if narrow else None}
@@ -79,7 +79,7 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
             answer = await answering.search(who, asked, note)
             return _result(answer, [_passage(hit) for hit in answer.hits] or ["Nothing was found."])
 
-        return await _told(work, note, noted)
+        return await told_to_model(work, note, noted)
 
     @server.tool(annotations=_READ_ONLY, structured_output=True, title="Read one chunk")
     async def read_chunk(
@@ -87,18 +87,18 @@ def server_of(answering: Answering, asker: Callable[[Any], Asker]) -> MCPServer[
         around: Annotated[int, Field(ge=0, le=MOST, description="How many chunks before and behind it as well.")] = 0,
     ) -> Annotated[CallToolResult, ChunkAnswer]:
         """One chunk of the release that serves, by its id, and those around it in its document."""
-        who, note, noted = _ASKER.get()
+        who, note, noted = ASKER.get()
 
         async def work() -> CallToolResult:
             answer = await answering.chunk(who, chunk_id, note, each=around)
             return _result(answer, [_passage(one) for one in (*answer.before, answer.chunk, *answer.after)])
 
-        return await _told(work, note, noted)
+        return await told_to_model(work, note, noted)
 
     @server.resource("release://production", title="The release that serves", mime_type="application/json")
     async def release() -> str:
         """Which release answers, and what it holds."""
-        who, note, noted = _ASKER.get()
+        who, note, noted = ASKER.get()
         try:
             return (await answering.release(who, note)).model_dump_json()
         except Problem as problem:
@@ -119,7 +119,7 @@ def _passage(chunk: Chunk) -> str:
     return f"{about}\n{chunk.text}"
 
 
-async def _told(work: Callable[[], Any], note: Note, noted: dict[str, Any]) -> CallToolResult:
+async def told_to_model(work: Callable[[], Any], note: Note, noted: dict[str, Any]) -> CallToolResult:
     """The result, or the problem as a result that is an error, which a model can read and act upon."""
     try:
         result: CallToolResult = await work()

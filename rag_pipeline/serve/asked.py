@@ -26,7 +26,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-_READABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+READABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 """The same rules for those who read the OpenAPI: not blank, no control character."""
 
 Question = Annotated[
@@ -38,7 +38,7 @@ Question = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": LONGEST,
-            "pattern": _READABLE,
+            "pattern": READABLE,
             "description": "What to look for.",
             "examples": ["how do I copy a folder"],
         }
@@ -93,12 +93,17 @@ class SearchRequest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise no_question(*(_fault(one) for one in error.errors())) from None
+            raise no_question(*faults_of(error)) from None
 
 
 def no_question(*faults: Fault) -> Problem:
     """The problem of a body that cannot be answered, with each thing that is wrong in it."""
     return Problem(INVALID, "the body is not a question", faults=list(faults))
+
+
+def faults_of(error: ValidationError) -> list[Fault]:
+    """Each wrong field, without a value."""
+    return [_fault(one) for one in error.errors()]
 
 
 def _fault(found: Any) -> Fault:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.serve.keys import PREFIX, KeyRing
 from rag_pipeline.serve.limits import Rates
-from rag_pipeline.serve.principal import MODE, SEARCH, Principal
+from rag_pipeline.serve.principal import FEEDBACK, JUDGE, MODE, SEARCH, Principal
 from rag_pipeline.serve.problems import (
     FORBIDDEN,
     FOREIGN_HOST,
@@ -24,7 +24,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 NOTHING_TO_READ = "nothing is granted to be read"
 
-LOCAL = Principal("local", frozenset({SEARCH, MODE}), frozenset({EVERYTHING}))
+LOCAL = Principal("local", frozenset({SEARCH, MODE, FEEDBACK, JUDGE}), frozenset({EVERYTHING}))
 """Whoever asks where nobody has to say who they are: `--no-auth`, and `rag mcp`."""
 
 _BEARER = re.compile(r"(?i)bearer ([A-Za-z0-9._~+/=-]{1,8192})")

@@ -42,17 +42,23 @@ _AROUND = {
 }
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI says of some statuses."""
     told = {status: ", ".join(kind.slug for kind in KINDS if kind.status == status) for status in statuses}
     content = {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}
     return {status: {"description": slugs, "content": content} for status, slugs in told.items()}
 
 
-_EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
+SECURED: dict[str, Any] = {"security": [{"bearer": []}]}
+EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
 
 
-def application(answering: Answering, agents: Callable[[], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """The application. `agents`: what must run beside it as long as it does."""
+def application(
+    answering: Answering,
+    agents: Callable[[], AbstractAsyncContextManager[None]],
+    *more: Callable[[FastAPI], None],
+) -> FastAPI:
+    """The application. `agents`: what must run beside it as long as it does; `more` add operations of their own."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -71,36 +77,35 @@ def application(answering: Answering, agents: Callable[[], AbstractAsyncContextM
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _mistake)
-    secured: dict[str, Any] = {"security": [{"bearer": []}]}
 
-    @app.post("/v1/search", response_model=SearchAnswer, responses=_problems(*_EVERY), openapi_extra=secured | _ASKED)
+    @app.post("/v1/search", response_model=SearchAnswer, responses=problems_of(*EVERY), openapi_extra=SECURED | _ASKED)
     async def search(request: Request) -> Response:
         """The chunks that answer a question best, best first."""
-        _no_parameters(request)
+        no_parameters(request)
         state = request.state
-        return _json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
+        return as_json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
 
     @app.get(
-        "/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=_problems(*_EVERY), openapi_extra=secured | _AROUND
+        "/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=problems_of(*EVERY), openapi_extra=SECURED | _AROUND
     )
     async def chunk(chunk_id: str, request: Request) -> Response:
         """One chunk of the release that serves, by its id; with `around=2`, two before and two behind it as well."""
         state = request.state
         channel, each = _channel(request, "around"), _around(request)
-        return _json(await answering.chunk(state.principal, chunk_id, state.note, channel, each=each))
+        return as_json(await answering.chunk(state.principal, chunk_id, state.note, channel, each=each))
 
-    @app.get("/v1/release", response_model=ReleaseAnswer, responses=_problems(*_EVERY), openapi_extra=secured)
+    @app.get("/v1/release", response_model=ReleaseAnswer, responses=problems_of(*EVERY), openapi_extra=SECURED)
     async def release(request: Request) -> Response:
         """The release that serves."""
         state = request.state
-        return _json(await answering.release(state.principal, state.note, _channel(request)))
+        return as_json(await answering.release(state.principal, state.note, _channel(request)))
 
-    @app.get("/healthz", responses=_problems(421))
+    @app.get("/healthz", responses=problems_of(421))
     async def healthz() -> dict[str, str]:
         """The process is there."""
         return {"status": "ok"}
 
-    @app.get("/readyz", responses=_problems(421, 503))
+    @app.get("/readyz", responses=problems_of(421, 503))
     async def readyz() -> dict[str, str]:
         """The replica has a release that answers."""
         state = answering.replica.channel(answering.replica.channels[0]).state
@@ -116,6 +121,8 @@ def application(answering: Answering, agents: Callable[[], AbstractAsyncContextM
             raise Problem(NOT_FOUND)
         return PlainTextResponse(f"{kind.title} ({kind.status})\n\n{kind.advice}\n")
 
+    for add in more:
+        add(app)
     _with_bearer(app)
     return app
 
@@ -131,17 +138,18 @@ def _with_bearer(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _json(answer: BaseModel) -> Response:
-    return Response(answer.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
+def as_json(answer: BaseModel, status: int = 200) -> Response:
+    return Response(answer.model_dump_json(), status, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-def _no_parameters(request: Request, *known: str) -> None:
+def no_parameters(request: Request, *known: str) -> None:
+    """Raises `Problem` for a parameter in the address that is not known."""
     if any(name not in known for name in request.query_params):
         raise Problem(INVALID, "the address has an unknown parameter", faults=[Fault("", "leave it out")])
 
 
 def _channel(request: Request, *others: str) -> str | None:
-    _no_parameters(request, "channel", *others)
+    no_parameters(request, "channel", *others)
     return _once(request, "channel")
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rag_pipeline.contracts.labels import granted_word
 from rag_pipeline.errors import did_you_mean
 
-SEARCH, MODE = "search", "mode"
-"""To ask and to read; to choose the way to retrieve."""
+SEARCH, MODE, FEEDBACK, JUDGE = "search", "mode", "feedback", "judge"
+"""To ask and to read; to choose the way to retrieve; to say how good an answer was; to judge what others asked."""
 
 _CHANNEL = re.compile(r"channel:[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _READ = "read:"
@@ -26,9 +26,9 @@ class Principal:
 
 def unknown_permission(word: str) -> str:
     """What is wrong with the name of a permission; empty when it is one."""
-    if word in (SEARCH, MODE) or _CHANNEL.fullmatch(word):
+    if word in (SEARCH, MODE, FEEDBACK, JUDGE) or _CHANNEL.fullmatch(word):
         return ""
-    return f"{word!r} is no permission; {did_you_mean(word, (SEARCH, MODE, 'channel:NAME'))}"
+    return f"{word!r} is no permission; {did_you_mean(word, (SEARCH, MODE, FEEDBACK, JUDGE, 'channel:NAME'))}"
 
 
 def grants_nothing(word: str) -> str:
