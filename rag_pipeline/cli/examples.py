@@ -236,6 +236,22 @@ HELP = {
         ("rag key revoke k_1f2e3d4c",),
         "the key as `rag key list` shows it",
     ),
+    "traffic ingest": Help(
+        ("rag traffic ingest",),
+        "`queries` and `feedback`, each with `rows`, `known`, `segments`, `lost`, `emptied`, `damaged`, `longest_wait_s`",
+    ),
+    "traffic queue": Help(
+        ("rag traffic queue", "rag traffic queue --questions 200"),
+        "`folder`, `questions`, `of`, `strata` (name -> how many)",
+    ),
+    "traffic golden": Help(
+        ("rag traffic golden traffic",),
+        "`golden_set`, `release`, `sets` (name -> questions), `answered`, `unanswered`, `missing`, `probes`, `agreement`",
+    ),
+    "traffic export": Help(
+        ("rag traffic export /tmp/ubi", "rag traffic export /tmp/ubi --days 7"),
+        "`folder`, `rows` (file -> how many)",
+    ),
     "erase": Help(
         ("rag erase handbook/leave.md",),
         "`noted`, `still_stored`, `may_hold_erased`",

@@ -15,7 +15,7 @@ key = typer.Typer(name="key", no_args_is_help=True, help="Keys of the applicatio
 def new(
     name: Annotated[str, typer.Option("--name", help="The application or agent that gets it.")],
     may: Annotated[
-        str, typer.Option("--may", help="What it may do, separated by commas: search, mode, channel:NAME.")
+        str, typer.Option("--may", help="What it may do, separated by commas: search, mode, feedback, judge, channel:NAME.")
     ] = "search",
     reads: Annotated[
         str, typer.Option("--reads", help="What it may read, separated by commas: labels, public, all.")
