@@ -68,8 +68,8 @@ def look_for_changes(settings: Settings, model: Model, load: Callable[[], Encode
 
     if new.is_empty():
         return Changes(0, None, None)
-    asked = vectors(new["user_query"])
-    changed = shift(asked, vectors(earlier["user_query"])) if not earlier.is_empty() else None
+    asked = vectors(new["user_query"].to_list())
+    changed = shift(asked, vectors(earlier["user_query"].to_list())) if not earlier.is_empty() else None
     is_far = far(asked, vectors(golden))
     lonely = new.filter(pl.Series(is_far))
     groups = []

@@ -76,7 +76,8 @@ def far(asked: Vectors, golden: Vectors) -> "np.ndarray[tuple[int], np.dtype[np.
 
 def topics(asked: Vectors, most: int = 5) -> list[Topic]:
     """Groups of questions that are like each other, the largest first: greedily, each around its most typical question."""
-    left, found = np.arange(len(asked)), []
+    found: list[Topic] = []
+    left = np.arange(len(asked))
     while len(left) and len(found) < most:
         like = asked[left] @ asked[left].T >= NEAR
         center = int(like.sum(axis=1).argmax())

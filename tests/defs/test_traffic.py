@@ -27,7 +27,7 @@ SOON, PRIVATE, KNOWN, SERVED = (
 def looked(workspace: Workspace) -> tuple[dict[str, Any], dict[tuple[str, str], dg.AssetCheckEvaluation]]:
     workspace.policy({"questions": {"floors": {"nDCG@10": 0.5}}})
     ran = dg.materialize(traffic_assets(workspace.settings), instance=dg.DagsterInstance.ephemeral())
-    shown = {name: ran.asset_materializations_for_node(f"traffic__{name}")[0].metadata for name in STEPS}
+    shown: dict[str, Any] = {name: ran.asset_materializations_for_node(f"traffic__{name}")[0].metadata for name in STEPS}
     return shown, {(one.asset_key.path[-1], one.check_name): one for one in ran.get_asset_check_evaluations()}
 
 
