@@ -144,7 +144,7 @@ class Web:
 
     async def post(self, path: str, body: bytes) -> int:
         """The status of the answer, which is read whole. Raises `OSError` and `asyncio.IncompleteReadError`."""
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._kept() or await asyncio.open_connection(self._host, self._port)
         head = (
             f"POST {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\nauthorization: Bearer {self._key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -157,6 +157,15 @@ class Web:
         else:
             self._idle.append((reader, writer))
         return int(said.split(b" ", 2)[1])
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection that the replica has not closed meanwhile, because nobody used it."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     def close(self) -> None:
         for _, writer in self._idle:

@@ -19,12 +19,12 @@ class DoorSettings(BaseSettings):
     serve_rate: str = Field(default="1200/minute", description="Requests that one principal may make of a replica.")
     serve_rate_total: str = Field(default="12000/minute", description="Requests that a replica takes of all together.")
     serve_at_once: int = Field(
-        default=0, ge=0, le=256, description="Questions in progress at once; 0 means two for each core."
+        default=0, ge=0, le=256, description="Questions in progress at once; 0 means eight for each core."
     )
     serve_at_once_each: int = Field(
         default=8, ge=1, le=1024, description="Questions of one principal that are in progress or wait at once."
     )
-    serve_queue: int = Field(default=12, ge=0, le=10_000, description="Questions that wait at most; more are refused.")
+    serve_queue: int = Field(default=4, ge=0, le=10_000, description="Questions that wait at most; more are refused.")
     serve_timeout_ms: int = Field(
         default=2000, ge=10, le=30_000, description="Milliseconds an answer may take, where the question does not say."
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rag_pipeline.corpus.model import Vectors
@@ -113,7 +113,7 @@ class Answering:
             mode=mode,
             took_ms=_ms_since(began),
             timings_ms=note.steps_ms,
-            hits=[FoundChunk(**asdict(hit)) for hit in hits],
+            hits=[_found(hit) for hit in hits],
         )
 
     async def chunk(
@@ -225,7 +225,11 @@ def _reader(leased: Leased, who: Principal) -> Callable[[], OpenRelease]:
 
 
 def _chunk(hit: Hit) -> Chunk:
-    return Chunk(**{name: value for name, value in asdict(hit).items() if name in Chunk.model_fields})
+    return Chunk(**{name: getattr(hit, name) for name in Chunk.model_fields})
+
+
+def _found(hit: Hit) -> FoundChunk:
+    return FoundChunk(**{name: getattr(hit, name) for name in FoundChunk.model_fields})
 
 
 def _narrow(manifest: Manifest, who: Principal, asked: SearchRequest) -> Narrow | None:

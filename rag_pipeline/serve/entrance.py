@@ -14,6 +14,7 @@ from rag_pipeline.serve.answering import Note
 from rag_pipeline.serve.asked import LARGEST_BODY
 from rag_pipeline.serve.counters import Counters
 from rag_pipeline.serve.door import Door
+from rag_pipeline.serve.limits import Admission
 from rag_pipeline.serve.log_lines import where
 from rag_pipeline.serve.problems import INTERNAL, MEDIA_TYPE, METHOD, NO_RELEASE, NOT_JSON, SLOW, TOO_LARGE, Problem
 from rag_pipeline.serve.traces import Traces
@@ -21,7 +22,7 @@ from rag_pipeline.serve.traces import Traces
 _BODY_S = 5.0
 """How long a body may take to arrive."""
 
-_MCP = "/mcp"
+_SEARCH, _MCP = "/v1/search", "/mcp"
 _LARGEST_MCP = 65_536
 """Bytes: a question in JSON-RPC may have each of its characters spelled as an escape."""
 
@@ -29,7 +30,7 @@ _OPEN = {"/healthz": "health", "/readyz": "ready", "/openapi.json": "openapi"}
 _PAGES = ("/problems/", "/judge")
 """What anybody may look at: there is no data in it."""
 _OPERATIONS = {
-    "/v1/search": "search",
+    _SEARCH: "search",
     "/v1/release": "release",
     "/v1/feedback": "feedback",
     "/v1/judge": "judge",
@@ -48,8 +49,9 @@ def new_query_id() -> str:
 class Entrance:
     """ASGI, around the application and the agents' protocol."""
 
-    def __init__(self, app: ASGIApp, mcp: ASGIApp, door: Door, counters: Counters, log: Any) -> None:
-        self._app, self._mcp, self._door, self._counters, self._log = app, mcp, door, counters, log
+    def __init__(self, app: ASGIApp, mcp: ASGIApp, door: Door, admission: Admission, counters: Counters, log: Any) -> None:
+        self._app, self._mcp, self._door, self._admission = app, mcp, door, admission
+        self._counters, self._log = counters, log
         self._traces = Traces()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,6 +103,8 @@ class Entrance:
         body = await _body(headers, receive, _LARGEST_MCP if to_agents else LARGEST_BODY)
         if scope["method"] == "POST":
             _check_is_json(headers)
+        if path == _SEARCH:
+            self._admission.check(who.id)  # as `place` will: what is refused anyway is not parsed first
         state["body"] = body
         await (self._mcp if to_agents else self._app)(scope, _again(body, receive), sent)
         return who.id

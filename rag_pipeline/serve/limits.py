@@ -75,16 +75,20 @@ class Admission:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def place(self, principal: str, deadline: Deadline) -> AsyncIterator["Place"]:
-        """A place among those that are worked on. It is free again when the block, and all the work that it `keeps`, ended.
-
-        Raises `Problem` when too many wait, when this principal has too many, and when the deadline comes first.
-        """
+    def check(self, principal: str) -> None:
+        """Raises `Problem` when too many wait, and when this principal has too many."""
         if self._of[principal] >= self._each:
             raise Problem(TOO_MANY, f"one key may ask {self._each} questions at once", retry_after_s=self._soon())
         if self.working >= self._at_once and len(self._waiting) >= self._queue:
             raise Problem(OVERLOADED, retry_after_s=self._soon())
+
+    @asynccontextmanager
+    async def place(self, principal: str, deadline: Deadline) -> AsyncIterator["Place"]:
+        """A place among those that are worked on. It is free again when the block, and all the work that it `keeps`, ended.
+
+        Raises `Problem` as `check`, and when the deadline comes first.
+        """
+        self.check(principal)
         self._of[principal] += 1
         try:
             await self._turn(deadline)

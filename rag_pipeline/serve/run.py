@@ -36,6 +36,8 @@ from rag_pipeline.settings import Settings
 _LONGEST_HEAD = 16_384
 """Bytes of a request's line and headers."""
 _IDLE_S, _END_S = 5, 10
+_AT_ONCE = 8
+"""Questions in progress for each core, so that those which wait to be embedded fill a batch. One a core is searched."""
 _FIRST_TRY_S = 25.0
 """An agent waits longer than this for a command that it starts; opening a release takes some two seconds."""
 
@@ -94,7 +96,7 @@ def serve(
         add_report(server, answering)
         more = [partial(add_feedback, answering=answering), partial(add_judging, desk=Desk(settings, answering))]
     agents, running = over_http(server)
-    entrance = Entrance(application(answering, running, *more), agents, door, counters, log)
+    entrance = Entrance(application(answering, running, *more), agents, door, answering.admission, counters, log)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     log.msg("listening", url=url, metrics_port=metrics_port, channels=list(channels), pid=os.getpid())
@@ -142,12 +144,13 @@ def talk(settings: Settings, channel: str) -> None:
 def answering_of(settings: Settings, channels: tuple[str, ...]) -> Answering:
     """What answers for some channels. It begins to open their releases, and does not wait for them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    at_once = settings.serve_at_once or 2 * cores
+    at_once = settings.serve_at_once or _AT_ONCE * cores
     admission = Admission(at_once, settings.serve_queue, settings.serve_at_once_each)
+    threads = min(at_once, cores)
     if settings.query_text == "off":
-        return Answering(Replica(settings, channels), admission, at_once, timeout_ms=settings.serve_timeout_ms)
+        return Answering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms)
     log = QueryLog(settings)  # first: what it cannot do ends the start, before any thread begins
-    return LoggedAnswering(Replica(settings, channels), admission, at_once, timeout_ms=settings.serve_timeout_ms, log=log)
+    return LoggedAnswering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms, log=log)
 
 
 def _from_request(request: Any) -> tuple[Principal, Note, dict[str, Any]]:
