@@ -151,11 +151,12 @@ class LoggedAnswering(Answering):
                 )
                 return Found(leased.manifest.id, found)
 
-    async def search(self, who: Principal, asked: SearchRequest, note: Note) -> SearchAnswer:
+    async def search(self, who: Principal, asked: SearchRequest, note: Note, *more: Any, **named: Any) -> SearchAnswer:
+        """As without a log; `more` and `named` are whatever else a search is given."""
         note.query_id = self.log.marks.bound(note.query_id, who.id)  # so that any replica knows whose it is
         began, answer, status, problem = time.monotonic(), None, 499, _LEFT
         try:
-            answer = await super().search(who, asked, note)
+            answer = await super().search(who, asked, note, *more, **named)
             status, problem = 200, ""
             return answer
         except Problem as found:

@@ -39,6 +39,7 @@ def queued(served_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> 
     workspace = Workspace(folder)
     was_asked(workspace)
     drawn(workspace)
+    key_for(workspace.home, "search")
     return workspace
 
 
