@@ -160,10 +160,10 @@ def test_without_a_queue_the_page_says_what_to_do(desk: Running, queued: Workspa
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 def test_the_page_is_used_by_keyboard_alone(desk: Running, queued: Workspace, tmp_path: Path) -> None:
-    """With RAG_SCREENSHOTS=FOLDER what it looks like is kept there."""
+    """With SCREENSHOTS=FOLDER what it looks like is kept there."""
     from playwright.sync_api import sync_playwright
 
-    pictures = Path(os.environ.get("RAG_SCREENSHOTS", tmp_path))
+    pictures = Path(os.environ.get("SCREENSHOTS", tmp_path))
     key = key_for(queued.home, "judge")
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -189,10 +189,9 @@ def test_the_page_is_used_by_keyboard_alone(desk: Running, queued: Workspace, tm
                 arg=list(before),
             )
         assert "2 judged" in page.inner_text("#progress")
-        for _ in range(2):
+        for left in (1, 0):
             page.keyboard.press("u")
-            page.wait_for_load_state("networkidle")
-        page.wait_for_function("() => document.getElementById('progress').innerText.includes('0 judged')")
+            page.wait_for_function(f"() => document.getElementById('progress').innerText.includes('{left} judged')")
         assert (page.inner_text("#question"), page.inner_text("#document")) == first
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.dataset.key") == "2"
