@@ -92,10 +92,17 @@ def words(generator: np.random.Generator, number: int) -> str:
 def home_with(root: Path, count: int, divided: bool, model: str = "made") -> Home:
     """A home whose tables hold these chunks. `model`: fingerprint of the model their vectors are said to be of."""
     root.mkdir(exist_ok=True)
-    home, generator = Home(root), np.random.default_rng(3)
+    home = Home(root)
     home.releases.mkdir(exist_ok=True)
-    for start in range(0, count, _PART):
-        vectors, rows, stored = part(count, start, _SEED), [], []
+    add_chunks(home, range(count), divided=divided, model=model)
+    return home
+
+
+def add_chunks(home: Home, places: range, *, divided: bool, model: str) -> None:
+    """Made chunks with these numbers."""
+    generator = np.random.default_rng(3)
+    for start in range(places.start, places.stop, _PART):
+        vectors, rows, stored = part(places.stop, start, _SEED), [], []
         for place, vector in enumerate(vectors, start):
             text = f"{place} {words(generator, 60)}"
             labels = {LABELS: [f"group {place % SCOPES}"]} if divided else {}
@@ -104,7 +111,6 @@ def home_with(root: Path, count: int, divided: bool, model: str = "made") -> Hom
             stored.append({"model": model, "text_hash": fingerprint(text), "vector": vector.tolist()})
         chunks_table(home).append(pa.Table.from_pylist(rows, CHUNKS))
         vectors_table(home).append(pa.Table.from_pylist(stored, VECTORS))
-    return home
 
 
 def chunk(place: int, text: str, metadata: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,17 +28,17 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
-from benchmarks.scopes import build, home_with
+from benchmarks.scopes import add_chunks, build, home_with
 from rag_pipeline import Index
 from rag_pipeline.channels.audit import move_and_record
-from rag_pipeline.channels.pointer import PRODUCTION, Channel
+from rag_pipeline.channels.pointer import PRODUCTION, Channel, read_channel
 from rag_pipeline.corpus.canary import spread
 from rag_pipeline.corpus.model import Model, model_of
 from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
 from rag_pipeline.golden.read import read_golden_sets
 from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
-from rag_pipeline.index.manifest import ModelEntry
+from rag_pipeline.index.manifest import Manifest, ModelEntry, all_manifests
 from rag_pipeline.process import prepare
 from rag_pipeline.serve.keys import KeyToMake, make_key, revoke_key
 from rag_pipeline.settings import Settings, load_settings
@@ -79,6 +79,8 @@ def measure(arguments: argparse.Namespace) -> None:
             print(f"    {1000 * (cpu_s(process) - spent) / len(asked):.1f} ms of CPU a question, in the replica")
             print(f"  the door adds {door - library:.1f} ms at p95")
             asyncio.run(loads(url, key, questions, arguments.rate, arguments.seconds))
+            if arguments.made:
+                asyncio.run(moves(Web(url, key), settings.home, questions, arguments.seconds))
 
 
 def made_home(settings: Settings, count: int) -> None:
@@ -87,14 +89,23 @@ def made_home(settings: Settings, count: int) -> None:
     model = model_of(settings)
     root = settings.home.root
     home = home_with(root, count, divided=False, model=model.fingerprint)
-    _true_canary(home, model)
     entry = ModelEntry(name=settings.model, fingerprint=model.fingerprint, dimensions=model.dimensions)
-    manifest = build(home, entry)
-    now = Channel(
-        release=manifest.id,
-        fingerprint=manifest.fingerprint,
-        previous=None,
-        sequence=1,
+    _true_canary(home, model)
+    move(home, build(home, entry))
+    add_chunks(home, range(count, count + 1), divided=False, model=model.fingerprint)  # another release, to be moved to
+    _true_canary(home, model)
+    move(home, build(home, entry))
+    print(f"{count + 1:,} made chunks are served")
+
+
+def move(home: Home, release: Manifest) -> None:
+    """Have production point to a release, whatever the gate would say."""
+    now = read_channel(home, PRODUCTION)
+    then = Channel(
+        release=release.id,
+        fingerprint=release.fingerprint,
+        previous=now.release if now else None,
+        sequence=now.sequence + 1 if now else 1,
         at=datetime.now(UTC),
         by="benchmark",
         why="to be measured",
@@ -102,8 +113,7 @@ def made_home(settings: Settings, count: int) -> None:
         action="overridden",
         outcome="could not be evaluated",
     )
-    move_and_record(home, PRODUCTION, now, expected=None)
-    print(f"{count:,} made chunks are served")
+    move_and_record(home, PRODUCTION, then, expected=now)
 
 
 def _true_canary(home: Home, model: Model) -> None:
@@ -131,6 +141,31 @@ async def loads(url: str, key: str, questions: list[str], rate: float, seconds: 
         await asyncio.sleep(0.05)
     print(f"  answered again after {time.perf_counter() - began:.2f} s")
     web.close()
+
+
+async def moves(web: "Web", home: Home, questions: list[str], seconds: float) -> None:
+    """One user, who asks ten times a second: first while nothing happens, then while production moves every 3 s."""
+    quiet = [took for _, took in await open_loop(web, questions, 10, seconds)]
+    told("10 a second, nothing moves", quiet)
+    releases = sorted(all_manifests(home.releases), key=lambda one: one.id)
+    ended = asyncio.Event()
+
+    async def mover() -> int:
+        moved = 0
+        while not ended.is_set():
+            await asyncio.to_thread(move, home, releases[moved % len(releases)])
+            moved += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), 3)
+        return moved
+
+    moving = asyncio.create_task(mover())
+    found = await open_loop(web, questions, 10, 3 * seconds)
+    ended.set()
+    took = [each for _, each in found]
+    told(f"10 a second, {await moving} moves, each of which opens a release", took)
+    longest = f"{max(took):.0f} ms, {max(quiet):.0f} while nothing moved"
+    print(f"  the longest took {longest}; {dict(Counter(status for status, _ in found))}")
 
 
 class Web:

@@ -17,8 +17,8 @@ def sentence_transformer(model: ModelSpec, device: str) -> Any:
     return whole.SentenceTransformer(str(model.folder), device=device, local_files_only=True)
 
 
-MUCH = 1_000
-"""Texts: half a minute of embedding on two cores."""
+MUCH = 250
+"""Texts: some eight seconds of embedding on two cores. The graph takes three, and every later process is spared them."""
 
 
 class TorchEncoder:
