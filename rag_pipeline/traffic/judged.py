@@ -19,7 +19,7 @@ from rag_pipeline.golden.read import FILE, read_about, read_golden_set
 from rag_pipeline.golden.words import fold
 from rag_pipeline.home import Home
 from rag_pipeline.traffic.queue import QRELS, QUERIES, Queue
-from rag_pipeline.traffic.strata import Line, order
+from rag_pipeline.traffic.strata import Line, order, turn_of
 
 MOST_PROBES = 300
 _HARD = "_hard"
@@ -65,8 +65,9 @@ def write_sets(evals: Path, name: str, queue: Queue, grades: Grades, complete: C
         _check_ours(evals / one)
     uniform = [line for line in queue.lines if line.stratum == "uniform"]
     events = sorted((order(event), event, line) for line in uniform for event in line.events if order(event) <= queue.until)
-    last = max((at for at, _, line in events if line.query_id in complete), default=-1.0)
-    reached = [(event, line) for at, event, line in events if at <= last]
+    last = max((turn_of(line) for line in uniform if line.query_id in complete), default=-1.0)
+    open_from = min((turn_of(line) for line in uniform if turn_of(line) > last), default=2.0)
+    reached = [(event, line) for at, event, line in events if last >= 0 and at < open_from]
     done = [(event, line) for event, line in reached if line.query_id in complete]
     answered = [(event, line) for event, line in done if _has_answer(grades, line)]
     hard = [(line.query_id, line) for line in queue.lines if line.stratum != "uniform" and line.query_id in complete]

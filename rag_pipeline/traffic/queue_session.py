@@ -15,7 +15,7 @@ from rag_pipeline.golden.pool import Pooled
 from rag_pipeline.golden.session import QUERIES_AT_ONCE, Session
 from rag_pipeline.index.retrieve import OpenRelease
 from rag_pipeline.traffic.agreement import Item, agreement, keep_second, seconds, wants_a_second
-from rag_pipeline.traffic.strata import STRATA, Line, order
+from rag_pipeline.traffic.strata import STRATA, Line, turn_of
 
 DEPTH = 10
 """Documents of every way to retrieve that are judged: as many as nDCG@10 looks at."""
@@ -79,7 +79,7 @@ class QueueSession(Session):
 
 def in_turn(lines: Iterable[Line]) -> list[str]:
     """Ids in the order they are judged: the uniform sample in its own order, then the others."""
-    return [one.query_id for one in sorted(lines, key=lambda one: (STRATA.index(one.stratum), order(one.query_id)))]
+    return [one.query_id for one in sorted(lines, key=lambda one: (STRATA.index(one.stratum), turn_of(one)))]
 
 
 def firsts(judging: Judging) -> dict[Item, Judgment]:

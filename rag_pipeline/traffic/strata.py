@@ -61,6 +61,11 @@ def order(query_id: str) -> float:
     return int.from_bytes(hashlib.sha256(query_id.encode()).digest()[:8], "big") / 2**64
 
 
+def turn_of(line: Line) -> float:
+    """When a line is judged among those of its stratum: where the first of what asked it stands in the sample."""
+    return min(map(order, line.events or (line.query_id,)))
+
+
 def draw(served: Sequence[Served], odd: Mapping[Stratum, Collection[str]], sizes: Mapping[Stratum, int]) -> Draw:
     """Choose among questions. `odd`: stratum -> ids of those that look as if they went wrong; `sizes`: how many at most."""
     ordered = sorted(((order(one.query_id), one) for one in served), key=lambda pair: pair[0])

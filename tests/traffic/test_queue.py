@@ -88,6 +88,22 @@ def test_a_question_counts_once_all_that_was_found_for_it_is_judged(served: Work
     assert not read_golden_set(queue.folder, to_be_judged=True).about.labels
 
 
+def test_a_question_that_was_asked_again_later_in_the_sample_reaches_no_further(served: Workspace) -> None:
+    """What was judged so far is a uniform sample only as far as the judge has come in its order."""
+    was_asked(served, ["how long is my holiday", *(f"which train goes to town {number}" for number in range(20))])
+    was_asked(served, ["how long is my holiday"] * 10, start=100)
+    queue = drawn(served)
+    [again] = [line for line in queue.lines if "holiday" in line.text]
+    for one in session(served, queue):
+        before = ""
+        while (found := one.next()) and (found.query == before or before != again.query_id):
+            one.grade(grade_of(one.judging.golden.queries[found.query], found.document), datetime.now(UTC))
+            before = found.query
+    told = written(served, queue)
+    assert told.missing == 0
+    assert told.answered + told.unanswered < queue.drawn
+
+
 def test_questions_that_were_no_use_become_a_set_of_their_own_and_no_part_of_the_estimate(served: Workspace) -> None:
     ids = was_asked(served)
     texts = dict(zip(ids, QUESTIONS, strict=True))
