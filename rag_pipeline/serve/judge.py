@@ -50,7 +50,7 @@ class JudgeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     query_id: Annotated[str, Field(pattern="^q_[0-9a-f]{28,40}$")] | None = None
-    document_id: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    document_id: Annotated[str, Field(min_length=1, max_length=1_200)] | None = None
     grade: Literal[0, 1, 2] | None = Field(default=None, description="2 answers it, 1 helps, 0 does not; null: later.")
     undo: bool = Field(default=False, description="Take the last judgment back, and show what it was on again.")
 
