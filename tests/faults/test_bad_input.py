@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -80,45 +82,44 @@ def assert_nothing_vanished(ground: Ground, report: LoadReport, documents: set[s
     assert len(vanished) == report.expired
 
 
-def skip_where_it_cannot_be(kind: Kind) -> None:
+@contextmanager
+def a_good_night_and_a_bad_one(
+    name: str, built_once: BuiltOnce, healthy_home: Home, caplog: pytest.LogCaptureFixture
+) -> Iterator[tuple[Nights, Ground]]:
+    """Both nights of a kind, beside a healthy source; no word of them, nor of a night that follows, quotes a value."""
+    kind = KINDS[name]
     if "no root" in kind.needs and os.geteuid() == 0:
         pytest.skip("root may read everything")
+    nights = beside_a_healthy_source(built_once, healthy_home)
+    with kind.ground(nights.workspace.root) as ground, caplog.at_level("INFO"):
+        a_good_night(name, ground, nights, built_once)
+        told = a_bad_night(kind, ground, nights)
+        yield nights, ground
+        for words in (caplog.text, *told):
+            assert MARKER not in words
 
 
 @pytest.mark.parametrize("name", THREE_NIGHTS)
 def test_bad_input_is_named_and_held_or_quarantined_and_the_next_good_night_makes_up_for_it(
     name: str, built_once: BuiltOnce, healthy_home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kind = KINDS[name]
-    skip_where_it_cannot_be(kind)
-    nights = beside_a_healthy_source(built_once, healthy_home)
-    with kind.ground(nights.workspace.root) as ground, caplog.at_level("INFO"):
-        a_good_night(name, ground, nights, built_once)
-        told = a_bad_night(kind, ground, nights)
+    with a_good_night_and_a_bad_one(name, built_once, healthy_home, caplog) as (nights, ground):
         healthy = nights.load(HEALTHY, 2)
         assert (healthy.outcome, nights.texts(HEALTHY)) == ("accepted", {"owls.md": "Owls of night 2.\n"})
-        for words in (caplog.text, *told):
-            assert MARKER not in words
 
         ground.good(3)
         fixed = nights.load(SUSPECT, 3, ground.content)
         assert (fixed.outcome, fixed.open_refusals) == ("accepted", 0), fixed
         assert set(nights.texts(SUSPECT)) == ground.keys
-        assert len(nights.refused("resolved")) == len(kind.told)
+        assert len(nights.refused("resolved")) == len(KINDS[name].told)
 
 
 @pytest.mark.parametrize("name", ONE_NIGHT)
 def test_bad_input_is_named_and_held_or_quarantined(
     name: str, built_once: BuiltOnce, healthy_home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kind = KINDS[name]
-    skip_where_it_cannot_be(kind)
-    nights = beside_a_healthy_source(built_once, healthy_home)
-    with kind.ground(nights.workspace.root) as ground, caplog.at_level("INFO"):
-        a_good_night(name, ground, nights, built_once)
-        told = a_bad_night(kind, ground, nights)
-        for words in (caplog.text, *told):
-            assert MARKER not in words
+    with a_good_night_and_a_bad_one(name, built_once, healthy_home, caplog) as (nights, _):
+        assert nights.texts(HEALTHY) == {"owls.md": "Owls of night 1.\n"}
 
 
 class Below(Folder):

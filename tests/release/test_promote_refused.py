@@ -24,13 +24,10 @@ from rag_pipeline.release.promote import judge, promote
 from rag_pipeline.release.request import PromotionRequest
 from tests.conftest import files_contract
 from tests.support.feeds import limits
-from tests.support.office import FLOOR, PAGES, Office, office
+from tests.support.office import FLOOR, PAGES, WORSE, Office, office
 from tests.support.small_releases import NOW, SmallModel, chunker, recipe
 
 __all__ = ["office"]
-
-
-WORSE = {"cats.md": "# Felines\n\nnothing is said", "dogs.md": "# Hounds\n\nnothing either", "x.md": "cats purr dogs bark"}
 
 
 def test_a_release_without_evidence_is_refused(office: Office) -> None:

@@ -26,6 +26,9 @@ from tests.support.small_releases import NOW, SmallModel, build, chunker, releas
 
 PAGES = {"cats.md": "# Cats\n\ncats purr softly", "dogs.md": "# Dogs\n\ndogs bark loudly"}
 
+WORSE = {"cats.md": "# Felines\n\nnothing is said", "dogs.md": "# Hounds\n\nnothing either", "x.md": "cats purr dogs bark"}
+"""Pages of which none answers what `PAGES` answer; one that no query is judged for comes first."""
+
 
 FLOOR = {"floors": {"nDCG@10": 0.9}, "not_worse": None}
 """Two queries are too few to show that a release is no worse."""
