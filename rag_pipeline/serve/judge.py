@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Annotated, Literal
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.errors import GoldenSetError
@@ -53,14 +53,6 @@ class JudgeRequest(BaseModel):
     document_id: Annotated[str, Field(min_length=1, max_length=1_200)] | None = None
     grade: Literal[0, 1, 2] | None = Field(default=None, description="2 answers it, 1 helps, 0 does not; null: later.")
     undo: bool = Field(default=False, description="Take the last judgment back, and show what it was on again.")
-
-    @model_validator(mode="after")
-    def _whole(self) -> "JudgeRequest":
-        if (self.query_id is None) != (self.document_id is None):
-            raise ValueError("name query_id and document_id, or neither")
-        if self.grade is not None and (self.query_id is None or self.undo):
-            raise ValueError("a grade needs a query_id and a document_id, and no undo")
-        return self
 
     @classmethod
     def of(cls, body: bytes) -> "JudgeRequest":
@@ -141,9 +133,9 @@ class Desk:
         if said.undo:
             _take_back(judging, seat, now)
             return
-        if said.query_id is None or said.document_id is None:
+        if said.query_id is said.document_id is said.grade is None:
             return
-        item = (said.query_id, said.document_id)
+        item = (said.query_id or "", said.document_id or "")
         if item not in seat.shown:
             raise Problem(NOT_FOUND, "this was not shown by this replica; ask for what comes next")
         if said.grade is None:
