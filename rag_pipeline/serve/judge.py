@@ -133,7 +133,7 @@ class Desk:
         if said.undo:
             _take_back(judging, seat, now)
             return
-        if said.query_id is said.document_id is said.grade is None:
+        if said.query_id is None and said.document_id is None and said.grade is None:
             return
         item = (said.query_id or "", said.document_id or "")
         if item not in seat.shown:
