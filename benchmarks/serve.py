@@ -35,12 +35,12 @@ from rag_pipeline.channels.pointer import PRODUCTION, Channel, read_channel
 from rag_pipeline.corpus.canary import spread
 from rag_pipeline.corpus.model import Model, model_of
 from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
+from rag_pipeline.door.keys import KeyToMake, make_key, revoke_key
 from rag_pipeline.golden.read import read_golden_sets
 from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
 from rag_pipeline.index.manifest import Manifest, ModelEntry, all_manifests
 from rag_pipeline.process import prepare
-from rag_pipeline.serve.keys import KeyToMake, make_key, revoke_key
 from rag_pipeline.settings import Settings, load_settings
 
 WARM = 20

@@ -1,7 +1,7 @@
 """The settings of the door (`rag serve`): part of `settings.Settings`, in a file of their own."""
 
 import re
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings
@@ -40,6 +40,13 @@ class DoorSettings(BaseSettings):
     serve_claim: str = Field(
         default="scope", description="Claim of such a token that holds permissions: `search`, `mode`, `read:all`."
     )
+
+    query_text: Literal["off", "hmac", "masked"] = Field(
+        default="off",
+        description="What is kept of questions: nothing, what tells repeats (`hmac`), or the text, `masked`.",
+    )
+    query_days: int = Field(default=90, ge=1, le=3650, description="Days after which a kept question loses its text.")
+    traffic_cron: str = Field(default="*/30 * * * *", description="When the log of questions is put into its tables.")
 
     @field_validator("serve_rate", "serve_rate_total")
     @classmethod

@@ -18,9 +18,6 @@ CHROMA_FOLDER, LEXICAL_FOLDER, CONTRACTS_FOLDER = "chroma", "lexical", "contract
 DATABASE, SEALED_DATABASE = "chroma.sqlite3", "sealed.sqlite3"
 """The file that Chroma looks for in a folder it is given, and the name it has in a release, where Chroma is to find none."""
 
-EXPORT_FILE = "export.json"
-"""The mark of a kept graph: what was exported, and its checksums."""
-
 DAGSTER_CONFIG = "dagster.yaml"
 """What Dagster's own folder is known by."""
 
@@ -171,7 +168,6 @@ class Home:
 
     @property
     def tries(self) -> Path:
-        """What came of settings that were tried."""
         return self.root / "tries"
 
     def attempted(self, try_id: str) -> Path:
@@ -254,6 +250,11 @@ class Home:
         return self.replicas / f"{replica_id}.json"
 
     @property
+    def traffic(self) -> Path:
+        """What replicas wrote of questions and no table holds yet (`rag_pipeline/traffic/`)."""
+        return self.root / "traffic"
+
+    @property
     def withdrawn(self) -> Path:
         """Which documents are hidden from every reader; a copy of what `withdrawals` says."""
         return self.root / "withdrawn.json"
@@ -267,7 +268,6 @@ class Home:
         return self.root / "runs"
 
     def run_lock(self, run_id: str) -> Path:
-        """The file that the process at work on a run has locked."""
         return self.runs / f"{run_id}.lock"
 
     @property

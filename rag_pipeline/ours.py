@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.home import EXPORT_FILE, MANIFEST_FILE
+from rag_pipeline.home import MANIFEST_FILE
 from rag_pipeline.mirrored import removing
 
 STAGING, TRASH = ".staging-", ".trash-"
@@ -21,6 +21,9 @@ ALIVE = ".lock"
 """A view's lock is held as long as its process lives, in whatever container; the system lets go of it."""
 
 _RELEASE_ID = r"\d{8}-\d{6}-[0-9a-f]{8}(-\d+)?"
+EXPORT_FILE = "export.json"
+"""The mark of a kept graph: what was exported, and its checksums."""
+
 _FINGERPRINT = r"[0-9a-f]{32}"
 _UUID4 = r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}"
 _BESIDE = rf"({re.escape(STAGING)}|{re.escape(TRASH)})"
@@ -58,6 +61,11 @@ REPORT = Kind("the report of a release", re.compile(_RELEASE_ID + r"\.html"))
 TRIED = Kind("the figures of a try", re.compile(_RELEASE_ID + r"\.json"))
 TRY_REPORT = Kind("the page of a try", re.compile(r"try-" + _RELEASE_ID + r"\.html"))
 STANDING = Kind("what a replica says of itself", re.compile(r"[\w.-]{1,60}-\d+-\d{8}-\d{6}\.json"))
+SEGMENT = Kind(
+    "a segment of the log of questions",
+    re.compile(r"\.?[\w.-]{1,60}-\d+-\d{8}-\d{6}-\d{8}\.(queries|feedback)\.arrow(\.damaged|\.[0-9a-f]{16})?"),
+)
+MARKS = Kind("the key that marks who asked", re.compile(r"marks\.key"))
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 DATA_FILE = Kind("a data file of a table", re.compile(rf"part-\d{{5,}}-{_UUID}-c\d+(\.[a-z0-9]+)?\.parquet"))
 

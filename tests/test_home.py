@@ -101,7 +101,7 @@ def test_a_home_lies_where_it_always_did() -> None:
         "keys": "keys.json",
         "clock": "clock.json",
         **{name: name for name in ("releases", "reports", "evidence", "anchors", "channels", "verdicts")},
-        **{name: name for name in ("scratch", "views", "models", "runs", "dagster", "tries", "replicas")},
+        **{name: name for name in ("scratch", "views", "models", "runs", "dagster", "tries", "replicas", "traffic")},
     }
     assert HOME.manifest("r") == Path("/home/releases/r/manifest.json")
     assert (HOME.channel("production"), HOME.verdict("watch")) == (

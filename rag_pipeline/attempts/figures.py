@@ -40,7 +40,7 @@ class SetFigures(Record):
     """One golden set. `primary`: the metric its golden.yaml puts first. `recall`: of the documents that answer."""
 
     golden_set: str
-    made_by: Literal["people", "machine"]
+    made_by: Literal["people", "machine", "traffic"]
     questions: int
     primary: Figure
     recall: Figure

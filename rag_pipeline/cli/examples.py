@@ -206,10 +206,7 @@ HELP = {
         ("rag refresh; rag alerts send",),
         "`sent`, `waiting`, `troubles`, `causes`",
     ),
-    "alerts test": Help(
-        ("rag alerts test",),
-        "`receivers`: receiver → `sent`, or why not",
-    ),
+    "alerts test": Help(("rag alerts test",), "`receivers`: receiver → `sent`, or why not"),
     "gc": Help(
         (
             "rag gc --dry-run",
@@ -234,10 +231,7 @@ HELP = {
         ),
         "once it listens: `url`, `metrics` (addresses of requests and of metrics), `pid`; the log is JSON always, on stderr",
     ),
-    "mcp": Help(
-        ("rag mcp",),
-        "none: stdout belongs to the agent",
-    ),
+    "mcp": Help(("rag mcp",), "none: stdout belongs to the agent"),
     "key new": Help(
         (
             "rag key new --name intranet",
@@ -253,6 +247,22 @@ HELP = {
     "key revoke": Help(
         ("rag key revoke k_1f2e3d4c",),
         "the key as `rag key list` shows it",
+    ),
+    "traffic ingest": Help(
+        ("rag traffic ingest",),
+        "`queries` and `feedback`, each with `rows`, `known`, `segments`, `lost`, `emptied`, `damaged`, `longest_wait_s`",
+    ),
+    "traffic queue": Help(
+        ("rag traffic queue", "rag traffic queue --questions 200"),
+        "`folder`, `questions`, `of`, `strata` (name -> how many)",
+    ),
+    "traffic golden": Help(
+        ("rag traffic golden traffic",),
+        "`golden_set`, `release`, `sets` (name -> questions), `answered`, `unanswered`, `missing`, `probes`, `agreement`",
+    ),
+    "traffic export": Help(
+        ("rag traffic export /tmp/ubi", "rag traffic export /tmp/ubi --days 7"),
+        "`folder`, `rows` (file -> how many)",
     ),
     "erase": Help(
         ("rag erase handbook/leave.md",),

@@ -113,11 +113,14 @@ def judge(  # noqa: PLR0913 - typer reads a command's options from its signature
     ] = 5,
     query: Annotated[str | None, typer.Option(help="Only this query, by id.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many judgments.")] = None,
+    queue: Annotated[bool, typer.Option("--queue", help="Judge questions of production, for the set NAME.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge what dense, lexical and hybrid retrieval find first, one at a time, without seeing which found it.
 
-    2 answers the query, 1 helps, 0 does not. Each judgment is kept at once; go on at any time where you stopped.
+    2 answers the query, 1 helps, 0 does not. Each judgment is kept at once; go on at any time where you stopped. With
+    `--queue` the questions are drawn from `traffic/queries`: a uniform sample, whose mean estimates what askers get, and
+    some that look as if they went wrong.
     """
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.corpus.model import model_of
@@ -127,6 +130,11 @@ def judge(  # noqa: PLR0913 - typer reads a command's options from its signature
     from rag_pipeline.index.retrieve import encoder_for, open_release, own_model
 
     settings, judged_by = load_settings(), _judge(by)
+    if queue:
+        from rag_pipeline.cli.queue import judge_queue
+
+        judge_queue(settings, name, judged_by, release or release_in(settings.home, channel), limit, as_json=as_json)
+        return
     judging = Judging.open(settings.evals / name, settings.home)
     release = release or release_in(settings.home, channel)
     printer = Printer(stderr=as_json)

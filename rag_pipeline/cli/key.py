@@ -15,7 +15,10 @@ key = typer.Typer(name="key", no_args_is_help=True, help="Keys of the applicatio
 def new(
     name: Annotated[str, typer.Option("--name", help="The application or agent that gets it.")],
     may: Annotated[
-        str, typer.Option("--may", help="What it may do, separated by commas: search, answer, mode, channel:NAME.")
+        str,
+        typer.Option(
+            "--may", help="What it may do, separated by commas: search, answer, mode, feedback, judge, channel:NAME."
+        ),
     ] = "search",
     reads: Annotated[
         str, typer.Option("--reads", help="What it may read, separated by commas: labels, public, all.")
@@ -24,7 +27,7 @@ def new(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and show it, this once; only its hash is stored."""
-    from rag_pipeline.serve.keys import KeyToMake, make_key
+    from rag_pipeline.door.keys import KeyToMake, make_key
 
     settings = settings_of_home()
     wanted = KeyToMake(name=name, may=_words(may), reads=_parts(reads), days=days)
@@ -45,7 +48,7 @@ def new(
 @key.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """List the keys by id and name, without the keys themselves."""
-    from rag_pipeline.serve.keys import read_keys
+    from rag_pipeline.door.keys import read_keys
 
     now = datetime.now(UTC)
     keys = read_keys(settings_of_home().home)
@@ -66,7 +69,7 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Take a key back; every replica refuses it from the next request on."""
-    from rag_pipeline.serve.keys import revoke_key
+    from rag_pipeline.door.keys import revoke_key
 
     now = datetime.now(UTC)
     gone = revoke_key(settings_of_home().home, key_id, now)

@@ -18,6 +18,7 @@ from rag_pipeline.defs.replicas import replicas_asset
 from rag_pipeline.defs.retention import retention_asset
 from rag_pipeline.defs.settings_resource import KEY, settings_resource
 from rag_pipeline.defs.sources import source_assets
+from rag_pipeline.defs.traffic import traffic_assets
 from rag_pipeline.defs.tries import try_job
 from rag_pipeline.gate.policy import promotions
 from rag_pipeline.host.dead_runs import dead_runs_sensor
@@ -59,6 +60,7 @@ def build(settings: Settings, whole: Build | None = None, *, alone: bool = True)
         replicas_asset(settings),
         answers_asset(settings),
         retention_asset(settings),
+        *traffic_assets(settings),
     ]
     around = (*(() if alone else (turn(settings),)), *lineage.surroundings)
     placing = Placing(settings, {key for one in assets for key in one.keys}, around)

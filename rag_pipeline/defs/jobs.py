@@ -17,14 +17,17 @@ from rag_pipeline.defs.keys import (
     channel_key,
     documents,
     quarantine,
+    traffic_key,
 )
 from rag_pipeline.host.names import HOME, named, placed
+from rag_pipeline.host.traffic_shown import STEPS
 from rag_pipeline.settings import Settings
 
 if TYPE_CHECKING:  # Dagster does not export the type of what define_asset_job returns
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 NIGHTLY, WATCH, WEEKLY, FULL = "nightly_refresh", "watch_production", "weekly_collection", "full_refresh"
+TRAFFIC = "ingest_traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,10 @@ class Ours:
 
     def these(self, *keys: Sequence[str]) -> dg.AssetSelection:
         return dg.AssetSelection.assets(*(dg.AssetKey(placed(self.settings, key)) for key in keys))
+
+    def there(self, *keys: list[str]) -> list[list[str]]:
+        """Those of some keys that the graph has."""
+        return [key for key in keys if dg.AssetKey(placed(self.settings, key)) in self.keys]
 
     def job(self, name: str, selection: dg.AssetSelection, says: str) -> UnresolvedAssetJobDefinition:
         """A job whose runs are ours from the first moment, whoever starts them."""
@@ -54,7 +61,9 @@ def jobs(ours: Ours, contracts: Sequence[Contract], manual: Sequence[str]) -> di
     """
     everything = dg.AssetSelection.assets(*ours.keys)
     watched, collected = ours.these(PRODUCTION_EVALUATION, REPLICAS, ANSWERS), ours.these(KEPT_RELEASES)
-    full = everything - watched - collected - ours.these(*map(channel_key, manual))
+    logged = ours.these(*ours.there(*(traffic_key(name) for name, step in STEPS.items() if step.often)))
+    watched |= ours.these(*ours.there(*(traffic_key(name) for name, step in STEPS.items() if not step.often)))
+    full = everything - watched - collected - logged - ours.these(*map(channel_key, manual))
     rare = [contract for contract in contracts if contract.comes_less_than_nightly]
     nightly = full - ours.these(*(key for contract in rare for key in _assets(contract)))
     defined = {
@@ -62,6 +71,8 @@ def jobs(ours: Ours, contracts: Sequence[Contract], manual: Sequence[str]) -> di
         WATCH: ours.job(WATCH, watched, "Measure the serving release again, and look how its replicas serve."),
         WEEKLY: ours.job(WEEKLY, collected, "Remove releases, vectors and table versions nobody needs."),
     }
+    if ours.there(traffic_key("queries")):
+        defined[TRAFFIC] = ours.job(TRAFFIC, logged, "Put what replicas logged into its tables.")
     if rare:
         defined[FULL] = ours.job(FULL, full, "The nightly refresh, of every source.")
     for contract in contracts:
@@ -82,6 +93,7 @@ def schedules(
 ) -> list[dg.ScheduleDefinition]:
     """One schedule a job, in the configured time zone, on or off by setting (RAG_SCHEDULES)."""
     crons = {NIGHTLY: settings.nightly_cron, WATCH: settings.evaluation_cron, WEEKLY: settings.collection_cron}
+    crons |= {TRAFFIC: settings.traffic_cron} if TRAFFIC in defined else {}
     crons |= {source_job(contract.source): contract.schedule for contract in contracts if contract.schedule}
     running = dg.DefaultScheduleStatus.RUNNING if settings.schedules == "on" else dg.DefaultScheduleStatus.STOPPED
     return [

@@ -7,7 +7,7 @@ KEPT_RELEASES = ["index", "kept_releases"]
 
 REPLICAS, ANSWERS = ["serving", "replicas"], ["serving", "answers"]
 
-CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP, SERVING_GROUP = "corpus", "evals", "index", "serving"
+CORPUS_GROUP, EVALS_GROUP, INDEX_GROUP, SERVING_GROUP, TRAFFIC_GROUP = "corpus", "evals", "index", "serving", "traffic"
 """Groups of the graph; each source is a group of its own, named after it."""
 
 
@@ -26,3 +26,7 @@ def golden_set(name: str) -> list[str]:
 def channel_key(name: str) -> list[str]:
     """The asset that moves a channel; `production` is one."""
     return ["index", name]
+
+
+def traffic_key(table: str) -> list[str]:
+    return [TRAFFIC_GROUP, table]

@@ -24,7 +24,7 @@ def check_ready(settings: Settings) -> None:
 
 def check_crons(settings: Settings, contracts: Sequence[Contract]) -> None:
     """Raises `PipelineError` for a cron line that Dagster cannot keep, with the setting or the contract it stands in."""
-    for name in ("nightly_cron", "collection_cron", "evaluation_cron"):
+    for name in ("nightly_cron", "collection_cron", "evaluation_cron", "traffic_cron"):
         line = getattr(settings, name)
         if not _is_cron(line):
             raise PipelineError(f"RAG_{name.upper()}={line!r}: not a cron line; write five fields such as 0 2 * * *")

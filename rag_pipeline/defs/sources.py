@@ -8,9 +8,9 @@ from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs import keys
 from rag_pipeline.defs.source_checks import warning_specs, warnings
 from rag_pipeline.defs.source_limits import document_checks, limit_specs, refused_check
-from rag_pipeline.defs.source_metadata import documents_metadata, quarantine_metadata
 from rag_pipeline.defs.source_specs import documents_spec, quarantine_spec
 from rag_pipeline.host.names import load_step
+from rag_pipeline.host.source_metadata import documents_metadata, quarantine_metadata
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.state import source_state
 from rag_pipeline.settings import Settings, load_secrets

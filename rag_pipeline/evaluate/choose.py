@@ -66,7 +66,7 @@ class Chooser:
     @property
     def judged(self) -> tuple[GoldenSet, ...]:
         """The golden sets that are asked: those whose judgments people made."""
-        return tuple(golden for golden in self.golden_sets if golden.about.made_by == "people")
+        return tuple(golden for golden in self.golden_sets if golden.about.made_by != "machine")
 
     @property
     def made_for(self) -> str:

@@ -57,7 +57,7 @@ class SetEvidence(Record):
 
     fingerprint: str
     owner: str = ""
-    made_by: Literal["people", "machine"] = "people"
+    made_by: Literal["people", "machine", "traffic"] = "people"
     labels: list[str] = Field(default=[], exclude_if=not_)
     """What the readers may read whom the set stands for; empty: everything."""
     primary: str

@@ -37,8 +37,9 @@ class About(BaseModel):
 
     description: str
     owner: str
-    made_by: Literal["people", "machine"] = Field(
-        default="people", description="Queries made by a machine are gated on floors only."
+    made_by: Literal["people", "machine", "traffic"] = Field(
+        default="people",
+        description="Queries made by a machine are gated on floors only; those of traffic are a sample of it.",
     )
     licence: str = "unknown"
     judged: list[str] = Field(default_factory=list, description="Dates on which judgments were made.")

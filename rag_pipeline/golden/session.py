@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from rag_pipeline.golden.judging import Judging, Kept
 from rag_pipeline.golden.pool import Pooled, is_judged, pools
 from rag_pipeline.index.retrieve import OpenRelease, Query
 
-_QUERIES_AT_ONCE = 16
+QUERIES_AT_ONCE = 16
 
 
 @dataclass
@@ -87,14 +87,17 @@ class Session:
         self.judging.undo(kept, now.isoformat(timespec="seconds"))
         return True
 
-    def _fill(self) -> None:
+    def pooled(self, some: Sequence[str]) -> dict[str, list[Pooled]]:
+        """Query id -> what is found for it, judged or not."""
         golden, source = self.judging.golden, self.judging.golden.about.source
-        some = self.queries[self.reached : self.reached + _QUERIES_AT_ONCE]
         texts = [golden.queries[query] for query in some]
         vectors = query_vectors(self.judging.home, self.release.manifest.model.fingerprint, self.load, texts)
         asked = {query: Query(text, vector) for query, text, vector in zip(some, texts, vectors, strict=True)}
-        pooled = pools(self.release, asked, self.k, self.judging.judges, source)
-        self._waiting.extend(self._unjudged(itertools.chain.from_iterable(pooled.values())))
+        return pools(self.release, asked, self.k, self.judging.judges, source)
+
+    def _fill(self) -> None:
+        some = self.queries[self.reached : self.reached + QUERIES_AT_ONCE]
+        self._waiting.extend(self._unjudged(itertools.chain.from_iterable(self.pooled(some).values())))
         self.reached += len(some)
 
     def _unjudged(self, pooled: Iterable[Pooled]) -> Iterator[Pooled]:

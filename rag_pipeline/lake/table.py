@@ -1,7 +1,7 @@
 """One Delta table: what it holds, and every way in and out of it."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +141,11 @@ class Table:
         if self.exists:
             with self._commit() as place:
                 DeltaTable(place).delete(predicate)
+
+    def empty(self, columns: Iterable[str], predicate: str) -> None:
+        """Set columns to null in the rows a SQL predicate holds for. Older versions keep their values until `tidy`."""
+        with self._commit() as place:
+            DeltaTable(place).update(dict.fromkeys(columns, "NULL"), predicate=predicate)
 
     def remove(self, rows: pa.Table, keys: tuple[str, ...]) -> int:
         """Delete the rows whose `keys` are among those of `rows`, in one commit; returns how many went."""

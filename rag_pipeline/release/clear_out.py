@@ -20,9 +20,11 @@ from rag_pipeline.ours import (
     EXPORT,
     HALF_EXPORT,
     HALF_RELEASE,
+    MARKS,
     RELEASE,
     REPORT,
     SCRATCH,
+    SEGMENT,
     STANDING,
     TRIED,
     TRY_REPORT,
@@ -52,6 +54,7 @@ def clear_out(home: Home) -> list[str]:
         home.reports: (REPORT, TRY_REPORT),
         home.tries: (TRIED,),
         home.replicas: (STANDING,),
+        home.traffic: (SEGMENT, MARKS),
     }
     for folder, kinds in made.items():
         for path in found(folder, *kinds):

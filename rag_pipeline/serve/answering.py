@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.door.door import channel_for, check_may_search
+from rag_pipeline.door.limits import Admission, Deadline, Place
+from rag_pipeline.door.principal import Principal
+from rag_pipeline.door.problems import CLOSED, DEADLINE, FORBIDDEN, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
 from rag_pipeline.index.manifest import Manifest, Mode
 from rag_pipeline.index.narrow import Narrow
 from rag_pipeline.index.neighbors import around
@@ -31,10 +35,6 @@ from rag_pipeline.serve.asked import (
     no_question,
 )
 from rag_pipeline.serve.batches import Batches, NoEncoder
-from rag_pipeline.serve.door import channel_for, check_may_search
-from rag_pipeline.serve.limits import Admission, Deadline, Place
-from rag_pipeline.serve.principal import Principal
-from rag_pipeline.serve.problems import CLOSED, DEADLINE, FORBIDDEN, INVALID, NO_RELEASE, NOT_FOUND, Fault, Problem
 from rag_pipeline.serve.replica import Replica
 from rag_pipeline.serve.reranked import best
 

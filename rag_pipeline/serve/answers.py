@@ -22,6 +22,8 @@ from rag_pipeline.answer.cited import Cited, Passage, stands
 from rag_pipeline.answer.retrieve import retrieved
 from rag_pipeline.answer.select import AROUND, Selected, select
 from rag_pipeline.answer.write import Wanted, Writer, Written
+from rag_pipeline.door.principal import ANSWER, Principal
+from rag_pipeline.door.problems import INTERNAL, Problem
 from rag_pipeline.home import Home
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
 from rag_pipeline.release.leased import Leased
@@ -37,8 +39,6 @@ from rag_pipeline.serve.asked_answers import (
     Quote,
 )
 from rag_pipeline.serve.log_lines import where
-from rag_pipeline.serve.principal import ANSWER, Principal
-from rag_pipeline.serve.problems import INTERNAL, Problem
 from rag_pipeline.serve.writers import seen_by
 
 log = logging.getLogger("rag_pipeline")

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from rag_pipeline.door.problems import INVALID, Fault, Problem
 from rag_pipeline.errors import QueryError
 from rag_pipeline.index.asked import LONGEST, question_of
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.index.narrow import Narrow
-from rag_pipeline.serve.problems import INVALID, Fault, Problem
 
 MOST_HITS, LARGEST_BODY = 50, 16_384
 """Chunks of an answer; bytes of a request."""
@@ -26,7 +26,7 @@ def whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-_READABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+READABLE = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 """The same rules for those who read the OpenAPI: not blank, no control character."""
 
 Question = Annotated[
@@ -38,7 +38,7 @@ Question = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": LONGEST,
-            "pattern": _READABLE,
+            "pattern": READABLE,
             "description": "What to look for.",
             "examples": ["how do I copy a folder"],
         }
@@ -94,7 +94,7 @@ class SearchRequest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise no_question(*(fault_of(one) for one in error.errors())) from None
+            raise no_question(*faults_of(error)) from None
 
 
 def no_question(*faults: Fault) -> Problem:
@@ -102,7 +102,12 @@ def no_question(*faults: Fault) -> Problem:
     return Problem(INVALID, "the body is not a question", faults=list(faults))
 
 
-def fault_of(found: Any) -> Fault:
+def faults_of(error: ValidationError) -> list[Fault]:
+    """Each wrong field, without a value."""
+    return [_fault(one) for one in error.errors()]
+
+
+def _fault(found: Any) -> Fault:
     pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in found["loc"])
     if found["type"] == "json_invalid":
         return Fault("", "it is not JSON in UTF-8")

@@ -14,7 +14,7 @@ from rag_pipeline.serve.asked import (
     Milliseconds,
     Narrowing,
     Question,
-    fault_of,
+    faults_of,
     no_question,
     whole,
 )
@@ -42,7 +42,7 @@ class AnswerRequest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            raise no_question(*(fault_of(one) for one in error.errors())) from None
+            raise no_question(*faults_of(error)) from None
 
 
 class Quote(BaseModel):

@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from rag_pipeline.corpus.model import Vectors
+from rag_pipeline.door.limits import Deadline
 from rag_pipeline.release.leased import Leased
-from rag_pipeline.serve.limits import Deadline
 
 log = logging.getLogger("rag_pipeline")
 

@@ -37,6 +37,7 @@ class Counters:
             "last_good": Gauge("rag_last_good", "1 when a channel names a release that cannot be opened.", **about),
             "no_encoder": Gauge("rag_no_encoder", "1 when questions cannot be embedded.", **about),
             "no_reranker": Gauge("rag_no_reranker", "1 when hits cannot be ordered again.", **about),
+            "log_lost": Gauge("rag_log_lost", "Rows of the log of questions that this replica lost.", **about),
         }
 
     def read_now(self, name: str, value: Callable[[], float]) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag_pipeline.door.door import Door
+from rag_pipeline.door.limits import Admission
+from rag_pipeline.door.problems import INTERNAL, MEDIA_TYPE, METHOD, NO_RELEASE, NOT_JSON, SLOW, TOO_LARGE, Problem
 from rag_pipeline.serve.answering import Note
 from rag_pipeline.serve.asked import LARGEST_BODY
 from rag_pipeline.serve.counters import Counters
-from rag_pipeline.serve.door import Door
-from rag_pipeline.serve.limits import Admission
 from rag_pipeline.serve.log_lines import where
-from rag_pipeline.serve.problems import INTERNAL, MEDIA_TYPE, METHOD, NO_RELEASE, NOT_JSON, SLOW, TOO_LARGE, Problem
 from rag_pipeline.serve.traces import Traces
 
 _BODY_S = 5.0
@@ -27,7 +27,19 @@ _LARGEST_MCP = 65_536
 """Bytes: a question in JSON-RPC may have each of its characters spelled as an escape."""
 
 _OPEN = {"/healthz": "health", "/readyz": "ready", "/openapi.json": "openapi"}
-_OPERATIONS = {_SEARCH: "search", _ANSWER: "answer", "/v1/release": "release", _MCP: "mcp", **_OPEN}
+_PAGES = ("/problems/", "/judge")
+"""What anybody may look at: there is no data in it."""
+_OPERATIONS = {
+    _SEARCH: "search",
+    _ANSWER: "answer",
+    "/v1/release": "release",
+    "/v1/feedback": "feedback",
+    "/v1/judge": "judge",
+    _MCP: "mcp",
+    **_OPEN,
+}
+_NO_QUESTION = ("other", "feedback", "judge", *_OPEN.values())
+"""What is not counted among the answers whose time is promised."""
 
 
 def new_query_id() -> str:
@@ -62,7 +74,7 @@ class Entrance:
         seconds = time.monotonic() - began
         operation = _OPERATIONS.get(scope["path"]) or ("chunk" if scope["path"].startswith("/v1/chunks/") else "other")
         problem = problem or state.get("problem", "")
-        asks = operation not in ("other", *_OPEN.values())
+        asks = operation not in _NO_QUESTION
         self._counters.request(operation, sent.status, problem, seconds, note.degraded, asks=asks)
         if note.release and sent.status < 400 and not problem:
             self._counters.answer(note.channel, note.release, note.degraded, note.steps_ms)
@@ -81,7 +93,7 @@ class Entrance:
     async def _let_in(self, scope: Scope, receive: Receive, sent: "_Sent", state: dict[str, Any]) -> str:
         headers, path = scope["headers"], scope["path"]
         self._door.check_address(headers, scope.get("query_string", b""))
-        if path in _OPEN or path.startswith("/problems/"):
+        if path in _OPEN or path.startswith(_PAGES):
             await self._app(scope, receive, sent)
             return ""
         who = state["principal"] = await self._door.principal(headers)

@@ -11,12 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from rag_pipeline import __version__
-from rag_pipeline.index.neighbors import MOST
-from rag_pipeline.serve.answering import Answering
-from rag_pipeline.serve.answers import Answers, as_sse
-from rag_pipeline.serve.asked import ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
-from rag_pipeline.serve.asked_answers import AnswerGiven, AnswerRequest
-from rag_pipeline.serve.problems import (
+from rag_pipeline.door.problems import (
     BY_STATUS,
     INTERNAL,
     INVALID,
@@ -27,10 +22,29 @@ from rag_pipeline.serve.problems import (
     Fault,
     Problem,
 )
+from rag_pipeline.index.neighbors import MOST
+from rag_pipeline.serve.answering import Answering
+from rag_pipeline.serve.answers import Answers, as_sse
+from rag_pipeline.serve.asked import ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
+from rag_pipeline.serve.asked_answers import AnswerGiven, AnswerRequest
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """A request's body in the OpenAPI document. References to other models are replaced by what they say: only
+    `components` of the whole document can be referred to, and FastAPI puts models of answers there."""
+    schema = model.model_json_schema()
+    known = schema.pop("$defs", {})
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, list):
+            return [whole(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if (name := str(part.get("$ref", "")).removeprefix("#/$defs/")) in known:
+            return whole(known[name] | {key: value for key, value in part.items() if key != "$ref"})
+        return {key: whole(value) for key, value in part.items()}
+
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole(schema)}}}}
 
 
 _BEARER = {"type": "http", "scheme": "bearer", "description": "A key of `rag key new`, or a token of the identity provider."}
@@ -48,18 +62,25 @@ _AROUND = {
 }
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the OpenAPI says of some statuses."""
     told = {status: ", ".join(kind.slug for kind in KINDS if kind.status == status) for status in statuses}
     content = {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}
     return {status: {"description": slugs, "content": content} for status, slugs in told.items()}
 
 
+SECURED: dict[str, Any] = {"security": [{"bearer": []}]}
+EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
 _EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
-_EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
 
 
-def application(answering: Answering, answers: Answers, agents: Callable[[], AbstractAsyncContextManager[None]]) -> FastAPI:
-    """The application. `agents`: what must run beside it as long as it does."""
+def application(
+    answering: Answering,
+    answers: Answers,
+    agents: Callable[[], AbstractAsyncContextManager[None]],
+    *more: Callable[[FastAPI], None],
+) -> FastAPI:
+    """The application. `agents`: what must run beside it as long as it does; `more` add operations of their own."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -78,48 +99,47 @@ def application(answering: Answering, answers: Answers, agents: Callable[[], Abs
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_exception_handler(Exception, _mistake)
-    secured: dict[str, Any] = {"security": [{"bearer": []}]}
-    asks, wants = secured | _body(SearchRequest), secured | _body(AnswerRequest)
+    asks, wants = SECURED | body_of(SearchRequest), SECURED | body_of(AnswerRequest)
 
-    @app.post("/v1/search", response_model=SearchAnswer, responses=_problems(*_EVERY), openapi_extra=asks)
+    @app.post("/v1/search", response_model=SearchAnswer, responses=problems_of(*EVERY), openapi_extra=asks)
     async def search(request: Request) -> Response:
         """The chunks that answer a question best, best first."""
-        _no_parameters(request)
+        no_parameters(request)
         state = request.state
-        return _json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
+        return as_json(await answering.search(state.principal, SearchRequest.of(state.body), state.note))
 
-    @app.post("/v1/answer", response_model=AnswerGiven, responses=_problems(*_EVERY) | _EVENTS, openapi_extra=wants)
+    @app.post("/v1/answer", response_model=AnswerGiven, responses=problems_of(*EVERY) | _EVENTS, openapi_extra=wants)
     async def answer(request: Request) -> Response:
         """Sentences that answer a question, each with its citations; with `stream`, as server-sent events."""
-        _no_parameters(request)
+        no_parameters(request)
         state = request.state
         asked = AnswerRequest.of(state.body)
         if not asked.stream:
-            return _json(await answers.given(state.principal, asked, state.note))
+            return as_json(await answers.given(state.principal, asked, state.note))
         begun = await answers.begin(state.principal, asked, state.note)
         return StreamingResponse(as_sse(begun), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     @app.get(
-        "/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=_problems(*_EVERY), openapi_extra=secured | _AROUND
+        "/v1/chunks/{chunk_id}", response_model=ChunkAnswer, responses=problems_of(*EVERY), openapi_extra=SECURED | _AROUND
     )
     async def chunk(chunk_id: str, request: Request) -> Response:
         """One chunk of the release that serves, by its id; with `around=2`, two before and two behind it as well."""
         state = request.state
         channel, each = _channel(request, "around"), _around(request)
-        return _json(await answering.chunk(state.principal, chunk_id, state.note, channel, each=each))
+        return as_json(await answering.chunk(state.principal, chunk_id, state.note, channel, each=each))
 
-    @app.get("/v1/release", response_model=ReleaseAnswer, responses=_problems(*_EVERY), openapi_extra=secured)
+    @app.get("/v1/release", response_model=ReleaseAnswer, responses=problems_of(*EVERY), openapi_extra=SECURED)
     async def release(request: Request) -> Response:
         """The release that serves."""
         state = request.state
-        return _json(await answering.release(state.principal, state.note, _channel(request)))
+        return as_json(await answering.release(state.principal, state.note, _channel(request)))
 
-    @app.get("/healthz", responses=_problems(421))
+    @app.get("/healthz", responses=problems_of(421))
     async def healthz() -> dict[str, str]:
         """The process is there."""
         return {"status": "ok"}
 
-    @app.get("/readyz", responses=_problems(421, 503))
+    @app.get("/readyz", responses=problems_of(421, 503))
     async def readyz() -> dict[str, str]:
         """The replica has a release that answers."""
         state = answering.replica.channel(answering.replica.channels[0]).state
@@ -135,6 +155,8 @@ def application(answering: Answering, answers: Answers, agents: Callable[[], Abs
             raise Problem(NOT_FOUND)
         return PlainTextResponse(f"{kind.title} ({kind.status})\n\n{kind.advice}\n")
 
+    for add in more:
+        add(app)
     _with_bearer(app)
     return app
 
@@ -150,17 +172,18 @@ def _with_bearer(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _json(answer: BaseModel) -> Response:
-    return Response(answer.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
+def as_json(answer: BaseModel, status: int = 200) -> Response:
+    return Response(answer.model_dump_json(), status, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-def _no_parameters(request: Request, *known: str) -> None:
+def no_parameters(request: Request, *known: str) -> None:
+    """Raises `Problem` for a parameter in the address that is not known."""
     if any(name not in known for name in request.query_params):
         raise Problem(INVALID, "the address has an unknown parameter", faults=[Fault("", "leave it out")])
 
 
 def _channel(request: Request, *others: str) -> str | None:
-    _no_parameters(request, "channel", *others)
+    no_parameters(request, "channel", *others)
     return _once(request, "channel")
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.corpus.model import Model, model_of
+from rag_pipeline.door.problems import NO_RELEASE, Problem
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence import average
 from rag_pipeline.evaluate.evidence_store import newest
@@ -19,7 +20,6 @@ from rag_pipeline.index.manifest import Manifest, Mode
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.release.leases import Leases, State
 from rag_pipeline.serve.asked import Degraded, Measured
-from rag_pipeline.serve.problems import NO_RELEASE, Problem
 from rag_pipeline.settings import Settings
 
 log = logging.getLogger("rag_pipeline")

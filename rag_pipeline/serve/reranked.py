@@ -2,11 +2,11 @@
 
 import logging
 
+from rag_pipeline.door.limits import Deadline
 from rag_pipeline.index.manifest import Mode
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.serve.asked import Degraded
-from rag_pipeline.serve.limits import Deadline
 
 log = logging.getLogger("rag_pipeline")
 

@@ -7,26 +7,31 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import anyio
 import uvicorn
+from fastapi import FastAPI
 
+from rag_pipeline.door.door import LOCAL, Door
+from rag_pipeline.door.keys import KeyRing, read_keys
+from rag_pipeline.door.limits import Admission, Rates
+from rag_pipeline.door.principal import Principal
+from rag_pipeline.door.tokens import Tokens, provider_of
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.serve import log_lines
 from rag_pipeline.serve.agents import over_http, server_of
 from rag_pipeline.serve.answering import Answering, Note
 from rag_pipeline.serve.answers import Answers
 from rag_pipeline.serve.counters import HOST, Counters
-from rag_pipeline.serve.door import LOCAL, Door
 from rag_pipeline.serve.entrance import Entrance, new_query_id
+from rag_pipeline.serve.feedback import add_feedback, add_report
 from rag_pipeline.serve.http import application
-from rag_pipeline.serve.keys import KeyRing, read_keys
-from rag_pipeline.serve.limits import Admission, Rates
+from rag_pipeline.serve.judge import Desk, add_judging
 from rag_pipeline.serve.own_standing import OwnStanding
-from rag_pipeline.serve.principal import Principal
+from rag_pipeline.serve.query_log import LoggedAnswering, QueryLog, lost_rows
 from rag_pipeline.serve.replica import Replica
-from rag_pipeline.serve.tokens import Tokens, provider_of
 from rag_pipeline.serve.writers import writer_of
 from rag_pipeline.settings import Settings
 
@@ -89,8 +94,13 @@ def serve(
     answering = answering_of(settings, channels)
     _read_gauges(counters, answering)
     answers = Answers(answering, settings.home, writer)
-    agents, running = over_http(server_of(answering, answers, _from_request))
-    entrance = Entrance(application(answering, answers, running), agents, door, answering.admission, counters, log)
+    server = server_of(answering, answers, _from_request)
+    more: list[Callable[[FastAPI], None]] = []
+    if isinstance(answering, LoggedAnswering):
+        add_report(server, answering)
+        more = [partial(add_feedback, answering=answering), partial(add_judging, desk=Desk(settings, answering))]
+    agents, running = over_http(server)
+    entrance = Entrance(application(answering, answers, running, *more), agents, door, answering.admission, counters, log)
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     log.msg("listening", url=url, metrics_port=metrics_port, channels=list(channels), pid=os.getpid())
@@ -128,7 +138,10 @@ def talk(settings: Settings, channel: str) -> None:
     answering = answering_of(settings, (channel,))
     try:
         answering.replica.channel(channel).wait_for_first_try(_FIRST_TRY_S)
-        anyio.run(server_of(answering, Answers(answering, settings.home, writer), _from_here).run_stdio_async)
+        server = server_of(answering, Answers(answering, settings.home, writer), _from_here)
+        if isinstance(answering, LoggedAnswering):
+            add_report(server, answering)
+        anyio.run(server.run_stdio_async)
     finally:
         answering.close()
 
@@ -139,7 +152,10 @@ def answering_of(settings: Settings, channels: tuple[str, ...]) -> Answering:
     at_once = settings.serve_at_once or _AT_ONCE * cores
     admission = Admission(at_once, settings.serve_queue, settings.serve_at_once_each)
     threads = min(at_once, cores)
-    return Answering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms)
+    if settings.query_text == "off":
+        return Answering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms)
+    log = QueryLog(settings)  # first: what it cannot do ends the start, before any thread begins
+    return LoggedAnswering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms, log=log)
 
 
 def _from_request(request: Any) -> tuple[Principal, Note, dict[str, Any]]:
@@ -160,6 +176,8 @@ def _read_gauges(counters: Counters, answering: Answering) -> None:
     counters.read_now("ready", lambda: float(followed[0].state is not None))
     counters.read_now("last_good", lambda: float(any(one.state and one.state.why_not for one in followed)))
     counters.read_now("no_encoder", lambda: float(any(one.no_encoder for one in followed)))
+    if lost := lost_rows(answering):
+        counters.read_now("log_lost", lost)
     counters.read_now("no_reranker", lambda: float(any(one.no_reranker for one in followed)))
 
 

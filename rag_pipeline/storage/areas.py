@@ -9,10 +9,10 @@ from rag_pipeline.home import LAKE, MANIFEST_FILE, RELEASES, Home
 
 _HOME = Home(Path())
 
-OF_ONE_MACHINE = frozenset(
-    {*(one.name for one in (_HOME.scratch, _HOME.views, _HOME.models, _HOME.runs, _HOME.dagster)), "golden"}
-)
-"""Folders of a home that are this machine's alone. Where attempts are made is another."""
+_ALONE = (_HOME.scratch, _HOME.views, _HOME.models, _HOME.runs, _HOME.dagster, _HOME.traffic, _HOME.spent)
+OF_ONE_MACHINE = frozenset({*(one.name for one in _ALONE), "golden"})
+"""What of a home is this machine's alone; where attempts are made is another. Settings that would write questions or what
+models cost are refused where the home lies in a bucket (`settings`)."""
 
 OBJECTS = "objects"
 """Folder of what each release's objects were when they were carried there: `objects/<id>.json`."""

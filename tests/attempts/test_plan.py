@@ -14,6 +14,9 @@ from rag_pipeline.settings import Settings
 from tests.conftest import Workspace, files_contract
 
 MAKES_NO_OTHER_RELEASE = {
+    "query_text",
+    "query_days",
+    "traffic_cron",
     "evals",
     "owner",
     "actor",

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
+from rag_pipeline.door.keys import KeyRing
+from rag_pipeline.door.problems import Problem
 from rag_pipeline.home_mark import claim_home
-from rag_pipeline.serve.keys import KeyRing
-from rag_pipeline.serve.problems import Problem
 from tests.conftest import Workspace
 from tests.support.command_line import as_json, pipeline, rag
 from tests.support.small_releases import NOW

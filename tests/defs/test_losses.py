@@ -6,7 +6,7 @@ import dagster as dg
 
 from rag_pipeline.contracts.read import read_contract
 from rag_pipeline.defs.source_checks import KINDS_CHECK, WORDS_CHECK, warnings
-from rag_pipeline.defs.source_metadata import documents_metadata
+from rag_pipeline.host.source_metadata import documents_metadata
 from rag_pipeline.ingest.report import LoadReport
 from rag_pipeline.ingest.state import source_state
 from tests.conftest import Workspace, files_contract

@@ -27,12 +27,13 @@ from rag_pipeline.corpus.query_vectors import query_vectors_table
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import file_sha256, write_json
-from rag_pipeline.home import CANARY_FILE, EXPORT_FILE
+from rag_pipeline.home import CANARY_FILE
 from rag_pipeline.index import canary
 from rag_pipeline.index.build import build_release, rebuild_release
 from rag_pipeline.index.manifest import Manifest, ModelEntry, read_manifest
 from rag_pipeline.index.retrieve import encoder_for
 from rag_pipeline.index.verify import verify_release
+from rag_pipeline.ours import EXPORT_FILE
 from rag_pipeline.release.serving import ChannelReader
 from tests.conftest import Workspace
 from tests.support.evaluated_home import LATER, PAGES, Desk

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from rag_pipeline.door.keys import KeyToMake, make_key, revoke_key
 from rag_pipeline.release.withdrawn import restore, withdraw
-from rag_pipeline.serve.keys import KeyToMake, make_key, revoke_key
 from tests.support.guarded import HIDDEN_WORD, PAGES, READERS, Guarded, by_agent
 from tests.support.labelled import permitted
 from tests.support.replicas import key_for

@@ -15,9 +15,9 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.door.keys import read_keys
 from rag_pipeline.home import Home
 from rag_pipeline.serve.agents import DATA
-from rag_pipeline.serve.keys import read_keys
 from rag_pipeline.serve.replica import Followed
 from tests.conftest import Workspace
 from tests.support.replicas import PATIENT, Running, key_for, rag

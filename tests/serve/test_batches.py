@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from rag_pipeline.corpus.model import Encoder, Vectors
+from rag_pipeline.door.limits import Deadline
 from rag_pipeline.home import Home
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.release.leases import Leases
 from rag_pipeline.serve.batches import Batches, NoEncoder
-from rag_pipeline.serve.limits import Deadline
 from tests.support.replicas import point
 from tests.support.small_releases import DIMENSIONS, bag_of_words, release_of
 

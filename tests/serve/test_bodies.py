@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rag_pipeline.serve.problems import MEDIA_TYPE
+from rag_pipeline.door.problems import MEDIA_TYPE
 from tests.support.replicas import Running
 
 MARK = "unquotable"

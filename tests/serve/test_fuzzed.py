@@ -10,10 +10,11 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from tests.conftest import Workspace
+from tests.support.logged import LOGS
 from tests.support.replicas import key_for, replica
 
 CASES = 1_700
-"""Of each of three operations that ask something, as often allowed as forbidden."""
+"""Of each of five operations that ask something, as often allowed as forbidden."""
 
 FAST: dict[str, Any] = {
     "RAG_SERVE_RATE": "900000/minute",
@@ -25,12 +26,12 @@ FAST: dict[str, Any] = {
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_no_request_that_the_openapi_allows_or_forbids_is_a_server_error(served_once: Workspace) -> None:
-    key = key_for(served_once.home, "search", "mode", "channel:staging")
+    key = key_for(served_once.home, "search", "mode", "channel:staging", "feedback", "judge")
     asked = 0
-    with replica(served_once, **FAST) as running:
+    with replica(served_once, **FAST, **LOGS) as running:
         schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
-        assert len(operations) == 5
+        assert len(operations) == 7
         for operation in operations:
             nothing_to_say = operation.path in ("/healthz", "/readyz")
             for mode in [GenerationMode.POSITIVE] if nothing_to_say else [*GenerationMode]:
@@ -50,4 +51,4 @@ def test_no_request_that_the_openapi_allows_or_forbids_is_a_server_error(served_
                         case.validate_response(answer)
 
                 check()
-    assert asked >= 6 * CASES
+    assert asked >= 10 * CASES

@@ -8,9 +8,9 @@ import pytest
 
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.door.problems import KINDS, MEDIA_TYPE
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
-from rag_pipeline.serve.problems import KINDS, MEDIA_TYPE
 from tests.conftest import Workspace
 from tests.support.replicas import JUDGED, SECRET_WORD, Running, key_for
 

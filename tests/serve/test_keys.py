@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from rag_pipeline.door.keys import KeyRing, KeyToMake, make_key, read_keys, revoke_key
+from rag_pipeline.door.problems import CLOSED, UNAUTHENTICATED, Problem
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
-from rag_pipeline.serve.keys import KeyRing, KeyToMake, make_key, read_keys, revoke_key
-from rag_pipeline.serve.problems import CLOSED, UNAUTHENTICATED, Problem
 from tests.conftest import Workspace
 from tests.support.replicas import Running, key_for
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rag_pipeline.serve.limits import Admission, Deadline, Rates
-from rag_pipeline.serve.problems import DEADLINE, OVERLOADED, TOO_MANY, Kind, Problem
+from rag_pipeline.door.limits import Admission, Deadline, Rates
+from rag_pipeline.door.problems import DEADLINE, OVERLOADED, TOO_MANY, Kind, Problem
 from tests.conftest import Workspace
 from tests.support.replicas import key_for, replica
 

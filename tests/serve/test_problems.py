@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from rag_pipeline.serve.problems import FORBIDDEN, INVALID, KINDS, TOO_MANY, UNAUTHENTICATED, Fault, Problem
+from rag_pipeline.door.problems import FORBIDDEN, INVALID, KINDS, TOO_MANY, UNAUTHENTICATED, Fault, Problem
 from rag_pipeline.settings import PROJECT
 
 PAGE = (PROJECT / "docs/problems.md").read_text(encoding="utf-8")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from rag_pipeline.door.limits import Deadline
 from rag_pipeline.home import Home
 from rag_pipeline.index.build import build_release, recipe_of
 from rag_pipeline.index.recipe import retrieval_of
 from rag_pipeline.index.retrieve import OpenRelease, Query
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.release.leases import Leases
-from rag_pipeline.serve.limits import Deadline
 from rag_pipeline.serve.reranked import best
 from rag_pipeline.settings import Settings
 from tests.support.cross_encoder import save_cross_encoder

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ValidationError
 
-from rag_pipeline.serve import tokens
-from rag_pipeline.serve.principal import Principal
-from rag_pipeline.serve.problems import CLOSED, UNAUTHENTICATED, Problem
-from rag_pipeline.serve.tokens import Provider, Tokens, provider_of
+from rag_pipeline.door import tokens
+from rag_pipeline.door.principal import Principal
+from rag_pipeline.door.problems import CLOSED, UNAUTHENTICATED, Problem
+from rag_pipeline.door.tokens import Provider, Tokens, provider_of
 from rag_pipeline.settings import Settings
 from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider, identity_provider, token
 

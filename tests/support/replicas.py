@@ -19,6 +19,7 @@ from rag_pipeline.channels.audit import move_and_record
 from rag_pipeline.channels.pointer import Channel, read_channel
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
+from rag_pipeline.door.keys import KeyToMake, make_key
 from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
 from rag_pipeline.gate.policy import read_policy
 from rag_pipeline.golden.read import read_golden_sets
@@ -26,7 +27,6 @@ from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
 from rag_pipeline.index.build import Recipe, build_release
 from rag_pipeline.index.manifest import ModelEntry, SourceEntry, read_manifest
-from rag_pipeline.serve.keys import KeyToMake, make_key
 from tests.conftest import Workspace
 from tests.support.readers import BY_FORCE
 from tests.support.small_releases import NOW, chunker, real_model, store_documents

@@ -35,8 +35,8 @@ from rag_pipeline.corpus.encoders.spec import ModelSpec, Vectors
 from rag_pipeline.corpus.encoders.torch_encoder import sentence_transformer
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import file_sha256, sync, write_json
-from rag_pipeline.home import EXPORT_FILE, exporting
-from rag_pipeline.ours import EXPORT, HALF_EXPORT, STAGING, found, remove
+from rag_pipeline.home import exporting
+from rag_pipeline.ours import EXPORT, EXPORT_FILE, HALF_EXPORT, STAGING, found, remove
 
 log = logging.getLogger("rag_pipeline")
 

@@ -4,15 +4,13 @@ This process, a worker, or a node may be killed at any moment: what was committe
 by the next run.
 """
 
-import importlib.util
-import sys
 import time
 from dataclasses import asdict, dataclass
 
 from rag_pipeline.corpus.engines import base
 from rag_pipeline.corpus.engines.cluster import Cluster
 from rag_pipeline.corpus.engines.parts import FOLDER, Part, parts_of
-from rag_pipeline.corpus.engines.ray_process import Answer, RayProcess
+from rag_pipeline.corpus.engines.ray_process import Answer, RayProcess, check_installed
 from rag_pipeline.corpus.engines.worker import orders_of
 from rag_pipeline.corpus.missing import wrongly_stored
 from rag_pipeline.errors import PipelineError
@@ -31,11 +29,7 @@ class RayEngine:
     name: str = "ray"
 
     def embed(self, task: base.Task) -> None:
-        if importlib.util.find_spec("ray") is None:
-            raise PipelineError(
-                f"RAG_EMBED_ENGINE=ray: the package ray is not installed ({sys.executable}); "
-                "`pip install 'rag-pipeline[ray]'`, or set RAG_EMBED_ENGINE=local"
-            )
+        check_installed()
         scratch, count = task.home.scratch, task.missing.count
         with parts_of(task.home, task.missing, self.cluster.part) as parts:
             release_memory()

@@ -3,6 +3,7 @@
 A process of its own, because Ray writes to the terminal, takes over signals, and cannot always be stopped from within.
 """
 
+import importlib.util
 import json
 import queue
 import subprocess
@@ -19,6 +20,15 @@ _END_S = 15.0
 """Seconds that Ray may take to end before it is killed."""
 
 Answer = dict[str, Any]
+
+
+def check_installed() -> None:
+    """Raises `PipelineError` where the extra is missing."""
+    if importlib.util.find_spec("ray") is None:
+        raise PipelineError(
+            f"RAG_EMBED_ENGINE=ray: the package ray is not installed ({sys.executable}); "
+            "`pip install 'rag-pipeline[ray]'`, or set RAG_EMBED_ENGINE=local"
+        )
 
 
 class RayProcess:

@@ -18,7 +18,7 @@ from rag_pipeline.corpus.encoders.calibration import calibration_texts
 from rag_pipeline.corpus.encoders.export import exported
 from rag_pipeline.corpus.model import Encoder, Model
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.home import EXPORT_FILE
+from rag_pipeline.ours import EXPORT_FILE
 from tests.support.small_releases import real_encoder, real_model
 
 GRAPHS = [kind for kind in KINDS if kind.backend != "torch"]

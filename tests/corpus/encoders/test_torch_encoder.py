@@ -19,7 +19,7 @@ from rag_pipeline.corpus.encoders.export import kept_graph
 from rag_pipeline.corpus.encoders.graph import GraphEncoder
 from rag_pipeline.corpus.encoders.torch_encoder import TorchEncoder
 from rag_pipeline.corpus.model import Model
-from rag_pipeline.home import EXPORT_FILE
+from rag_pipeline.ours import EXPORT_FILE
 from tests.support.small_releases import real_encoder, real_model
 
 TEXTS = [("word " * length).strip() for length in (1, 300, 2, 40, 3, 150, 5, 90)] * 2 + [f"question {n}?" for n in range(24)]

@@ -34,6 +34,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Change], None]:
                 pass
 
         monkeypatch.setattr(on_ray, "RayProcess", Here)
+        monkeypatch.setattr(on_ray, "check_installed", lambda: None)
         monkeypatch.setattr(on_ray, "_LOOK_S", 0.01)
 
     return answer

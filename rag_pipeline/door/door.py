@@ -6,10 +6,10 @@ from datetime import datetime
 from urllib.parse import parse_qsl
 
 from rag_pipeline.contracts.labels import EVERYTHING
-from rag_pipeline.serve.keys import PREFIX, KeyRing
-from rag_pipeline.serve.limits import Rates
-from rag_pipeline.serve.principal import ANSWER, MODE, SEARCH, Principal
-from rag_pipeline.serve.problems import (
+from rag_pipeline.door.keys import PREFIX, KeyRing
+from rag_pipeline.door.limits import Rates
+from rag_pipeline.door.principal import ANSWER, FEEDBACK, JUDGE, MODE, SEARCH, Principal
+from rag_pipeline.door.problems import (
     FORBIDDEN,
     FOREIGN_HOST,
     KEY_IN_ADDRESS,
@@ -17,14 +17,14 @@ from rag_pipeline.serve.problems import (
     UNAUTHENTICATED,
     Problem,
 )
-from rag_pipeline.serve.tokens import Tokens
+from rag_pipeline.door.tokens import Tokens
 from rag_pipeline.urls import WEB, means_a_secret
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 NOTHING_TO_READ = "nothing is granted to be read"
 
-LOCAL = Principal("local", frozenset({SEARCH, MODE, ANSWER}), frozenset({EVERYTHING}))
+LOCAL = Principal("local", frozenset({SEARCH, MODE, ANSWER, FEEDBACK, JUDGE}), frozenset({EVERYTHING}))
 """Whoever asks where nobody has to say who they are: `--no-auth`, and `rag mcp`."""
 
 _BEARER = re.compile(r"(?i)bearer ([A-Za-z0-9._~+/=-]{1,8192})")

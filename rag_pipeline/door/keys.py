@@ -14,12 +14,12 @@ from typing import Literal
 from pydantic import AwareDatetime, ValidationError
 
 from rag_pipeline import mirrored
+from rag_pipeline.door.principal import Principal, grants_nothing, readable_words, unknown_permission
+from rag_pipeline.door.problems import CLOSED, UNAUTHENTICATED, Problem
 from rag_pipeline.errors import PipelineError, did_you_mean, first_problem
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
 from rag_pipeline.records import Record
-from rag_pipeline.serve.principal import Principal, grants_nothing, readable_words, unknown_permission
-from rag_pipeline.serve.problems import CLOSED, UNAUTHENTICATED, Problem
 
 PREFIX = "rag_"
 """Scanners of repositories know a leaked key by it."""

@@ -15,7 +15,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from rag_pipeline.serve.problems import DEADLINE, OVERLOADED, TOO_MANY, Problem
+from rag_pipeline.door.problems import DEADLINE, OVERLOADED, TOO_MANY, Problem
 
 
 class Rates:

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import jwt
 
+from rag_pipeline.door.principal import Principal, granted
+from rag_pipeline.door.problems import CLOSED, UNAUTHENTICATED, Problem
 from rag_pipeline.files import fingerprint
-from rag_pipeline.serve.principal import Principal, granted
-from rag_pipeline.serve.problems import CLOSED, UNAUTHENTICATED, Problem
 from rag_pipeline.settings import Settings
 
 log = logging.getLogger("rag_pipeline")

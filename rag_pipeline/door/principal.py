@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from rag_pipeline.contracts.labels import granted_word
 from rag_pipeline.errors import did_you_mean
 
-SEARCH, MODE, ANSWER = "search", "mode", "answer"
-"""To ask and to read; to choose the way to retrieve; to have a language model write answers, where one is configured."""
+SEARCH, MODE, ANSWER, FEEDBACK, JUDGE = "search", "mode", "answer", "feedback", "judge"
+"""To ask and to read; to choose the way to retrieve; to have a language model write answers, where one is configured; to say
+how good an answer was; to judge what others asked."""
+_WORDS = (SEARCH, MODE, ANSWER, FEEDBACK, JUDGE)
 
 _CHANNEL = re.compile(r"channel:[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _READ = "read:"
@@ -26,9 +28,9 @@ class Principal:
 
 def unknown_permission(word: str) -> str:
     """What is wrong with the name of a permission; empty when it is one."""
-    if word in (SEARCH, MODE, ANSWER) or _CHANNEL.fullmatch(word):
+    if word in _WORDS or _CHANNEL.fullmatch(word):
         return ""
-    return f"{word!r} is no permission; {did_you_mean(word, (SEARCH, MODE, ANSWER, 'channel:NAME'))}"
+    return f"{word!r} is no permission; {did_you_mean(word, (*_WORDS, 'channel:NAME'))}"
 
 
 def grants_nothing(word: str) -> str:

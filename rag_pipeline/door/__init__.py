@@ -1,0 +1,1 @@
+"""Who may ask a replica, how often, and what a refusal says. It knows no release."""
