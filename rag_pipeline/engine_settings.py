@@ -21,13 +21,16 @@ class EngineSettings(BaseSettings):
     )
     embed_worker_cpus: int = Field(default=1, ge=1, le=256, description="CPUs, and so threads, of one worker.")
     embed_worker_gpus: float = Field(
-        default=0, ge=0, le=16, description="GPUs of one worker; .5 puts two on a GPU. 0 means one if `RAG_DEVICE` is cuda."
+        default=0.0,
+        ge=0,
+        le=16,
+        description="GPUs of one worker; .5 puts two on one. 0 means one if `RAG_DEVICE` is cuda.",
     )
     embed_part: int = Field(
         default=8192, ge=1, le=1_000_000, description="Texts that a worker embeds at once, and again if it is killed."
     )
     embed_stall_s: float = Field(
-        default=900, ge=1, le=86_400, description="Seconds without a finished part after which the run gives up."
+        default=900.0, ge=1, le=86_400, description="Seconds without a finished part after which the run gives up."
     )
     embed_minimum: int = Field(default=20_000, ge=0, description="Fewer new texts than this never start a cluster.")
 

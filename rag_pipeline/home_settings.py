@@ -69,10 +69,10 @@ class HomeSettings(DoorSettings):
         description="For a home in a bucket: the folder of this machine's copies, views and scratch.",
     )
     cache_gb: float = Field(
-        default=0, ge=0, description="For a home in a bucket: what copies of releases may take here; 0 for no limit."
+        default=0.0, ge=0, description="For a home in a bucket: what copies of releases may take here; 0 for no limit."
     )
     channel_poll_s: float = Field(
-        default=5, ge=0, le=3600, description="For a home in a bucket: how old a reader's idea of a channel may be."
+        default=5.0, ge=0, le=3600, description="For a home in a bucket: how old a reader's idea of a channel may be."
     )
     home: HomeFolder = Field(
         default_factory=lambda: Home(project_folder() / HOME),

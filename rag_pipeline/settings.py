@@ -257,7 +257,8 @@ def settings_of(
         unsaid = {name: path for name, path in (folders or {}).items() if not os.environ.get(f"RAG_{name.upper()}")}
         settings = Settings(**unsaid | dict(values))
     except ValidationError as error:
-        raise PipelineError("\n".join(_told(problem, values, named) for problem in error.errors())) from error
+        wrong = [one for one in error.errors() if one["type"] != "is_instance_of"]  # a home said in words is none yet
+        raise PipelineError("\n".join(_told(problem, values, named) for problem in wrong)) from error
     if not settings.home.uri and locks_url():
         raise PipelineError(
             f"{LOCKS} names a PostgreSQL, and RAG_HOME={settings.home} is a folder, whose locks are files; unset {LOCKS}, "
@@ -292,6 +293,6 @@ def _told(problem: Any, values: Mapping[str, Any], named: Callable[[str], str]) 
     says = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:  # it is about several, and names them
         return str(says)
-    setting = "_".join(str(step) for step in problem["loc"])
+    setting = str(problem["loc"][0])
     name = named(setting) if setting in values else f"RAG_{setting.upper()}"
     return f"{name}={problem.get('input')!r}: {says}"

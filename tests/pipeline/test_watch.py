@@ -23,6 +23,8 @@ CHECKS = {
     "no_judged_answer_vanished",
     "replicas_serve_what_their_channels_name",
     "serving_meets_its_levels",
+    "answers_are_refused_rightly",
+    "quotes_stand_where_they_say",
 }
 
 

@@ -186,7 +186,7 @@ def test_a_move_decided_on_a_state_that_changed_in_between_is_refused(
     office.evaluate(second)
     module = "rag_pipeline.release.promote.damaged_files"
 
-    def the_other_is_faster(home: Home, manifest: object) -> tuple[str, ...]:
+    def the_other_is_faster(home: Home, manifest: object, *, deep: bool) -> tuple[str, ...]:
         monkeypatch.setattr(module, damaged_files)
         office.promote(second)
         return ()

@@ -19,7 +19,7 @@ from tests.support.wrong_figures import WRONG as WRONG_SETS
 
 def edited(case: Case) -> None:
     assert case.evidence is not None
-    case.evidence = case.evidence.model_copy(update={"latency": [latency(1, 1)]})
+    case.evidence = case.evidence.model_copy(update={"latency": [latency(1, 1.000001)]})
 
 
 def no_evidence(case: Case) -> None:

@@ -34,7 +34,6 @@ def main() -> None:
     told: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it sends statistics to its makers
     with ExitStack() as stack:
         for answer in _answers(told, stack):
             out.write(json.dumps(answer) + "\n")
