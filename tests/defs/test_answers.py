@@ -19,7 +19,8 @@ def test_answers_of_production_are_measured_and_what_is_wrong_is_shown(workspace
     folder = workspace.golden(
         "questions", {"who has paid holiday": ["handbook/leave.md"], "zzz qqq": ["handbook/travel.md"]}
     )
-    lines = [{"_id": "u1", "text": "who won the tennis cup"}, {"_id": "u2", "text": "are flights approved on Mars"}]
+    texts = ["who won the tennis cup", *(f"are flights approved on Mars{'?' * number}" for number in range(6))]
+    lines = [{"_id": f"u{number}", "text": text} for number, text in enumerate(texts)]
     (folder / UNANSWERABLE).write_text("".join(json.dumps(line) + "\n" for line in lines))
     ran = dg.materialize([answers_asset(workspace.settings)], instance=dg.DagsterInstance.ephemeral())
     [made] = ran.asset_materializations_for_node("serving__answers")
@@ -34,7 +35,7 @@ def test_answers_of_production_are_measured_and_what_is_wrong_is_shown(workspace
     kinds = {one["question"]: one["what is wrong"] for one in wrong}
     assert kinds == {
         "zzz qqq": "refused, though its passage was retrieved",
-        "are flights approved on Mars": "answered, though nothing answers it",
+        **dict.fromkeys(texts[1:], "answered, though nothing answers it"),
     }
     assert any(one["sentence"] == "Flights need approval." for one in wrong)
 
