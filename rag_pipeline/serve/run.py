@@ -20,6 +20,7 @@ from rag_pipeline.door.limits import Admission, Rates
 from rag_pipeline.door.principal import Principal
 from rag_pipeline.door.tokens import Tokens, provider_of
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.process import take_short_turns
 from rag_pipeline.serve import log_lines
 from rag_pipeline.serve.agents import over_http, server_of
 from rag_pipeline.serve.answering import Answering, Note
@@ -79,6 +80,7 @@ def serve(
     Raises `PipelineError` as `check_who_may_ask`, and for a port that is taken.
     """
     check_who_may_ask(settings, place, no_auth=no_auth, now=datetime.now(UTC))
+    take_short_turns()
     writer = writer_of(settings)
     listening = _listening(place)
     log, counters = log_lines.begin(), Counters()
