@@ -123,6 +123,8 @@ def _encoder_for(orders: Orders) -> Encoder:
 
 
 def _says(error: Exception) -> str:
-    """An error in one line, without values of documents: those of libraries by their kind and first words."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, PipelineError) else f"{type(error).__name__}: {text[:300]}"
+    """An error in one line. Of a library's only its kind, and what the system says: its text may quote a document."""
+    if isinstance(error, PipelineError):
+        return " ".join(str(error).split())
+    said = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -10,11 +10,13 @@ import polars as pl
 import pytest
 
 from rag_pipeline.corpus.canary import Canary
+from rag_pipeline.corpus.engines import worker
 from rag_pipeline.corpus.engines.parts import FOLDER, parts_of, remove_parts
 from rag_pipeline.corpus.engines.worker import Orders, Worker, orders_of, versions
 from rag_pipeline.corpus.missing import find_missing
 from rag_pipeline.corpus.model import Model
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from rag_pipeline.lake import Fragment
 from tests.support.model_copies import copy_of_model
@@ -111,3 +113,11 @@ def test_parts_of_a_killed_run_are_removed_and_nothing_else(home: Home, parts: P
     assert remove_parts(home, dry_run=True) == told
     assert remove_parts(home) == told
     assert [path.name for path in parts.iterdir()] == ["notes.txt"]
+
+
+def test_what_a_library_says_of_a_text_is_not_told() -> None:
+    assert worker._says(ValueError("cannot take 'Ana earns 90,000'")) == "ValueError"
+    assert worker._says(FileNotFoundError(2, "No such file or directory", "/home/x")) == (
+        "FileNotFoundError: No such file or directory"
+    )
+    assert worker._says(PipelineError("two\nlines")) == "two lines"
