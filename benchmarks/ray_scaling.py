@@ -27,7 +27,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
-from rag_pipeline.corpus.canary import Canary
+from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.engines import Cluster
 from rag_pipeline.corpus.engines.parts import FOLDER, parts_of
@@ -67,7 +67,7 @@ def in_process(home: Home, part: int) -> None:
     prepare()
     model = model_of(Settings(home=home.root))
     missing = find_missing(chunks_table(home), vectors_table(home), model.fingerprint, home.scratch)
-    nothing = Canary("nothing", [], np.empty((0, 0), dtype=np.float32))
+    nothing = Control("nothing", [], np.empty((0, 0), dtype=np.float32))
     with parts_of(home, missing, part) as parts:
         orders = orders_of(model, Settings().model, nothing, (home.scratch / FOLDER, home.vectors), threads=1)
         worker = Worker(orders.as_json())

@@ -32,7 +32,7 @@ from benchmarks.scopes import add_chunks, build, home_with
 from rag_pipeline import Index
 from rag_pipeline.channels.audit import move_and_record
 from rag_pipeline.channels.pointer import PRODUCTION, Channel, read_channel
-from rag_pipeline.corpus.canary import spread
+from rag_pipeline.corpus.control import spread
 from rag_pipeline.corpus.model import Model, model_of
 from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
 from rag_pipeline.door.keys import KeyToMake, make_key, revoke_key
@@ -90,10 +90,10 @@ def made_home(settings: Settings, count: int) -> None:
     root = settings.home.root
     home = home_with(root, count, divided=False, model=model.fingerprint)
     entry = ModelEntry(name=settings.model, fingerprint=model.fingerprint, dimensions=model.dimensions)
-    _true_canary(home, model)
+    _true_control(home, model)
     move(home, build(home, entry))
     add_chunks(home, range(count, count + 1), divided=False, model=model.fingerprint)  # another release, to be moved to
-    _true_canary(home, model)
+    _true_control(home, model)
     move(home, build(home, entry))
     print(f"{count + 1:,} made chunks are served")
 
@@ -116,7 +116,7 @@ def move(home: Home, release: Manifest) -> None:
     move_and_record(home, PRODUCTION, then, expected=now)
 
 
-def _true_canary(home: Home, model: Model) -> None:
+def _true_control(home: Home, model: Model) -> None:
     """The vectors that a reader holds against its model are the model's own; all others are made up."""
     chunks = chunks_table(home).scan().collect().sort("end", "chunk_id")
     few = chunks[spread(chunks.height)]

@@ -11,7 +11,7 @@ from rag_pipeline.files import exclusive
 LAKE, RELEASES = "lake", "releases"
 """The folders whose paths an error may quote: what lies below them is told by its name there."""
 
-MANIFEST_FILE, CHUNKS_FILE, CANARY_FILE = "manifest.json", "chunks.parquet", "canary.parquet"
+MANIFEST_FILE, CHUNKS_FILE, CONTROL_FILE = "manifest.json", "chunks.parquet", "canary.parquet"
 CHROMA_FOLDER, LEXICAL_FOLDER, CONTRACTS_FOLDER = "chroma", "lexical", "contracts"
 """What a release's folder holds; its manifest lists the other files by these names."""
 

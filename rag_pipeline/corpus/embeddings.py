@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from rag_pipeline.corpus.canary import Canary
+from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.engines import Cluster, Task, engine_for
 from rag_pipeline.corpus.missing import find_missing
 from rag_pipeline.corpus.model import Encoder, Model
@@ -55,14 +55,14 @@ def update_embeddings(
         )
         if missing.count:
             engine = engine_for(missing.count, load, cluster)
-            canary = _canary(table, home, model, missing.known)
+            control = _control(table, home, model, missing.known)
             release_memory()
-            engine.embed(Task(home, table, model, missing, canary))
+            engine.embed(Task(home, table, model, missing, control))
             release_memory()
         return replace(report, seconds=time.monotonic() - started)
 
 
-def _canary(table: Table, home: Home, model: Model, known: Sequence[str]) -> Canary:
+def _control(table: Table, home: Home, model: Model, known: Sequence[str]) -> Control:
     """Some of the texts that have a vector of this model: what embeds the others must give the same. None at first."""
     chosen = pl.col("text_hash").is_in(list(known))
     texts = chunks_table(home).scan().filter(chosen).select("text_hash", "text").pipe(collected).unique("text_hash")
@@ -70,7 +70,7 @@ def _canary(table: Table, home: Home, model: Model, known: Sequence[str]) -> Can
         "text_hash"
     )
     rows = texts.join(vectors, on="text_hash", how="inner")
-    return Canary("the texts embedded before", rows["text"].to_list(), np.array(rows["vector"].to_list(), dtype=np.float32))
+    return Control("the texts embedded before", rows["text"].to_list(), np.array(rows["vector"].to_list(), dtype=np.float32))
 
 
 def _sound(rows: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rag_pipeline.corpus.canary import spread
+from rag_pipeline.corpus.control import spread
 from rag_pipeline.lake import RowsFingerprint, Table, in_batches, in_buckets
 
 _PLACE = "place"

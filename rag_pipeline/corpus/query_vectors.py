@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.canary import LEAST_COSINE, nearness
+from rag_pipeline.corpus.control import LEAST_COSINE, nearness
 from rag_pipeline.corpus.model import Encoder, Vectors, usable
 from rag_pipeline.corpus.sound import vector_rows
 from rag_pipeline.corpus.tables import VECTORS

@@ -23,7 +23,7 @@ from rag_pipeline.files import file_sha256, fingerprint, sync, write_json
 from rag_pipeline.home import CHROMA_FOLDER, CHUNKS_FILE, LEXICAL_FOLDER, MANIFEST_FILE, Home
 from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.base import Base, choose_base, holds_no_trace
-from rag_pipeline.index.canary import write_canary
+from rag_pipeline.index.control import write_control
 from rag_pipeline.index.fill import fill_by_difference, fill_whole
 from rag_pipeline.index.fill_scopes import WHY_WHOLE, fill_meaning, fill_words, prove_divided
 from rag_pipeline.index.kept_contracts import kept_contracts, write_contracts
@@ -180,7 +180,7 @@ def _build(home: Home, recipe: Recipe, source: pl.LazyFrame, order: _Order) -> M
             base = order.base or choose_base(releases, recipe.model, recipe.index, chunks, order.gone_for_good)
             origin, probe = _fill(home, staging, recipe, chunks, base)
         chroma.seal(staging / CHROMA_FOLDER)
-        write_canary(home, staging, chunks, recipe.model.fingerprint)
+        write_control(home, staging, chunks, recipe.model.fingerprint)
         for folder in word_folders(staging / LEXICAL_FOLDER, scopes).values():
             lexical.unlock(folder)
         manifest = Manifest(

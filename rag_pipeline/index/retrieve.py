@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rag_pipeline.corpus.canary import trusted
+from rag_pipeline.corpus.control import trusted
 from rag_pipeline.corpus.model import Encoder, Model, Vectors, same_machine
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.index import chroma, lexical
-from rag_pipeline.index.canary import canary_of
+from rag_pipeline.index.control import control_of
 from rag_pipeline.index.fusion import Ranking, fuse
 from rag_pipeline.index.lexical import LexicalIndex
 from rag_pipeline.index.manifest import MODES, Manifest, Mode, read_manifest
@@ -275,13 +275,13 @@ def own_model(manifest: Manifest, configured: Model) -> Model:
 
 
 def encoder_for(home: Home, manifest: Manifest, model: Model) -> Encoder:
-    """The encoder for queries to a release, after it gave the vectors of the release's canary again.
+    """The encoder for queries to a release, after it gave the vectors of the release's control texts again.
 
     Raises as `refuse_other_model` does, and `PipelineError` when it gives other vectors: answers would be wrong.
     """
     refuse_other_model(manifest, model)
-    canary = canary_of(home, manifest)
-    return trusted(model, model.load, canary) if canary else model.load()
+    control = control_of(home, manifest)
+    return trusted(model, model.load, control) if control else model.load()
 
 
 def refuse_other_model(manifest: Manifest, model: Model) -> None:

@@ -50,7 +50,7 @@ class Leased:
 
     @property
     def encoder(self) -> Encoder:
-        """What embeds questions to this release, after it gave the vectors of its canary again; loaded once.
+        """What embeds questions to this release, after it gave the vectors of its control texts again; loaded once.
 
         Loaded before anybody asks, unless the release serves by words alone. Raises as `encoder_for` does, and
         `ReleaseError` where the leases were made without a model.

@@ -52,8 +52,8 @@ class Index:
 
     It follows the channel: within about a second after a promotion or a rollback the other release answers, which was opened
     meanwhile, so no search waits for it. It embeds questions itself, with the model of the release that answers, after that
-    gave the vectors of the release's canary again. One `Index` in each process serves all its threads. A process that forks
-    opens its own afterwards.
+    gave the vectors of the release's control texts again. One `Index` in each process serves all its threads. A process that
+    forks opens its own afterwards.
     """
 
     def __init__(self, leases: Leases) -> None:

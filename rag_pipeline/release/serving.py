@@ -78,7 +78,7 @@ class ChannelReader:
         return self._open
 
     def encoder(self, model: Model) -> Encoder:
-        """What embeds questions to the release the channel names now, after it gave the vectors of its canary again.
+        """What embeds questions to the release the channel names now, after it gave the vectors of its control texts again.
 
         Ask again when a search names another release. `model`: the configured one. Raises as `encoder_for` does.
         """

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from rag_pipeline.corpus.canary import TEXTS
 from rag_pipeline.corpus.checks import chunks_without_vector
 from rag_pipeline.corpus.chunks import update_chunks
+from rag_pipeline.corpus.control import TEXTS
 from rag_pipeline.corpus.embeddings import EmbeddingReport, update_embeddings
 from rag_pipeline.corpus.engines import base, local
 from rag_pipeline.corpus.model import usable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag_pipeline.corpus.canary import spread
+from rag_pipeline.corpus.control import spread
 from rag_pipeline.corpus.missing import find_missing, wrongly_stored
 from rag_pipeline.corpus.tables import CHUNKS, VECTORS, chunks_table, vectors_table
 from rag_pipeline.files import fingerprint

@@ -16,8 +16,8 @@ import torch
 from rag_pipeline.channels.audit import move_and_record
 from rag_pipeline.channels.pointer import Channel
 from rag_pipeline.cli import main
-from rag_pipeline.corpus.canary import LEAST_COSINE, nearness
 from rag_pipeline.corpus.chunks import update_chunks
+from rag_pipeline.corpus.control import LEAST_COSINE, nearness
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.encoders import encoder_of, torch_encoder
 from rag_pipeline.corpus.encoders.export import kept_graph
@@ -27,8 +27,8 @@ from rag_pipeline.corpus.query_vectors import query_vectors_table
 from rag_pipeline.corpus.tables import VECTORS, vectors_table
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import file_sha256, write_json
-from rag_pipeline.home import CANARY_FILE
-from rag_pipeline.index import canary
+from rag_pipeline.home import CONTROL_FILE
+from rag_pipeline.index import control
 from rag_pipeline.index.build import build_release, rebuild_release
 from rag_pipeline.index.manifest import Manifest, ModelEntry, read_manifest
 from rag_pipeline.index.retrieve import encoder_for
@@ -81,10 +81,10 @@ def manifest_of(desk: Desk) -> Manifest:
     return read_manifest(desk.home.release(desk.release))
 
 
-def test_a_release_keeps_a_canary_of_its_own_texts_with_the_vectors_of_its_index(desk: Desk) -> None:
+def test_a_release_keeps_a_control_of_its_own_texts_with_the_vectors_of_its_index(desk: Desk) -> None:
     manifest = manifest_of(desk)
-    assert CANARY_FILE in manifest.files and verify_release(desk.home, desk.release) == ()
-    found = canary.canary_of(desk.home, manifest)
+    assert CONTROL_FILE in manifest.files and verify_release(desk.home, desk.release) == ()
+    found = control.control_of(desk.home, manifest)
     assert found is not None and sorted(found.texts) == sorted(PAGES.values())
     assert np.array_equal(found.vectors, np.stack([bag_of_words(text) for text in found.texts]))
 
@@ -92,13 +92,13 @@ def test_a_release_keeps_a_canary_of_its_own_texts_with_the_vectors_of_its_index
 def test_texts_of_every_length_are_chosen_and_the_same_ones_again(workspace: Workspace) -> None:
     texts = {f"p{number}.md": f"# P{number}\n\n{'word ' * number}" for number in range(1, 30)}
     one = release_of(workspace.home, texts).manifest
-    found = canary.canary_of(workspace.home, one)
+    found = control.control_of(workspace.home, one)
     assert found is not None and len(found.texts) == 5
     lengths = sorted(map(len, found.texts))
     assert lengths[0] < 20 and lengths[-1] > 140 and 60 < lengths[2] < 90
     (workspace.home.release(one.id) / "stray").touch()
     twin = rebuild_release(workspace.home, one, run_id="r", now=NOW).manifest
-    again = canary.canary_of(workspace.home, twin)
+    again = control.control_of(workspace.home, twin)
     assert again is not None and again.texts == found.texts
 
 
@@ -135,14 +135,15 @@ def test_a_reader_that_follows_a_channel_gets_no_other_encoder_either(desk: Desk
             reader.encoder(Drifted())  # type: ignore[arg-type]
 
 
-def test_a_release_without_a_canary_gets_one_from_its_chunks_and_stored_vectors(
+def test_a_release_without_control_texts_gets_some_from_its_chunks_and_stored_vectors(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As releases were built before there were any."""
     folder = desk.home.release(desk.release)
     manifest = manifest_of(desk)
-    (folder / CANARY_FILE).unlink()
-    older = manifest.model_copy(update={"files": {name: one for name, one in manifest.files.items() if name != CANARY_FILE}})
+    (folder / CONTROL_FILE).unlink()
+    others = {name: one for name, one in manifest.files.items() if name != CONTROL_FILE}
+    older = manifest.model_copy(update={"files": others})
     write_json(folder / "manifest.json", older.model_dump(mode="json"))
     with pytest.raises(PipelineError, match="does not give the vectors"):
         encoder_for(desk.home, older, Drifted())  # type: ignore[arg-type]
@@ -152,8 +153,8 @@ def test_a_release_without_a_canary_gets_one_from_its_chunks_and_stored_vectors(
     assert "nobody can tell whether the model still gives the vectors" in caplog.text
 
 
-def test_a_canary_that_was_changed_is_damage(desk: Desk) -> None:
-    path = desk.home.release(desk.release) / CANARY_FILE
+def test_control_texts_that_were_changed_are_damage(desk: Desk) -> None:
+    path = desk.home.release(desk.release) / CONTROL_FILE
     path.chmod(0o644)
     pl.read_parquet(path).head(1).write_parquet(path)
     with pytest.raises(ReleaseError, match=r"canary\.parquet of .* is not the one it was built with"):
@@ -271,14 +272,14 @@ def test_a_kept_graph_that_was_replaced_is_dropped_and_answers_stay_right(
 
     shutil.copytree(copy, folder)
     _loaded.cache_clear()
-    found = canary.canary_of(workspace.home, manifest)
+    found = control.control_of(workspace.home, manifest)
     assert found is not None
 
     def refuse(path: Path) -> None:
         raise OSError(30, "Read-only file system", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr("rag_pipeline.corpus.canary.shutil.rmtree", refuse)
+        patch.setattr("rag_pipeline.corpus.control.shutil.rmtree", refuse)
         encoder = encoder_for(workspace.home, manifest, model)
     assert nearness(encoder.documents(found.texts), found.vectors).min() > 0.9999 and folder.exists()
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from rag_pipeline.corpus.canary import Canary
+from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.missing import Missing
 from rag_pipeline.corpus.model import Model
 from rag_pipeline.home import Home
@@ -17,14 +17,14 @@ COMMIT_EVERY_S = 20.0
 class Task:
     """The texts to embed, the model, and the table their vectors go to, whose lock the caller holds.
 
-    `canary`: what embeds them must give its vectors first.
+    `control`: what embeds them must give its vectors first.
     """
 
     home: Home
     table: Table
     model: Model
     missing: Missing
-    canary: Canary
+    control: Control
 
 
 class Engine(Protocol):

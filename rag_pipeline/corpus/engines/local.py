@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from rag_pipeline.corpus.canary import trusted
+from rag_pipeline.corpus.control import trusted
 from rag_pipeline.corpus.engines import base
 from rag_pipeline.corpus.model import Encoder, usable
 from rag_pipeline.corpus.sound import vector_rows
@@ -28,7 +28,7 @@ class LocalEngine:
     name: str = "local"
 
     def embed(self, task: base.Task) -> None:
-        encoder, missing = trusted(task.model, self.load, task.canary), task.missing
+        encoder, missing = trusted(task.model, self.load, task.control), task.missing
         pending: list[pa.Table] = []
         last_commit = time.monotonic()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import rag_pipeline
-from rag_pipeline.corpus.canary import Canary, trusted
+from rag_pipeline.corpus.control import Control, trusted
 from rag_pipeline.corpus.encoders import encoder_of
 from rag_pipeline.corpus.engines.parts import read_part
 from rag_pipeline.corpus.model import Encoder, Model, usable
@@ -24,7 +24,7 @@ from rag_pipeline.lake import write_fragment
 class Orders:
     """What every worker is told: plain values, which go as JSON.
 
-    `parts`, `table`, `exports`: places that each worker reaches. `canary`: texts with their vectors. `versions`: of what
+    `parts`, `table`, `exports`: places that each worker reaches. `control`: texts with their vectors. `versions`: of what
     must be the same everywhere.
     """
 
@@ -34,7 +34,7 @@ class Orders:
     table: str
     exports: str
     threads: int
-    canary: tuple[str, list[str], list[list[float]]]
+    control: tuple[str, list[str], list[list[float]]]
     versions: dict[str, str] = field(default_factory=lambda: versions())
 
     def as_json(self) -> str:
@@ -44,7 +44,7 @@ class Orders:
 _HOW = ("query_prompt", "document_prompt", "device", "batch", "backend", "precision")
 
 
-def orders_of(model: Model, name: str, canary: Canary, places: tuple[Path, Path], threads: int) -> Orders:
+def orders_of(model: Model, name: str, control: Control, places: tuple[Path, Path], threads: int) -> Orders:
     """`name`: of the model, as RAG_MODEL says it. `places`: the folder of the parts, and the table of vectors."""
     how = {
         one: getattr(model, one) for one in ("query_prompt", "document_prompt", "device", "batch", "backend", "precision")
@@ -55,7 +55,7 @@ def orders_of(model: Model, name: str, canary: Canary, places: tuple[Path, Path]
         table=str(places[1]),
         exports="" if model.exports == Path() else str(model.exports),
         threads=threads,
-        canary=(canary.whose, canary.texts, canary.vectors.tolist()),
+        control=(control.whose, control.texts, control.vectors.tolist()),
     )
 
 
@@ -117,9 +117,9 @@ def _encoder_for(orders: Orders) -> Encoder:
             f"RAG_MODEL={name} is another model there ({model.fingerprint[:12]}) than in the run ({wanted[:12]}): its files "
             "differ. Start the workers from the image that the run is from"
         )
-    whose, texts, vectors = orders.canary
-    canary = Canary(whose, texts, np.array(vectors, dtype=np.float32))
-    return trusted(model, lambda: encoder_of(model, orders.threads), canary)
+    whose, texts, vectors = orders.control
+    control = Control(whose, texts, np.array(vectors, dtype=np.float32))
+    return trusted(model, lambda: encoder_of(model, orders.threads), control)
 
 
 def _says(error: Exception) -> str:

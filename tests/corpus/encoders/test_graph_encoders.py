@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag_pipeline.corpus.canary import Canary, trusted
+from rag_pipeline.corpus.control import Control, trusted
 from rag_pipeline.corpus.encoders import KINDS, Kind, encoder_of, export, kind_of
 from rag_pipeline.corpus.encoders.calibration import calibration_texts
 from rag_pipeline.corpus.encoders.export import exported
@@ -68,15 +68,15 @@ def test_a_text_has_the_same_vector_alone_and_among_texts_of_every_length(kind: 
     assert np.median(near) > 0.99999
 
 
-def test_an_encoder_passes_the_canary_of_its_own_kind_embedded_among_other_texts(
+def test_an_encoder_passes_the_control_texts_of_its_own_kind_embedded_among_other_texts(
     kind: Kind, encoder: Encoder, exports: Path
 ) -> None:
     """As a release keeps it: made in the batches of a first build, shown in a batch of its own."""
     made, chosen = encoder.documents([*TEXTS, *calibration_texts()[::5]]), [0, 1, 3, 7, 12, 20]
-    canary = Canary("a release", [TEXTS[place] for place in chosen], made[chosen])
+    control = Control("a release", [TEXTS[place] for place in chosen], made[chosen])
     model = model_for(kind, exports)
-    assert trusted(model, lambda: encoder, canary) is encoder
-    turned = Canary("a release", canary.texts, np.roll(canary.vectors, 1, axis=0))
+    assert trusted(model, lambda: encoder, control) is encoder
+    turned = Control("a release", control.texts, np.roll(control.vectors, 1, axis=0))
     with pytest.raises(PipelineError, match="does not give the vectors of a release any more") as refused:
         trusted(model, lambda: encoder, turned)
     assert f"remove {exports / model.fingerprint}, from which it is run" in str(refused.value)

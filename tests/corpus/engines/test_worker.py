@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rag_pipeline.corpus.canary import Canary
+from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.engines import worker
 from rag_pipeline.corpus.engines.parts import FOLDER, parts_of, remove_parts
 from rag_pipeline.corpus.engines.worker import Orders, Worker, orders_of, versions
@@ -23,7 +23,7 @@ from tests.support.model_copies import copy_of_model
 from tests.support.ray_cluster import MODEL, store_texts, vectors_of
 from tests.support.small_releases import real_encoder, real_model
 
-NONE = Canary("nothing", [], np.empty((0, 0), dtype=np.float32))
+NONE = Control("nothing", [], np.empty((0, 0), dtype=np.float32))
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def parts(home: Home) -> Path:
     return home.scratch / FOLDER
 
 
-def orders(home: Home, model: Model | None = None, name: str = MODEL, canary: Canary = NONE) -> Orders:
-    return orders_of(model or real_model(), name, canary, (home.scratch / FOLDER, home.vectors), threads=1)
+def orders(home: Home, model: Model | None = None, name: str = MODEL, control: Control = NONE) -> Orders:
+    return orders_of(model or real_model(), name, control, (home.scratch / FOLDER, home.vectors), threads=1)
 
 
 def test_each_part_becomes_a_fragment_with_the_vectors_of_its_texts(home: Home, parts: Path) -> None:
@@ -63,12 +63,12 @@ def test_each_part_becomes_a_fragment_with_the_vectors_of_its_texts(home: Home, 
 
 
 def test_a_worker_shows_first_that_it_gives_the_vectors_that_are_stored(home: Home, parts: Path) -> None:
-    other = Canary("the texts embedded before", ["a text"], -real_encoder().documents(["a text"]))
-    answer = Worker(orders(home, canary=other).as_json()).embed("part-000000.parquet")
+    other = Control("the texts embedded before", ["a text"], -real_encoder().documents(["a text"]))
+    answer = Worker(orders(home, control=other).as_json()).embed("part-000000.parquet")
     assert "a worker was refused: the embedding model" in answer["error"]
     assert "does not give the vectors of the texts embedded before" in answer["error"]
-    same = Canary("the texts embedded before", ["a text"], real_encoder().documents(["a text"]))
-    assert "error" not in Worker(orders(home, canary=same).as_json()).embed("part-000000.parquet")
+    same = Control("the texts embedded before", ["a text"], real_encoder().documents(["a text"]))
+    assert "error" not in Worker(orders(home, control=same).as_json()).embed("part-000000.parquet")
 
 
 def test_a_worker_with_another_model_under_the_same_name_is_refused(home: Home, parts: Path, tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ LEAST_COSINE = 0.999
 """The least cosine of a vector made before and now: back ends and processors differ by 1e-5, another model by far more."""
 
 TEXTS = 5
-"""How many texts a canary holds: embedding them takes a tenth of a second on two cores."""
+"""How many control texts there are: embedding them takes a tenth of a second on two cores."""
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
+class Control:
     """Texts as they were embedded once, and the vectors that were stored. `whose`: what they belong to, in words."""
 
     whose: str
@@ -33,13 +33,13 @@ class Canary:
     vectors: Vectors
 
 
-def trusted(model: Model, load: Callable[[], Encoder], canary: Canary) -> Encoder:
-    """The encoder, after it gave the canary's vectors again. Raises `PipelineError` when it gives others.
+def trusted(model: Model, load: Callable[[], Encoder], control: Control) -> Encoder:
+    """The encoder, after it gave the vectors of control texts again. Raises `PipelineError` when it gives others.
 
     torch has a second chance: a graph that was kept of the model is dropped, and the model runs by sentence-transformers.
     """
     encoder = load()
-    if not canary.texts or not (worst := _least_cosine(encoder, canary)) < LEAST_COSINE:
+    if not control.texts or not (worst := _least_cosine(encoder, control)) < LEAST_COSINE:
         return encoder
     kept = model.exports / model.fingerprint if isinstance(model, Model) and model.exports != Path() else None
     if kept and model.backend == "torch" and kept.is_dir():
@@ -47,9 +47,9 @@ def trusted(model: Model, load: Callable[[], Encoder], canary: Canary) -> Encode
         with suppress(OSError):  # on storage that cannot be written it is only passed over
             shutil.rmtree(kept)
         encoder = replace(model, exports=Path()).load()
-        if not (worst := _least_cosine(encoder, canary)) < LEAST_COSINE:
+        if not (worst := _least_cosine(encoder, control)) < LEAST_COSINE:
             return encoder
-    raise PipelineError(_says(model, canary, worst, kept))
+    raise PipelineError(_says(model, control, worst, kept))
 
 
 def nearness(one: Vectors, other: Vectors) -> Vectors:
@@ -67,15 +67,15 @@ def spread(count: int, size: int = TEXTS) -> list[int]:
     return sorted({round(place * (count - 1) / max(size - 1, 1)) for place in range(size)}) if count else []
 
 
-def _least_cosine(encoder: Encoder, canary: Canary) -> float:
-    return float(nearness(encoder.documents(canary.texts), canary.vectors).min())
+def _least_cosine(encoder: Encoder, control: Control) -> float:
+    return float(nearness(encoder.documents(control.texts), control.vectors).min())
 
 
-def _says(model: Model, canary: Canary, worst: float, kept: Path | None) -> str:
+def _says(model: Model, control: Control, worst: float, kept: Path | None) -> str:
     graph = f"remove {kept}, from which it is run, so that it is exported again; or " if kept and kept.is_dir() else ""
     return (
-        f"the embedding model ({model.fingerprint[:12]}) does not give the vectors of {canary.whose} any more: cosine "
-        f"{worst:.4f} at the worst of {len(canary.texts)} texts, {LEAST_COSINE} is wanted. Its files are the same, so the "
+        f"the embedding model ({model.fingerprint[:12]}) does not give the vectors of {control.whose} any more: cosine "
+        f"{worst:.4f} at the worst of {len(control.texts)} texts, {LEAST_COSINE} is wanted. Its files are the same, so the "
         f"graph kept of it, a library or the processor is another: {graph}go back to the library versions that made them "
         "(constraints.txt); nothing can be compared or answered with it until then"
     )
