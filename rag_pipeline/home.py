@@ -21,20 +21,15 @@ DATABASE, SEALED_DATABASE = "chroma.sqlite3", "sealed.sqlite3"
 DAGSTER_CONFIG = "dagster.yaml"
 """What Dagster's own folder is known by."""
 
-Lock = Literal["home", "refresh", "alerts", "keys", "withdrawn", "releases", "evidence", "channels", "tries"]
+Lock = Literal["home", "refresh", "alerts", "keys", "withdrawn", "releases", "evidence", "channels", "split", "tries"]
 
 _LOCKS: dict[Lock, tuple[str, str]] = {
-    "home": (".", "home"),
-    "refresh": (".", "refresh"),
-    "alerts": (".", "alerts"),
-    "keys": (".", "keys"),
-    "withdrawn": (".", "withdrawn"),
     "releases": (RELEASES, "build"),
     "evidence": ("evidence", "keep"),
     "channels": ("channels", "move"),
     "tries": ("tries", "work"),
 }
-"""What is written by one process at a time -> its folder, and the name its lock has there."""
+"""What is written by one process at a time -> its folder, and the name its lock has there; others lie in the home itself."""
 
 
 def exporting(exports: Path, *, wait_s: float) -> AbstractContextManager[None]:
@@ -42,8 +37,11 @@ def exporting(exports: Path, *, wait_s: float) -> AbstractContextManager[None]:
     return exclusive(exports, "export", wait_s=wait_s)
 
 
-def _is_a_file_name(one: str) -> bool:
-    return bool(one) and not one.startswith(".") and Path(one).name == one
+def _id(one: str, what: str, lists: str) -> str:
+    """An id that is a file name. Raises `ReleaseError` for one that is none."""
+    if not one or one.startswith(".") or Path(one).name != one:
+        raise ReleaseError(f"{one!r} is not the id of a {what}; `rag {lists}` lists them")
+    return one
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +160,7 @@ class Home:
 
     def report(self, release_id: str) -> Path:
         """The report of a release, or its place. Raises `ReleaseError` for an id that is no file name."""
-        if not _is_a_file_name(release_id):
-            raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
-        return self.reports / f"{release_id}.html"
+        return self.reports / f"{_id(release_id, 'release', 'releases')}.html"
 
     @property
     def tries(self) -> Path:
@@ -172,9 +168,7 @@ class Home:
 
     def attempted(self, try_id: str) -> Path:
         """The figures of a try, written or not. Raises `ReleaseError` for an id that is no file name."""
-        if not _is_a_file_name(try_id):
-            raise ReleaseError(f"{try_id!r} is not the id of a try; `rag try --list` lists them")
-        return self.tries / f"{try_id}.json"
+        return self.tries / f"{_id(try_id, 'try', 'try --list')}.json"
 
     def try_report(self, try_id: str) -> Path:
         """The page of a try, which lies among the reports. Raises as `attempted`."""
@@ -207,6 +201,11 @@ class Home:
 
     def channel(self, name: str) -> Path:
         return self.channels / f"{name}.json"
+
+    @property
+    def split(self) -> Path:
+        """Which part of a channel's traffic another channel answers (`rag_pipeline/canary/`)."""
+        return self.root / "split.json"
 
     @property
     def verdicts(self) -> Path:
@@ -278,11 +277,11 @@ class Home:
     @property
     def files(self) -> tuple[Path, ...]:
         chosen = (self.candidate, self.chosen_retrieval, self.answer_bounds, self.spent)
-        return (*chosen, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
+        return (*chosen, self.split, self.alerts, self.keys, self.withdrawn, self.clock, self.mark)
 
     def exclusive(self, lock: Lock, *, wait_s: float) -> AbstractContextManager[None]:
         """Write what the lock is of as the only process. Raises `PipelineError` when another still does after `wait_s`."""
-        folder, name = _LOCKS[lock]
+        folder, name = _LOCKS.get(lock, (".", lock))
         return exclusive(self.root / folder, name, wait_s=wait_s)
 
     def exclusive_source(self, source: str, *, wait_s: float) -> AbstractContextManager[None]:

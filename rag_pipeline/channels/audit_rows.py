@@ -18,7 +18,10 @@ AUDIT = pa.schema(
     [
         ("at", pa.timestamp("us", "UTC")),
         ("channel", pa.string()),
-        ("action", pa.string()),  # promoted | overridden | resumed | anchored | adopted | restored | refused
+        (
+            "action",
+            pa.string(),
+        ),  # a move: promoted | overridden | resumed | anchored | adopted | restored; or one of `_NO_MOVES`
         ("release", pa.string()),
         ("previous", pa.string()),
         ("by", pa.string()),
@@ -27,7 +30,7 @@ AUDIT = pa.schema(
         ("outcome", pa.string()),
         ("reasons", pa.string()),  # JSON list
         ("evidence", pa.string()),  # seal
-        ("sequence", pa.int64()),  # of the channel after the move; null for a refusal
+        ("sequence", pa.int64()),  # of the channel after the move; null for what is no move
         ("fingerprint", pa.string()),  # of the release; null in a row of the time before the audit table led
         ("withdrawn", pa.string()),  # JSON object
         ("hold", pa.string()),  # JSON object; null when nobody holds the channel
@@ -36,6 +39,11 @@ AUDIT = pa.schema(
         ("seal", pa.string()),  # of everything else in the row
     ]
 )
+
+SPLIT, UNSPLIT = "split", "unsplit"
+"""A part of the channel's traffic goes to another channel, or no more."""
+
+_NO_MOVES = ("refused", SPLIT, UNSPLIT)
 
 Row = dict[str, Any]
 
@@ -59,7 +67,7 @@ def in_order(rows: pl.LazyFrame, *, newest_first: bool = False) -> pl.LazyFrame:
 
 
 def moves(home: Home, name: str) -> list[Row]:
-    """A channel's moves, newest first: by sequence, never by the clock. A refusal is no move."""
+    """A channel's moves, newest first: by sequence, never by the clock. A refusal is no move, and neither is a split."""
     mine = all_rows(home).filter((pl.col("channel") == name) & pl.col("sequence").is_not_null())
     return mine.sort("sequence", "number", "at", descending=True, nulls_last=True).pipe(collected).to_dicts()
 
@@ -106,18 +114,18 @@ def _changed(name: str, row: Row) -> str:
 
 
 def record(home: Home, name: str, move: Channel) -> None:
-    """Write a move or a refusal down. The lock of the audit table is held by whoever calls this."""
-    refused = move.action == "refused"
+    """Write a move, a refusal or a change of the split down. The lock of the audit table is held by whoever calls this."""
+    no_move = move.action in _NO_MOVES
     number = all_rows(home).select(pl.col("number").max()).pipe(collected).item()
     row: Row = move.model_dump() | {
         "channel": name,
         "reasons": json.dumps(move.reasons),
-        "withdrawn": None if refused else json.dumps(move.withdrawn, sort_keys=True),
-        "hold": move.hold.model_dump_json() if move.hold and not refused else None,
-        "anchor": move.anchor.model_dump_json() if move.anchor and not refused else None,
+        "withdrawn": None if no_move else json.dumps(move.withdrawn, sort_keys=True),
+        "hold": move.hold.model_dump_json() if move.hold and not no_move else None,
+        "anchor": move.anchor.model_dump_json() if move.anchor and not no_move else None,
         "number": (number or 0) + 1,
     }
-    if refused:
+    if no_move:
         row["sequence"] = None
     row["seal"] = seal(row)
     audit_table(home).append(pa.Table.from_pylist([row], AUDIT))

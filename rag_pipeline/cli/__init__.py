@@ -12,6 +12,7 @@ from rag_pipeline.cli import (
     alerts,
     answer,
     ask,
+    canary,
     channels,
     contract,
     embed,
@@ -51,7 +52,7 @@ PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Make and run": (init.init, refresh.refresh, refresh.evaluate, tries.try_settings, report.report),
     "Ask and look": (ask.query, answer.answer, ask.status, ask.releases, ask.trace, export.export),
     "Answer applications and agents": (serve.serve, serve.mcp, key.key, traffic.traffic),
-    "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
+    "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor, canary.canary),
     "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),
     "Keep it well": (alerts.alerts, upkeep.verify, upkeep.gc, erase.erase, withdraw.withdraw),
 }

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from rag_pipeline.cli.canary_examples import CANARY
+
 
 @dataclass(frozen=True, slots=True)
 class Help:
@@ -276,6 +278,7 @@ HELP = {
         ),
         "`action` (withdrawn, restored), `document_id`, `by`, `why`, `at`; without a document `withdrawn`: the same of each",
     ),
+    **{name: Help(*said) for name, said in CANARY.items()},
 }
 """Every command by its name."""
 

@@ -4,6 +4,7 @@ CHUNKS, EMBEDDINGS = ["corpus", "chunks"], ["corpus", "embeddings"]
 CANDIDATE, EVALUATION = ["index", "candidate"], ["index", "evaluation"]
 PRODUCTION, PRODUCTION_EVALUATION = ["index", "production"], ["index", "production_evaluation"]
 KEPT_RELEASES = ["index", "kept_releases"]
+CANARY_VERDICT = ["index", "canary_verdict"]
 
 REPLICAS, ANSWERS = ["serving", "replicas"], ["serving", "answers"]
 

@@ -45,6 +45,8 @@ class State:
     """Release id the channel named when it was last read; None: it could not be read, or names none."""
     why_not: str
     """Why what is wanted does not serve; empty where it does, or is being opened."""
+    failed: int = 0
+    """How often in a row it could not be opened."""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class _Trouble:
     sequence: int
     why: str
     wait_s: float
+    times: int = 1
     not_before: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -202,7 +205,8 @@ class Leases:
         trouble = self._trouble
         same = trouble is not None and (trouble.wanted, trouble.sequence) == (wanted.release, wanted.sequence)
         if serving:
-            self._state = State(serving, wanted.release, trouble.why if trouble and same else "")
+            told = (trouble.why, trouble.times) if trouble and same else ("", 0)
+            self._state = State(serving, wanted.release, *told)
         if trouble and same and time.monotonic() < trouble.not_before:
             return
         if moved := opened_next(self._home, self._channel, serving, "readable", device=self._device):
@@ -237,9 +241,9 @@ class Leases:
         before = self._trouble
         same = before is not None and (before.wanted, before.sequence) == (wanted, sequence)
         wait_s = min(2 * before.wait_s, _TRY_AGAIN_S) if before and same else self._every_s
-        self._trouble = _Trouble(wanted, sequence, why, wait_s)
+        self._trouble = _Trouble(wanted, sequence, why, wait_s, before.times + 1 if before and same else 1)
         if self._state:
-            self._state = State(self._state.serving, wanted, why)
+            self._state = State(self._state.serving, wanted, why, self._trouble.times)
         if not same:
             log.warning("%s goes on answering from the release before: %s", self._channel, why, exc_info=bug)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from rag_pipeline.canary.arms import Tried
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
 from rag_pipeline.mirrored import seen
@@ -58,6 +59,8 @@ class Standing(Record):
     channels: Mapping[str, Serves]
     minutes: tuple[Minute, ...] = ()
     """Its last hour, oldest first."""
+    tried: Tried | None = None
+    """What it counted of both arms, where traffic is split."""
 
     def is_silent(self, now: datetime) -> bool:
         """Whether it ended without a word."""

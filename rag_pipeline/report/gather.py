@@ -175,7 +175,7 @@ def trends(home: Home, primaries: Mapping[str, str], release: str, channel: str 
 
 
 def _ever_served(home: Home, channel: str) -> set[str]:
-    moves = audit_table(home).scan().filter(pl.col("channel") == channel, pl.col("action") != "refused")
+    moves = audit_table(home).scan().filter(pl.col("channel") == channel, pl.col("sequence").is_not_null())
     served = set(moves.select("release").pipe(collected)["release"].to_list())
     return served | {now} if channel == PRODUCTION and (now := serving(home)) else served
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rag_pipeline.corpus.model import Vectors
@@ -35,9 +34,9 @@ from rag_pipeline.serve.asked import (
     no_question,
 )
 from rag_pipeline.serve.batches import Batches, NoEncoder
+from rag_pipeline.serve.note import NOWHERE, Note, Where
 from rag_pipeline.serve.replica import Replica
 from rag_pipeline.serve.reranked import best
-from rag_pipeline.traffic.rows import Arm
 
 Found = TypeVar("Found")
 
@@ -49,23 +48,6 @@ _FOR_EMBEDDING = 0.7
 
 _GONE = "the embedding model is not on this replica"
 _SLOW = "embedding would have taken longer than this request allows"
-
-
-@dataclass(slots=True)
-class Note:
-    """What the log and the counters are told of one request. No text of it, and nothing that it found."""
-
-    query_id: str
-    channel: str = ""
-    """The channel whose release answers."""
-    release: str = ""
-    mode: str = ""
-    hits: int | None = None
-    degraded: tuple[str, ...] = ()
-    steps_ms: dict[str, float] = field(default_factory=dict)
-    answer: dict[str, str | int | float] = field(default_factory=dict)
-    """What became of an answer in sentences: how many there are, who made them, and what they cost."""
-    arm: Arm = "stable"
 
 
 class Answering:
@@ -84,6 +66,11 @@ class Answering:
 
     async def search(self, who: Principal, asked: SearchRequest, note: Note, also: Also | None = None) -> SearchAnswer:
         """Raises `Problem`. `also`: what is to be done with what was found, under the same lease, place and deadline."""
+        hurried = (asked.timeout_ms or self._timeout_ms) < self._timeout_ms
+        with self.replica.splitting.counting(note, hurried=hurried):
+            return await self._searched(who, asked, note, also)
+
+    async def _searched(self, who: Principal, asked: SearchRequest, note: Note, also: Also | None) -> SearchAnswer:
         check_may_search(who, chooses_mode=asked.mode is not None)
         note.channel = channel_for(who, asked.channel, self.replica.channels)
         began = time.monotonic()
@@ -91,7 +78,7 @@ class Answering:
         async with self.admission.place(who.id, deadline) as place:
             note.steps_ms["wait"] = _ms_since(began)
             with ExitStack() as stack:
-                leased = stack.enter_context(self.replica.channel(note.channel).lease())
+                leased = self.replica.lease(stack, note, _asker(who, asked.session))
                 manifest, reader = leased.manifest, _reader(leased, who)
                 note.release = manifest.id
                 served: Mode = asked.mode or manifest.retrieval.mode
@@ -120,6 +107,7 @@ class Answering:
             query_id=note.query_id,
             release=manifest.id,
             channel=note.channel,
+            arm=note.arm,
             degraded=degraded,
             mode=mode,
             took_ms=_ms_since(began),
@@ -128,18 +116,18 @@ class Answering:
         )
 
     async def chunk(
-        self, who: Principal, chunk_id: str, note: Note, channel: str | None = None, *, each: int = 0
+        self, who: Principal, chunk_id: str, note: Note, where: Where = NOWHERE, *, each: int = 0
     ) -> ChunkAnswer:
         """One chunk of the release that serves, with `each` neighbors on each side at most.
 
         Raises `Problem`; not there and not to be read are told alike.
         """
         check_may_search(who)
-        note.channel = channel_for(who, channel, self.replica.channels)
+        note.channel = channel_for(who, where.channel, self.replica.channels)
         deadline = Deadline.in_ms(self._timeout_ms)
         async with self.admission.place(who.id, deadline) as place:
             with ExitStack() as stack:
-                leased = stack.enter_context(self.replica.channel(note.channel).lease())
+                leased = self.replica.lease(stack, note, _asker(who, where.session))
                 note.release, reader = leased.manifest.id, _reader(leased, who)
                 found = await self._in_thread(lambda: around(reader(), chunk_id, each), place, stack, deadline)
         if found is None:
@@ -149,17 +137,19 @@ class Answering:
             query_id=note.query_id,
             release=note.release,
             channel=note.channel,
+            arm=note.arm,
             degraded=self.replica.last_good(note.channel, note.release),
             chunk=_chunk(found.chunk),
             before=[_chunk(one) for one in found.before],
             after=[_chunk(one) for one in found.after],
         )
 
-    async def release(self, who: Principal, note: Note, channel: str | None = None) -> ReleaseAnswer:
+    async def release(self, who: Principal, note: Note, where: Where = NOWHERE) -> ReleaseAnswer:
         """What serves. Raises `Problem`."""
         check_may_search(who)
-        note.channel = channel_for(who, channel, self.replica.channels)
-        with self.replica.channel(note.channel).lease() as leased:
+        note.channel = channel_for(who, where.channel, self.replica.channels)
+        with ExitStack() as stack:
+            leased = self.replica.lease(stack, note, _asker(who, where.session))
             said = leased.manifest
             _reader(leased, who)
         note.release = said.id
@@ -168,6 +158,7 @@ class Answering:
             query_id=note.query_id,
             release=said.id,
             channel=note.channel,
+            arm=note.arm,
             degraded=self.replica.last_good(note.channel, said.id),
             fingerprint=said.fingerprint,
             created_at=said.created_at.isoformat(),
@@ -219,6 +210,11 @@ class Answering:
         except TimeoutError:
             doing.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise Problem(DEADLINE) from None
+
+
+def _asker(who: Principal, session: str | None) -> str:
+    """What decides about the arm of somebody: the principal, and the session, where one is said."""
+    return who.id if session is None else f"{who.id}\0{session}"
 
 
 def _reader(leased: Leased, who: Principal) -> Callable[[], OpenRelease]:

@@ -27,7 +27,7 @@ from rag_pipeline.door.problems import INTERNAL, Problem
 from rag_pipeline.home import Home
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
 from rag_pipeline.release.leased import Leased
-from rag_pipeline.serve.answering import Answering, Note
+from rag_pipeline.serve.answering import Answering
 from rag_pipeline.serve.asked import Degraded, FoundChunk, SearchAnswer, SearchRequest
 from rag_pipeline.serve.asked_answers import (
     AnswerGiven,
@@ -39,6 +39,7 @@ from rag_pipeline.serve.asked_answers import (
     Quote,
 )
 from rag_pipeline.serve.log_lines import where
+from rag_pipeline.serve.note import Note
 from rag_pipeline.serve.writers import seen_by
 
 log = logging.getLogger("rag_pipeline")
@@ -94,6 +95,7 @@ class Answers:
             k=max(asked.k, AROUND),
             channel=asked.channel,
             narrow=asked.narrow,
+            session=asked.session,
             timeout_ms=asked.timeout_ms,
         )
         found.answer = await self._answering.search(who, question, note, also)
@@ -126,7 +128,7 @@ class Begun:
     async def events(self) -> AsyncGenerator[Event, None]:
         """What is sent, in its order: `hits`, each `sentence`, `done`."""
         found, searched = self.found, self.found.searched
-        about = {name: getattr(searched, name) for name in ("query_id", "release", "channel", "mode")}
+        about = {name: getattr(searched, name) for name in ("query_id", "release", "channel", "arm", "mode")}
         yield "hits", HitsFound(**about, degraded=searched.degraded, hits=found.hits)
         refused = NO_PASSAGE if found.refused else None
         sent, written, degraded = 0, Written(), list(searched.degraded)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from rag_pipeline.canary.arms import Arm
 from rag_pipeline.door.problems import INVALID, Fault, Problem
 from rag_pipeline.errors import QueryError
 from rag_pipeline.index.asked import LONGEST, question_of
@@ -50,6 +51,15 @@ Milliseconds = Annotated[int, Field(ge=10, le=30_000), BeforeValidator(whole)]
 
 
 ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+LONGEST_SESSION = 64
+Session = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_SESSION,
+        description="Opaque. Questions of one session are answered by one arm, where traffic is split. It is not kept.",
+    ),
+]
 Choice = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -86,6 +96,7 @@ class SearchRequest(BaseModel):
         default=None, description="Another channel than the replica's first. Needs the permission `channel:NAME`."
     )
     narrow: Narrowing | None = Field(default=None, description="To some sources, or some values of columns.")
+    session: Session | None = None
     timeout_ms: Milliseconds | None = Field(default=None, description="When an answer is too late, in milliseconds.")
 
     @classmethod
@@ -162,6 +173,7 @@ class Answered(BaseModel):
     query_id: str
     release: str = Field(description="The one release that all of the answer comes from.")
     channel: str
+    arm: Arm = Field(default="stable", description="`canary` where the split of the traffic chose another channel.")
     degraded: list[Degraded] = Field(default=[], description="Empty as long as all is well.")
 
 

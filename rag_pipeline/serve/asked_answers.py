@@ -14,6 +14,7 @@ from rag_pipeline.serve.asked import (
     Milliseconds,
     Narrowing,
     Question,
+    Session,
     faults_of,
     no_question,
     whole,
@@ -33,6 +34,7 @@ class AnswerRequest(BaseModel):
         default=None, description="Another channel than the replica's first. Needs the permission `channel:NAME`."
     )
     narrow: Narrowing | None = Field(default=None, description="To some sources, or some values of columns.")
+    session: Session | None = None
     stream: bool = Field(default=False, description="Send the answer as events (SSE): hits, sentence, done, problem.")
     timeout_ms: Milliseconds | None = Field(default=None, description="When an answer is too late, in milliseconds.")
 

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.replicas.tally import Tally
+from rag_pipeline.serve.note import Note
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10)
 
@@ -29,13 +30,17 @@ class Counters:
         self._seconds = Histogram("rag_request_seconds", "Seconds a request took.", ["operation"], buckets=_SECONDS, **about)
         self._steps = Histogram("rag_step_seconds", "Seconds of one step of a search.", ["step"], buckets=_SECONDS, **about)
         self._degraded = Counter("rag_degraded", "Answers that were degraded.", ["kind"], **about)
-        self._from = Counter("rag_answers", "Answers, by the release they came from.", ["channel", "release"], **about)
+        self._from = Counter("rag_answers", "Answers, by where they came from.", ["channel", "release", "arm"], **about)
         self._now = {
             "working": Gauge("rag_working", "Questions in progress.", **about),
             "waiting": Gauge("rag_waiting", "Questions that wait.", **about),
             "ready": Gauge("rag_ready", "1 when the first channel has a release that answers.", **about),
             "last_good": Gauge("rag_last_good", "1 when a channel names a release that cannot be opened.", **about),
             "no_encoder": Gauge("rag_no_encoder", "1 when questions cannot be embedded.", **about),
+            "split_percent": Gauge("rag_split_percent", "Percent of the traffic that the canary answers.", **about),
+            "canary_unopened": Gauge(
+                "rag_canary_unopened", "Questions of the canary arm that the stable one had to answer.", **about
+            ),
             "no_reranker": Gauge("rag_no_reranker", "1 when hits cannot be ordered again.", **about),
             "log_lost": Gauge("rag_log_lost", "Rows of the log of questions that this replica lost.", **about),
         }
@@ -53,11 +58,11 @@ class Counters:
         self._requests.labels(operation, str(status), problem).inc()
         self._seconds.labels(operation).observe(seconds)
 
-    def answer(self, channel: str, release: str, degraded: tuple[str, ...], steps_ms: dict[str, float]) -> None:
-        self._from.labels(channel, release).inc()
-        for kind in degraded:
+    def answer(self, note: Note) -> None:
+        self._from.labels(note.channel, note.release, note.arm).inc()
+        for kind in note.degraded:
             self._degraded.labels(kind).inc()
-        for step, milliseconds in steps_ms.items():
+        for step, milliseconds in note.steps_ms.items():
             self._steps.labels(step).observe(milliseconds / 1000)
 
     def listen(self, port: int) -> int:

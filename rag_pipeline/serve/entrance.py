@@ -13,10 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag_pipeline.door.door import Door
 from rag_pipeline.door.limits import Admission
 from rag_pipeline.door.problems import INTERNAL, MEDIA_TYPE, METHOD, NO_RELEASE, NOT_JSON, SLOW, TOO_LARGE, Problem
-from rag_pipeline.serve.answering import Note
 from rag_pipeline.serve.asked import LARGEST_BODY
 from rag_pipeline.serve.counters import Counters
 from rag_pipeline.serve.log_lines import where
+from rag_pipeline.serve.note import Note
 from rag_pipeline.serve.traces import Traces
 
 _BODY_S = 5.0
@@ -77,7 +77,7 @@ class Entrance:
         asks = operation not in _NO_QUESTION
         self._counters.request(operation, sent.status, problem, seconds, note.degraded, asks=asks)
         if note.release and sent.status < 400 and not problem:
-            self._counters.answer(note.channel, note.release, note.degraded, note.steps_ms)
+            self._counters.answer(note)
         self._traces.request(operation, note, seconds)
         if operation in _OPEN.values() and problem in ("", NO_RELEASE.slug):
             return  # whoever watches asks each second; what is wrong with a channel is told by the replica
@@ -114,6 +114,7 @@ class Entrance:
 def _facts(note: Note, problem: str, error: BaseException | None) -> dict[str, Any]:
     return {
         "channel": note.channel,
+        "arm": note.arm if note.arm != "stable" else "",
         "release": note.release,
         "mode": note.mode,
         "hits": note.hits,

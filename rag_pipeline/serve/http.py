@@ -25,8 +25,9 @@ from rag_pipeline.door.problems import (
 from rag_pipeline.index.neighbors import MOST
 from rag_pipeline.serve.answering import Answering
 from rag_pipeline.serve.answers import Answers, as_sse
-from rag_pipeline.serve.asked import ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
+from rag_pipeline.serve.asked import LONGEST_SESSION, ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
 from rag_pipeline.serve.asked_answers import AnswerGiven, AnswerRequest
+from rag_pipeline.serve.note import Where
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -49,6 +50,9 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 _BEARER = {"type": "http", "scheme": "bearer", "description": "A key of `rag key new`, or a token of the identity provider."}
 
+
+SESSION = "Rag-Session"
+"""The header that says the session where there is no body."""
 
 _AROUND = {
     "parameters": [
@@ -125,14 +129,14 @@ def application(
     async def chunk(chunk_id: str, request: Request) -> Response:
         """One chunk of the release that serves, by its id; with `around=2`, two before and two behind it as well."""
         state = request.state
-        channel, each = _channel(request, "around"), _around(request)
-        return as_json(await answering.chunk(state.principal, chunk_id, state.note, channel, each=each))
+        where, each = _where(request, "around"), _around(request)
+        return as_json(await answering.chunk(state.principal, chunk_id, state.note, where, each=each))
 
     @app.get("/v1/release", response_model=ReleaseAnswer, responses=problems_of(*EVERY), openapi_extra=SECURED)
     async def release(request: Request) -> Response:
         """The release that serves."""
         state = request.state
-        return as_json(await answering.release(state.principal, state.note, _channel(request)))
+        return as_json(await answering.release(state.principal, state.note, _where(request)))
 
     @app.get("/healthz", responses=problems_of(421))
     async def healthz() -> dict[str, str]:
@@ -182,9 +186,12 @@ def no_parameters(request: Request, *known: str) -> None:
         raise Problem(INVALID, "the address has an unknown parameter", faults=[Fault("", "leave it out")])
 
 
-def _channel(request: Request, *others: str) -> str | None:
+def _where(request: Request, *others: str) -> Where:
     no_parameters(request, "channel", *others)
-    return _once(request, "channel")
+    sessions = request.headers.getlist(SESSION)  # not in the address, which is logged on its way
+    if len(sessions) > 1 or any(not 0 < len(one) <= LONGEST_SESSION for one in sessions):
+        raise Problem(INVALID, f"the header `{SESSION}` appears once at most and has 1 to {LONGEST_SESSION} characters")
+    return Where(_once(request, "channel"), sessions[0] if sessions else None)
 
 
 def _around(request: Request) -> int:

@@ -1,9 +1,6 @@
 """A replica says how it stands, every few seconds, in a file below RAG_HOME: what it answers from, and its last hour."""
 
 import logging
-import os
-import re
-import socket
 import threading
 import time
 from datetime import UTC, datetime
@@ -12,7 +9,8 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from rag_pipeline.replicas.standing import EVERY_S, Serves, Standing, forget, write_standing
 from rag_pipeline.replicas.tally import Tally
-from rag_pipeline.serve.replica import Followed, Replica
+from rag_pipeline.serve.followed import Followed
+from rag_pipeline.serve.replica import Replica
 
 log = logging.getLogger("rag_pipeline")
 
@@ -23,8 +21,6 @@ class OwnStanding:
     def __init__(self, home: Home, replica: Replica, tally: Tally, url: str) -> None:
         self._home, self._replica, self._tally, self._url = home, replica, tally, url
         self._began = datetime.now(UTC)
-        host = re.sub(r"[^\w.-]", "_", socket.gethostname())[:60] or "host"
-        self._id = f"{host}-{os.getpid()}-{self._began:%Y%m%d-%H%M%S}"
         self._since: dict[str, tuple[str, datetime]] = {}
         self._failed = ""
         self._end = threading.Event()
@@ -60,14 +56,17 @@ class OwnStanding:
 
     def _now(self, *, ended: bool) -> Standing:
         now = datetime.now(UTC)
+        own = {name: self._replica.channel(name) for name in self._replica.channels}
+        followed = {**own, **self._replica.splitting.beside}
         return Standing(
-            replica=self._id,
+            replica=self._replica.name,
             url=self._url,
             began_at=self._began,
             written_at=now,
             ended_at=now if ended else None,
-            channels={name: self._serves(name, self._replica.channel(name), now) for name in self._replica.channels},
+            channels={name: self._serves(name, one, now) for name, one in followed.items()},
             minutes=self._tally.minutes(time.time()),
+            tried=self._replica.splitting.tried,
         )
 
     def _serves(self, name: str, followed: Followed, now: datetime) -> Serves:

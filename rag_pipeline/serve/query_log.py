@@ -15,8 +15,9 @@ from rag_pipeline.door.principal import Principal
 from rag_pipeline.door.problems import INTERNAL, NO_RELEASE, Problem
 from rag_pipeline.golden.pool import Pooled, pools
 from rag_pipeline.index.retrieve import Query
-from rag_pipeline.serve.answering import Answering, Note
+from rag_pipeline.serve.answering import Answering
 from rag_pipeline.serve.asked import SearchAnswer, SearchRequest
+from rag_pipeline.serve.note import Note
 from rag_pipeline.serve.replica import Replica
 from rag_pipeline.settings import Settings, load_secrets
 from rag_pipeline.traffic.marks import Marks, marks_of

@@ -23,13 +23,14 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.process import take_short_turns
 from rag_pipeline.serve import log_lines
 from rag_pipeline.serve.agents import over_http, server_of
-from rag_pipeline.serve.answering import Answering, Note
+from rag_pipeline.serve.answering import Answering
 from rag_pipeline.serve.answers import Answers
 from rag_pipeline.serve.counters import HOST, Counters
 from rag_pipeline.serve.entrance import Entrance, new_query_id
 from rag_pipeline.serve.feedback import add_feedback, add_report
 from rag_pipeline.serve.http import application
 from rag_pipeline.serve.judge import Desk, add_judging
+from rag_pipeline.serve.note import Note
 from rag_pipeline.serve.own_standing import OwnStanding
 from rag_pipeline.serve.query_log import LoggedAnswering, QueryLog, lost_rows
 from rag_pipeline.serve.replica import Replica
@@ -180,6 +181,8 @@ def _read_gauges(counters: Counters, answering: Answering) -> None:
     counters.read_now("no_encoder", lambda: float(any(one.no_encoder for one in followed)))
     if lost := lost_rows(answering):
         counters.read_now("log_lost", lost)
+    counters.read_now("split_percent", lambda: replica.splitting.percent)
+    counters.read_now("canary_unopened", lambda: float(replica.splitting.unopened))
     counters.read_now("no_reranker", lambda: float(any(one.no_reranker for one in followed)))
 
 

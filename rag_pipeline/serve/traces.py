@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any
 
-from rag_pipeline.serve.answering import Note
+from rag_pipeline.serve.note import Note
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -43,6 +43,7 @@ class Traces:
             "gen_ai.data_source.id": note.release,
             "rag.query_id": note.query_id,
             "rag.channel": note.channel,
+            "rag.arm": note.arm,
             "rag.mode": note.mode,
             "rag.hits": note.hits or 0,
             "rag.degraded": list(note.degraded),

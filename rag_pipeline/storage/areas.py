@@ -80,4 +80,5 @@ def prefixes_of(folder: str, lock: str) -> list[str]:
     if folder == LAKE:
         source = lock.removeprefix("source-")
         return [f"{LAKE}/{lock}"] if source == lock else [f"{LAKE}/{one}/{source}" for one in _SOURCES]
-    return [_HOME.keys.name] if (folder, lock) == ("", "keys") else [""]
+    alone = {"keys": _HOME.keys.name, "split": _HOME.split.name}
+    return [alone[lock] if not folder and lock in alone else ""]

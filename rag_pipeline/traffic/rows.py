@@ -15,9 +15,6 @@ from rag_pipeline.lake import Table
 
 Kind = Literal["queries", "feedback", "pairs"]
 
-Arm = Literal["stable", "canary"]
-"""Which of two releases answers somebody: the one most get, or the one that is tried on a part of the traffic."""
-
 _TIME = pa.timestamp("us", "UTC")
 
 _QUERY = {

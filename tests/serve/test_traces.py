@@ -9,7 +9,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
-from rag_pipeline.serve.answering import Note
+from rag_pipeline.serve.note import Note
 from rag_pipeline.serve.traces import Traces
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"

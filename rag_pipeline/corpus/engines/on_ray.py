@@ -34,7 +34,7 @@ class RayEngine:
         with parts_of(task.home, task.missing, self.cluster.part) as parts:
             release_memory()
             places = (scratch / FOLDER, task.table.path)
-            orders = orders_of(task.model, self.cluster.model, task.canary, places, self.cluster.worker_cpus)
+            orders = orders_of(task.model, self.cluster.model, task.control, places, self.cluster.worker_cpus)
             told = {**asdict(self.cluster), "orders": orders.as_json(), "parts": [part.name for part in parts]}
             characters = sum(part.characters for part in parts)
             with progress("embedding on Ray", count, unit="texts", work=characters) as advance, RayProcess(told) as ray:

@@ -1,0 +1,33 @@
+"""What is told of one request to the log, the counters and the traces."""
+
+from dataclasses import dataclass, field
+
+from rag_pipeline.canary.arms import Arm
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which channel somebody asks, and in which session; None: the replica's first, and no session."""
+
+    channel: str | None = None
+    session: str | None = None
+
+
+NOWHERE = Where()
+
+
+@dataclass(slots=True)
+class Note:
+    """What the log and the counters are told of one request. No text of it, and nothing that it found."""
+
+    query_id: str
+    channel: str = ""
+    """The channel whose release answers."""
+    release: str = ""
+    mode: str = ""
+    hits: int | None = None
+    degraded: tuple[str, ...] = ()
+    steps_ms: dict[str, float] = field(default_factory=dict)
+    answer: dict[str, str | int | float] = field(default_factory=dict)
+    """What became of an answer in sentences: how many there are, who made them, and what they cost."""
+    arm: Arm = "stable"

@@ -1,0 +1,67 @@
+"""A part of the traffic is answered from another release, by replicas alone: Dagster runs nowhere here."""
+
+from datetime import UTC, datetime
+
+import httpx
+import polars as pl
+
+from rag_pipeline.canary.arms import Arm
+from rag_pipeline.canary.audit import settle
+from rag_pipeline.channels.audit_rows import UNSPLIT, all_rows
+from rag_pipeline.lake import collected
+from tests.conftest import Workspace
+from tests.support.canaries import ONLY_CANARY, Trying, break_open, several, trying
+from tests.support.replicas import Running, key_for
+
+
+def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_release_goes_on(served: Workspace) -> None:
+    key = key_for(served.home)
+    with several(served, 2) as replicas:
+        before = {path for path in served.home.views.iterdir() if path.is_dir()}
+        tried = trying(served, key)
+        for one in replicas:
+            one.wait_until(lambda one=one: tried.ask(one, "canary").json()["arm"] == "canary", "the canary's release")
+            each_arm_is_answered_from_its_release(tried, one)
+        canaries = {path for path in served.home.views.iterdir() if path.is_dir()} - before
+        break_open(canaries)
+        began = datetime.now(UTC)
+        statuses = [tried.ask(replicas[n % 2], "canary", n % 7).status_code for n in range(56)]
+        assert statuses.count(500) >= 50, "no replica hides what fails"
+        replicas[0].wait_until(lambda: tried.now().percent == 0, "the stop")
+        stopped = tried.now()
+        assert stopped.by_replica and stopped.by.startswith("replica ") and stopped.why.startswith("errors: ")
+        assert (stopped.at - began).total_seconds() < 60, "some seconds after the last of them, on a busy machine"
+        assert stopped.arms.canary.errors >= 50 and stopped.arms.stable.errors == 0
+        for one in replicas:
+            one.wait_until(lambda one=one: tried.ask(one, "canary").json().get("arm") == "stable", "the stable release")
+            answer = tried.ask(one, "canary")
+            assert (answer.status_code, answer.json()["release"]) == (200, tried.stable)
+            assert "rag_split_percent 0.0" in metrics(one)
+    settle(served.home)
+    settle(served.home)
+    [row] = collected(all_rows(served.home).filter(pl.col("action") == UNSPLIT)).to_dicts()
+    assert (row["channel"], row["by"], row["why"]) == ("production", stopped.by, stopped.why)
+
+
+def each_arm_is_answered_from_its_release(tried: Trying, one: Running) -> None:
+    for number in range(3):
+        stable, canary = (tried.ask(one, arm, number).json() for arm in ("stable", "canary"))
+        assert (stable["arm"], stable["channel"], stable["release"]) == ("stable", "production", tried.stable)
+        assert (canary["arm"], canary["channel"], canary["release"]) == ("canary", "canary", tried.canary)
+        [new] = [hit for hit in canary["hits"] if hit["document_id"] == ONLY_CANARY]
+        assert all(hit["document_id"] != ONLY_CANARY for hit in stable["hits"])
+    path = f"/v1/chunks/{new['chunk_id']}"
+    assert in_session(tried, one, path, "canary").json()["chunk"]["text"] == new["text"]
+    assert in_session(tried, one, path, "stable").status_code == 404
+    told = in_session(tried, one, "/v1/release", "canary").json()
+    assert (told["release"], told["arm"]) == (tried.canary, "canary")
+    assert f'rag_answers_total{{arm="canary",channel="canary",release="{tried.canary}"}}' in metrics(one)
+
+
+def in_session(tried: Trying, one: Running, path: str, arm: Arm) -> httpx.Response:
+    headers = {"authorization": f"Bearer {tried.key}", "rag-session": tried.session(arm)}
+    return httpx.get(one.url + path, headers=headers, timeout=60)
+
+
+def metrics(one: Running) -> str:
+    return httpx.get(one.metrics, timeout=60).text
