@@ -48,8 +48,8 @@ class SharedBooks:
         except psycopg.Error as error:
             raise BooksUnreachable(
                 f"the PostgreSQL that RAG_LOCKS names does not keep what models cost ({type(error).__name__}), so none is "
-                f"asked until it does; check that it takes connections, and that its user may create the schema {self.schema} "
-                "or owns one of that name"
+                f"asked until it does; check that it takes connections, and that its user may make the schema {self.schema} "
+                "or owns it"
             ) from None
 
     def _enter(self, session: Any) -> None:
