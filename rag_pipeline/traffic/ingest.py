@@ -72,10 +72,10 @@ def ingest(home: Home, kind: Kind, now: datetime, *, days: int) -> Ingested:
         done.longest_wait_s = max((now.timestamp() - at for at in found.values()), default=0.0)
         known: dict[str, pl.DataFrame] = {}
         for paths, rows in _batches(segments, list(found), kind):
-            if kind == "queries":
-                _put(into, rows, done, known)
-            else:
+            if kind == "feedback":
                 _put_newest(into, rows, done)
+            else:
+                _put(into, rows, done, known)
             segments.drop(path.name for path in paths)
             done.segments += len(paths)
         done.emptied = _empty(into, kind, now - timedelta(days=days))
