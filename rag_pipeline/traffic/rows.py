@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.home import Home
@@ -24,7 +25,8 @@ _QUERY = {
     "query_hmac": (pa.string(), "HMAC of the question: the same for the same question; null once past its days"),
     "query_response_hit_ids": (pa.list_(pa.string()), "Ids of the chunks in the answer, best first (UBI)"),
     "scores": (pa.list_(pa.float32()), "Their scores, comparable within one answer only"),
-    "channel": (pa.string(), "The channel that answered"),
+    "channel": (pa.string(), "The channel whose release answered"),
+    "arm": (pa.string(), "`canary` where the split of traffic chose it, else `stable`"),
     "release": (pa.string(), "The release that answered; empty where none did"),
     "mode": (pa.string(), "The way it was retrieved"),
     "degraded": (pa.list_(pa.string()), "How the answer was not as it should be"),
@@ -37,6 +39,12 @@ _QUERY = {
     "wait_ms": (pa.float32(), "Milliseconds of waiting for a place"),
     "embed_ms": (pa.float32(), "Milliseconds until the question had a vector"),
     "search_ms": (pa.float32(), "Milliseconds of searching"),
+    "generator": (pa.string(), "Who wrote the sentences: a language model by its name, or `extractive`; null for a search"),
+    "prompt": (pa.string(), "Name and hash of its prompt, where a language model wrote"),
+    "sentences": (pa.int16(), "How many the answer has, 0 where no passage supports one; null for a search"),
+    "tokens_in": (pa.int32(), "Tokens that language models read for it"),
+    "tokens_out": (pa.int32(), "Tokens that they wrote, also those nobody may see"),
+    "usd": (pa.float64(), "Dollars that it cost"),
     "lost_before": (pa.int32(), "Rows of this replica that were lost since its segment before: on the first row of one"),
 }
 _FEEDBACK = {
@@ -79,6 +87,16 @@ def table(home: Home, kind: Kind) -> Table:
     schema = SCHEMAS[kind].append(pa.field("day", pa.string()))
     days = ("day",) if kind == "queries" else ()
     return Table(lake_of(home) / kind, schema, partition_by=days, derived=False)
+
+
+def rows(home: Home, kind: Kind) -> pl.LazyFrame:
+    """The table with every column of today: null where an older pipeline wrote none; who was asked before there were arms is
+    of the stable one."""
+    told = table(home, kind).scan()
+    stored = told.collect_schema().names()
+    types = pl.DataFrame(SCHEMAS[kind].empty_table()).schema
+    whole = told.with_columns(pl.lit(None, held).alias(name) for name, held in types.items() if name not in stored)
+    return whole.with_columns(pl.col("arm").fill_null("stable")) if kind == "queries" else whole
 
 
 def lake_of(home: Home) -> Path:
