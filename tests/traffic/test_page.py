@@ -63,7 +63,7 @@ def test_the_page_tells_what_was_counted(watched: Workspace) -> None:
     text = re.sub(r"<[^>]+>", " ", page)
     assert re.search(r"Questions\s+10\s+in the last 24 hours", text)
     assert re.search(r"Cost\s+\$0\.38", text) or re.search(r"Cost\s+\$0\.37", text)
-    assert re.search(r"Not useful\s+1\s+of 1 verdicts", text)
+    assert re.search(r"Not useful\s+1\s+of 2 verdicts", text)
     assert re.search(r"old-release\s+production\s+stable\s+3\s", text)
     assert "10 Nov 2026: questions 3" in text and "30 Nov, 12:00: questions 10" in text
     assert "unlike traffic" in text and "all together" in text
