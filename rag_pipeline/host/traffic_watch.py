@@ -14,6 +14,7 @@ from rag_pipeline.host.standard import ROWS
 from rag_pipeline.host.ui_tables import check, table
 from rag_pipeline.settings import Settings
 from rag_pipeline.traffic import changes, hourly
+from rag_pipeline.traffic.drift import UNLIKE
 from rag_pipeline.traffic.page import write_page
 from rag_pipeline.traffic.trends import budget_of, gather
 
@@ -94,7 +95,7 @@ def _page(settings: Settings, path: Path) -> dict[str, Any]:
 
 
 def _cost(settings: Settings, key: list[str], budget: float | None, unread: str, now: datetime) -> dg.AssetCheckResult:
-    """Replicas keep to the budget one machine each; this adds up what all of them logged."""
+    """Replicas keep to their budget by themselves; this adds up what they logged, whatever they kept to."""
     days = hourly.cost_of_days(settings.home, now)
     figures = [Figure(f"usd on {day}", usd, budget, at_most=True) for day, usd in days.items()]
     worst = max(days.values())
@@ -105,7 +106,9 @@ def _cost(settings: Settings, key: list[str], budget: float | None, unread: str,
     if unread:
         says, severity = f"{told}, and the budget cannot be read: {unread}", dg.AssetCheckSeverity.WARN
     elif beyond:
-        says += ". Every machine with replicas keeps a budget of its own: divide `usd_per_day` among them"
+        says += (
+            ". Replicas keep to the file that they were started with: start them again. Was RAG_HOME/spent.sqlite removed?"
+        )
     elif budget is None:
         says += "; RAG_SERVE_ANSWERS names no file of models here, so there is no budget"
     metadata = {"usd": round(worst, 6)} | ({"usd limit": budget} if budget is not None else {})
@@ -165,7 +168,7 @@ def _like(found: changes.Changes, key: list[str], now: datetime) -> dg.AssetChec
         told += (
             f". A classifier tells them from {shifted.earlier:,} golden ones with an AUC of {shifted.auc:.3f}, by chance "
         )
-        told += f"{shifted.bound:.3f} at most; from {changes.UNLIKE:g} on they are unlike"
+        told += f"{shifted.bound:.3f} at most; from {UNLIKE:g} on they are unlike"
     severity = dg.AssetCheckSeverity.WARN
     if found.unlike is None:
         told += f". Fewer than {changes.LEAST_NEW} questions tell nothing"
@@ -175,5 +178,5 @@ def _like(found: changes.Changes, key: list[str], now: datetime) -> dg.AssetChec
             told += f". It has been so since {found.since}, whenever it was measured"
             severity = dg.AssetCheckSeverity.ERROR
     numbers_of = {"far_percent": round(found.far_percent, 2), "far_percent limit": changes.MANY_FAR_PERCENT}
-    auc = {"auc": round(shifted.auc, 4), "auc limit": changes.UNLIKE} if shifted else {}
+    auc = {"auc": round(shifted.auc, 4), "auc limit": UNLIKE} if shifted else {}
     return check(key, _LIKE, not found.unlike, says=told, severity=severity, metadata={**numbers_of, **auc})

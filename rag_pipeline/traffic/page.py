@@ -115,7 +115,7 @@ def _pairs(trends: Trends) -> list[Pair]:
             ]
             mine = limit if over is trends.days else None
             charts.append(time_chart(over.axis, series, moments, title=f"{name} {since}", bars=bars, limit=mine))
-        return Pair(name, *charts, note=note)
+        return Pair(name, charts[0], charts[1], note)
 
     budget = Limit(trends.usd_per_day, "budget of a day") if trends.usd_per_day is not None else None
     return [

@@ -105,7 +105,7 @@ budget: {usd_per_day: 1, usd_per_query: 1}
     ("usd", "file", "passed", "severity", "says"),
     [
         (0.2, BUDGET, True, "ERROR", "of $1"),
-        (0.7, BUDGET, False, "ERROR", "divide `usd_per_day` among them"),
+        (0.7, BUDGET, False, "ERROR", "start them again"),
         (0.7, "models: []", False, "WARN", "the budget cannot be read"),
         (0.7, "", True, "ERROR", "RAG_SERVE_ANSWERS names no file of models here"),
     ],
@@ -113,7 +113,7 @@ budget: {usd_per_day: 1, usd_per_query: 1}
 def test_what_models_cost_on_a_day_is_held_against_the_budget(
     workspace: Workspace, usd: float, file: str, passed: bool, severity: str, says: str
 ) -> None:
-    """Of all machines together: each keeps to it for itself, so two of them may spend twice as much."""
+    """What replicas logged, whatever file they were started with."""
     path = workspace.root / "answers.yaml"
     path.write_text(file)
     day = NOW.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -113,7 +113,7 @@ def test_what_is_private_is_in_no_file_table_log_or_metric(
     assert "fly with" not in recorded + events and "the moon" not in recorded + events, (
         "and no question at all is in what Dagster records"
     )
-    for path in (settings.evals / "asked" / QUERIES, settings.evals / "asked" / "probes.jsonl"):
-        assert "may I fly with" in path.read_text(), f"{path} was among what was searched"
+    for file in (settings.evals / "asked" / QUERIES, settings.evals / "asked" / "probes.jsonl"):
+        assert "may I fly with" in file.read_text(), f"{file} was among what was searched"
     assert not waiting(served.home, "queries")
     assert SALT not in lying + recorded
