@@ -77,6 +77,24 @@ def golden_set(
     write_queue(settings, name, release_in(settings.home, channel), as_json=as_json)
 
 
+@traffic.command("page")
+def trends_page(as_json: AsJson = False) -> None:
+    """Write the page of trends: what was asked in four weeks, by day and by hour, and what became of it.
+
+    `traffic/hourly` and `traffic/drift` write it too, each time they run. `rag report --serve` shows it in a browser.
+    """
+    from rag_pipeline.traffic.page import write_page
+    from rag_pipeline.traffic.trends import gather
+
+    settings = settings_of_home()
+    found = gather(settings, datetime.now(UTC))
+    path = write_page(settings.home, found)
+    if as_json:
+        print_json({"path": str(path), "questions": sum(one["questions"] for one in found.by_release)})
+        return
+    Printer().say(str(path))
+
+
 @traffic.command()
 def queue(
     questions: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the uniform sample at most.")] = 100,
