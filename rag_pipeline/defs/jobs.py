@@ -11,6 +11,7 @@ import dagster as dg
 from rag_pipeline.contracts.contract import Contract
 from rag_pipeline.defs.keys import (
     ANSWERS,
+    CANARY_VERDICT,
     KEPT_RELEASES,
     PRODUCTION_EVALUATION,
     REPLICAS,
@@ -63,6 +64,8 @@ def jobs(ours: Ours, contracts: Sequence[Contract], manual: Sequence[str]) -> di
     watched, collected = ours.these(PRODUCTION_EVALUATION, REPLICAS, ANSWERS), ours.these(KEPT_RELEASES)
     logged = ours.these(*ours.there(*(traffic_key(name) for name, step in STEPS.items() if step.often)))
     watched |= ours.these(*ours.there(*(traffic_key(name) for name, step in STEPS.items() if not step.often)))
+    tried = ours.these(*ours.there(CANARY_VERDICT))
+    watched, logged = watched | tried, logged | tried
     full = everything - watched - collected - logged - ours.these(*map(channel_key, manual))
     rare = [contract for contract in contracts if contract.comes_less_than_nightly]
     nightly = full - ours.these(*(key for contract in rare for key in _assets(contract)))

@@ -197,13 +197,14 @@ class Splitting:
             self._trouble = ""
         if self._to_write and (split is None or split.number != self._given_up):
             self._to_write = None  # somebody else changed it
-        self._split = split = split if split and split.channel in self._followed else None
+        split = split if split and split.channel in self._followed else None
         on = split if split and self._is_on(split) else None
         self._hold_open({*([on.canary] if on else []), *([self._shadow] if self._shadow else [])})
         if on:
             self._try(on)
         elif self._to_write and split:
             self._write(split, self._to_write)
+        self._split = split
 
     def _hold_open(self, wanted: set[str]) -> None:
         wanted -= self._followed.keys()

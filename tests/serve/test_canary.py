@@ -20,7 +20,7 @@ def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_
         before = {path for path in served.home.views.iterdir() if path.is_dir()}
         tried = trying(served, key)
         for one in replicas:
-            one.wait_until(lambda one=one: tried.ask(one, "canary").json()["arm"] == "canary", "the canary's release")
+            wait_for(tried, one, "canary")
             each_arm_is_answered_from_its_release(tried, one)
         canaries = {path for path in served.home.views.iterdir() if path.is_dir()} - before
         break_open(canaries)
@@ -33,7 +33,7 @@ def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_
         assert (stopped.at - began).total_seconds() < 60, "some seconds after the last of them, on a busy machine"
         assert stopped.arms.canary.errors >= 50 and stopped.arms.stable.errors == 0
         for one in replicas:
-            one.wait_until(lambda one=one: tried.ask(one, "canary").json().get("arm") == "stable", "the stable release")
+            wait_for(tried, one, "stable")
             answer = tried.ask(one, "canary")
             assert (answer.status_code, answer.json()["release"]) == (200, tried.stable)
             assert "rag_split_percent 0.0" in metrics(one)
@@ -41,6 +41,11 @@ def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_
     settle(served.home)
     [row] = collected(all_rows(served.home).filter(pl.col("action") == UNSPLIT)).to_dicts()
     assert (row["channel"], row["by"], row["why"]) == ("production", stopped.by, stopped.why)
+
+
+def wait_for(tried: Trying, one: Running, arm: Arm) -> None:
+    """Until this arm answers who is in the part."""
+    one.wait_until(lambda: tried.ask(one, "canary").json().get("arm") == arm, f"the {arm} release")
 
 
 def each_arm_is_answered_from_its_release(tried: Trying, one: Running) -> None:
@@ -65,3 +70,17 @@ def in_session(tried: Trying, one: Running, path: str, arm: Arm) -> httpx.Respon
 
 def metrics(one: Running) -> str:
     return httpx.get(one.metrics, timeout=60).text
+
+
+def test_a_canary_that_cannot_be_opened_answers_nobody_and_is_stopped_after_some_tries(served: Workspace) -> None:
+    key = key_for(served.home)
+    with several(served, 1) as [one]:
+        tried = trying(served, key, damaged=True)
+        one.wait_until(lambda: "rag_split_percent 50.0" in metrics(one), "the split")
+        answers = [tried.ask(one, "canary", number).json() for number in range(3)]
+        assert {(told["arm"], told["release"]) for told in answers} == {("stable", tried.stable)}
+        assert answers[0]["degraded"] == [], "the stable release is what the channel names"
+        assert "rag_canary_unopened 3.0" in metrics(one)
+        one.wait_until(lambda: tried.now().percent == 0, "the stop")
+        assert tried.now().why.startswith("canary could not be opened 5 times in a row: ")
+        assert tried.ask(one, "canary").status_code == 200

@@ -16,6 +16,7 @@ from rag_pipeline.channels.pointer import serving
 from rag_pipeline.door.keys import read_keys
 from rag_pipeline.home import Home
 from tests.conftest import Workspace
+from tests.support.release_damage import flip_a_bit, vectors_file
 from tests.support.replicas import PAGES, Running, point, release_with, replica
 
 QUESTION = {"query": "when does the canteen open", "k": 4}
@@ -48,12 +49,14 @@ class Trying:
         return found
 
 
-def trying(workspace: Workspace, key: str, percent: float = 50.0) -> Trying:
-    """Split the traffic of a home that serves. `key`: of who will ask."""
+def trying(workspace: Workspace, key: str, percent: float = 50.0, *, damaged: bool = False) -> Trying:
+    """Split the traffic of a home that serves. `key`: of who will ask; `damaged`: the canary's release cannot be opened."""
     home = workspace.home
     stable = serving(home)
     assert stable
     canary = release_with(home, PAGES | {"new.md": "# New\n\nA canteen opens at noon."}, minutes=1)
+    if damaged:
+        flip_a_bit(vectors_file(home.release(canary)))
     point(home, canary, "canary")
     wanted = Wanted(channel="production", canary="canary", percent=percent, hours=1, by="tests", why="a page more")
     split = start(home, wanted, datetime.now(UTC))
