@@ -85,7 +85,7 @@ class QueryLog:
     def _query_row(self, asked: Asked) -> dict[str, Any]:
         note, answer, request = asked.note, asked.answer, asked.request
         hits = answer.hits if answer else []
-        return {
+        row = {
             "query_id": note.query_id,
             "timestamp": datetime.fromtimestamp(asked.at_s, UTC),
             "client_id": self.marks.client(asked.principal),
@@ -106,6 +106,7 @@ class QueryLog:
             **{f"{step}_ms": note.steps_ms.get(step) for step in ("wait", "embed", "search")},
             "lost_before": 0,
         }
+        return self.marks.marked("queries", row)
 
     def _feedback_row(self, said: Said) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, collected
+from rag_pipeline.traffic.counted import REFUSED
 from rag_pipeline.traffic.rows import lake_of, table
 
 FEW = 5
@@ -31,7 +32,6 @@ _COLUMNS = {
 }
 HOURLY = pa.schema([(name, kind) for name, (kind, _) in _COLUMNS.items()])
 COLUMNS = {name: says for name, (_, says) in _COLUMNS.items()}
-_REFUSED = ("too-many-requests", "overloaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def unusual_share(now: int, of: int, before: int, of_before: int) -> float:
 def _facts(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns(
         is_answer=pl.col("status") == 200,
-        is_error=(pl.col("status") >= 500) & ~pl.col("problem").is_in(_REFUSED),
+        is_error=(pl.col("status") >= 500) & ~pl.col("problem").is_in(REFUSED),
     )
 
 

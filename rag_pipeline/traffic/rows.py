@@ -38,6 +38,7 @@ _QUERY = {
     "embed_ms": (pa.float32(), "Milliseconds until the question had a vector"),
     "search_ms": (pa.float32(), "Milliseconds of searching"),
     "lost_before": (pa.int32(), "Rows of this replica that were lost since its segment before: on the first row of one"),
+    "mark": (pa.string(), "HMAC of what the row says of the answer; null in rows of before there was one"),
 }
 _FEEDBACK = {
     "feedback_id": (pa.string(), "The same for the same question, chunk and principal"),
@@ -72,6 +73,15 @@ PRIVATE: Mapping[Kind, tuple[str, ...]] = {
     "feedback": ("client_id", "message"),
 }
 """Columns that are emptied once a row is past its days."""
+
+
+MARKED: Mapping[Kind, tuple[str, ...]] = {
+    "queries": (
+        *("query_id", "timestamp", "client_id", "query_hmac", "query_response_hit_ids", "channel", "release", "mode"),
+        *("degraded", "reads", "k", "narrowed", "status", "problem", "total_ms"),
+    ),
+}
+"""What the mark of a row is made of. A name that is added here makes earlier rows look edited."""
 
 
 def table(home: Home, kind: Kind) -> Table:
