@@ -63,7 +63,7 @@ TRY_REPORT = Kind("the page of a try", re.compile(r"try-" + _RELEASE_ID + r"\.ht
 STANDING = Kind("what a replica says of itself", re.compile(r"[\w.-]{1,60}-\d+-\d{8}-\d{6}\.json"))
 SEGMENT = Kind(
     "a segment of the log of questions",
-    re.compile(r"\.?[\w.-]{1,60}-\d+-\d{8}-\d{6}-\d{8}\.(queries|feedback)\.arrow(\.damaged|\.[0-9a-f]{16})?"),
+    re.compile(r"\.?[\w.-]{1,60}-\d+-\d{8}-\d{6}-\d{8}\.(queries|feedback|pairs)\.arrow(\.damaged|\.[0-9a-f]{16})?"),
 )
 MARKS = Kind("the key that marks who asked", re.compile(r"marks\.key"))
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

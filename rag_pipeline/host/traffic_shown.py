@@ -72,7 +72,9 @@ def _ingested(kind: Kind, settings: Settings, key: list[str]) -> Checked:
         "longest_wait_minutes": round(done.longest_wait_s / 60, 1),
         "damaged_segments": table(("file",), [[name] for name in done.damaged]),
     }
-    return metadata, _feedback(settings, key) if kind == "feedback" else _queries(settings, done, key)
+    if kind == "queries":
+        return metadata, _queries(settings, done, key)
+    return metadata, _feedback(settings, key) if kind == "feedback" else [_private(settings, kind, key)]
 
 
 def _queries(settings: Settings, done: Ingested, key: list[str]) -> list[dg.AssetCheckResult]:
@@ -170,7 +172,7 @@ def _changes(settings: Settings, key: list[str]) -> Checked:
     return {"questions": found.new, "far_percent": round(far, 2), "topics_nobody_judged": groups, **plotted}, results
 
 
-STEPS: Mapping[Literal["queries", "feedback", "hourly", "drift"], Step] = {
+STEPS: Mapping[Literal["queries", "feedback", "pairs", "hourly", "drift"], Step] = {
     "queries": Step(
         "The questions that `rag serve` answered, with what became of them.\n\n- Grain: a question.\n- Origin: segments "
         "that replicas write below RAG_HOME.\n- Re-run: puts each row in once; empties texts past RAG_QUERY_DAYS.",
@@ -193,6 +195,15 @@ STEPS: Mapping[Literal["queries", "feedback", "hourly", "drift"], Step] = {
         },
         lambda settings: of_table(settings.home, table_of(settings.home, "feedback"), COLUMNS["feedback"]),
         partial(_ingested, "feedback"),
+    ),
+    "pairs": Step(
+        "Questions that another channel's release was asked too, for nobody, with what both found.\n\n- Grain: a question."
+        "\n- Origin: segments that replicas write below RAG_HOME.\n- Re-run: puts each row in once; empties texts past "
+        "RAG_QUERY_DAYS.",
+        ("queries",),
+        {_PRIVATE: "The finders of contracts find nothing private in the newest questions."},
+        lambda settings: of_table(settings.home, table_of(settings.home, "pairs"), COLUMNS["pairs"]),
+        partial(_ingested, "pairs"),
     ),
     "hourly": Step(
         "What was served hour by hour: how many, how quick, what failed, found nothing or was degraded.\n\n- Grain: an "

@@ -94,6 +94,7 @@ class QueryLog:
             "query_response_hit_ids": [hit.chunk_id for hit in hits],
             "scores": [hit.score for hit in hits],
             "channel": note.channel,
+            "arm": note.arm,
             "release": note.release,
             "mode": note.mode,
             "degraded": list(note.degraded),

@@ -70,10 +70,10 @@ def ingest(home: Home, kind: Kind, now: datetime, *, days: int) -> Ingested:
         done.longest_wait_s = max((now.timestamp() - path.stat().st_mtime for path in found), default=0.0)
         known: dict[str, pl.DataFrame] = {}
         for paths, rows in _batches(found, kind):
-            if kind == "queries":
-                _put(into, rows, done, known)
-            else:
+            if kind == "feedback":
                 _put_newest(into, rows, done)
+            else:
+                _put(into, rows, done, known)
             drop(paths)
             done.segments += len(paths)
         done.emptied = _empty(into, kind, now - timedelta(days=days))
