@@ -273,9 +273,7 @@ def _read(evals: Path) -> Policy:
     try:
         channels = _File.model_validate(document.content).channels
     except ValidationError as error:
-        raise GoldenSetError(
-            "\n".join(_problem(document, entry["loc"], said(entry)) for entry in error.errors())
-        ) from error
+        raise GoldenSetError("\n".join(_problem(document, entry["loc"], said(entry)) for entry in error.errors())) from error
     if PRODUCTION not in channels:
         says = f"no channel is called {PRODUCTION}, which is what users are answered from; found: {', '.join(channels)}"
         raise GoldenSetError(_problem(document, ("channels",), says))

@@ -60,7 +60,8 @@ def on_traffic(policy: Policy, channel: str, facts: TrafficFacts | None, wanted:
     if facts is None or evidence is None:
         said = facts.problems if facts and facts.problems else (f"there is no evidence of traffic on {wanted.release}",)
         return [invalid(f"{one}; {MAKE.format(release=wanted.release)}", line) for one in said]
-    problems = [*_of_another(evidence, wanted), *facts.problems]
+    problems = [*(_not_written(one) for one in (facts.now,) if one), *_of_another(evidence, wanted), *facts.problems]
+    problems = [one for one in problems if one]
     age = (now - evidence.created_at).total_seconds() / 3600
     limit = policy.channel(channel).evidence_max_age_hours
     if age > limit:
@@ -87,6 +88,16 @@ def _of_another(evidence: TrafficEvidence, wanted: Sought) -> Iterator[str]:
         yield "what gate.yaml demands of traffic has changed since its evidence was made"
 
 
+def _not_written(evidence: TrafficEvidence) -> str:
+    """What rows there are that no replica wrote; empty where there are none."""
+    if not (evidence.edited or evidence.twice):
+        return ""
+    return (
+        f"{evidence.edited:,} rows of traffic/queries are not as a replica wrote them, {evidence.twice:,} have the id of "
+        "another: they were edited or made up, or RAG_PII_SALT is another here than where `rag serve` runs"
+    )
+
+
 def levels(evidence: TrafficEvidence, policy: Policy, channel: str, *, alone: bool) -> Iterator[Reason]:
     """What was served, against what is demanded of it."""
     demands = policy.channel(channel)
@@ -97,12 +108,8 @@ def levels(evidence: TrafficEvidence, policy: Policy, channel: str, *, alone: bo
 
     if after is None:
         return
-    if evidence.edited or evidence.twice:
-        yield invalid(
-            f"{evidence.edited:,} rows of traffic/queries are not as a replica wrote them, {evidence.twice:,} have the id "
-            "of another: they were edited or made up, or RAG_PII_SALT is another here than where `rag serve` runs",
-            line("after"),
-        )
+    if strange := _not_written(evidence):
+        yield invalid(strange, line("after"))
         return
     yield from _enough(evidence, after, line)
     one = evidence.served

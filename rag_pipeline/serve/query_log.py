@@ -80,12 +80,13 @@ class QueryLog:
         self.days = settings.query_days
         rows: dict[Kind, Callable[[Any], dict[str, Any]]]
         rows = {"queries": self._query_row, "feedback": self._feedback_row}
-        self.spool = Spool(settings.home, rows, lambda: self._words.kept("a@b.example 1"))
+        marked = {kind: self.marks.marking(kind, make) for kind, make in rows.items()}
+        self.spool = Spool(settings.home, marked, lambda: self._words.kept("a@b.example 1"))
 
     def _query_row(self, asked: Asked) -> dict[str, Any]:
         note, answer, request = asked.note, asked.answer, asked.request
         hits = answer.hits if answer else []
-        row = {
+        return {
             "query_id": note.query_id,
             "timestamp": datetime.fromtimestamp(asked.at_s, UTC),
             "client_id": self.marks.client(asked.principal),
@@ -107,7 +108,6 @@ class QueryLog:
             **{f"{step}_ms": note.steps_ms.get(step) for step in ("wait", "embed", "search")},
             "lost_before": 0,
         }
-        return self.marks.marked("queries", row)
 
     def _feedback_row(self, said: Said) -> dict[str, Any]:
         return {

@@ -22,6 +22,7 @@ from rag_pipeline.settings import seal_key
 from rag_pipeline.traffic.counted import Hour, Served, counting, hours_answered, hours_of, served
 from rag_pipeline.traffic.marks import Marks
 from rag_pipeline.traffic.rows import MARKED, table
+from rag_pipeline.traffic.rows import rows as rows_of
 from rag_pipeline.traffic.segments import waiting
 
 WINDOW = timedelta(days=28)
@@ -124,7 +125,7 @@ def measured(home: Home, marks: Marks, sought: Sought, window: Window, run_id: s
     """What the tables say now, sealed. Raises `LakeError` when they cannot be read."""
     ids = ids_of(home, sought.fingerprint) | {sought.release}
     there = pl.col("timestamp").is_between(window.since, window.until, closed="left")
-    lazy = _with_marks(table(home, "queries").scan().filter(there))
+    lazy = rows_of(home, "queries").filter(there).select(*MARKED["queries"], "lost_before", "mark")
     mine = collected(lazy.filter(pl.col("channel") == sought.served_on, pl.col("release").is_in(sorted(ids))))
     counted = counting(mine, sought.most_of_one)
     hours = counted["hour"].unique()
@@ -167,13 +168,6 @@ def ids_of(home: Home, fingerprint: str) -> set[str]:
     """Every release that has this content: those that are kept, and those that a channel ever pointed at."""
     history = all_rows(home).filter(pl.col("fingerprint") == fingerprint).select("release").pipe(collected)["release"]
     return set(history) | {one.id for one in all_manifests(home.releases) if one.fingerprint == fingerprint}
-
-
-def _with_marks(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The columns that are looked at; rows that were written before there were marks have none."""
-    names = rows.collect_schema().names()
-    mark = pl.col("mark") if "mark" in names else pl.lit(None, pl.String).alias("mark")
-    return rows.select(*MARKED["queries"], "lost_before", mark)
 
 
 def _edited(marks: Marks, rows: pl.DataFrame) -> int:

@@ -42,7 +42,7 @@ def newest(home: Home, fingerprint: str, channel: str) -> tuple[TrafficEvidence 
         except (ValueError, OSError):
             return None, f"{path} is damaged; remove it, and make evidence again"
     mine = [one for one in found if one.channel == channel]
-    return (max(mine, key=lambda one: one.created_at), "") if mine else (None, "")
+    return (sorted(mine, key=lambda one: one.created_at)[-1], "") if mine else (None, "")
 
 
 def missing_rows(home: Home, now: TrafficEvidence) -> str:

@@ -9,7 +9,7 @@ import re
 import secrets
 import struct
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,6 +59,10 @@ class Marks:
     def marked(self, kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
         """A row with its mark, where rows of its kind have one."""
         return row | {"mark": self.row(kind, row)} if kind in MARKED else row
+
+    def marking(self, kind: Kind, make: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+        """What makes rows, so that they are marked."""
+        return lambda what: self.marked(kind, make(what))
 
     def _mark(self, what: str, text: str) -> str:
         return hmac.new(self._secret, f"{what}\0{text}".encode("utf-8", "surrogatepass"), "sha256").hexdigest()
