@@ -252,6 +252,10 @@ HELP = {
         ("rag traffic ingest",),
         "`queries` and `feedback`, each with `rows`, `known`, `segments`, `lost`, `emptied`, `damaged`, `longest_wait_s`",
     ),
+    "traffic evidence": Help(
+        ("rag traffic evidence", "rag traffic evidence 20261129-075309-69102fa0 --json"),
+        "`evidence` (what was served, hour by hour), `enough`, `reasons`",
+    ),
     "traffic queue": Help(
         ("rag traffic queue", "rag traffic queue --questions 200"),
         "`folder`, `questions`, `of`, `strata` (name -> how many)",

@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+from rag_pipeline.channels.audit import channel_now
+from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.gate.policy import Policy
-from rag_pipeline.gate.traffic import TrafficFacts, sought
+from rag_pipeline.gate.traffic import TrafficFacts, on_traffic, sought
+from rag_pipeline.gate.verdict import Reason
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.settings import load_secrets, seal_key
@@ -43,6 +46,15 @@ def traffic_facts(home: Home, wanted: Sought, now: datetime, *, alone: bool) -> 
         problems.append(f"the table of questions cannot be held against the evidence of traffic: {error}")
         return TrafficFacts(evidence, tuple(problems))
     return TrafficFacts(evidence, tuple(problems), as_of_now, alone=alone)
+
+
+def lacking(home: Home, policy: Policy, channel: str, manifest: Manifest, now: datetime) -> list[Reason]:
+    """What the traffic of a release lacks for a channel, as its gate would say it."""
+    wanted = sought(policy, channel, manifest.id, manifest.fingerprint)
+    if wanted is None:
+        return []
+    facts = traffic_facts(home, wanted, now, alone=channel_now(home, PRODUCTION) is None)
+    return on_traffic(policy, channel, facts, wanted, now)
 
 
 def _named(again: TrafficEvidence, evidence: TrafficEvidence) -> TrafficEvidence:

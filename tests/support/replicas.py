@@ -152,10 +152,11 @@ class Running:
                 self.log.append(json.loads(line))
 
 
-def start(workspace: Workspace, *words: str, port: int = 0, **variables: str) -> Running:
-    """`rag serve` in a process of its own, as soon as it listens."""
+def start(workspace: Workspace, *words: str, port: int = 0, files: int = 0, **variables: str) -> Running:
+    """`rag serve` in a process of its own, as soon as it listens. `files`: how many it may have open."""
+    few = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
     process = subprocess.Popen(
-        [rag(), "serve", "--port", str(port), "--metrics-port", "0", "--json", *words],
+        [*few, rag(), "serve", "--port", str(port), "--metrics-port", "0", "--json", *words],
         env=workspace.environment | PATIENT | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
