@@ -22,8 +22,8 @@ def made_now(
     after = policy.channel(channel).after
     if after is None:
         raise PipelineError(
-            f"{settings.evals / FILE} demands no traffic before {channel}; say `after: {{channel: …}}` there, or name another "
-            "channel with --channel"
+            f"{settings.evals / FILE} demands no traffic before {channel}; say `after: {{channel: …}}` there, or name "
+            "another channel with --channel"
         )
     manifest = read_manifest(settings.home.release(release or release_on(after.channel)))
     made = keep_traffic(settings.home, policy, manifest, now, "by hand")[channel]

@@ -53,7 +53,7 @@ class Marks:
         return self._mark("verdict", f"{query_id} {chunk_id} {principal}")[:32]
 
     def row(self, kind: Kind, row: Mapping[str, Any]) -> str:
-        """Of everything that evidence reads of a row, so that one that was edited or made up is told."""
+        """The mark of everything that evidence reads of a row: one that was edited or made up has another."""
         return self._mark(f"row of {kind}", json.dumps([_plain(row[name]) for name in MARKED[kind]]))[:32]
 
     def marked(self, kind: Kind, row: dict[str, Any]) -> dict[str, Any]:

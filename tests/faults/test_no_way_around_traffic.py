@@ -3,15 +3,19 @@ make it look otherwise."""
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from rag_pipeline.channels.pointer import read_channel
+from rag_pipeline.defs import run
+from rag_pipeline.defs.keys import EVALUATION, PRODUCTION
 from rag_pipeline.errors import PromotionRefused
+from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.traffic.evidence_store import files
 from rag_pipeline.traffic.ingest import ingest
+from tests.conftest import Workspace
 from tests.support import gate_bypass
 from tests.support.asked_rows import segment, verdict
 from tests.support.built_once import BuiltOnce
@@ -19,7 +23,9 @@ from tests.support.forged_traffic import MINUTE, anew, append, better, delete, f
 from tests.support.gate_bypass import Patch
 from tests.support.office import PAGES, Office, office
 from tests.support.served_before import (
+    AFTER,
     LATER,
+    SERVING,
     demanding,
     evidence,
     few,
@@ -270,3 +276,20 @@ def test_what_serves_already_or_did_once_by_this_gate_needs_no_traffic(office: O
     back = promoted(office, tried, withdraw=True, named=True)
     assert (back.moved, back.verdict.passed) == (True, True)
     assert read_channel(office.home, "production").release == tried  # type: ignore[union-attr]
+
+
+@pytest.mark.slow  # two pipelines are refreshed before it, once for all tests of ways around the gate
+@pytest.mark.parametrize("door", ["the UI", "rag promote"])
+def test_the_doors_of_dagster_open_only_to_what_was_asked(ready: Workspace, door: str) -> None:
+    release = gate_bypass.candidate(ready).release
+    gate_bypass.demand(ready, channels=["canary"])
+    gate_bypass.demand(ready, after=AFTER, serving=SERVING)
+    doors: dict[str, gate_bypass.Door] = {
+        "the UI": lambda at: (gate_bypass.ui(at, EVALUATION), gate_bypass.ui(at, PRODUCTION)),
+        "rag promote": lambda at: run.promote(at.settings, PromotionRequest(release, by="ada", why="now")),
+    }
+    gate_bypass.closed(ready, f"{door}, without traffic", doors[door], "too little was served: canary answered 0 questions")
+    now = datetime.now(UTC)
+    segment(ready.home, rows(ready.home, release, since=now - timedelta(hours=6)), 1)
+    ingest(ready.home, "queries", now, days=90)
+    gate_bypass.opened(ready, doors[door])
