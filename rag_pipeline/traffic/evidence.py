@@ -6,7 +6,7 @@ It is made of the rows that replicas marked, and of nothing else: not of segment
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -19,16 +19,19 @@ from rag_pipeline.index.manifest import all_manifests
 from rag_pipeline.lake import collected
 from rag_pipeline.records import Record
 from rag_pipeline.settings import seal_key
+from rag_pipeline.traffic.arrivals import arrivals_of
 from rag_pipeline.traffic.counted import Hour, Served, counting, hours_answered, hours_of, served
 from rag_pipeline.traffic.marks import Marks
 from rag_pipeline.traffic.rows import MARKED, table
 from rag_pipeline.traffic.rows import rows as rows_of
-from rag_pipeline.traffic.segments import waiting
 
 WINDOW = timedelta(days=28)
 """How long ago a question may have been asked that counts."""
 SETTLED = timedelta(seconds=60)
 """What came last is left out: other replicas' segments of that time may not be there yet."""
+
+
+_NONE_REMOVED = datetime.fromtimestamp(0, UTC)
 
 
 class TrafficEvidence(Record):
@@ -159,7 +162,7 @@ def measured(home: Home, marks: Marks, sought: Sought, window: Window, run_id: s
         twice=sum(rows.height - rows["query_id"].n_unique() for rows in both),
         past_their_days=mine["client_id"].null_count(),
         lost=_lost(lazy, first, last) if first and last else 0,
-        waiting=len(waiting(home, "queries")),
+        waiting=len(arrivals_of(home, _NONE_REMOVED).waiting("queries")),
     )
     return evidence.sealed()
 

@@ -42,6 +42,12 @@ _QUERY = {
     "wait_ms": (pa.float32(), "Milliseconds of waiting for a place"),
     "embed_ms": (pa.float32(), "Milliseconds until the question had a vector"),
     "search_ms": (pa.float32(), "Milliseconds of searching"),
+    "generator": (pa.string(), "Who wrote the sentences: a language model by its name, or `extractive`; null for a search"),
+    "prompt": (pa.string(), "Name and hash of its prompt, where a language model wrote"),
+    "sentences": (pa.int16(), "How many the answer has, 0 where no passage supports one; null for a search"),
+    "tokens_in": (pa.int32(), "Tokens that language models read for it"),
+    "tokens_out": (pa.int32(), "Tokens that they wrote, also those nobody may see"),
+    "usd": (pa.float64(), "Dollars that it cost"),
     "lost_before": (pa.int32(), "Rows of this replica that were lost since its segment before: on the first row of one"),
     "mark": (pa.string(), "HMAC of what the row says of the answer; null in rows of before there was one"),
 }
