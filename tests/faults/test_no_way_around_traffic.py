@@ -268,8 +268,7 @@ def test_what_serves_already_or_did_once_by_this_gate_needs_no_traffic(office: O
     assert promoted(office, tried).moved
     third = release_of(office.home, {**PAGES, "third.md": "# Third\n\nanother"}, now=NOW + timedelta(hours=2)).manifest.id
     office.evaluate(third, LATER)
-    said = {"override": True, "by": "ada", "why": "must be"}
-    assert promoted(office, third, **said).channel.action == "overridden"
+    assert promoted(office, third, override=True).channel.action == "overridden"
     for old in files(office.home, fingerprint_of(office, tried)):
         old.unlink()
     office.evaluate(tried, LATER)
