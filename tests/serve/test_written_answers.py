@@ -1,10 +1,6 @@
 """A replica with a language model behind it: what the model writes is sent if it was checked, and told if it was not."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +10,13 @@ import yaml
 
 from tests.conftest import Workspace
 from tests.support.guarded import PAGES, guarded_replica
-from tests.support.lying_model import LyingModel, line, lying_model
+from tests.support.lying_model import LyingModel, line, model_in_a_thread
 from tests.support.replicas import PLAIN, Running, key_for, replica
 
 pytest.importorskip("openai")
 
 TRUTH = "Every employee has thirty days of paid holiday each year."
 QUESTION = {"query": "how many days of paid holiday has every employee"}
-
-
-@contextmanager
-def model_in_a_thread() -> Iterator[LyingModel]:
-    """The model, on an event loop of its own."""
-    ready, end = threading.Event(), asyncio.Event()
-    found: list[Any] = []
-
-    async def run() -> None:
-        async with lying_model() as model:
-            found.extend([model, asyncio.get_running_loop()])
-            ready.set()
-            await end.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
-    thread.start()
-    assert ready.wait(60)
-    model, loop = found
-    try:
-        yield model
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(60)
 
 
 def configured(folder: Path, model: LyingModel, **changes: Any) -> Path:
