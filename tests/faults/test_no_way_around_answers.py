@@ -180,11 +180,6 @@ def test_what_was_touched_after_it_was_measured_is_refused(
         assert [(row["action"], says in str(row["reasons"])) for row in told] == [("refused", True)]
 
 
-def test_the_same_version_passes_when_nothing_was_touched(named: tuple[VersionDesk, str]) -> None:
-    desk, version = named
-    assert desk.channel.version == version
-
-
 @pytest.mark.parametrize(("hours", "says"), [(25, "h old, at most 24 h are allowed"), (-2, "h in the future")])
 def test_old_evidence_and_another_clock_are_refused(measured: tuple[VersionDesk, str], hours: float, says: str) -> None:
     desk, version = measured

@@ -10,6 +10,8 @@ import pytest
 from rag_pipeline.answer.bounds import Bounds, Chosen, keep
 from rag_pipeline.answer.config import read_config
 from rag_pipeline.errors import PipelineError
+from rag_pipeline.home_mark import claim_home
+from rag_pipeline.release.clear_out import clear_out
 from rag_pipeline.versions.content import AnswerVersion, configured, terms
 from rag_pipeline.versions.evidence_store import evidence_on
 from rag_pipeline.versions.kept import VERSIONS, kept_versions, read_version
@@ -139,6 +141,15 @@ def test_young_evidence_is_used_again(desk: VersionDesk) -> None:
     again = measure_version(later, desk.office.first, kept)
     assert (again.sequence, again.previous) == (2, first.seal)
     assert len(desk.model.asked) == 2 * asked
+
+
+def test_what_is_kept_goes_with_the_home_and_nothing_else_of_the_folder(desk: VersionDesk) -> None:
+    desk.measure(desk.plain())
+    mine = desk.office.home.answers / VERSIONS / "notes.json"
+    mine.write_text("{}", encoding="utf-8")
+    claim_home(desk.settings)
+    clear_out(desk.office.home)
+    assert [path for path in desk.office.home.answers.rglob("*") if path.is_file()] == [mine]
 
 
 def test_another_rag_pipeline_does_not_pass_for_the_one_that_was_measured(desk: VersionDesk) -> None:
