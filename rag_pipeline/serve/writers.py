@@ -9,10 +9,9 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from rag_pipeline.answer.bounds import Bounds, bounds_of
-from rag_pipeline.answer.budget import Budget
+from rag_pipeline.answer.budget import Books
 from rag_pipeline.answer.endpoint import check_installed
 from rag_pipeline.answer.write import Writer
 from rag_pipeline.channels.audit import standing
@@ -22,7 +21,8 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import ModelEntry
 from rag_pipeline.settings import Settings
-from rag_pipeline.versions.content import AnswerVersion, Configured, configured, terms
+from rag_pipeline.versions.asking import books_of, writer_of
+from rag_pipeline.versions.content import AnswerVersion, Configured, configured
 from rag_pipeline.versions.kept import KeptVersion, read_version
 
 log = logging.getLogger("rag_pipeline")
@@ -57,8 +57,10 @@ class ServedVersions:
         self._home = settings.home
         self._own: Configured = configured(settings)
         self._file = settings.serve_answers
+        self._books: Books | None = None
         if self._own.config:
             check_installed()
+            self._books = books_of(settings.home)
         self._known: dict[str, dict[str, Served]] = {}
         self._seen: dict[str, object] = {}
         self._again: dict[str, float] = {}
@@ -134,13 +136,11 @@ class ServedVersions:
         version = kept.version
         if not version.models:
             return Served(version)
-        if not self._own.config:
+        if not self._own.config or self._books is None:
             says = "RAG_SERVE_ANSWERS is not set on this replica, so nobody says what its models may cost"
             return Served(version, None, says, version.models[0].model)
         if version.id not in self._writers:
-            config = terms(version, kept.prices, self._own.config)
-            budget = Budget(self._home.spent, config.budget, lambda: datetime.now(UTC))
-            self._writers[version.id] = Writer(config, budget)
+            self._writers[version.id] = writer_of(kept, self._own.config, self._books)
         return Served(version, self._writers[version.id])
 
     def _none(self, why: str) -> Served:

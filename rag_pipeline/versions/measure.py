@@ -8,12 +8,12 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from rag_pipeline.answer.bounds import Bounds
-from rag_pipeline.answer.budget import Budget, Payer
+from rag_pipeline.answer.budget import Payer
 from rag_pipeline.answer.cited import Cited, Passage, stands
 from rag_pipeline.answer.config import Config
 from rag_pipeline.answer.endpoint import check_installed
@@ -31,7 +31,7 @@ from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.retrieve import Query, encoder_for, open_release
 from rag_pipeline.progress import Advance, progress
-from rag_pipeline.versions.content import terms
+from rag_pipeline.versions.asking import books_of, writer_of
 from rag_pipeline.versions.evidence import AnswerEvidence, QuestionAnswered, SetAnswered
 from rag_pipeline.versions.evidence_store import evidence_on, keep_evidence
 from rag_pipeline.versions.kept import KeptVersion
@@ -163,7 +163,7 @@ def _written(
     if work.own is None:
         raise AssertionError("unreachable")
     check_installed()
-    config = terms(kept.version, kept.prices, work.own)
+    writer = writer_of(kept, work.own, books_of(work.home))
     reads = {one.name: one.reads for one in work.golden_sets}
     asked = [(one.name, each) for one in found.sets for each in one.answers if not bounds.refuse(each.selected)]
     with open_release(work.home, release_id) as release, progress("answers", len(asked), unit="questions") as advance:
@@ -178,14 +178,10 @@ def _written(
             reader = release.readable_by(reads[name])
             question = Query(each.text, vectors[place] if by_meaning else None)
             passages = retrieved(reader, question, reader.search(question, AROUND), PASSAGES).passages
-            seen = seen_by(config, manifest, release.readable_by, work.home, passages)
+            seen = seen_by(writer.config, manifest, release.readable_by, work.home, passages)
             payer = Payer(_PAYER, f"{work.run_id}:{name}:{each.query}:{kept.version.id[:12]}", frozenset())
             wanted[name, each.query] = (Wanted(each.text, manifest.lexical.language, seen, payer, 0.0), passages)
-        return asyncio.run(_all_written(Writer(config, _budget(work, config)), wanted, advance))
-
-
-def _budget(work: AnswersWork, config: Config) -> Budget:
-    return Budget(work.home.spent, config.budget, lambda: datetime.now(UTC))
+        return asyncio.run(_all_written(writer, wanted, advance))
 
 
 async def _all_written(
