@@ -39,8 +39,8 @@ HELP = {
     "answer": Help(
         ('rag answer "how many days of vacation do I get"', 'rag answer "may I fly" --channel staging --json'),
         "`release`, `mode`, `took_ms`, `refused` (why there is no answer, or null), `words` and `meaning` (how well the "
-        "passages support one; null without a vector), `bounds`, `sentences`: `text`, `support`, `citations`: `chunk_id`, "
-        "`document_id`, `quote`, `start`, `end`; `hits` (as `rag query`)",
+        "passages support one; null without a vector), `bounds`, `version` (that the channel names), `sentences`: `text`, "
+        "`support`, `citations`: `chunk_id`, `document_id`, `quote`, `start`, `end`; `hits` (as `rag query`)",
     ),
     "answers version": Help(
         ("rag answers version",),

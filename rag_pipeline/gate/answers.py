@@ -29,7 +29,7 @@ class AnswerFacts:
     manifest_sha256: str
     evidence: Shown
     golden_fingerprints: dict[str, str]
-    """Of questions and judgments as they are now, unanswerable ones too."""
+    """Golden set -> fingerprint of its questions and judgments as they are now, unanswerable ones too."""
     rival: Shown | None = None
     """Evidence on the pair that the channel names now; None where it names no version."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rag_pipeline.channels.audit import moves
+from rag_pipeline.channels.audit import channel_now, moves
 from rag_pipeline.channels.audit_rows import Row, channel_of
 from rag_pipeline.channels.pointer import Answers, Channel
 from rag_pipeline.channels.proof import PASSED
@@ -14,7 +14,7 @@ from rag_pipeline.golden.read import GoldenSet
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release.request import PromotionRequest
-from rag_pipeline.versions.content import NONE
+from rag_pipeline.versions.content import NONE, AnswerVersion
 from rag_pipeline.versions.evidence_store import evidence_on
 from rag_pipeline.versions.kept import read_version
 from rag_pipeline.versions.measure import set_fingerprints
@@ -49,6 +49,15 @@ def version_of(row: Row, name: str) -> str | None:
     try:
         return channel_of(row, name).version
     except ReleaseError:
+        return None
+
+
+def named_version(home: Home, name: str) -> AnswerVersion | None:
+    """What the answer version that a channel names is made of; None where it names none, or one that cannot be believed."""
+    try:
+        channel = channel_now(home, name)
+        return read_version(home, channel.version).version if channel and channel.version else None
+    except PipelineError:
         return None
 
 

@@ -1,4 +1,4 @@
-"""By which answer version each channel of this replica answers: the one that the channel names, and no other.
+"""A replica answers each channel by the answer version that the channel names, and by no other.
 
 What lies in the file of RAG_SERVE_ANSWERS writes nothing by itself: it says what models may cost here. A channel that names
 no version, or one that cannot be believed, is answered in whole sentences, and that is told.

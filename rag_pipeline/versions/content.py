@@ -19,7 +19,7 @@ NONE = "none"
 """What a person says for: no answer version, whole sentences by this machine's own settings."""
 
 _UNKNOWN = Prices.model_validate({"in": 100_000, "out": 100_000})
-"""Of a model whose price nobody stated: the highest there is, which hardly any budget pays."""
+"""A model whose price nobody stated has the highest there is, which hardly any budget pays."""
 
 
 class ModelAsked(Record):
