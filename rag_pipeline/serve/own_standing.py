@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
+from rag_pipeline.release.followed import Followed
 from rag_pipeline.replicas.standing import EVERY_S, Serves, Standing, forget, write_standing
 from rag_pipeline.replicas.tally import Tally
-from rag_pipeline.serve.followed import Followed
 from rag_pipeline.serve.replica import Replica
 
 log = logging.getLogger("rag_pipeline")

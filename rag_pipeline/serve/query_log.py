@@ -82,7 +82,8 @@ class QueryLog:
         self.days = settings.query_days
         rows: dict[Kind, Callable[[Any], dict[str, Any]]]
         rows = {"queries": self._query_row, "feedback": self._feedback_row}
-        self.spool = Spool(settings.home, rows, lambda: self._words.kept("a@b.example 1"))
+        marked = {kind: self.marks.marking(kind, make) for kind, make in rows.items()}
+        self.spool = Spool(settings.home, marked, lambda: self._words.kept("a@b.example 1"))
 
     def _query_row(self, asked: Asked) -> dict[str, Any]:
         note, answer, request = asked.note, asked.answer, asked.request
@@ -141,7 +142,7 @@ class LoggedAnswering(Answering):
         deadline = Deadline.in_ms(_LONGEST_MS)
         async with self.admission.place(who.id, deadline) as place:
             with ExitStack() as stack:
-                leased = stack.enter_context(self.replica.channel(self.replica.channels[0]).lease())
+                leased = self.replica.stable(stack, self.replica.channels[0])
                 if "hybrid" not in leased.release.modes:
                     raise Problem(NO_RELEASE, "judging needs a release that is searched by meaning and by words")
                 asked = {}

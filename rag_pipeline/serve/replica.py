@@ -5,13 +5,14 @@ from contextlib import ExitStack
 
 from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.corpus.model import model_of
+from rag_pipeline.door.problems import NO_RELEASE, Problem
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.evaluate.evidence import average
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.index.manifest import Manifest, Mode
+from rag_pipeline.release.followed import FIRST_TRY_S, Followed, NothingServes
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.serve.asked import Degraded, Measured
-from rag_pipeline.serve.followed import Followed
 from rag_pipeline.serve.note import Note
 from rag_pipeline.serve.splitting import Splitting, replica_name
 from rag_pipeline.settings import Settings
@@ -41,11 +42,17 @@ class Replica:
         """One of its channels."""
         return self._followed[name]
 
+    def stable(self, stack: ExitStack, name: str) -> Leased:
+        """What one of its channels names, until the stack is closed. Raises `Problem` when nothing is open."""
+        try:
+            return stack.enter_context(self._followed[name].lease())
+        except NothingServes:
+            raise Problem(NO_RELEASE, retry_after_s=FIRST_TRY_S) from None
+
     def lease(self, stack: ExitStack, note: Note, who: str) -> Leased:
         """The release that answers somebody who asks `note.channel`, until the stack is closed: that of the canary, which
         `note` says then, or the stable one. Raises `Problem` when there is none."""
-        tried = self.splitting.lease(stack, note, who)
-        return tried or stack.enter_context(self.channel(note.channel).lease())
+        return self.splitting.lease(stack, note, who) or self.stable(stack, note.channel)
 
     def last_good(self, channel: str, release: str) -> list[Degraded]:
         """What an answer from `release` has to say where the channel names another one that cannot be opened."""

@@ -10,21 +10,20 @@ import re
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from rag_pipeline.canary.arms import Arm, ArmCounts, Arms, Trial, Tried, bucket_of, summed
+from rag_pipeline.canary.arms import Arms, Trial, Tried, summed
+from rag_pipeline.canary.counting import Counting
 from rag_pipeline.canary.looks import FAILED_OPENS, look
 from rag_pipeline.canary.split import Split, SplitMoved, change_split, read_split, stopped
 from rag_pipeline.door.problems import DEADLINE, OVERLOADED, TOO_MANY, Problem
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.home import Home
+from rag_pipeline.release.followed import Followed
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.replicas.standing import EVERY_S, standings
-from rag_pipeline.serve.followed import Followed
 from rag_pipeline.serve.note import Note
 
 log = logging.getLogger("rag_pipeline")
@@ -36,25 +35,6 @@ def replica_name() -> str:
     """Host, process and when it began: no two replicas have one name."""
     host = re.sub(r"[^\w.-]", "_", socket.gethostname())[:60] or "host"
     return f"{host}-{os.getpid()}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-
-
-@dataclass(slots=True)
-class _Counting:
-    """Both arms of one trial, as far as this replica goes."""
-
-    trial: Trial
-    answered: dict[Arm, Counter[int]] = field(default_factory=lambda: {"stable": Counter(), "canary": Counter()})
-    errors: Counter[Arm] = field(default_factory=Counter)
-    unopened: int = 0
-    looked: int = 0
-
-    @property
-    def arms(self) -> Arms:
-        return Arms(
-            stable=ArmCounts(answered=dict(self.answered["stable"]), errors=self.errors["stable"]),
-            canary=ArmCounts(answered=dict(self.answered["canary"]), errors=self.errors["canary"]),
-            unopened=self.unopened,
-        )
 
 
 class Splitting:
@@ -71,8 +51,7 @@ class Splitting:
         """Number of the split that this replica stopped."""
         self._to_write: Split | None = None
         self._trouble = ""
-        self._counting: _Counting | None = None
-        self._changing = threading.Lock()
+        self._counts = Counting()
         self._end = threading.Event()
         self._judged_at = 0.0
         self._thread = threading.Thread(target=self._run, name="splitting", daemon=True)
@@ -89,9 +68,7 @@ class Splitting:
             return None
         leased = self._opened(stack, split.canary)
         if leased is None:
-            with self._changing:
-                if self._counting:
-                    self._counting.unopened += 1
+            self._counts.unopened()
             return None
         note.arm, note.channel = "canary", split.canary
         return leased
@@ -109,12 +86,12 @@ class Splitting:
         except Problem as problem:
             limits = (TOO_MANY, OVERLOADED, DEADLINE) if hurried else (TOO_MANY, OVERLOADED)
             if problem.kind.status >= 500 and problem.kind not in limits:
-                self._count(note, None)
+                self._counts.count(note.arm, note.channel, note.release, None)
             raise
         except Exception:
-            self._count(note, None)
+            self._counts.count(note.arm, note.channel, note.release, None)
             raise
-        self._count(note, 1000 * (time.monotonic() - began))
+        self._counts.count(note.arm, note.channel, note.release, 1000 * (time.monotonic() - began))
 
     @property
     def percent(self) -> float:
@@ -125,14 +102,13 @@ class Splitting:
     @property
     def unopened(self) -> int:
         """Questions of the canary arm that the stable one answered in this trial, as its release was not open."""
-        return self._counting.unopened if self._counting else 0
+        tried = self._counts.tried
+        return tried.arms.unopened if tried else 0
 
     @property
     def tried(self) -> Tried | None:
         """What this replica counted of the trial it is, or was, in."""
-        with self._changing:
-            mine = self._counting
-            return Tried(trial=mine.trial, arms=mine.arms, looked=mine.looked) if mine else None
+        return self._counts.tried
 
     @property
     def beside(self) -> Mapping[str, Followed]:
@@ -158,23 +134,8 @@ class Splitting:
             return None
         try:
             return stack.enter_context(followed.lease())
-        except (Problem, ReleaseError):  # nothing is open yet, or it is being closed
+        except ReleaseError:  # nothing is open yet, or it is being closed
             return None
-
-    def _count(self, note: Note, milliseconds: float | None) -> None:
-        """An answer, or a failure; of another release than those that are compared it is none of theirs."""
-        with self._changing:
-            if (mine := self._counting) is None:
-                return
-            trial = mine.trial
-            if (note.channel, note.release) != (
-                (trial.canary_channel, trial.canary) if note.arm == "canary" else (trial.channel, trial.stable)
-            ):
-                return
-            if milliseconds is None:
-                mine.errors[note.arm] += 1
-            else:
-                mine.answered[note.arm][bucket_of(milliseconds)] += 1
 
     # --- of the thread ----------------------------------------------------------------------------------------------------
 
@@ -226,9 +187,7 @@ class Splitting:
             canary_channel=split.canary,
             canary=releases[1],
         )
-        with self._changing:
-            if self._counting is None or self._counting.trial != trial:
-                self._counting = _Counting(trial)
+        self._counts.compare(trial)
         if canary.failed >= FAILED_OPENS:
             self._stop(split, f"{split.canary} could not be opened {canary.failed} times in a row: {canary.why}", Arms())
         elif time.monotonic() >= self._judged_at + EVERY_S:
@@ -252,9 +211,7 @@ class Splitting:
         found = look(arms, max([mine.looked, *(tried.looked for _, tried in others)]))
         if found is None:
             return
-        with self._changing:
-            if self._counting and self._counting.trial == mine.trial:
-                self._counting.looked = found.at
+        self._counts.looked(mine.trial, found.at)
         if found.stop:
             self._stop(split, found.stop, arms)
 

@@ -17,8 +17,8 @@ from mcp.client.streamable_http import streamable_http_client
 from rag_pipeline.corpus.model import model_of
 from rag_pipeline.door.keys import read_keys
 from rag_pipeline.home import Home
+from rag_pipeline.release.followed import Followed
 from rag_pipeline.serve.agents import DATA
-from rag_pipeline.serve.followed import Followed
 from tests.conftest import Workspace
 from tests.support.replicas import PATIENT, Running, key_for, rag
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rag_pipeline.corpus.model import Model
-from rag_pipeline.door.problems import NO_RELEASE, Problem
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.release.leases import Leases, State
@@ -19,8 +18,12 @@ from rag_pipeline.release.leases import Leases, State
 log = logging.getLogger("rag_pipeline")
 
 _LOOK_EVERY_S = 0.5
-_FIRST_TRY_S, _LAST_TRY_S = 1.0, 30.0
+FIRST_TRY_S, _LAST_TRY_S = 1.0, 30.0
 """What is gone is looked for after a second, two, four, … this long at most, or when the channel's file changes."""
+
+
+class NothingServes(ReleaseError):
+    """A channel has no release that is open."""
 
 
 class Followed:
@@ -69,9 +72,9 @@ class Followed:
 
     @contextmanager
     def lease(self) -> Iterator[Leased]:
-        """The release that answers. Raises `Problem` when there is none."""
+        """The release that answers. Raises `NothingServes` when there is none yet, and `ReleaseError` once it is closed."""
         if self._leases is None:
-            raise Problem(NO_RELEASE, retry_after_s=_FIRST_TRY_S)
+            raise NothingServes(self._why or "it is being opened")
         with self._leases.lease() as leased:
             yield leased
 
@@ -87,11 +90,11 @@ class Followed:
 
     def _run(self) -> None:
         self._open_first()
-        wait_s, next_at, before = _FIRST_TRY_S, 0.0, None
+        wait_s, next_at, before = FIRST_TRY_S, 0.0, None
         while not self._end.wait(_LOOK_EVERY_S):
             with self.lease() as leased:
                 if leased is not before or not (leased.no_encoder or leased.no_reranker):
-                    wait_s, next_at, before = _FIRST_TRY_S, time.monotonic() + _FIRST_TRY_S, leased
+                    wait_s, next_at, before = FIRST_TRY_S, time.monotonic() + FIRST_TRY_S, leased
                 elif time.monotonic() >= next_at:
                     if leased.no_encoder:
                         leased.find_encoder()
@@ -103,7 +106,7 @@ class Followed:
                     next_at = time.monotonic() + wait_s
 
     def _open_first(self) -> None:
-        wait_s = _FIRST_TRY_S
+        wait_s = FIRST_TRY_S
         while not self._end.is_set():
             seen = self._file()
             try:
@@ -121,7 +124,7 @@ class Followed:
             until = time.monotonic() + wait_s
             while time.monotonic() < until and self._file() == seen and not self._end.wait(0.1):
                 pass
-            wait_s = min(2 * wait_s, _LAST_TRY_S) if self._file() == seen else _FIRST_TRY_S
+            wait_s = min(2 * wait_s, _LAST_TRY_S) if self._file() == seen else FIRST_TRY_S
 
     def _file(self) -> object:
         try:
