@@ -1,9 +1,9 @@
 """How often a canary is stopped: simulated trials of releases that do no harm, that fail, and that are slow.
 
-    .venv/bin/python -m benchmarks.canary [--runs 20000]
+    .venv/bin/python -m benchmarks.canary [--runs 5000]
 
 Each trial is counts alone, as replicas sum them up: queries fall on both arms by the split, times are drawn from a heavy
-tail, and every look is taken that is due. Prints JSON; one core, half a minute.
+tail, and every look is taken that is due. Prints JSON; one core, some minutes.
 """
 
 import argparse
@@ -111,7 +111,7 @@ def split_percent(percent: float, principals: int, salt: str = "salt") -> float:
 
 def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=5_000)
     asked = parser.parse_args(words)
     if bucket_of(100.0) != int(np.ceil(np.log(100) / np.log(1.05))):
         raise AssertionError("the buckets of this page are not those of the pipeline")
