@@ -41,6 +41,13 @@ class DoorSettings(BaseSettings):
         default="scope", description="Claim of such a token that holds permissions: `search`, `mode`, `read:all`."
     )
 
+    serve_shadow_percent: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=100.0,
+        description="Percent of answered questions that another channel's release is asked too, for nobody.",
+    )
+    serve_shadow_channel: str = Field(default="canary", min_length=1, description="The channel whose release is asked so.")
     query_text: Literal["off", "hmac", "masked"] = Field(
         default="off",
         description="What is kept of questions: nothing, what tells repeats (`hmac`), or the text, `masked`.",
@@ -64,6 +71,14 @@ class DoorSettings(BaseSettings):
                 "a shared secret (HS256) would let whoever checks tokens make them"
             )
         return names
+
+    @model_validator(mode="after")
+    def _pairs_are_kept(self) -> Self:
+        if self.serve_shadow_percent and self.query_text == "off":
+            raise ValueError(
+                "RAG_SERVE_SHADOW_PERCENT makes pairs that nobody keeps: set RAG_QUERY_TEXT to masked, or leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _tokens_are_wholly_checked(self) -> Self:

@@ -41,6 +41,8 @@ class Counters:
             "canary_unopened": Gauge(
                 "rag_canary_unopened", "Questions of the canary arm that the stable one had to answer.", **about
             ),
+            "shadow_pairs": Gauge("rag_shadow_pairs", "Questions that another release was asked too.", **about),
+            "shadow_dropped": Gauge("rag_shadow_dropped", "Questions that it was to be asked, and was not.", **about),
             "no_reranker": Gauge("rag_no_reranker", "1 when hits cannot be ordered again.", **about),
             "log_lost": Gauge("rag_log_lost", "Rows of the log of questions that this replica lost.", **about),
         }

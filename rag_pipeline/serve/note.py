@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rag_pipeline.canary.arms import Arm
+from rag_pipeline.serve.asked import SearchAnswer, SearchRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,19 @@ class Note:
         """Nothing is known later. Another call does nothing more."""
         while self.at_end:
             self.at_end.pop()(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question with what it came to, as the thread of the log gets it."""
+
+    note: Note
+    at_s: float
+    """Seconds since 1970."""
+    principal: str
+    reads: frozenset[str]
+    request: SearchRequest
+    answer: SearchAnswer | None
+    status: int
+    problem: str
+    total_ms: float

@@ -18,8 +18,9 @@ from rag_pipeline.golden.pool import Pooled, pools
 from rag_pipeline.index.retrieve import Query
 from rag_pipeline.serve.answering import Answering
 from rag_pipeline.serve.asked import SearchAnswer, SearchRequest
-from rag_pipeline.serve.note import Note
+from rag_pipeline.serve.note import Asked, Note
 from rag_pipeline.serve.replica import Replica
+from rag_pipeline.serve.shadow import Pair, Shadows
 from rag_pipeline.settings import Settings, load_secrets
 from rag_pipeline.traffic.marks import Marks, marks_of
 from rag_pipeline.traffic.rows import Kind
@@ -31,22 +32,6 @@ _LONGEST_MS = 30_000
 
 _LEFT = "left"
 """The problem of a question whose asker did not wait for the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One question as the thread gets it."""
-
-    note: Note
-    at_s: float
-    """Seconds since 1970."""
-    principal: str
-    reads: frozenset[str]
-    request: SearchRequest
-    answer: SearchAnswer | None
-    status: int
-    problem: str
-    total_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +66,7 @@ class QueryLog:
         self._keeps_text = settings.query_text == "masked"
         self.days = settings.query_days
         rows: dict[Kind, Callable[[Any], dict[str, Any]]]
-        rows = {"queries": self._query_row, "feedback": self._feedback_row}
+        rows = {"queries": self._query_row, "feedback": self._feedback_row, "pairs": self._pair_row}
         marked = {kind: self.marks.marking(kind, make) for kind, make in rows.items()}
         self.spool = Spool(settings.home, marked, lambda: self._words.kept("a@b.example 1"))
 
@@ -112,6 +97,13 @@ class QueryLog:
             "lost_before": 0,
         }
 
+    def _pair_row(self, pair: Pair) -> dict[str, Any]:
+        row = self._query_row(pair.asked)
+        same = ("timestamp", "client_id", "user_query", "query_hmac", "channel", "release", "query_response_hit_ids")
+        shadow = {"shadow_channel": pair.channel, "shadow_release": pair.release, "shadow_hit_ids": list(pair.hits)}
+        kept = {name: row[name] for name in (*same, "reads", "k", "mode", "lost_before")}
+        return {"pair_id": row["query_id"], **kept, **shadow}
+
     def _feedback_row(self, said: Said) -> dict[str, Any]:
         return {
             "feedback_id": self.marks.verdict(said.query_id, said.chunk_id, said.principal),
@@ -132,8 +124,15 @@ class LoggedAnswering(Answering):
     def __init__(self, replica: Replica, admission: Admission, threads: int, *, timeout_ms: int, log: QueryLog) -> None:
         super().__init__(replica, admission, threads, timeout_ms=timeout_ms)
         self.log = log
+        self.shadows: Shadows | None = None
+
+    def shadow(self, channel: str, percent: float) -> None:
+        """Have so many percent of the answered questions asked of a channel's release too."""
+        self.shadows = Shadows(self.replica, self.admission, channel, percent, partial(self.log.spool.put, "pairs"))
 
     def close(self) -> None:
+        if self.shadows:
+            self.shadows.close()
         super().close()
         self.log.spool.close()
 
@@ -173,6 +172,8 @@ class LoggedAnswering(Answering):
         finally:
             milliseconds = 1000 * (time.monotonic() - began)
             row = Asked(note, time.time(), who.id, who.reads, asked, answer, status, problem, milliseconds)
+            if self.shadows and answer:
+                self.shadows.offer(row)
             if note.ends_later and answer:
                 note.at_end.append(partial(self._put_at_end, row))
             else:

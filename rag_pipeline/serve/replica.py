@@ -34,7 +34,8 @@ class Replica:
             return Followed(settings.home, channel, lambda: model_of(settings), settings.device)
 
         self._followed = {name: follow(name) for name in channels}
-        self.splitting = Splitting(settings.home, self._followed, follow, self.name)
+        shadow = settings.serve_shadow_channel if settings.serve_shadow_percent else ""
+        self.splitting = Splitting(settings.home, self._followed, follow, self.name, shadow)
         self._worth: dict[str, dict[str, _Worth]] = {}
         self._reading = threading.Lock()
 

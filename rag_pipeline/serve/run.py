@@ -159,7 +159,11 @@ def answering_of(settings: Settings, channels: tuple[str, ...]) -> Answering:
     if settings.query_text == "off":
         return Answering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms)
     log = QueryLog(settings)  # first: what it cannot do ends the start, before any thread begins
-    return LoggedAnswering(Replica(settings, channels), admission, threads, timeout_ms=settings.serve_timeout_ms, log=log)
+    replica = Replica(settings, channels)
+    answering = LoggedAnswering(replica, admission, threads, timeout_ms=settings.serve_timeout_ms, log=log)
+    if settings.serve_shadow_percent:
+        answering.shadow(settings.serve_shadow_channel, settings.serve_shadow_percent)
+    return answering
 
 
 def _from_request(request: Any) -> tuple[Principal, Note, dict[str, Any]]:
@@ -182,6 +186,9 @@ def _read_gauges(counters: Counters, answering: Answering) -> None:
     counters.read_now("no_encoder", lambda: float(any(one.no_encoder for one in followed)))
     if lost := lost_rows(answering):
         counters.read_now("log_lost", lost)
+    if isinstance(answering, LoggedAnswering) and (shadows := answering.shadows):
+        counters.read_now("shadow_pairs", lambda: float(shadows.pairs))
+        counters.read_now("shadow_dropped", lambda: float(shadows.dropped))
     counters.read_now("split_percent", lambda: replica.splitting.percent)
     counters.read_now("canary_unopened", lambda: float(replica.splitting.unopened))
     counters.read_now("no_reranker", lambda: float(any(one.no_reranker for one in followed)))

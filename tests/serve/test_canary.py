@@ -8,10 +8,12 @@ import polars as pl
 from rag_pipeline.canary.arms import Arm
 from rag_pipeline.canary.audit import settle
 from rag_pipeline.channels.audit_rows import UNSPLIT, all_rows
+from rag_pipeline.channels.pointer import serving
 from rag_pipeline.lake import collected
 from tests.conftest import Workspace
-from tests.support.canaries import ONLY_CANARY, Trying, break_open, several, trying
-from tests.support.replicas import Running, key_for
+from tests.support.canaries import ONLY_CANARY, QUESTION, Trying, break_open, canary_release, several, trying
+from tests.support.logged import LOGS, rows_of
+from tests.support.replicas import Running, key_for, replica
 
 
 def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_release_goes_on(served: Workspace) -> None:
@@ -84,3 +86,33 @@ def test_a_canary_that_cannot_be_opened_answers_nobody_and_is_stopped_after_some
         one.wait_until(lambda: tried.now().percent == 0, "the stop")
         assert tried.now().why.startswith("canary could not be opened 5 times in a row: ")
         assert tried.ask(one, "canary").status_code == 200
+
+
+def test_some_questions_are_asked_of_the_other_release_too_and_what_both_found_is_a_row(served: Workspace) -> None:
+    key = key_for(served.home)
+    stable = serving(served.home)
+    canary = canary_release(served.home)
+    with replica(served, **LOGS, RAG_SERVE_SHADOW_PERCENT="100") as one:
+        one.wait_until(lambda: one.ask(key, QUESTION).status_code == 200 and made(one) > 0, "the first pair")
+        answers = [one.ask(key, QUESTION | more).json() for more in ({}, {"k": 2}, {"narrow": {"sources": ["handbook"]}})]
+        assert {told["release"] for told in answers} == {stable}
+        one.wait_until(lambda: made(one) >= 4, "their pairs")
+        whole = int(made(one))
+    rows = {row["pair_id"]: row for row in rows_of(served.home, "pairs")}
+    assert len(rows) == whole
+    asked = {row["query_id"]: row for row in rows_of(served.home)}
+    for told in answers:
+        row, own = rows[told["query_id"]], asked[told["query_id"]]
+        assert (row["channel"], row["release"]) == ("production", stable)
+        assert (row["shadow_channel"], row["shadow_release"]) == ("canary", canary)
+        assert row["query_response_hit_ids"] == [hit["chunk_id"] for hit in told["hits"]]
+        assert len(row["shadow_hit_ids"]) == min(row["k"], 4)
+        assert row["shadow_hit_ids"] != row["query_response_hit_ids"]
+        assert [row[name] for name in ("user_query", "client_id", "reads", "mark")].count(None) == 0
+        assert all(row[name] == own[name] for name in ("user_query", "client_id", "query_hmac", "reads", "k", "mode"))
+
+
+def made(one: Running) -> float:
+    """Pairs that a replica made so far."""
+    [line] = [line for line in metrics(one).splitlines() if line.startswith("rag_shadow_pairs ")]
+    return float(line.split()[1])

@@ -49,15 +49,21 @@ class Trying:
         return found
 
 
+def canary_release(home: Home, *, damaged: bool = False) -> str:
+    """A release with one page more, which the channel `canary` names; its id."""
+    release = release_with(home, PAGES | {"new.md": "# New\n\nA canteen opens at noon."}, minutes=1)
+    if damaged:
+        flip_a_bit(vectors_file(home.release(release)))
+    point(home, release, "canary")
+    return release
+
+
 def trying(workspace: Workspace, key: str, percent: float = 50.0, *, damaged: bool = False) -> Trying:
     """Split the traffic of a home that serves. `key`: of who will ask; `damaged`: the canary's release cannot be opened."""
     home = workspace.home
     stable = serving(home)
     assert stable
-    canary = release_with(home, PAGES | {"new.md": "# New\n\nA canteen opens at noon."}, minutes=1)
-    if damaged:
-        flip_a_bit(vectors_file(home.release(canary)))
-    point(home, canary, "canary")
+    canary = canary_release(home, damaged=damaged)
     wanted = Wanted(channel="production", canary="canary", percent=percent, hours=1, by="tests", why="a page more")
     split = start(home, wanted, datetime.now(UTC))
     return Trying(home, key, split, stable, canary)
