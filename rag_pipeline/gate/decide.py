@@ -10,6 +10,7 @@ from rag_pipeline.gate.answers import AnswerFacts, decide_answers
 from rag_pipeline.gate.demands import Findings, golden_sets
 from rag_pipeline.gate.policy import Policy
 from rag_pipeline.gate.shrink import InProduction, shrunk_sources
+from rag_pipeline.gate.traffic import TrafficFacts, on_traffic, sought
 from rag_pipeline.gate.verdict import Reason, Verdict, invalid, outcome_of
 from rag_pipeline.ingest.state import SourceState
 
@@ -53,6 +54,10 @@ class Facts:
     """False where a person goes back: the release that is left is no fresher."""
     answers: AnswerFacts | None = None
     """The answer version that is to be named beside the release, where that has to be shown."""
+    traffic: TrafficFacts | None = None
+    """What was served of the release before, and how the tables of that stand now."""
+    serves: bool = False
+    """The channel points at just this content already, under this id or another."""
 
 
 def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts, now: datetime) -> Verdict:
@@ -68,7 +73,7 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         if facts.anchor and not facts.going_back:
             against_anchor(evidence, policy, channel, facts.anchor, found, serves=facts.current == facts.release)
         reasons = [*found.reasons, *_index(evidence, policy, channel), *_latency(evidence, policy, channel)]
-    reasons += _release(facts) + _sources(policy, channel, facts)
+    reasons += _release(facts) + _sources(policy, channel, facts) + _traffic(policy, channel, facts, now)
     reasons += shrunk_sources(policy, channel, facts.release, facts.in_production, facts.documents)
     reasons += decide_answers(policy, channel, facts.answers, now) if facts.answers else ()
     outcome = outcome_of(reasons)
@@ -161,6 +166,14 @@ def _latency(evidence: Evidence, policy: Policy, channel: str) -> list[Reason]:
         )
         if limit is not None and not value <= limit
     ]
+
+
+def _traffic(policy: Policy, channel: str, facts: Facts, now: datetime) -> list[Reason]:
+    """What was served before. What the channel serves already, or once did by this gate, need not show it."""
+    wanted = sought(policy, channel, facts.release, facts.release_fingerprint)
+    if wanted is None or facts.serves or facts.going_back:
+        return []
+    return on_traffic(policy, channel, facts.traffic, wanted, now)
 
 
 def _release(facts: Facts) -> list[Reason]:

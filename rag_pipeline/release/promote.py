@@ -19,6 +19,7 @@ from rag_pipeline.gate.answers import decide_answers
 from rag_pipeline.gate.decide import Facts, decide
 from rag_pipeline.gate.policy import Policy, read_policy
 from rag_pipeline.gate.shrink import InProduction, documents_of, in_production
+from rag_pipeline.gate.traffic import TrafficFacts, sought
 from rag_pipeline.gate.verdict import Verdict, outcome_of
 from rag_pipeline.golden.read import GoldenSet, read_golden_sets
 from rag_pipeline.home import Home
@@ -27,6 +28,7 @@ from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.release.answers import AnswersAsked, Situation, answers_asked
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import promoted_before
+from rag_pipeline.release.served import traffic_facts
 from rag_pipeline.settings import Settings, seal_key
 
 
@@ -183,8 +185,15 @@ def _facts(
             going_back=going_back,
             sources_count=not (going_back and request.of_a_person),
             answers=asked.facts,
+            traffic=_traffic(inputs, channel, manifest, alone=production is None),
+            serves=bool(current and current.fingerprint == manifest.fingerprint),
         )
     return facts, found.evidence
+
+
+def _traffic(inputs: DecisionInputs, channel: str, manifest: Manifest, *, alone: bool) -> TrafficFacts | None:
+    wanted = sought(inputs.policy, channel, manifest.id, manifest.fingerprint)
+    return traffic_facts(inputs.home, wanted, inputs.now, alone=alone) if wanted else None
 
 
 def _evidence_problems(inputs: DecisionInputs, found: Standing, manifest: Manifest) -> tuple[str, ...]:
