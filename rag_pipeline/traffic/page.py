@@ -154,7 +154,7 @@ def _drift(trends: Trends) -> list[Pair]:
     days = [by_day.get(f"{axis.at(place):%Y-%m-%d}") for place in range(axis.steps)]
 
     def line(name: str, key: str) -> Series:
-        return Series(name, [one[key] if one else None for one in days])
+        return Series(name, [one[key] if one else None for one in days], joined=True)
 
     moments = _moments(trends)
     auc = time_chart(
