@@ -40,7 +40,7 @@ def ingest_now(as_json: AsJson = False) -> None:
             f"{one.emptied:,} texts emptied"
         )
         for name in one.damaged:
-            printer.say(f"  {settings.home.traffic / name} is damaged; its rows are in no table")
+            printer.say(f"  {settings.home}/{settings.home.traffic.name}/{name} is damaged; its rows are in no table")
 
 
 @traffic.command()

@@ -70,7 +70,9 @@ def _queries(settings: Settings, done: Ingested, key: list[str]) -> list[dg.Asse
     soon = done.longest_wait_s <= WAITED_S and not done.damaged
     says = f"No segment waited longer than {done.longest_wait_s / 60:.0f} minutes; {done.lost:,} rows were lost before"
     if done.damaged:
-        says += f"; {len(done.damaged)} segments are damaged and were set aside in {home.traffic}: {done.damaged[0]}"
+        says += (
+            f"; {len(done.damaged)} segments are damaged and were set aside in {home}/{home.traffic.name}: {done.damaged[0]}"
+        )
     elif not soon:
         says += ". Switch the schedule of `ingest_traffic` on, or call `rag traffic ingest`"
     told = f"not known: {', '.join(unknown)}" if unknown else f"{len(done.releases)} releases answered, all of them known"

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from rag_pipeline.answer.budget import Budget
+from rag_pipeline.answer.budget import Books, Budget, FileBooks
 from rag_pipeline.answer.cited import Passage
 from rag_pipeline.answer.config import UNSTATED, Config, read_config
 from rag_pipeline.answer.endpoint import check_installed
+from rag_pipeline.answer.shared_books import SharedBooks
 from rag_pipeline.answer.write import Writer
 from rag_pipeline.contracts.read import SUFFIX, read_contract
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import CONTRACTS_FOLDER, Home
+from rag_pipeline.home_settings import locks_url
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.settings import Settings
@@ -28,7 +30,16 @@ def writer_of(settings: Settings) -> Writer | None:
         return None
     config = read_config(Path(settings.serve_answers))
     check_installed()
-    return Writer(config, Budget(settings.home.spent, config.budget, lambda: datetime.now(UTC)))
+    return Writer(config, Budget(_books_of(settings.home), config.budget, lambda: datetime.now(UTC)))
+
+
+def _books_of(home: Home) -> Books:
+    """Those that all replicas of a home share."""
+    if not home.uri:
+        return FileBooks(home.spent)
+    books = SharedBooks(locks_url(), home.uri)
+    books.check()
+    return books
 
 
 def seen_by(config: Config, leased: Leased, home: Home, passages: Sequence[Passage]) -> dict[str, tuple[Passage, ...]]:
