@@ -37,10 +37,10 @@ def exporting(exports: Path, *, wait_s: float) -> AbstractContextManager[None]:
     return exclusive(exports, "export", wait_s=wait_s)
 
 
-def _id(one: str, what: str, lists: str) -> str:
+def _id(one: str, otherwise: str) -> str:
     """An id that is a file name. Raises `ReleaseError` for one that is none."""
     if not one or one.startswith(".") or Path(one).name != one:
-        raise ReleaseError(f"{one!r} is not the id of a {what}; `rag {lists}` lists them")
+        raise ReleaseError(f"{one!r} {otherwise}")
     return one
 
 
@@ -163,7 +163,7 @@ class Home:
 
     def report(self, release_id: str) -> Path:
         """The report of a release, or its place. Raises `ReleaseError` for an id that is no file name."""
-        return self.reports / f"{_id(release_id, 'release', 'releases')}.html"
+        return self.reports / f"{_id(release_id, 'is not the id of a release; `rag releases` lists them')}.html"
 
     @property
     def tries(self) -> Path:
@@ -171,7 +171,7 @@ class Home:
 
     def attempted(self, try_id: str) -> Path:
         """The figures of a try, written or not. Raises `ReleaseError` for an id that is no file name."""
-        return self.tries / f"{_id(try_id, 'try', 'try --list')}.json"
+        return self.tries / f"{_id(try_id, 'is not the id of a try; `rag try --list` lists them')}.json"
 
     def try_report(self, try_id: str) -> Path:
         """The page of a try, which lies among the reports. Raises as `attempted`."""

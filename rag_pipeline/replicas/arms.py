@@ -7,7 +7,7 @@ from rag_pipeline.replicas.standing import standings
 
 
 def arms_of(home: Home, split: Split | None) -> Arms:
-    """Of a split that is on: what they counted so far; of one that a replica stopped: what it was stopped for."""
+    """What replicas counted so far of a split that is on; or what they had counted when it was stopped."""
     if split is None or not split.percent:
         return split.arms if split else Arms()
     told = [one.tried for one in standings(home) if one.tried and one.tried.trial.number == split.number]

@@ -93,10 +93,16 @@ def test_some_questions_are_asked_of_the_other_release_too_and_what_both_found_i
     stable = serving(served.home)
     canary = canary_release(served.home)
     with replica(served, **LOGS, RAG_SERVE_SHADOW_PERCENT="100") as one:
-        one.wait_until(lambda: one.ask(key, QUESTION).status_code == 200 and made(one) > 0, "the first pair")
+        asked_before = 0
+        while not made(one):
+            assert one.ask(key, QUESTION).status_code == 200
+            asked_before += 1
+            settled(one, asked_before)
+        before = dropped(one)
         answers = [one.ask(key, QUESTION | more).json() for more in ({}, {"k": 2}, {"narrow": {"sources": ["handbook"]}})]
         assert {told["release"] for told in answers} == {stable}
-        one.wait_until(lambda: made(one) >= 4, "their pairs")
+        settled(one, asked_before + 3)
+        assert dropped(one) == before, "nobody waited for an answer"
         whole = int(made(one))
     rows = {row["pair_id"]: row for row in rows_of(served.home, "pairs")}
     assert len(rows) == whole
@@ -112,7 +118,21 @@ def test_some_questions_are_asked_of_the_other_release_too_and_what_both_found_i
         assert all(row[name] == own[name] for name in ("user_query", "client_id", "query_hmac", "reads", "k", "mode"))
 
 
+def settled(one: Running, questions: int) -> None:
+    """Until each of so many questions is a pair, or was dropped."""
+    one.wait_until(lambda: made(one) + dropped(one) == questions, "the pairs")
+
+
 def made(one: Running) -> float:
     """Pairs that a replica made so far."""
-    [line] = [line for line in metrics(one).splitlines() if line.startswith("rag_shadow_pairs ")]
+    return gauge(one, "rag_shadow_pairs")
+
+
+def dropped(one: Running) -> float:
+    """Questions that it did not ask again so far."""
+    return gauge(one, "rag_shadow_dropped")
+
+
+def gauge(one: Running, name: str) -> float:
+    [line] = [line for line in metrics(one).splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
