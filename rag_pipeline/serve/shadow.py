@@ -106,7 +106,7 @@ class Shadows:
             manifest, narrow = leased.manifest, request.narrow.plain if request.narrow else None
             if answer.mode not in leased.release.modes or not readable(manifest, asked.reads):
                 return None
-            if narrow and narrow.unknown(manifest, asked.reads):
+            if narrow and any(True for _ in narrow.unknown(manifest, asked.reads)):
                 return None
             vector = None if answer.mode == "lexical" else leased.encoder.queries([request.query])[0]
             reader = leased.reader(asked.reads)
