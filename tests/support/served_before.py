@@ -95,7 +95,7 @@ def paired(office: Office, release: str, *, alike: int = 50, other: int = 12, fi
     segment(office.home, asked_too, first)
     segment(office.home, made, first + 1, "pairs")
     for kind in ("queries", "pairs"):
-        ingest(office.home, kind, LATER, days=90)  # type: ignore[arg-type]
+        ingest(office.home, kind, LATER, days=90)
     return [str(one["query_id"]) for one in asked_too[:other]]
 
 

@@ -1,6 +1,7 @@
 """Shadow pairs: which differ, what is shown of them, and what became of those that people judged."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.served_before import LATER, demanding, evidence, few, judged,
 
 __all__ = ["few", "office", "tried"]
 
+MINUTE = timedelta(minutes=1)
 WANTED = {"judged": 10, "lost_max_percent": 10}
 
 
@@ -98,8 +100,8 @@ def test_judged_pairs_that_are_won_let_a_release_pass(office: Office, drawn: tup
     assert (one.sampled, one.differing, one.settled, one.judged, one.lost, one.won) == (62, 12, 62, 12, 0, 12)
     assert (one.edited, one.twice, one.beside) == (0, 0, [office.first])
     office.evaluate(release, LATER)
-    evidence(office, release, LATER)
-    assert promoted(office, release).moved
+    evidence(office, release, LATER + MINUTE)
+    assert promoted(office, release, LATER + MINUTE).moved
 
 
 def test_pairs_that_are_lost_are_counted_among_all_that_were_sampled(office: Office, drawn: tuple[str, Queue]) -> None:
@@ -180,9 +182,9 @@ def test_judgments_that_were_edited_afterwards_are_told(office: Office, drawn: t
     release, queue = drawn
     judged(office, queue, "handbook/cats.md")
     office.evaluate(release, LATER)
-    evidence(office, release, LATER)
+    evidence(office, release, LATER + MINUTE)
     path = queue.folder / "judgments.jsonl"
     said = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     path.write_text("".join(json.dumps(one | {"grade": 2 - one["grade"]}) + "\n" for one in said), encoding="utf-8")
     with pytest.raises(PromotionRefused, match="says otherwise than the evidence of traffic"):
-        promoted(office, release)
+        promoted(office, release, LATER + MINUTE)
