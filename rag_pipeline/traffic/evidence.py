@@ -175,7 +175,7 @@ def measured(home: Home, marks: Marks, sought: Sought, window: Window, run_id: s
 
 
 def _pairs(home: Home, marks: Marks, sought: Sought, ids: set[str], within: pl.Expr) -> PairsEvidence | None:
-    """Of this content and the one that the channel points at now, and of no other."""
+    """Pairs of this content and the one that the channel points at now, and of no other."""
     serves = channel_now(home, sought.channel)
     if serves is None or sought.judged is None:
         return None

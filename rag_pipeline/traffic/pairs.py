@@ -32,8 +32,8 @@ def asked_of_both(home: Home, reads: Sequence[str]) -> pl.DataFrame:
 
 
 def found_for(home: Home, reads: Sequence[str]) -> tuple[set[str], dict[str, tuple[tuple[str, str], ...]]]:
-    """Of the two releases that were asked the same last: ids of pairs that differ, and folded question -> what either found,
-    (release, chunk id), to be judged together."""
+    """The pairs that differ, of the two releases that were asked the same last: their ids, and folded question -> what
+    either found, (release, chunk id), to be judged together."""
     both = asked_of_both(home, reads)
     if both.is_empty():
         return set(), {}

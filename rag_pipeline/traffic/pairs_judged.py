@@ -42,7 +42,7 @@ class PairsEvidence(Record):
     edited: int
     twice: int
     digest: str
-    """Of the pairs, and of what was said of them."""
+    """A hash of the pairs, and of what was said of them."""
     problem: str = ""
     """Why none of them is told, in words."""
 

@@ -33,6 +33,9 @@ AFTER = {"channel": "canary", "hours": 4, "queries": 400, "principals": 3}
 SERVING = {"errors_max_percent": 2, "p95_ms": 300}
 """So few that a test writes them in a moment."""
 
+ONLY_HERE = "handbook/one more.md"
+"""What the second release has and the first has not."""
+
 LATER = NOW + timedelta(hours=6)
 """When a person wants it in production: it was asked from `NOW` on."""
 
@@ -77,7 +80,8 @@ def chunks(office: Office, release: str) -> dict[str, str]:
 
 
 def paired(office: Office, release: str, *, alike: int = 50, other: int = 12, first: int = 60_000) -> list[str]:
-    """Questions that production answered and the release was asked too; in some it finds what production found second first.
+    """Questions that production answered and the release was asked too; in some it finds what production found second first,
+    and a document that only it has.
 
     Ids of those that differ.
     """
@@ -90,7 +94,7 @@ def paired(office: Office, release: str, *, alike: int = 50, other: int = 12, fi
         pair = {name: one[name] for name in MARKED["pairs"] if name in one} | {"pair_id": one["query_id"], "lost_before": 0}
         pair |= {"user_query": one["user_query"], "query_response_hit_ids": [theirs[name] for name in names]}
         pair |= {"shadow_channel": "canary", "shadow_release": release}
-        pair["shadow_hit_ids"] = [mine[name] for name in (names if place >= other else names[::-1])]
+        pair["shadow_hit_ids"] = [mine[name] for name in (names if place >= other else [*names[::-1], ONLY_HERE])]
         made.append(by.marked("pairs", pair))
     segment(office.home, asked_too, first)
     segment(office.home, made, first + 1, "pairs")
@@ -108,7 +112,7 @@ def queued(office: Office) -> Queue:
 def judged(office: Office, queue: Queue, relevant: str = "handbook/dogs.md", most: int = 1_000) -> None:
     """A person says of each question that differs which of both documents answers it."""
     for line in in_turn(queue.lines)[:most]:
-        for document in ("handbook/cats.md", "handbook/dogs.md"):
+        for document in ("handbook/cats.md", "handbook/dogs.md", ONLY_HERE):
             grade = 2 * (document == relevant)
             said = Judgment(line, document, grade, "text", "ana", LATER.isoformat(), office.first)
             Judging.open(queue.folder, office.home).judge(said)

@@ -10,16 +10,20 @@ from deltalake import DeltaTable
 from rag_pipeline.errors import PromotionRefused
 from rag_pipeline.gate.policy import read_policy
 from rag_pipeline.gate.traffic import levels
+from rag_pipeline.golden.judging import Judging
 from rag_pipeline.golden.pool import Pooled
+from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.traffic.evidence import TrafficEvidence
 from rag_pipeline.traffic.pairs import differs, pooled_with
 from rag_pipeline.traffic.pairs_judged import Pair, PairsEvidence, settled
 from rag_pipeline.traffic.queue import Queue
+from rag_pipeline.traffic.queue_session import QueueSession
 from rag_pipeline.traffic.rows import table
 from rag_pipeline.traffic.strata import order
 from tests.support.asked_rows import segment, verdict
 from tests.support.office import Office, office
-from tests.support.served_before import LATER, demanding, evidence, few, judged, paired, promoted, queued, tried
+from tests.support.served_before import LATER, ONLY_HERE, demanding, evidence, few, judged, paired, promoted, queued, tried
+from tests.support.small_releases import SmallModel
 
 __all__ = ["few", "office", "tried"]
 
@@ -83,13 +87,25 @@ def drawn(office: Office, tried: str) -> tuple[str, Queue]:
 def test_both_lists_are_judged_together_without_a_sign_of_whose_they_are(office: Office, drawn: tuple[str, Queue]) -> None:
     line = drawn[1].lines[0]
     shown = pooled_with(office.home, line, [], ())
-    assert sorted(one.document for one in shown) == ["handbook/cats.md", "handbook/dogs.md"]
+    assert sorted(one.document for one in shown) == ["handbook/cats.md", "handbook/dogs.md", ONLY_HERE]
     assert shown == pooled_with(office.home, line, [], ()), "always in the same order"
-    assert [one.document for one in pooled_with(office.home, line, [], {"handbook/cats.md"})] == ["handbook/dogs.md"]
+    assert [one.document for one in pooled_with(office.home, line, [], {"handbook/cats.md", ONLY_HERE})] == [
+        "handbook/dogs.md"
+    ]
     known = [Pooled(line.query_id, "handbook/cats.md", shown[0].passages)]
-    assert len(pooled_with(office.home, line, known, ())) == 2, "a document once"
+    assert len(pooled_with(office.home, line, known, ())) == 3, "a document once"
     firsts = {pooled_with(office.home, one, [], ())[0].document for one in drawn[1].lines}
-    assert len(firsts) == 2, "what one release finds first is not always shown first"
+    assert len(firsts) == 3, "what one release finds first is not always shown first"
+
+
+def test_a_session_asks_for_what_only_the_other_release_has(office: Office, drawn: tuple[str, Queue]) -> None:
+    judging, model = Judging.open(drawn[1].folder, office.home), SmallModel()
+    with open_release(office.home, office.first, ["hybrid"]) as opened:
+        session = QueueSession.of(judging, opened.readable_by(("all",)), model.load, "ana", drawn[1].lines)
+        shown = session.pooled(session.queries)
+        assert all(ONLY_HERE in {one.document for one in found} for found in shown.values())
+        session.hidden = {ONLY_HERE}
+        assert ONLY_HERE not in {one.document for found in session.pooled(session.queries).values() for one in found}
 
 
 def test_judged_pairs_that_are_won_let_a_release_pass(office: Office, drawn: tuple[str, Queue]) -> None:
@@ -155,7 +171,7 @@ def edited_queue(office: Office, queue: Queue) -> None:
 
 def qrels_by_hand(office: Office, queue: Queue) -> None:
     """Grades that nobody gave stand in the golden set, and not in the journal."""
-    lines = [f"{line.query_id}\thandbook/{name}.md\t2" for line in queue.lines for name in ("cats", "dogs")]
+    lines = [f"{line.query_id}\thandbook/{name}.md\t2" for line in queue.lines for name in ("cats", "dogs", "one more")]
     path: Path = queue.folder / "qrels" / "test.tsv"
     path.write_text("query-id\tcorpus-id\tscore\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
