@@ -39,9 +39,7 @@ def best(settings: Settings) -> dict[str, list[str]]:
     assert release
     with open_release(settings.home, release) as opened:
         vectors = encoder_for(settings.home, opened.manifest, model_of(settings)).queries(asked)
-        return {
-            one: [hit.chunk_id for hit in opened.search(vector, 10)] for one, vector in zip(asked, vectors, strict=True)
-        }
+        return {one: [hit.chunk_id for hit in opened.search(vector, 10)] for one, vector in zip(asked, vectors, strict=True)}
 
 
 def test_the_bundled_corpus_in_a_bucket_is_what_it_is_in_a_folder(
