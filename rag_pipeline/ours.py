@@ -60,6 +60,8 @@ PART = Kind("a part of texts to embed", re.compile(r"part-\d{6,}\.parquet"))
 REPORT = Kind("the report of a release", re.compile(_RELEASE_ID + r"\.html"))
 TRIED = Kind("the figures of a try", re.compile(_RELEASE_ID + r"\.json"))
 TRY_REPORT = Kind("the page of a try", re.compile(r"try-" + _RELEASE_ID + r"\.html"))
+TRENDS = Kind("the page of trends of traffic", re.compile(r"traffic\.html"))
+HALF_TRENDS = Kind("what a killed writer of it left", re.compile(r"\.traffic\.html\.new"))
 STANDING = Kind("what a replica says of itself", re.compile(r"[\w.-]{1,60}-\d+-\d{8}-\d{6}\.json"))
 SEGMENT = Kind(
     "a segment of the log of questions",

@@ -66,6 +66,15 @@ class Note:
     answer: dict[str, str | int | float] = field(default_factory=dict)
     """What became of an answer in sentences: how many there are, who made them, and what they cost."""
     arm: Arm = "stable"
+    ends_later: bool = False
+    """Whether more follows what is searched: sentences, and what they cost."""
+    at_end: list[Callable[[str], None]] = field(default_factory=list)
+    """What is done once all is known of the request; it is told the problem, if it came to one."""
+
+    def end(self, problem: str = "") -> None:
+        """Nothing is known later. Another call does nothing more."""
+        while self.at_end:
+            self.at_end.pop()(problem)
 
 
 class Answering:

@@ -19,7 +19,9 @@ from rag_pipeline.traffic.rows import rows, table
 
 APPLICATION = "rag-pipeline"
 _ROWS = 20_000
-_OWN = ("channel", "arm", "release", "mode", "degraded", "k", "narrowed", "status", "problem", "total_ms", "scores")
+_COSTS = ("generator", "prompt", "sentences", "tokens_in", "tokens_out", "usd")
+_SEEN = ("channel", "arm", "release", "mode", "degraded", "k", "narrowed", "status", "problem", "total_ms", "scores")
+_OWN = (*_SEEN, *_COSTS)
 _FILES = ("ubi_queries.jsonl", "ubi_events.jsonl")
 
 

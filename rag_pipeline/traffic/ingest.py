@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from rag_pipeline.home import Home
 from rag_pipeline.lake import OP, Table, collected, scan_file
-from rag_pipeline.traffic.lying import Lying, segments_of
+from rag_pipeline.traffic.arrivals import Arrivals, arrivals_of
 from rag_pipeline.traffic.rows import KEY, PRIVATE, Kind, table
 from rag_pipeline.traffic.segments import Damaged, read_segment
 
@@ -67,7 +67,7 @@ def ingest(home: Home, kind: Kind, now: datetime, *, days: int) -> Ingested:
     """
     into, done = table(home, kind), Ingested(kind)
     with home.exclusive_table(into.path, wait_s=_WAIT_S):
-        segments = segments_of(home, now - _HALF_AFTER)
+        segments = arrivals_of(home, now - _HALF_AFTER)
         found = segments.waiting(kind)
         done.longest_wait_s = max((now.timestamp() - at for at in found.values()), default=0.0)
         known: dict[str, pl.DataFrame] = {}
@@ -83,7 +83,7 @@ def ingest(home: Home, kind: Kind, now: datetime, *, days: int) -> Ingested:
     return done
 
 
-def _batches(segments: Lying, names: Sequence[str], kind: Kind) -> Iterator[tuple[list[Path], pl.DataFrame]]:
+def _batches(segments: Arrivals, names: Sequence[str], kind: Kind) -> Iterator[tuple[list[Path], pl.DataFrame]]:
     """Segments in groups, each with its rows; damaged ones are set aside."""
     some: list[Path] = []
     parts: list[pa.Table] = []

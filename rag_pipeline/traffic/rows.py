@@ -42,7 +42,14 @@ _QUERY = {
     "wait_ms": (pa.float32(), "Milliseconds of waiting for a place"),
     "embed_ms": (pa.float32(), "Milliseconds until the question had a vector"),
     "search_ms": (pa.float32(), "Milliseconds of searching"),
+    "generator": (pa.string(), "Who wrote the sentences: a language model by its name, or `extractive`; null for a search"),
+    "prompt": (pa.string(), "Name and hash of its prompt, where a language model wrote"),
+    "sentences": (pa.int16(), "How many the answer has, 0 where no passage supports one; null for a search"),
+    "tokens_in": (pa.int32(), "Tokens that language models read for it"),
+    "tokens_out": (pa.int32(), "Tokens that they wrote, also those nobody may see"),
+    "usd": (pa.float64(), "Dollars that it cost"),
     "lost_before": (pa.int32(), "Rows of this replica that were lost since its segment before: on the first row of one"),
+    "mark": (pa.string(), "HMAC of what the row says of the answer; null in rows of before there was one"),
 }
 _FEEDBACK = {
     "feedback_id": (pa.string(), "The same for the same question, chunk and principal"),
@@ -71,6 +78,7 @@ _PAIR = {
     "k": (pa.int16(), "How many chunks were asked for"),
     "mode": (pa.string(), "The way both were retrieved"),
     "lost_before": (pa.int32(), "Rows of this replica that were lost since its segment before: on the first row of one"),
+    "mark": (pa.string(), "HMAC of what the row says of both answers"),
 }
 _DAY = "Day of the timestamp, UTC; what `queries` and `pairs` are partitioned by"
 
@@ -97,6 +105,19 @@ PRIVATE: Mapping[Kind, tuple[str, ...]] = {
     "pairs": ("client_id", "user_query", "query_hmac"),
 }
 """Columns that are emptied once a row is past its days."""
+
+
+MARKED: Mapping[Kind, tuple[str, ...]] = {
+    "queries": (
+        *("query_id", "timestamp", "client_id", "query_hmac", "query_response_hit_ids", "channel", "release", "mode"),
+        *("degraded", "reads", "k", "narrowed", "status", "problem", "total_ms"),
+    ),
+    "pairs": (
+        *("pair_id", "timestamp", "client_id", "query_hmac", "channel", "release", "shadow_channel", "shadow_release"),
+        *("query_response_hit_ids", "shadow_hit_ids", "reads", "k", "mode"),
+    ),
+}
+"""What the mark of a row is made of. A name that is added here makes earlier rows look edited."""
 
 
 def table(home: Home, kind: Kind) -> Table:

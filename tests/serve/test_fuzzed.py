@@ -27,6 +27,9 @@ PATHS = {
     "/readyz",
 }
 
+OTHER = {504: "/problems/deadline", 413: "/problems/too-large"}
+"""What is right whatever a schema allows: a deadline of ten milliseconds may be asked for, and more bytes than are read."""
+
 FAST: dict[str, Any] = {
     "RAG_SERVE_RATE": "900000/minute",
     "RAG_SERVE_RATE_TOTAL": "900000/minute",
@@ -56,10 +59,16 @@ def test_no_request_that_the_openapi_allows_or_forbids_is_a_server_error(served_
                     nonlocal asked
                     asked += 1
                     answer = case.call(headers={"Authorization": f"Bearer {key}"}, timeout=60)
-                    if answer.status_code == 504:  # a deadline of ten milliseconds may be asked for
-                        assert answer.json()["type"] == "/problems/deadline"
-                    else:
+                    if answer.status_code in OTHER:
+                        assert answer.json()["type"] == OTHER[answer.status_code]
+                    elif not only_names_what_no_release_has(answer):
                         case.validate_response(answer)
 
                 check()
     assert asked >= 10 * CASES
+
+
+def only_names_what_no_release_has(answer: Any) -> bool:
+    """Sources and columns are a release's own: no schema can list them."""
+    faults = answer.json().get("errors", []) if answer.status_code == 400 else []
+    return faults != [] and all(one["pointer"].startswith(("/narrow/sources/", "/narrow/columns/")) for one in faults)

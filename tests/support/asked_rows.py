@@ -38,9 +38,17 @@ def asked(number: int, **changes: Any) -> dict[str, Any]:
         "wait_ms": 0.1,
         "embed_ms": 9.0,
         "search_ms": 3.0,
+        **dict.fromkeys(("generator", "prompt", "sentences", "tokens_in", "tokens_out", "usd")),
         "lost_before": 0,
+        "mark": None,
     }
     return row | changes
+
+
+def written(number: int, usd: float, **changes: Any) -> dict[str, Any]:
+    """The same, answered in two sentences by a language model."""
+    said = {"generator": "liar-1", "prompt": "answer@1", "sentences": 2, "tokens_in": 300, "tokens_out": 50, "usd": usd}
+    return asked(number, **said | changes)
 
 
 def verdict(query_id: str, number: int = 0, **changes: Any) -> dict[str, Any]:

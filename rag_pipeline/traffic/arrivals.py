@@ -19,7 +19,7 @@ _INCOMING = "traffic-incoming"
 """Below the scratch folder. No source can have this name."""
 
 
-class Lying(Protocol):
+class Arrivals(Protocol):
     """The segments of all replicas of a home, by their names, for the one process that ingests."""
 
     def waiting(self, kind: Kind) -> dict[str, float]:
@@ -43,7 +43,7 @@ class Lying(Protocol):
         ...
 
 
-def segments_of(home: Home, half: datetime) -> Lying:
+def arrivals_of(home: Home, half: datetime) -> Arrivals:
     """What waits. What killed replicas left half written before `half` is removed."""
     drop(halves(home.traffic, half))
     there = exchange(home.traffic)
