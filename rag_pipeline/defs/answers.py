@@ -1,5 +1,7 @@
 """`serving/answers`: what answers out of production are worth on the golden sets, and whether their quotes stand."""
 
+from typing import Any
+
 import dagster as dg
 
 from rag_pipeline.channels.pointer import PRODUCTION as CHANNEL
@@ -9,6 +11,7 @@ from rag_pipeline.defs.keys import ANSWERS, PRODUCTION, SERVING_GROUP
 from rag_pipeline.evaluate import answers_shown as shown
 from rag_pipeline.evaluate.answers import measure_answers
 from rag_pipeline.golden.read import readable_golden_sets
+from rag_pipeline.host.answers_shown import answer_versions
 from rag_pipeline.host.standard import ROWS, at, written_in
 from rag_pipeline.host.ui_tables import check, table
 from rag_pipeline.index.manifest import read_manifest
@@ -38,7 +41,7 @@ def answers_asset(settings: Settings) -> dg.AssetsDefinition:
 
         - Grain: one golden set.
         - Origin: `index/production`, the golden sets with their `unanswerable.jsonl`.
-        - Re-run: always measures. No language model is asked.
+        - Re-run: always measures. No language model is asked: index/evaluation asks those of an answer version.
         """
         home, release = settings.home, release_in(settings.home, CHANNEL)
         model = own_model(read_manifest(home.release(release)), model_of(settings))
@@ -46,8 +49,9 @@ def answers_asset(settings: Settings) -> dg.AssetsDefinition:
         rows, troubles = shown.figures(found), (shown.quote_troubles(found), shown.refusal_troubles(found))
         figures, each = table(("golden set", *shown.FIGURES), rows), table(shown.WRONG, shown.wrong_sentences(found))
         says = f"measured on {len(rows)} golden sets; {found.bounds.says}"
+        measured: dict[str, Any] = {ROWS: len(rows), "release": found.release, "figures": figures, "wrong": each}
         yield dg.MaterializeResult(
-            metadata={ROWS: len(rows), "release": found.release, "figures": figures, "wrong": each},
+            metadata=measured | answer_versions(settings),
             check_results=[
                 check(ANSWERS, name, not wrong, says="; ".join(wrong) or says, severity=how, metadata=shown.numbers(found))
                 for name, wrong, how in zip(CHECKS, troubles, (_ERROR, _WARN), strict=True)
