@@ -49,9 +49,9 @@ def answers_asset(settings: Settings) -> dg.AssetsDefinition:
         rows, troubles = shown.figures(found), (shown.quote_troubles(found), shown.refusal_troubles(found))
         figures, each = table(("golden set", *shown.FIGURES), rows), table(shown.WRONG, shown.wrong_sentences(found))
         says = f"measured on {len(rows)} golden sets; {found.bounds.says}"
-        measured: dict[str, Any] = {ROWS: len(rows), "release": found.release, "figures": figures, "wrong": each}
+        told: dict[str, Any] = {ROWS: len(rows), "release": found.release, "figures": figures, "wrong": each}
         yield dg.MaterializeResult(
-            metadata=measured | answer_versions(settings),
+            metadata=told | answer_versions(settings),
             check_results=[
                 check(ANSWERS, name, not wrong, says="; ".join(wrong) or says, severity=how, metadata=shown.numbers(found))
                 for name, wrong, how in zip(CHECKS, troubles, (_ERROR, _WARN), strict=True)
