@@ -33,6 +33,11 @@ CREATE INDEX IF NOT EXISTS shared_by_day ON shared (day, tenant);
 """
 
 
+JUDGE = "judge|"
+"""Who pays for opinions of a judge model; no principal is called so. What it spends and what answers cost limit each other
+nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payer:
     """Who asks, which question it is, and what of the tenants' labels he may read."""
@@ -60,7 +65,7 @@ class Budget:
                 return int(base.execute(f"SELECT coalesce(sum(nano), 0) FROM spent WHERE {where}", values).fetchone()[0])
 
             held = [
-                (spent("day = ?", day), limits.usd_per_day),
+                (spent(f"day = ? AND {_kin(payer.id)}", day), limits.usd_per_day),
                 (spent("query = ?", payer.query), limits.usd_per_query),
                 *(
                     (
@@ -91,14 +96,19 @@ class Budget:
         with self._open() as base:
             base.execute("UPDATE spent SET nano = min(nano, max(0, ?)), settled = 1 WHERE number = ?", (nano, number))
 
-    def spent_today(self) -> int:
-        """Billionths of a dollar, reserved and settled."""
+    def spent_today(self, of: str = "") -> int:
+        """Billionths of a dollar, reserved and settled: for answers, or where `of` is `JUDGE` for opinions on them."""
         with self._open() as base:
-            day = f"{self._now():%Y-%m-%d}"
-            return int(base.execute("SELECT coalesce(sum(nano), 0) FROM spent WHERE day = ?", (day,)).fetchone()[0])
+            day, where = f"{self._now():%Y-%m-%d}", f"SELECT coalesce(sum(nano), 0) FROM spent WHERE day = ? AND {_kin(of)}"
+            return int(base.execute(where, (day,)).fetchone()[0])
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self._file, timeout=_WAIT_S, isolation_level=None)) as base:
             base.executescript(_TABLE)
             yield base
+
+
+def _kin(payer: str) -> str:
+    """The condition on rows that count against the same day."""
+    return f"payer {'=' if payer == JUDGE else '<>'} '{JUDGE}'"

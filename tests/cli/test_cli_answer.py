@@ -1,6 +1,7 @@
 """`rag answer` and `rag golden answers`, on a release by the real model."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,9 @@ def test_golden_sets_measure_answers_and_choose_from_where_on_there_are_none(lin
     assert figures["citations"] == figures["valid_citations"] > 0
     assert (figures["refused_rightly"], figures["right_sentence"]) == (1.0, None), "whole documents were judged"
     assert told["kept"] is False and last_choice(line.home) is None
-    told = line.json("golden", "answers", "questions", "--release", release, "--keep")
+    assert told["page"] is None and not list(line.home.reports.glob("*"))
+    told = line.json("golden", "answers", "questions", "--release", release, "--keep", "--page")
+    assert Path(told["page"]).name == f"answers-{release}.html" and asked[0] in Path(told["page"]).read_text()
     kept = last_choice(line.home)
     assert kept is not None and told["kept"] is True
     assert kept.bounds.model_dump() == told["proposed"] and kept.questions == ENOUGH

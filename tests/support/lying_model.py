@@ -170,9 +170,9 @@ def event(text: str | None, finish: str | None = None, usage: dict[str, Any] | N
 
 
 @asynccontextmanager
-async def lying_model() -> AsyncIterator[LyingModel]:
+async def lying_model(model: LyingModel | None = None) -> AsyncIterator[LyingModel]:
     """Listens until the block ends."""
-    model = LyingModel()
+    model = model or LyingModel()
     server = await asyncio.start_server(model.answer, "127.0.0.1", 0)
     model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     try:
