@@ -2,7 +2,8 @@
 
 `.venv/bin/python -m benchmarks.traffic ingest` writes segments of a million questions as a hundred replicas-seconds would,
 and puts them in, in a process of its own whose memory is told. `… kills` does it while it is killed twenty times.
-`… judged` draws, judges and counts in 200 made worlds (`benchmarks/askers.py`). `… drift` tells how often a change is seen.
+`… judged` draws, judges and counts in 200 made worlds (`benchmarks/askers.py`). `… drift` tells how often a change is seen,
+of made questions, or of real ones: `--questions` names a collection in BEIR's form, `--kept` a folder for their vectors.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks import askers
+from benchmarks import askers, real_topics
 from rag_pipeline.files import private_folder
 from rag_pipeline.home import Home
 from rag_pipeline.lake import collected
@@ -37,9 +38,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--a-segment", type=int, default=100, help="rows of a segment: a second of a busy replica")
     parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="number of the first run")
+    parser.add_argument("--questions", type=Path)
+    parser.add_argument("--kept", type=Path)
     arguments = parser.parse_args()
     if arguments.what == "judged":
         estimates(arguments.runs)
+        return
+    if arguments.what == "drift" and arguments.questions:
+        with tempfile.TemporaryDirectory() as folder:
+            asked = real_topics.read_questions(arguments.questions, arguments.kept or Path(folder))
+            print(real_topics.told(asked, range(arguments.first, arguments.first + arguments.runs)))
         return
     if arguments.what == "drift":
         changes(arguments.runs)

@@ -10,6 +10,26 @@ from pathlib import Path
 from typing import Protocol
 
 
+class Exchange(Protocol):
+    """A folder of files that any machine makes and one takes, all in the bucket. Raises `PipelineError`."""
+
+    def send(self, path: Path) -> None:
+        """A file of this machine is there by its name, and not here any more. To send it again changes nothing."""
+        ...
+
+    def waiting(self) -> dict[str, float]:
+        """Name of each file there -> when it came, in seconds since 1970."""
+        ...
+
+    def fetch(self, names: Iterable[str], into: Path) -> None:
+        """Copies of some of them here, as old as they are there. One that is gone is left out."""
+        ...
+
+    def remove(self, names: Iterable[str]) -> None:
+        """They are gone there; one that was gone before is no trouble."""
+        ...
+
+
 class Keeper(Protocol):
     """What keeps one folder and one bucket alike. Paths are absolute and lie in the folder. Raises `PipelineError`."""
 
@@ -31,6 +51,10 @@ class Keeper(Protocol):
 
     def removing(self, path: Path) -> AbstractContextManager[None]:
         """A file, or a folder with all that is in it, goes; the block removes or renames what is here."""
+        ...
+
+    def exchange(self, folder: Path) -> Exchange:
+        """The files of a folder that no machine has a copy of."""
         ...
 
     def released(self, staging: Path, release: Path) -> None:
@@ -102,6 +126,11 @@ def removing(path: Path) -> Iterator[None]:
             yield
     else:
         yield
+
+
+def exchange(folder: Path) -> Exchange | None:
+    """As `Keeper.exchange`; None where the folder itself is what machines share."""
+    return keeper.exchange(folder) if (keeper := keeper_of(folder)) else None
 
 
 def released(staging: Path, release: Path) -> None:

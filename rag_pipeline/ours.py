@@ -61,10 +61,12 @@ REPORT = Kind("the report of a release", re.compile(_RELEASE_ID + r"\.html"))
 ANSWERS_REPORT = Kind("the page of a release's answers", re.compile(r"answers-" + _RELEASE_ID + r"\.html"))
 TRIED = Kind("the figures of a try", re.compile(_RELEASE_ID + r"\.json"))
 TRY_REPORT = Kind("the page of a try", re.compile(r"try-" + _RELEASE_ID + r"\.html"))
+TRENDS = Kind("the page of trends of traffic", re.compile(r"traffic\.html"))
+HALF_TRENDS = Kind("what a killed writer of it left", re.compile(r"\.traffic\.html\.new"))
 STANDING = Kind("what a replica says of itself", re.compile(r"[\w.-]{1,60}-\d+-\d{8}-\d{6}\.json"))
 SEGMENT = Kind(
     "a segment of the log of questions",
-    re.compile(r"\.?[\w.-]{1,60}-\d+-\d{8}-\d{6}-\d{8}\.(queries|feedback)\.arrow(\.damaged|\.[0-9a-f]{16})?"),
+    re.compile(r"\.?[\w.-]{1,60}-\d+-\d{8}-\d{6}-\d{8}\.(queries|feedback|pairs)\.arrow(\.damaged|\.[0-9a-f]{16})?"),
 )
 MARKS = Kind("the key that marks who asked", re.compile(r"marks\.key"))
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -275,11 +275,7 @@ def settings_of(
 
 def _check_is_for_a_bucket(settings: Settings) -> None:
     """Raises `PipelineError` for what would be of one machine where the home is of many."""
-    no = (
-        (settings.embed_engine == "ray", "RAG_EMBED_ENGINE=ray writes into a folder that workers share", "local"),
-        (settings.query_text != "off", f"RAG_QUERY_TEXT={settings.query_text} keeps questions on one machine", "off"),
-        (bool(settings.serve_answers), "RAG_SERVE_ANSWERS names models, whose budget is kept on one machine", "nothing"),
-    )
+    no = ((settings.embed_engine == "ray", "RAG_EMBED_ENGINE=ray writes into a folder that workers share", "local"),)
     for asked, says, instead in no:
         if asked:
             raise PipelineError(

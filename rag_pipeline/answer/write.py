@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rag_pipeline.answer.breaker import Breaker
-from rag_pipeline.answer.budget import Budget, Payer
+from rag_pipeline.answer.budget import BooksUnreachable, Budget, Payer
 from rag_pipeline.answer.check import Claim, check
 from rag_pipeline.answer.cited import Cited, Passage
 from rag_pipeline.answer.config import NANO, Config, Endpoint
@@ -133,7 +133,7 @@ class Writer:
         try:
             number = await asyncio.to_thread(self._budget.reserve, wanted.payer, endpoint.name, worst)
         except (OSError, sqlite3.Error) as error:
-            log.warning("nobody can say what models cost: %s", type(error).__name__)
+            log.warning("nobody can say what models cost: %s", _kind(error))
             yield _Said("failed", "nobody can say what was spent")
             return
         if number is None:
@@ -170,7 +170,11 @@ class Writer:
         try:
             await asyncio.to_thread(self._budget.settle, number, nano)
         except (OSError, sqlite3.Error) as error:
-            log.warning("a call cannot be settled: %s", type(error).__name__)
+            log.warning("a call cannot be settled: %s", _kind(error))
+
+
+def _kind(error: Exception) -> str:
+    return str(error) if isinstance(error, BooksUnreachable) else type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,6 +262,7 @@ HELP = {
         ("rag traffic golden traffic",),
         "`golden_set`, `release`, `sets` (name -> questions), `answered`, `unanswered`, `missing`, `probes`, `agreement`",
     ),
+    "traffic page": Help(("rag traffic page",), "`path`, `questions`"),
     "traffic export": Help(
         ("rag traffic export /tmp/ubi", "rag traffic export /tmp/ubi --days 7"),
         "`folder`, `rows` (file -> how many)",

@@ -40,7 +40,7 @@ def ingest_now(as_json: AsJson = False) -> None:
             f"{one.emptied:,} texts emptied"
         )
         for name in one.damaged:
-            printer.say(f"  {settings.home.traffic / name} is damaged; its rows are in no table")
+            printer.say(f"  {settings.home}/{settings.home.traffic.name}/{name} is damaged; its rows are in no table")
 
 
 @traffic.command()
@@ -75,6 +75,24 @@ def golden_set(
 
     settings = settings_of_home()
     write_queue(settings, name, release_in(settings.home, channel), as_json=as_json)
+
+
+@traffic.command("page")
+def trends_page(as_json: AsJson = False) -> None:
+    """Write the page of trends: what was asked in four weeks, by day and by hour, and what became of it.
+
+    `traffic/hourly` and `traffic/drift` write it too, each time they run. `rag report --serve` shows it in a browser.
+    """
+    from rag_pipeline.traffic.page import write_page
+    from rag_pipeline.traffic.trends import gather
+
+    settings = settings_of_home()
+    found = gather(settings, datetime.now(UTC))
+    path = write_page(settings.home, found)
+    if as_json:
+        print_json({"path": str(path), "questions": sum(one["questions"] for one in found.by_release)})
+        return
+    Printer().say(str(path))
 
 
 @traffic.command()

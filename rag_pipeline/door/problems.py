@@ -52,7 +52,7 @@ NOT_FOUND = Kind(
     "Ask for a chunk that an answer of the same channel named, or correct the path.",
 )
 METHOD = Kind("method-not-allowed", 405, "This needs another method", "Use the method that the header `Allow` names.")
-SLOW = Kind("slow-request", 408, "The request took too long to arrive", "Send the whole body at once.")
+SLOW = Kind("slow-request", 408, "The request took too long to arrive", "Send headers and body at once.")
 TOO_LARGE = Kind(
     "too-large", 413, "The request is too large", "Send a shorter question; `detail` says how many bytes are read."
 )

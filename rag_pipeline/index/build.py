@@ -50,7 +50,7 @@ from rag_pipeline.index.scopes import ROWS_IN_A_GROUP, divided, scopes_of
 from rag_pipeline.index.words import word_folders
 from rag_pipeline.ingest.erase import Erased, erased
 from rag_pipeline.lake import collected, scan_file, written
-from rag_pipeline.mirrored import released, removing
+from rag_pipeline.mirrored import brought, released, removing
 from rag_pipeline.ours import HALF_RELEASE, STAGING, found, remove
 from rag_pipeline.process import release_memory
 
@@ -147,8 +147,7 @@ def discard_release(home: Home, manifest: Manifest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What a release is to be called, by whom it is built, and what it is to be built upon: the best base where none is
-    named."""
+    """What a release is to be called, by whom it is built, and what it is built upon: the best base where none is named."""
 
     fingerprint: str
     run_id: str
@@ -249,6 +248,7 @@ def _fill_words(releases: Path, staging: Path, recipe: Recipe, chunks: pl.LazyFr
     try:
         if base.manifest and base.manifest.lexical == lexical.entry_of(language):
             source = releases / base.manifest.id / LEXICAL_FOLDER
+            brought(source.parent, LEXICAL_FOLDER)
             lexical.fill_by_difference(source, folder, chunks, language, removed=base.removed, added=base.added)
         else:
             lexical.fill_whole(folder, chunks, language)

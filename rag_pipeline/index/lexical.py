@@ -33,6 +33,7 @@ from rag_pipeline.errors import ReleaseError
 from rag_pipeline.index.manifest import LexicalEntry
 from rag_pipeline.index.views import copy_files
 from rag_pipeline.lake import in_batches
+from rag_pipeline.turns import in_turns
 
 NO_STEMMER = "none"
 
@@ -123,8 +124,8 @@ class Among:
 
     @classmethod
     def of(cls, ids: Iterable[str]) -> "Among":
-        every = frozenset(ids)
-        return cls(every, frozenset(map(_begin, every)))
+        every = frozenset(in_turns(ids))
+        return cls(every, frozenset(map(_begin, in_turns(every))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ It never adds a row: a choice is made among the rows of the scopes that are open
 
 import json
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +21,15 @@ from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.scopes import held_of, parts
 from rag_pipeline.index.stored_vectors import StoredVectors
 from rag_pipeline.lake import collected
+from rag_pipeline.turns import in_turns
 
 Value = str | int | float | bool
 
 _MOST_KEPT = 16
 """Choices that are kept, to be asked for again: some megabytes each, where half of 100,000 rows are left."""
 
-_ROWS_A_TURN, _LET_GO_S = 50, 0.00005
-"""Rows that are read at a time, some .3 ms, and how long others may then have the interpreter."""
+_ROWS_A_TURN = 50
+"""Rows whose metadata is read in a turn of some .3 ms."""
 
 _NOTHING = np.empty(0, dtype=np.int64)
 
@@ -156,18 +156,12 @@ def _places_of(values: pl.Series) -> dict[str, NDArray[np.int64]]:
 
 
 def _columns_of(texts: pl.Series, names: Sequence[str]) -> dict[str, dict[str, NDArray[np.int64]]]:
-    """Column -> value, as JSON -> its rows.
-
-    Questions are answered meanwhile, by threads that each wait for the interpreter some dozens of times: so this one lets
-    go of it after every few rows. Without that a question took up to a second longer while a release was opened.
-    """
+    """Column -> value, as JSON -> its rows."""
     found: dict[str, dict[str, list[int]]] = {name: {} for name in names}
-    for start in range(0, len(texts) if names else 0, _ROWS_A_TURN):
-        for place, text in enumerate(texts[start : start + _ROWS_A_TURN].to_list(), start):
-            values = json.loads(text)
-            for name, places in found.items():
-                places.setdefault(_key(values.get(name)), []).append(place)
-        time.sleep(_LET_GO_S)
+    for place, text in enumerate(in_turns(texts if names else (), _ROWS_A_TURN)):
+        values = json.loads(text)
+        for name, places in found.items():
+            places.setdefault(_key(values.get(name)), []).append(place)
     return {
         name: {value: np.array(rows, dtype=np.int64) for value, rows in places.items()} for name, places in found.items()
     }

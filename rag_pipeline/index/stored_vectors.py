@@ -3,7 +3,6 @@
 A slot of the graph's file is a record: its edges, its vector of length 1, and the number that the collection knows it by.
 """
 
-import io
 import pickle
 import struct
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.turns import ReadInTurns, in_turns
 
 _GRAPH_FORMAT = 1
 _NUMBER_BYTES, _LABEL_BYTES = 4, 8
@@ -38,15 +38,14 @@ class StoredVectors:
             raise ReleaseError(f"the graph is of a format this pipeline does not know ({version})")
         slots = np.memmap(segment / "data_level0.bin", dtype=np.uint8, mode="r", shape=(count, record))
         numbers = np.ascontiguousarray(slots[:, label : label + _LABEL_BYTES]).view(np.uint64).ravel()
-        place_of = {int(number): place for place, number in enumerate(numbers.tolist())}
-        known = _Plain(io.BytesIO((segment / "index_metadata.pickle").read_bytes())).load()["id_to_label"]
-        return cls(
-            slots, begin, dimensions, {name: place_of[number] for name, number in known.items() if number in place_of}
-        )
+        place_of = {int(number): place for place, number in enumerate(in_turns(numbers.tolist()))}
+        known = _Plain(ReadInTurns((segment / "index_metadata.pickle").read_bytes())).load()["id_to_label"]
+        places = {name: place_of[number] for name, number in in_turns(known.items()) if number in place_of}
+        return cls(slots, begin, dimensions, places)
 
     def places(self, ids: list[str]) -> NDArray[np.int64]:
         """Where each record lies; -1 for one that the graph did not take over yet."""
-        return np.array([self._places.get(name, -1) for name in ids], dtype=np.int64)
+        return np.array([self._places.get(name, -1) for name in in_turns(ids)], dtype=np.int64)
 
     def at(self, places: NDArray[np.int64]) -> Vectors:
         """The vectors of some places, float32, shape (places, dimensions)."""

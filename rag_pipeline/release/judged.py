@@ -15,6 +15,7 @@ from rag_pipeline.answer.endpoint import check_installed
 from rag_pipeline.answer.judge_config import JudgeConfig, read_judge
 from rag_pipeline.answer.judged_by_people import in_turn, read_judgments
 from rag_pipeline.answer.opinions import Item, Opinions, opinions
+from rag_pipeline.answer.shared_books import books_of
 from rag_pipeline.answer.stated import stated
 from rag_pipeline.evaluate.answers import AnswersOf, Measured
 from rag_pipeline.index.retrieve import OpenRelease, open_release
@@ -57,7 +58,7 @@ def judged(settings: Settings, found: AnswersOf) -> Judged | None:
     if config is None:
         return None
     check_installed()
-    budget = Budget(settings.home.spent, config.budget, lambda: datetime.now(UTC))
+    budget = Budget(books_of(settings.home), config.budget, lambda: datetime.now(UTC))
     with open_release(settings.home, found.release) as opened:
         sets = tuple(_judged(settings, config, budget, opened, (found, one)) for one in found.sets)
     return Judged(config, sets)

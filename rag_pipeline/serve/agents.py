@@ -156,10 +156,13 @@ async def told_to_model(work: Callable[[], Any], note: Note, noted: dict[str, An
         return result
     except Problem as found:
         problem = found
+        noted["problem"] = found.kind.slug
     except Exception as error:
         noted["error"] = error
         problem = Problem(INTERNAL)
-    noted["problem"] = problem.kind.slug
+        noted["problem"] = INTERNAL.slug
+    finally:
+        note.end(noted.get("problem", ""))
     told = problem.told(note.query_id)
     if problem.retry_after_s is not None:
         told["retry_after_s"] = round(problem.retry_after_s, 2)

@@ -37,6 +37,7 @@ from rag_pipeline.serve.asked import (
 from rag_pipeline.serve.batches import Batches, NoEncoder
 from rag_pipeline.serve.replica import Replica
 from rag_pipeline.serve.reranked import best
+from rag_pipeline.traffic.rows import Arm
 
 Found = TypeVar("Found")
 
@@ -56,6 +57,7 @@ class Note:
 
     query_id: str
     channel: str = ""
+    """The channel whose release answers."""
     release: str = ""
     mode: str = ""
     hits: int | None = None
@@ -63,6 +65,16 @@ class Note:
     steps_ms: dict[str, float] = field(default_factory=dict)
     answer: dict[str, str | int | float] = field(default_factory=dict)
     """What became of an answer in sentences: how many there are, who made them, and what they cost."""
+    arm: Arm = "stable"
+    ends_later: bool = False
+    """Whether more follows what is searched: sentences, and what they cost."""
+    at_end: list[Callable[[str], None]] = field(default_factory=list)
+    """What is done once all is known of the request; it is told the problem, if it came to one."""
+
+    def end(self, problem: str = "") -> None:
+        """Nothing is known later. Another call does nothing more."""
+        while self.at_end:
+            self.at_end.pop()(problem)
 
 
 class Answering:

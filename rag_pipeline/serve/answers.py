@@ -76,7 +76,7 @@ class Answers:
 
     async def begin(self, who: Principal, asked: AnswerRequest, note: Note) -> "Begun":
         """Retrieve and select. Raises `Problem` as a search does."""
-        found = Found()
+        found, note.ends_later = Found(), True
         writer = self._writer if ANSWER in who.may else None
 
         def also(leased: Leased, reader: OpenRelease, query: Query, hits: list[Hit]) -> None:
@@ -131,11 +131,15 @@ class Begun:
         refused = NO_PASSAGE if found.refused else None
         sent, written, degraded = 0, Written(), list(searched.degraded)
         if self.writer and not refused:
-            async with aclosing(self.writer.sentences(self._wanted(), written)) as sentences:
-                async for sentence in sentences:
-                    if checked := checked_sentence(sentence, found.passages):
-                        sent += 1
-                        yield "sentence", checked
+            try:
+                async with aclosing(self.writer.sentences(self._wanted(), written)) as sentences:
+                    async for sentence in sentences:
+                        if checked := checked_sentence(sentence, found.passages):
+                            sent += 1
+                            yield "sentence", checked
+            finally:  # it is paid for, whether or not anybody waits for the rest
+                paid = self._generator(written, by_model=sent > 0)
+                self.note.answer = {"generator": paid.kind, **_paid(paid)}
             self.note.steps_ms["write"] = round(1000 * (time.monotonic() - found.began) - searched.took_ms, 2)
         by_model = sent > 0
         if not by_model and not refused:

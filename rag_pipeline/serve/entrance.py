@@ -71,6 +71,8 @@ class Entrance:
         except Exception as found:
             problem, error = INTERNAL.slug, found
             await sent.problem(Problem(INTERNAL), note.query_id)
+        finally:
+            note.end(problem or state.get("problem", ""))
         seconds = time.monotonic() - began
         operation = _OPERATIONS.get(scope["path"]) or ("chunk" if scope["path"].startswith("/v1/chunks/") else "other")
         problem = problem or state.get("problem", "")

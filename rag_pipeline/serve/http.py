@@ -71,7 +71,12 @@ def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 SECURED: dict[str, Any] = {"security": [{"bearer": []}]}
 EVERY = (400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 500, 503, 504)
-_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["hits", "sentence", "done", "problem"]}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}}}
 
 
 def application(

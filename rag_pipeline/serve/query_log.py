@@ -6,8 +6,9 @@ With RAG_QUERY_TEXT=off nothing of this runs. The text of a question is in memor
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rag_pipeline.door.limits import Admission, Deadline
@@ -94,6 +95,7 @@ class QueryLog:
             "query_response_hit_ids": [hit.chunk_id for hit in hits],
             "scores": [hit.score for hit in hits],
             "channel": note.channel,
+            "arm": note.arm,
             "release": note.release,
             "mode": note.mode,
             "degraded": list(note.degraded),
@@ -104,6 +106,7 @@ class QueryLog:
             "problem": asked.problem,
             "total_ms": asked.total_ms,
             **{f"{step}_ms": note.steps_ms.get(step) for step in ("wait", "embed", "search")},
+            **_written(note.answer),
             "lost_before": 0,
         }
 
@@ -167,9 +170,25 @@ class LoggedAnswering(Answering):
             raise
         finally:
             milliseconds = 1000 * (time.monotonic() - began)
-            self.log.spool.put(
-                "queries", Asked(note, time.time(), who.id, who.reads, asked, answer, status, problem, milliseconds)
-            )
+            row = Asked(note, time.time(), who.id, who.reads, asked, answer, status, problem, milliseconds)
+            if note.ends_later and answer:
+                note.at_end.append(partial(self._put_at_end, row))
+            else:
+                self.log.spool.put("queries", row)
+
+    def _put_at_end(self, row: Asked, problem: str) -> None:
+        """An answer in sentences is logged once its cost is known; one that broke off is an error."""
+        broken = replace(row, status=INTERNAL.status, problem=problem) if problem else row
+        self.log.spool.put("queries", broken)
+
+
+def _written(said: Mapping[str, str | int | float]) -> dict[str, Any]:
+    """What became of sentences; nulls for a search."""
+    if not said:
+        return {}
+    counts = {name: said.get(name, 0) for name in ("tokens_in", "tokens_out", "usd")}
+    writer = said.get("model") or said.get("generator")
+    return {"generator": writer, "prompt": said.get("prompt"), "sentences": said.get("sentences"), **counts}
 
 
 def lost_rows(answering: Answering) -> Callable[[], float] | None:

@@ -25,6 +25,7 @@ from rag_pipeline.serve import log_lines
 from rag_pipeline.serve.agents import over_http, server_of
 from rag_pipeline.serve.answering import Answering, Note
 from rag_pipeline.serve.answers import Answers
+from rag_pipeline.serve.connections import LONGEST_HEAD, Connection
 from rag_pipeline.serve.counters import HOST, Counters
 from rag_pipeline.serve.entrance import Entrance, new_query_id
 from rag_pipeline.serve.feedback import add_feedback, add_report
@@ -36,8 +37,6 @@ from rag_pipeline.serve.replica import Replica
 from rag_pipeline.serve.writers import writer_of
 from rag_pipeline.settings import Settings
 
-_LONGEST_HEAD = 16_384
-"""Bytes of a request's line and headers."""
 _IDLE_S, _END_S = 5, 10
 _AT_ONCE = 8
 """Questions in progress for each core, so that those which wait to be embedded fill a batch. One a core is searched."""
@@ -113,9 +112,9 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        http="h11",
+        http=Connection,
         ws="none",
-        h11_max_incomplete_event_size=_LONGEST_HEAD,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
         timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=_END_S,
     )

@@ -12,6 +12,7 @@ from rag_pipeline.answer.budget import Budget
 from rag_pipeline.answer.cited import Passage
 from rag_pipeline.answer.config import Config, read_config
 from rag_pipeline.answer.endpoint import check_installed
+from rag_pipeline.answer.shared_books import books_of
 from rag_pipeline.answer.stated import stated
 from rag_pipeline.answer.write import Writer
 from rag_pipeline.home import Home
@@ -25,7 +26,7 @@ def writer_of(settings: Settings) -> Writer | None:
         return None
     config = read_config(Path(settings.serve_answers))
     check_installed()
-    return Writer(config, Budget(settings.home.spent, config.budget, lambda: datetime.now(UTC)))
+    return Writer(config, Budget(books_of(settings.home), config.budget, lambda: datetime.now(UTC)))
 
 
 def seen_by(config: Config, leased: Leased, home: Home, passages: Sequence[Passage]) -> dict[str, tuple[Passage, ...]]:

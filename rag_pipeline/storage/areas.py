@@ -11,8 +11,11 @@ _HOME = Home(Path())
 
 _ALONE = (_HOME.scratch, _HOME.views, _HOME.models, _HOME.runs, _HOME.dagster, _HOME.traffic, _HOME.spent)
 OF_ONE_MACHINE = frozenset({*(one.name for one in _ALONE), "golden"})
-"""What of a home is this machine's alone; where attempts are made is another. Settings that would write questions or what
-models cost are refused where the home lies in a bucket (`settings`)."""
+"""What of a home is this machine's alone; where attempts are made is another. Segments of the log of questions are in the
+bucket, and no machine has copies of them (`exchange`); what models cost is in the PostgreSQL of the locks."""
+
+_BUT = frozenset({f"{_HOME.traffic.name}/marks.key"})
+"""What lies among such files and is the same for all machines."""
 
 OBJECTS = "objects"
 """Folder of what each release's objects were when they were carried there: `objects/<id>.json`."""
@@ -35,6 +38,8 @@ _ASIDE = ".damaged"
 def is_carried(key: str) -> bool:
     """Whether what has this key lies in the bucket."""
     parts = PurePosixPath(key).parts
+    if key in _BUT:
+        return True
     if not parts or parts[0] in OF_ONE_MACHINE or parts[:2] == _HOME.workshop.root.parts:
         return False
     return key == MARK or not any(part.startswith(".") and _ASIDE not in part for part in parts)

@@ -48,7 +48,7 @@ class PostgresLocks:
     """`url`: a secret, which no message holds. `home`: what distinguishes the locks of one home from those of another."""
 
     def __init__(self, url: str, home: str) -> None:
-        self._url, self._home = _URL.sub("postgresql://", url, count=1), home
+        self._url, self._home = plain_url(url), home
         self._held: dict[int, tuple[str, Any]] = {}
         self._mutex = threading.Lock()
 
@@ -125,6 +125,11 @@ class PostgresLocks:
             f"the PostgreSQL that RAG_LOCKS names does not give locks ({type(error).__name__}); check its address, user and "
             "password, and that it takes connections from here. Nothing is written without its locks"
         )
+
+
+def plain_url(url: str) -> str:
+    """The address of a PostgreSQL as its own library takes it, without the name of a driver."""
+    return _URL.sub("postgresql://", url, count=1)
 
 
 def is_postgres(url: str) -> bool:

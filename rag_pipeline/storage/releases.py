@@ -15,6 +15,7 @@ from pathlib import Path
 from rag_pipeline.errors import LockLost, Overtaken, ReleaseError
 from rag_pipeline.home import MANIFEST_FILE, RELEASES, Home
 from rag_pipeline.storage.areas import OBJECTS
+from rag_pipeline.storage.exchange import BucketExchange
 from rag_pipeline.storage.locks import Locks
 from rag_pipeline.storage.mirror import AT_ONCE, Mirror
 from rag_pipeline.storage.objects import Objects
@@ -32,6 +33,9 @@ class HomeMirror(Mirror):
     def __init__(self, root: Path, objects: Objects, locks: Locks, *, poll_s: float = 5.0, limit_bytes: int = 0) -> None:
         super().__init__(root, objects, locks, poll_s=poll_s)
         self._limit_bytes = limit_bytes
+
+    def exchange(self, folder: Path) -> BucketExchange:
+        return BucketExchange(self.objects, self.locks, folder.relative_to(self.root).as_posix())
 
     def released(self, staging: Path, release: Path) -> None:
         """Raises `Overtaken` when another machine has this release, `LockLost` before anything could tell of it."""

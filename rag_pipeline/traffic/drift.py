@@ -18,6 +18,9 @@ LEAST = 50
 """Questions on each side below which nothing is told."""
 NEAR = 0.6
 """Cosine from which a question is like another."""
+UNLIKE = 0.75
+"""AUC from which questions are called unlike each other, where chance does not explain it: of four pairs of one each, three
+are told right. Questions that people make up for a golden set are always told from real ones a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class Shift:
     @property
     def differs(self) -> bool:
         return self.p <= LEVEL
+
+    @property
+    def unlike(self) -> bool:
+        """Whether they do not only differ, but differ much."""
+        return self.differs and self.auc >= UNLIKE
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import private_file
 from rag_pipeline.home import Home
 from rag_pipeline.lake import in_batches
-from rag_pipeline.traffic.rows import table
+from rag_pipeline.traffic.rows import rows, table
 
 APPLICATION = "rag-pipeline"
 _ROWS = 20_000
-_OWN = ("channel", "release", "mode", "degraded", "k", "narrowed", "status", "problem", "total_ms", "scores")
+_COSTS = ("generator", "prompt", "sentences", "tokens_in", "tokens_out", "usd")
+_SEEN = ("channel", "arm", "release", "mode", "degraded", "k", "narrowed", "status", "problem", "total_ms", "scores")
+_OWN = (*_SEEN, *_COSTS)
 _FILES = ("ubi_queries.jsonl", "ubi_events.jsonl")
 
 
@@ -32,21 +34,21 @@ def export_ubi(home: Home, folder: Path, since: datetime | None = None) -> dict[
     files = [folder / name for name in _FILES]
     if there := next((file for file in files if file.exists()), None):
         raise PipelineError(f"{there} exists and is not overwritten; name another folder, or remove it yourself")
-    rows = (_queries(home, since), _events(home, since))
-    return {file.name: _write(file, found) for file, found in zip(files, rows, strict=True)}
+    both = (_queries(home, since), _events(home, since))
+    return {file.name: _write(file, found) for file, found in zip(files, both, strict=True)}
 
 
-def _write(file: Path, rows: Iterator[dict[str, Any]]) -> int:
+def _write(file: Path, lines: Iterator[dict[str, Any]]) -> int:
     count = 0
     with private_file(file).open("w", encoding="utf-8", newline="\n") as out:
-        for row in rows:
+        for row in lines:
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
     return count
 
 
 def _queries(home: Home, since: datetime | None) -> Iterator[dict[str, Any]]:
-    for row in _rows(table(home, "queries").scan(), since):
+    for row in _rows(rows(home, "queries"), since):
         yield {
             "application": APPLICATION,
             "query_id": row["query_id"],

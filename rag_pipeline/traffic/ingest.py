@@ -14,11 +14,14 @@ import pyarrow as pa
 
 from rag_pipeline.home import Home
 from rag_pipeline.lake import OP, Table, collected, scan_file
+from rag_pipeline.traffic.arrivals import Arrivals, arrivals_of
 from rag_pipeline.traffic.rows import KEY, PRIVATE, Kind, table
-from rag_pipeline.traffic.segments import Damaged, damaged, drop, halves, read_segment, set_aside, waiting
+from rag_pipeline.traffic.segments import Damaged, read_segment
 
 ROWS_A_COMMIT = 50_000
 SEGMENTS_A_COMMIT = 5_000
+_AT_ONCE = 64
+"""Segments that are fetched together."""
 _WAIT_S = 60
 _HALF_AFTER = timedelta(hours=1)
 
@@ -64,36 +67,36 @@ def ingest(home: Home, kind: Kind, now: datetime, *, days: int) -> Ingested:
     """
     into, done = table(home, kind), Ingested(kind)
     with home.exclusive_table(into.path, wait_s=_WAIT_S):
-        for half in halves(home, now - _HALF_AFTER):
-            drop([half])
-        found = waiting(home, kind)
-        done.longest_wait_s = max((now.timestamp() - path.stat().st_mtime for path in found), default=0.0)
+        segments = arrivals_of(home, now - _HALF_AFTER)
+        found = segments.waiting(kind)
+        done.longest_wait_s = max((now.timestamp() - at for at in found.values()), default=0.0)
         known: dict[str, pl.DataFrame] = {}
-        for paths, rows in _batches(found, kind):
-            if kind == "queries":
-                _put(into, rows, done, known)
-            else:
+        for paths, rows in _batches(segments, list(found), kind):
+            if kind == "feedback":
                 _put_newest(into, rows, done)
-            drop(paths)
+            else:
+                _put(into, rows, done, known)
+            segments.drop(path.name for path in paths)
             done.segments += len(paths)
         done.emptied = _empty(into, kind, now - timedelta(days=days))
-        done.damaged = tuple(path.name for path in damaged(home))
+        done.damaged = tuple(segments.damaged())
     return done
 
 
-def _batches(paths: Sequence[Path], kind: Kind) -> Iterator[tuple[list[Path], pl.DataFrame]]:
+def _batches(segments: Arrivals, names: Sequence[str], kind: Kind) -> Iterator[tuple[list[Path], pl.DataFrame]]:
     """Segments in groups, each with its rows; damaged ones are set aside."""
     some: list[Path] = []
     parts: list[pa.Table] = []
-    for path in paths:
-        try:
-            parts.append(read_segment(path, kind))
-            some.append(path)
-        except Damaged:
-            set_aside(path)
-        if len(some) >= SEGMENTS_A_COMMIT or sum(one.num_rows for one in parts) >= ROWS_A_COMMIT:
-            yield some, _frame(parts)
-            some, parts = [], []
+    for start in range(0, len(names), _AT_ONCE):
+        for path in segments.here(names[start : start + _AT_ONCE]):
+            try:
+                parts.append(read_segment(path, kind))
+                some.append(path)
+            except Damaged:
+                segments.set_aside(path)
+            if len(some) >= SEGMENTS_A_COMMIT or sum(one.num_rows for one in parts) >= ROWS_A_COMMIT:
+                yield some, _frame(parts)
+                some, parts = [], []
     if some:
         yield some, _frame(parts)
 

@@ -15,13 +15,14 @@ from rag_pipeline.traffic.words import Words
 LOOKED_AT = 2_000
 """Texts that are looked through, the newest first."""
 
-_TEXT: dict[Kind, str] = {"queries": "user_query", "feedback": "message"}
+_TEXT: dict[Kind, str] = {"queries": "user_query", "feedback": "message", "pairs": "user_query"}
+_OF: dict[Kind, str] = {"queries": "query_id", "feedback": "query_id", "pairs": "pair_id"}
 
 
 def private_found(home: Home, kind: Kind, words: Words) -> tuple[int, list[str]]:
     """How many of the newest texts were looked through, and the ids of those that hold something private."""
     text = _TEXT[kind]
-    rows = table(home, kind).scan().filter(pl.col(text).is_not_null()).select("query_id", "timestamp", text)
+    rows = table(home, kind).scan().filter(pl.col(text).is_not_null()).select(_OF[kind], "timestamp", text)
     newest = collected(rows.top_k(LOOKED_AT, by="timestamp"))
     return newest.height, [query for query, _, said in newest.iter_rows() if words.held(said)]
 

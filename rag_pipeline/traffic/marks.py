@@ -7,11 +7,13 @@ import hmac
 import re
 import secrets
 import unicodedata
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import Overtaken, PipelineError
 from rag_pipeline.files import private_folder, write_text
 from rag_pipeline.home import Home
+from rag_pipeline.mirrored import seen
 
 KEY = "marks.key"
 """The file of the key in the folder of the log, where there is no salt."""
@@ -61,10 +63,13 @@ def marks_of(home: Home, salt: str) -> Marks:
     if salt:
         return Marks(hmac.new(salt.encode("utf-8", "surrogatepass"), b"marks of traffic", "sha256").digest())
     path = private_folder(home.traffic) / KEY
+    seen(path)
     try:
-        with home.exclusive("keys", wait_s=30):
-            if not path.exists():
-                write_text(path, secrets.token_hex(32) + "\n", mode=0o600)
+        if not path.exists():
+            with home.exclusive("keys", wait_s=30):
+                if not path.exists():
+                    with suppress(Overtaken):  # another machine made it meanwhile, and its key is here now
+                        write_text(path, secrets.token_hex(32) + "\n", mode=0o600)
         return Marks(bytes.fromhex(path.read_text(encoding="utf-8").strip()))
     except (OSError, ValueError) as error:
         raise PipelineError(

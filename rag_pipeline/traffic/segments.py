@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -67,30 +67,41 @@ def read_segment(path: Path, kind: Kind) -> pa.Table:
 
 
 def waiting(home: Home, kind: Kind) -> list[Path]:
-    """Segments that no table holds yet, oldest first within each replica."""
-    return [path for path in found(home.traffic, SEGMENT) if path.name.endswith(f".{kind}{_END}") and path.name[0] != "."]
+    """Segments of this machine that no table holds yet, oldest first within each replica."""
+    return [path for path in whole(home.traffic) if is_of(path.name, kind)]
+
+
+def whole(folder: Path) -> list[Path]:
+    """Segments in a folder, of both kinds."""
+    return [path for path in found(folder, SEGMENT) if path.name.endswith(_END) and path.name[0] != "."]
+
+
+def is_of(name: str, kind: Kind) -> bool:
+    return name.endswith(f".{kind}{_END}")
 
 
 def damaged(home: Home) -> list[Path]:
     """Segments that were set aside; they stay for whoever finds out why."""
-    return [path for path in found(home.traffic, SEGMENT) if path.name.endswith(_DAMAGED)]
+    return [path for path in found(home.traffic, SEGMENT) if is_damaged(path.name)]
 
 
-def set_aside(path: Path) -> None:
-    path.rename(path.with_name(path.name + _DAMAGED))
+def is_damaged(name: str) -> bool:
+    return name.endswith(_DAMAGED)
 
 
-def drop(paths: Sequence[Path]) -> None:
+def set_aside(path: Path) -> Path:
+    return path.rename(path.with_name(path.name + _DAMAGED))
+
+
+def drop(paths: Iterable[Path]) -> None:
     """Remove segments that a table holds. One that is gone already was dropped by a process that was killed then."""
     for path in paths:
         if path.exists():
             remove(path, SEGMENT)
 
 
-def halves(home: Home, before: datetime) -> list[Path]:
+def halves(folder: Path, before: datetime) -> list[Path]:
     """What killed replicas left half written, before some time."""
     return [
-        path
-        for path in found(home.traffic, SEGMENT)
-        if path.name.startswith(".") and path.stat().st_mtime < before.timestamp()
+        path for path in found(folder, SEGMENT) if path.name.startswith(".") and path.stat().st_mtime < before.timestamp()
     ]

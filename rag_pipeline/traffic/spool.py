@@ -6,6 +6,7 @@ No request waits for it, and none fails for it. What does not fit into memory, o
 import logging
 import os
 import re
+import secrets
 import shutil
 import socket
 import threading
@@ -16,8 +17,10 @@ from typing import Any
 
 from rag_pipeline.files import private_folder
 from rag_pipeline.home import Home
+from rag_pipeline.mirrored import exchange
 from rag_pipeline.traffic.rows import KEY, Kind
 from rag_pipeline.traffic.segments import write_segment
+from rag_pipeline.traffic.sender import Sender
 
 log = logging.getLogger("rag_pipeline")
 
@@ -47,6 +50,7 @@ class Spool:
         """`first`: what the thread does before anything else, such as to load what it masks with."""
         self._home, self._row_of, self._first, self._every_s = home, row_of, first, every_s
         host = re.sub(r"[^\w.-]", "_", socket.gethostname())[:60] or "host"
+        host = f"{host[:50]}.{secrets.token_hex(4)}"  # machines of a cluster may have one name, and all of them a process 1
         self._name = f"{host}-{os.getpid()}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         self._number = self._flushes = 0
         self._put: dict[Kind, deque[Any]] = {kind: deque() for kind in KEY}
@@ -60,6 +64,8 @@ class Spool:
         self._trouble = ""
         self._crowded = False
         self._end = threading.Event()
+        there = exchange(home.traffic)
+        self._sender = Sender(home, there, every_s=every_s, most=MOST_SEGMENTS) if there else None
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
@@ -80,6 +86,8 @@ class Spool:
         for kind in KEY:
             left = len(self._rows[kind]) + len(self._put[kind])
             self._lose(kind, left)
+        if self._sender:
+            self._sender.close()
         if self.lost.total():
             log.warning("%s rows of the log of questions were lost since this replica began", f"{self.lost.total():,}")
 

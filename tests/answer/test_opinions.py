@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag_pipeline.answer.agreed import scores, usable
-from rag_pipeline.answer.budget import JUDGE, Budget, Payer
+from rag_pipeline.answer.budget import JUDGE, Budget, FileBooks, Payer
 from rag_pipeline.answer.cited import Citation, Cited
 from rag_pipeline.answer.config import NANO, Limits
 from rag_pipeline.answer.judge_config import JudgeConfig, read_judge
@@ -43,7 +43,9 @@ def ask(
         async with lying_model(Judge(kinds=kinds)) as model:
             assert isinstance(model, Judge)
             config = judge(model, usd_per_day, timeout_ms)
-            return await opinions(config, Budget(folder / "spent.sqlite", config.budget, lambda: NOW), items), model
+            return await opinions(
+                config, Budget(FileBooks(folder / "spent.sqlite"), config.budget, lambda: NOW), items
+            ), model
 
     return asyncio.run(run())
 
@@ -105,7 +107,7 @@ def test_money_ends_before_the_budget_does_and_answers_keep_theirs(tmp_path: Pat
     found, model = ask(tmp_path, ['{"id": "ID", "faithful": true, "relevant": true}'], *items, usd_per_day=0.0025)
     assert 0 < len(found.said) < 12 and found.why_not == {"over budget": 12 - len(found.said)}
     assert len(model.asked) == len(found.said)
-    budget = Budget(tmp_path / "spent.sqlite", Limits(usd_per_day=0.0025, usd_per_query=1.0), lambda: NOW)
+    budget = Budget(FileBooks(tmp_path / "spent.sqlite"), Limits(usd_per_day=0.0025, usd_per_query=1.0), lambda: NOW)
     assert 0 < budget.spent_today(JUDGE) == found.nano <= 0.0025 * NANO and budget.spent_today() == 0
     assert budget.reserve(Payer("app", "q", frozenset()), "house", int(0.0025 * NANO)), "what answers may cost is their own"
     assert budget.reserve(Payer("app", "q2", frozenset()), "house", 1) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rag_pipeline.answer.budget import Budget, Payer
+from rag_pipeline.answer.budget import Budget, FileBooks, Payer
 from rag_pipeline.answer.check import Claim, check
 from rag_pipeline.answer.cited import stands
 from rag_pipeline.answer.write import Wanted, Writer, Written
@@ -56,7 +56,7 @@ def test_what_a_small_model_makes_up_is_refused(writes: Any, tmp_path: Path) -> 
             model.on_request = lambda: said.append(writes(model.asked[-1]["messages"]))
             one = endpoint(model, timeout_ms=120_000)
             settings = config(one)
-            budget = Budget(tmp_path / "spent.sqlite", settings.budget, lambda: datetime(2026, 3, 1, tzinfo=UTC))
+            budget = Budget(FileBooks(tmp_path / "spent.sqlite"), settings.budget, lambda: datetime(2026, 3, 1, tzinfo=UTC))
             until = asyncio.get_running_loop().time() + 300
             wanted = Wanted(question, "english", {one.name: PASSAGES}, Payer("k", question, frozenset()), until)
             result = Written()

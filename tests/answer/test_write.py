@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rag_pipeline.answer.breaker import FAILURES, REST_S, Breaker
-from rag_pipeline.answer.budget import Budget, Payer
+from rag_pipeline.answer.budget import Budget, FileBooks, Payer
 from rag_pipeline.answer.cited import Cited, stands
 from rag_pipeline.answer.config import NANO, Config
 from rag_pipeline.answer.write import Wanted, Writer, Written
@@ -23,7 +23,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def budget(folder: Path, said: Config) -> Budget:
-    return Budget(folder / "spent.sqlite", said.budget, lambda: NOW)
+    return Budget(FileBooks(folder / "spent.sqlite"), said.budget, lambda: NOW)
 
 
 def wanted(said: Config, query: str = "q1", who: str = "k_1", reads: Sequence[str] = (), left_s: float = 600) -> Wanted:
@@ -201,7 +201,7 @@ def test_a_reader_who_leaves_ends_the_call_and_its_reservation_stays(tmp_path: P
 def test_budgets_are_of_a_day_and_of_a_question(tmp_path: Path) -> None:
     said = config(usd_per_day=10e-9 * 10, usd_per_query=5e-9)
     clock = [NOW]
-    kept = Budget(tmp_path / "spent.sqlite", said.budget, lambda: clock[0])
+    kept = Budget(FileBooks(tmp_path / "spent.sqlite"), said.budget, lambda: clock[0])
     payer = Payer("k", "q1", frozenset())
     first = kept.reserve(payer, "x", 5)
     assert first is not None and kept.reserve(payer, "x", 1) is None

@@ -14,8 +14,10 @@ from rag_pipeline.defs.alerts import Eyes, refreshes_due
 from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.keys import EVALUATION, PRODUCTION, PRODUCTION_EVALUATION
+from rag_pipeline.defs.traffic import traffic_assets
 from rag_pipeline.files import write_json
 from tests.conftest import Workspace, files_contract
+from tests.support.asked_rows import asked, segment
 from tests.support.held_nights import said, start
 
 NOW = datetime(2026, 11, 29, 11, tzinfo=UTC)
@@ -58,6 +60,24 @@ def test_a_failed_check_is_a_cause_by_its_severity_until_it_passes(office: Works
     assert INTACT in look(office).well
     report(["index", "candidate"], "releases_in_use_are_intact", passed=True)
     assert INTACT in look(office).well
+
+
+def test_what_a_check_of_traffic_finds_is_a_cause_until_it_is_gone(office: Workspace) -> None:
+    """Something private in a question, found by the real check; the text goes with its days."""
+    settings = office.settings.model_copy(update={"query_text": "masked"})
+    then = datetime.now(UTC) - timedelta(days=3)
+    segment(office.home, [asked(1, timestamp=then, release="", user_query="write to berta.planted@mail-house.org")])
+    private = "failed check: traffic/queries no_private_value_is_stored"
+
+    def made(days: int) -> Findings:
+        assets = traffic_assets(settings.model_copy(update={"query_days": days}))
+        with dg.DagsterInstance.get() as instance:
+            assert dg.materialize(assets, instance=instance, selection="key:traffic/queries").success
+        return look(office)
+
+    [cause] = [one for one in made(90).causes if one.key == private]
+    assert "1 of 1 texts hold something private" in cause.reasons[0] and "planted" not in str(cause)
+    assert private in made(1).well
 
 
 @pytest.mark.parametrize(

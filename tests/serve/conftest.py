@@ -1,29 +1,15 @@
 """One home that serves, and one replica of it, for all tests that change neither."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import Workspace
 from tests.support.guarded import Guarded, guarded_replica
-from tests.support.replicas import Running, key_for, replica, serving_home
+from tests.support.replicas import Running, key_for, replica
+from tests.support.served import served, served_once
 
-
-@pytest.fixture(scope="session")
-def served_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Nobody changes it but by making keys; what changes more takes `served`."""
-    workspace = Workspace(tmp_path_factory.mktemp("served"))
-    serving_home(workspace)
-    return workspace
-
-
-@pytest.fixture
-def served(served_once: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of one's own."""
-    shutil.copytree(served_once.root, tmp_path / "served")
-    return Workspace(tmp_path / "served")
+__all__ = ["guarded", "key", "running", "served", "served_once"]
 
 
 @pytest.fixture(scope="session")

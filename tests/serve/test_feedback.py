@@ -21,12 +21,6 @@ from tests.support.planted_values import PLANTED, texts_of
 from tests.support.replicas import PLAIN, Running, key_for, replica
 
 
-def say(running: Running, key: str | None, body: Any) -> httpx.Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
-    return httpx.post(f"{running.url}/v1/feedback", content=content, headers=headers, timeout=60, **PLAIN)
-
-
 @pytest.fixture(scope="module")
 def logged(served_once: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A copy that a replica logs into."""
@@ -53,7 +47,7 @@ def answer(logging_one: Running, asker: str) -> dict[str, Any]:
 
 
 def test_there_is_no_such_operation_where_nothing_is_logged(running: Running, key: str) -> None:
-    assert say(running, key, {}).status_code == 404
+    assert running.post("/v1/feedback", key, {}).status_code == 404
     assert "/v1/feedback" not in running.get("/openapi.json").json()["paths"]
 
 
@@ -64,16 +58,18 @@ def test_the_last_verdict_counts_and_nothing_private_is_kept(served: Workspace) 
         answer = running.ask(asker, {"query": "may I fly"}).json()
         about = {"query_id": answer["query_id"]}
         for value in private:
-            told = say(
-                running, asker, about | {"verdict": "not_useful", "reason": "stale", "comment": f"ask {value} instead"}
+            told = running.post(
+                "/v1/feedback",
+                asker,
+                about | {"verdict": "not_useful", "reason": "stale", "comment": f"ask {value} instead"},
             )
             assert told.status_code == 202
             assert told.json() == about | {"verdict": "not_useful"}
-        say(running, asker, about | {"verdict": "useful", "comment": f"thanks {private[0]}"})
-        say(running, asker, about | {"verdict": "not_useful", "chunk_id": answer["hits"][0]["chunk_id"]})
+        running.post("/v1/feedback", asker, about | {"verdict": "useful", "comment": f"thanks {private[0]}"})
+        running.post("/v1/feedback", asker, about | {"verdict": "not_useful", "chunk_id": answer["hits"][0]["chunk_id"]})
     with logging_replica(served) as other:
         for _ in range(1_000 // 50):
-            assert say(other, asker, about | {"verdict": "useful"}).status_code == 202, (
+            assert other.post("/v1/feedback", asker, about | {"verdict": "useful"}).status_code == 202, (
                 "any replica of the home knows whose it is"
             )
     rows = rows_of(served.home, "feedback")
@@ -106,7 +102,7 @@ def test_the_last_verdict_counts_and_nothing_private_is_kept(served: Workspace) 
 def test_what_is_no_verdict_is_told_by_its_field(
     logging_one: Running, asker: str, answer: dict[str, Any], change: dict[str, Any], pointer: str
 ) -> None:
-    told = say(logging_one, asker, {"query_id": answer["query_id"], "verdict": "useful"} | change)
+    told = logging_one.post("/v1/feedback", asker, {"query_id": answer["query_id"], "verdict": "useful"} | change)
     assert (told.status_code, told.headers["content-type"]) == (400, MEDIA_TYPE)
     assert [fault["pointer"] for fault in told.json()["errors"]] == [pointer]
 
@@ -123,21 +119,21 @@ def test_an_answer_of_somebody_else_is_told_as_one_that_never_was(
     other = key_for(logged.home, "search", "feedback")
     mine, theirs = answer["query_id"], logging_one.ask(other, {"query": "may I fly"}).json()["query_id"]
     guessed = [theirs, mine[:-1] + ("0" if mine[-1] != "0" else "1"), mine[:30] + theirs[30:], "q_" + "0" * 40]
-    told = [without_id(say(logging_one, asker, {"query_id": one, "verdict": "useful"})) for one in guessed]
+    told = [without_id(logging_one.post("/v1/feedback", asker, {"query_id": one, "verdict": "useful"})) for one in guessed]
     third = key_for(logged.home, "search", "feedback")
     old = marks_of(logged.home, SALT).bound("q_" + "0" * 28, read_keys(logged.home)[-1].id)
-    told.append(without_id(say(logging_one, third, {"query_id": old, "verdict": "useful"})))
+    told.append(without_id(logging_one.post("/v1/feedback", third, {"query_id": old, "verdict": "useful"})))
     assert told == [told[0]] * len(told)
     assert told[0][0] == 404
-    assert say(logging_one, other, {"query_id": theirs, "verdict": "useful"}).status_code == 202
+    assert logging_one.post("/v1/feedback", other, {"query_id": theirs, "verdict": "useful"}).status_code == 202
 
 
 def test_a_verdict_needs_a_key_and_a_permission(logging_one: Running, logged: Workspace, answer: dict[str, Any]) -> None:
     key = key_for(logged.home, "search")
     body = {"query_id": answer["query_id"], "verdict": "useful"}
-    assert say(logging_one, None, body).status_code == 401
-    assert say(logging_one, key, body).status_code == 403
-    assert say(logging_one, key, {"query_id": "q_" + "0" * 40, "verdict": "useful"}).status_code == 403
+    assert logging_one.post("/v1/feedback", None, body).status_code == 401
+    assert logging_one.post("/v1/feedback", key, body).status_code == 403
+    assert logging_one.post("/v1/feedback", key, {"query_id": "q_" + "0" * 40, "verdict": "useful"}).status_code == 403
 
 
 def test_an_agent_reports_on_its_own_answers_only(logging_one: Running, asker: str, answer: dict[str, Any]) -> None:

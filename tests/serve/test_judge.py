@@ -1,6 +1,5 @@
 """The judge's page: who may judge, what is shown and what is not, what is kept, and the page by keyboard in a browser."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from rag_pipeline.door.keys import read_keys
@@ -20,15 +18,9 @@ from rag_pipeline.traffic.queue import queue_folder
 from tests.conftest import Workspace
 from tests.support.logged import logging_replica
 from tests.support.queued import drawn, was_asked
-from tests.support.replicas import PLAIN, Running, key_for
+from tests.support.replicas import Running, key_for
 
 CHROMIUM = shutil.which("chromium")
-
-
-def judge(running: Running, key: str | None, body: Any) -> httpx.Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
-    return httpx.post(f"{running.url}/v1/judge", content=content, headers=headers, timeout=60, **PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -63,47 +55,53 @@ def ana(queued: Workspace) -> str:
 
 
 def test_a_judgment_is_kept_as_one_of_the_terminal_is(desk: Running, queued: Workspace, ana: str) -> None:
-    told = judge(desk, ana, {}).json()
+    told = desk.post("/v1/judge", ana, {}).json()
     assert (told["place"], told["questions"], told["judged"]) == (1, 5, 0)
     item = told["item"]
     assert set(item) == {"query_id", "question", "document_id", "title", "passages"}, "nothing of ranks, modes and releases"
-    after = judge(desk, ana, {"query_id": item["query_id"], "document_id": item["document_id"], "grade": 2}).json()
+    after = desk.post(
+        "/v1/judge", ana, {"query_id": item["query_id"], "document_id": item["document_id"], "grade": 2}
+    ).json()
     assert after["judged"] == 1 and after["item"]["document_id"] != item["document_id"]
     golden = read_golden_set(queue_folder(queued.settings), to_be_judged=True)
     assert golden.qrels == {item["query_id"]: {item["document_id"]: 2}}
     [(_, kept)] = read_journal(queue_folder(queued.settings))
     assert kept is not None and kept.judge == read_keys(queued.home)[-1].id
-    back = judge(desk, ana, {"undo": True}).json()
+    back = desk.post("/v1/judge", ana, {"undo": True}).json()
     assert (back["judged"], back["item"]) == (0, item)
     assert not any(read_golden_set(queue_folder(queued.settings), to_be_judged=True).qrels.values())
 
 
 def test_a_document_that_was_withdrawn_is_not_shown_any_more(desk: Running, queued: Workspace, ana: str) -> None:
-    document = judge(desk, ana, {}).json()["item"]["document_id"]
+    document = desk.post("/v1/judge", ana, {}).json()["item"]["document_id"]
     withdraw(queued.home, document, by="ana", why="a test", now=datetime.now(UTC))
     try:
-        desk.wait_until(lambda: judge(desk, ana, {}).json()["item"]["document_id"] != document, "another document")
+        desk.wait_until(
+            lambda: desk.post("/v1/judge", ana, {}).json()["item"]["document_id"] != document, "another document"
+        )
     finally:
         restore(queued.home, document, by="ana", why="a test", now=datetime.now(UTC))
-    desk.wait_until(lambda: judge(desk, ana, {}).json()["item"]["document_id"] == document, "the first one again")
+    desk.wait_until(lambda: desk.post("/v1/judge", ana, {}).json()["item"]["document_id"] == document, "the first one again")
 
 
 def test_what_is_left_for_later_is_not_asked_again_and_all_is_judged_in_the_end(desk: Running, queued: Workspace) -> None:
     ben = key_for(queued.home, "judge")
-    told, seen = judge(desk, ben, {}).json(), []
+    told, seen = desk.post("/v1/judge", ben, {}).json(), []
     while told["item"]:
         item = told["item"]
         seen.append((item["query_id"], item["document_id"]))
         grade = None if len(seen) == 1 else 0
-        told = judge(desk, ben, {"query_id": item["query_id"], "document_id": item["document_id"], "grade": grade}).json()
+        told = desk.post(
+            "/v1/judge", ben, {"query_id": item["query_id"], "document_id": item["document_id"], "grade": grade}
+        ).json()
     assert len(seen) == len(set(seen)) == 5 * 3
     assert told["judged"] == 14 and "1 documents were left for later" in told["says"]
 
 
 def test_the_same_key_press_sent_twice_is_one_judgment(desk: Running, queued: Workspace, ana: str) -> None:
-    item = judge(desk, ana, {}).json()["item"]
+    item = desk.post("/v1/judge", ana, {}).json()["item"]
     said = {"query_id": item["query_id"], "document_id": item["document_id"], "grade": 1}
-    assert judge(desk, ana, said).json() == judge(desk, ana, said).json()
+    assert desk.post("/v1/judge", ana, said).json() == desk.post("/v1/judge", ana, said).json()
     assert len([*read_journal(queue_folder(queued.settings))]) == 1
 
 
@@ -120,10 +118,15 @@ def test_the_same_key_press_sent_twice_is_one_judgment(desk: Running, queued: Wo
     ],
 )
 def test_what_was_not_shown_cannot_be_judged(desk: Running, queued: Workspace, ana: str, body: Any, status: int) -> None:
-    told = judge(desk, ana, body)
+    told = desk.post("/v1/judge", ana, body)
     assert (told.status_code, told.headers["content-type"]) == (status, MEDIA_TYPE)
-    item = judge(desk, ana, {}).json()["item"]
-    assert judge(desk, ana, {"query_id": item["query_id"], "document_id": "handbook/../keys", "grade": 2}).status_code == 404
+    item = desk.post("/v1/judge", ana, {}).json()["item"]
+    assert (
+        desk.post(
+            "/v1/judge", ana, {"query_id": item["query_id"], "document_id": "handbook/../keys", "grade": 2}
+        ).status_code
+        == 404
+    )
     assert not [*read_journal(queue_folder(queued.settings))]
 
 
@@ -131,8 +134,8 @@ def test_what_was_not_shown_cannot_be_judged(desk: Running, queued: Workspace, a
 def test_judging_needs_its_permission_and_reads_what_askers_read(
     desk: Running, queued: Workspace, may: tuple[str, ...], reads: tuple[str, ...]
 ) -> None:
-    assert judge(desk, None, {}).status_code == 401
-    told = judge(desk, key_for(queued.home, *may, reads=reads), {})
+    assert desk.post("/v1/judge", None, {}).status_code == 401
+    told = desk.post("/v1/judge", key_for(queued.home, *may, reads=reads), {})
     assert told.status_code == 403
     assert "holiday" not in told.text
 
@@ -152,7 +155,7 @@ def test_without_a_queue_the_page_says_what_to_do(desk: Running, queued: Workspa
     folder = queue_folder(queued.settings)
     folder.rename(folder.with_name("_away"))
     try:
-        told = judge(desk, ana, {}).json()
+        told = desk.post("/v1/judge", ana, {}).json()
         assert told["item"] is None and "`rag traffic queue`" in told["says"]
     finally:
         folder.with_name("_away").rename(folder)

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 import yaml
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from tests.conftest import Workspace
 from tests.support.guarded import PAGES, guarded_replica
+from tests.support.logged import logging_replica, rows_of
 from tests.support.lying_model import LyingModel, line, lying_model
 from tests.support.replicas import PLAIN, Running, key_for, replica
 
@@ -116,3 +120,49 @@ def test_a_model_sees_only_the_rows_that_it_was_granted(tmp_path: Path) -> None:
             for one in model.asked:
                 seen = {each["text"] for each in json.loads(one["messages"][1]["content"])["passages"]}
                 assert seen and seen <= readable
+
+
+def test_what_an_answer_cost_is_in_its_row_however_it_was_asked_and_wherever_it_broke_off(
+    served: Workspace, tmp_path: Path
+) -> None:
+    writes, reads_only = key_for(served.home, "search", "answer"), key_for(served.home)
+    with model_in_a_thread() as model:
+        file = configured(tmp_path, model)
+        with logging_replica(served, RAG_SERVE_ANSWERS=str(file)) as running:
+            model.content = lambda kind: line("Every employee has thirty days of paid holiday.", TRUTH, 1)  # type: ignore[method-assign]
+            whole = ask(running, writes).json()
+            streamed = json.loads(ask(running, writes, stream=True).text.strip().rsplit("data: ", 1)[1])
+            plain = ask(running, reads_only).json()
+            refused = ask(running, writes, query="which tennis player won the cup in the year of the comet").json()
+            searched = running.ask(reads_only, {"query": "may I fly"}).json()
+            agent = asyncio.run(asked_by_agent(running, writes))
+            model.kinds = ["stall"]
+            headers = {"content-type": "application/json", "authorization": f"Bearer {writes}"}
+            body = json.dumps(QUESTION | {"timeout_ms": 30_000, "stream": True})
+            with httpx.stream(
+                "POST", f"{running.url}/v1/answer", content=body, headers=headers, timeout=60, **PLAIN
+            ) as left:
+                assert "event: hits" in next(left.iter_text())
+    rows = {row["query_id"]: row for row in rows_of(served.home)}
+    assert len(rows) == 7
+    for answer in (whole, streamed, agent):
+        row = rows[answer["query_id"]]
+        assert (row["generator"], row["sentences"], row["tokens_in"], row["tokens_out"]) == ("liar-1", 1, 300, 50)
+        assert row["usd"] == answer["generator"]["usd"] > 0 and row["prompt"] == answer["generator"]["prompt"]
+    for answer, sentences in ((plain, len(plain["sentences"])), (refused, 0)):
+        row = rows[answer["query_id"]]
+        assert (row["generator"], row["sentences"], row["usd"]) == ("extractive", sentences, 0.0)
+    assert rows[searched["query_id"]]["generator"] is None and rows[searched["query_id"]]["usd"] is None
+    known = {one["query_id"] for one in (whole, streamed, agent, plain, refused, searched)}
+    [broken] = [row for query, row in rows.items() if query not in known]
+    assert broken["sentences"] is None and broken["usd"] > 0, "what nobody waited for is paid for all the same"
+
+
+async def asked_by_agent(running: Running, key: str) -> dict[str, Any]:
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60) as web,
+        Client(streamable_http_client(f"{running.url}/mcp", http_client=web)) as client,
+    ):
+        told: Any = await client.call_tool("answer", QUESTION)
+        found: dict[str, Any] = told.structured_content
+        return found

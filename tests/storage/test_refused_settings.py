@@ -8,7 +8,7 @@ from rag_pipeline.settings import load_settings
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("RAG_EMBED_ENGINE", "ray"), ("RAG_QUERY_TEXT", "hmac"), ("RAG_SERVE_ANSWERS", "serving/answers.yaml")],
+    [("RAG_EMBED_ENGINE", "ray")],
 )
 def test_a_setting_that_writes_on_one_machine_is_refused(monkeypatch: pytest.MonkeyPatch, setting: str, value: str) -> None:
     monkeypatch.setenv("RAG_HOME", "s3://bucket/home")

@@ -23,8 +23,8 @@ from rag_pipeline.release.serving import ChannelReader
 from rag_pipeline.storage.attach import mirror_of
 from tests.conftest import Workspace
 from tests.support.bucket_home import BucketHome
-from tests.support.readers import BY_FORCE, SUBJECTS, build
-from tests.support.small_releases import NOW, bag_of_words
+from tests.support.readers import BY_FORCE, SUBJECTS, build, pages
+from tests.support.small_releases import NOW, bag_of_words, release_of
 
 BUILT: dict[str, bytes] = {}
 """Key -> object of a home with two releases, once it was built."""
@@ -289,3 +289,10 @@ def test_nobody_else_is_needed_to_bring_a_home_back(bucket: BucketHome, one: Hom
 def _files(folder: Path) -> list[Path]:
     """Every file below a folder, by its path there."""
     return [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+def test_a_machine_that_takes_over_builds_upon_a_release_that_it_never_had(one: Home, bucket: BucketHome) -> None:
+    last = max(manifest.id for manifest in all_manifests(one.releases))
+    changed = pages(1) | {f"{SUBJECTS[0]}.md": "# About cats\n\nThey sleep a lot."}
+    made = release_of(two(bucket), changed, now=NOW + timedelta(minutes=9)).manifest
+    assert (made.origin.base, made.origin.rebuilt_because) == (last, "")

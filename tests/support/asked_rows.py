@@ -25,6 +25,7 @@ def asked(number: int, **changes: Any) -> dict[str, Any]:
         "query_response_hit_ids": [f"{place:032x}" for place in range(number % 3)],
         "scores": [0.5] * (number % 3),
         "channel": "production",
+        "arm": "stable",
         "release": "20261129-075309-69102fa0",
         "mode": "dense",
         "degraded": [],
@@ -37,9 +38,16 @@ def asked(number: int, **changes: Any) -> dict[str, Any]:
         "wait_ms": 0.1,
         "embed_ms": 9.0,
         "search_ms": 3.0,
+        **dict.fromkeys(("generator", "prompt", "sentences", "tokens_in", "tokens_out", "usd")),
         "lost_before": 0,
     }
     return row | changes
+
+
+def written(number: int, usd: float, **changes: Any) -> dict[str, Any]:
+    """The same, answered in two sentences by a language model."""
+    said = {"generator": "liar-1", "prompt": "answer@1", "sentences": 2, "tokens_in": 300, "tokens_out": 50, "usd": usd}
+    return asked(number, **said | changes)
 
 
 def verdict(query_id: str, number: int = 0, **changes: Any) -> dict[str, Any]:
@@ -56,6 +64,14 @@ def verdict(query_id: str, number: int = 0, **changes: Any) -> dict[str, Any]:
         "lost_before": 0,
     }
     return row | changes
+
+
+def pair(number: int, **changes: Any) -> dict[str, Any]:
+    """The question of `asked` with this number, of which the release of a channel `canary` found one chunk more."""
+    one = asked(number)
+    row = {name: one[name] for name in SCHEMAS["pairs"].names if name in one} | {"pair_id": one["query_id"]}
+    shadow = {"shadow_channel": "canary", "shadow_release": "20261130-075309-69102fa1"}
+    return row | shadow | {"shadow_hit_ids": [*row["query_response_hit_ids"], "f" * 32]} | changes
 
 
 def segment(home: Home, rows: Iterable[dict[str, Any]], number: int = 1, kind: Kind = "queries") -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 PLANTED = {
@@ -23,13 +24,15 @@ SENTENCE = "Roses want water in the morning. Write to {} about it, and prune the
 
 
 def texts_of(path: Path) -> Iterator[str]:
-    """The names and everything that can be read in a file: its bytes, and, unpacked, the texts of Parquet and SQLite."""
+    """The names and everything that can be read in a file: its bytes, and, unpacked, Parquet, SQLite and segments."""
     yield str(path)
     content = path.read_bytes()
     yield content.decode("utf-8", "replace")
     if content[:4] == b"PAR1":
         for name in (table := pq.read_table(path)).column_names:
             yield json.dumps(table[name].to_pylist(), default=str, ensure_ascii=False)
+    if ".arrow" in path.suffixes:
+        yield json.dumps(pa.ipc.open_stream(content).read_all().to_pylist(), default=str, ensure_ascii=False)
     if content[:15] == b"SQLite format 3":
         with closing(sqlite3.connect(path)) as opened:
             for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():

@@ -114,11 +114,15 @@ class Running:
     raw: list[str] = field(default_factory=list)
 
     def ask(self, key: str | None, body: Any, **changes: Any) -> httpx.Response:
-        """POST /v1/search. `body`: bytes as they are, anything else as JSON."""
+        """POST /v1/search, as `post` does."""
+        return self.post("/v1/search", key, body, **changes)
+
+    def post(self, path: str, key: str | None, body: Any, **changes: Any) -> httpx.Response:
+        """`body`: bytes as they are, anything else as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
         fields: dict[str, Any] = {"content": content, "headers": headers, "timeout": 60, **PLAIN} | changes
-        return httpx.post(f"{self.url}/v1/search", **fields)
+        return httpx.post(self.url + path, **fields)
 
     def get(self, path: str, key: str | None = None) -> httpx.Response:
         return httpx.get(self.url + path, headers={"authorization": f"Bearer {key}"} if key else {}, timeout=60, **PLAIN)
@@ -152,10 +156,11 @@ class Running:
                 self.log.append(json.loads(line))
 
 
-def start(workspace: Workspace, *words: str, port: int = 0, **variables: str) -> Running:
-    """`rag serve` in a process of its own, as soon as it listens."""
+def start(workspace: Workspace, *words: str, port: int = 0, files: int = 0, **variables: str) -> Running:
+    """`rag serve` in a process of its own, as soon as it listens. `files`: how many it may have open."""
+    few = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
     process = subprocess.Popen(
-        [rag(), "serve", "--port", str(port), "--metrics-port", "0", "--json", *words],
+        [*few, rag(), "serve", "--port", str(port), "--metrics-port", "0", "--json", *words],
         env=workspace.environment | PATIENT | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -33,3 +33,10 @@ def test_questions_like_no_golden_one_are_grouped_by_what_they_ask() -> None:
     assert len(groups[0].places) == pytest.approx(100, abs=15)
     assert far(asked, golden[:0]).all()
     assert topics(asked[:0]) == []
+
+
+def test_a_golden_set_of_what_is_asked_is_like_traffic_and_one_of_half_of_it_is_not() -> None:
+    asked, golden = topic_vectors(1, 1_000), topic_vectors(1, 120, run=1)
+    same, half = shift(asked, golden, shuffles=60), shift(asked, topic_vectors(2, 120), shuffles=60)
+    assert same and not same.unlike
+    assert half and half.unlike and half.auc > 0.9

@@ -9,12 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
 import rag_pipeline.traffic.ingest as module
 from rag_pipeline.home import Home
+from rag_pipeline.lake import collected
 from rag_pipeline.traffic.ingest import ingest
-from rag_pipeline.traffic.rows import table
+from rag_pipeline.traffic.rows import SCHEMAS, rows, table
 from rag_pipeline.traffic.segments import damaged, waiting
-from tests.support.asked_rows import NOW, asked, segment, stored, verdict
+from tests.support.asked_rows import NOW, asked, pair, segment, stored, verdict
 from tests.support.planted_values import texts_of
 
 LATER = NOW + timedelta(hours=1)
@@ -123,3 +128,34 @@ def test_twenty_kills_at_any_moment_lose_nothing_and_double_nothing(home: Home) 
     ingest(home, "queries", LATER, days=90)
     assert [row["query_id"] for row in stored(home)] == [row["query_id"] for row in rows]
     assert waiting(home, "queries") == []
+
+
+def test_a_pair_is_in_its_table_once_and_its_text_goes_after_its_days(home: Home) -> None:
+    old = pair(1, timestamp=NOW - timedelta(days=9), user_query="the old secret")
+    for number in (1, 2):
+        segment(home, [old, pair(2)], number, "pairs")
+    done = ingest(home, "pairs", LATER, days=90)
+    assert (done.rows, done.known) == (2, 2)
+    assert ingest(home, "pairs", LATER, days=7).emptied == 1
+    first, second = stored(home, "pairs")
+    assert (first["client_id"], first["user_query"], first["query_hmac"]) == (None, None, None)
+    assert first["shadow_hit_ids"] == [*first["query_response_hit_ids"], "f" * 32]
+    assert second == pair(2)
+
+
+def test_a_table_and_a_segment_from_before_there_were_arms_are_read_as_stable(home: Home) -> None:
+    before = pa.schema([field for field in SCHEMAS["queries"] if field.name != "arm"])
+    old = asked(1)
+    day = pa.array([f"{old['timestamp']:%Y-%m-%d}"])
+    written = pa.Table.from_pylist([old], before).append_column("day", day)
+    write_deltalake(str(table(home, "queries").path), written, partition_by=["day"])
+    assert collected(rows(home, "queries"))["arm"].to_list() == ["stable"], "nothing was ingested since"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCHEMAS, "queries", before)  # what an older replica writes
+        segment(home, [asked(2)], 2)
+    segment(home, [old, asked(3, arm="canary", channel="canary")], 3)
+    done = ingest(home, "queries", LATER, days=90)
+    assert (done.rows, done.known) == (2, 1)
+    found = collected(rows(home, "queries")).sort("query_id")
+    assert found["arm"].to_list() == ["stable", "stable", "canary"]
+    assert found["user_query"].to_list() == [asked(number)["user_query"] for number in (1, 2, 3)]
