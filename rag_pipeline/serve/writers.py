@@ -31,10 +31,10 @@ def writer_of(settings: Settings) -> Writer | None:
 
 def seen_by(config: Config, leased: Leased, home: Home, passages: Sequence[Passage]) -> dict[str, tuple[Passage, ...]]:
     """Name of an endpoint -> those of the passages that it may see, in their order."""
-    stated = {source: stated(home, leased.manifest, source) for source in {one.source for one in passages}}
+    said = {source: stated(home, leased.manifest, source) for source in {one.source for one in passages}}
     found: dict[str, tuple[Passage, ...]] = {}
     for endpoint in config.models:
-        mine = [one for one in passages if stated[one.source] in endpoint.classifications]
+        mine = [one for one in passages if said[one.source] in endpoint.classifications]
         readable = {hit.chunk_id for hit in leased.reader(endpoint.reads).read(*(one.chunk_id for one in mine))}
         found[endpoint.name] = tuple(one for one in mine if one.chunk_id in readable)
     return found

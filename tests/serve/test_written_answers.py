@@ -3,7 +3,8 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,35 @@ async def asked_by_agent(running: Running, key: str) -> dict[str, Any]:
         told: Any = await client.call_tool("answer", QUESTION)
         found: dict[str, Any] = told.structured_content
         return found
+
+
+def test_who_closes_the_connection_ends_the_models_call(served: Workspace, tmp_path: Path) -> None:
+    writes = key_for(served.home, "search", "answer")
+    with model_in_a_thread() as model:
+        model.kinds = ["stall"]
+        file = configured(tmp_path, model)
+        with logging_replica(served, RAG_SERVE_ANSWERS=str(file)) as running:
+            headers = {"content-type": "application/json", "authorization": f"Bearer {writes}"}
+            asked = threading.Event()
+            model.on_request = asked.set
+            with (
+                httpx.Client(timeout=httpx.Timeout(60, read=2.0), trust_env=False) as client,
+                pytest.raises(httpx.ReadTimeout),
+            ):
+                client.post(
+                    f"{running.url}/v1/answer", content=json.dumps(QUESTION | {"timeout_ms": 30_000}), headers=headers
+                )
+            assert asked.is_set() and wait_until(lambda: model.left == ["stall"]), "the endpoint is let go of at once"
+            model.kinds = ["truth"]
+            model.content = lambda kind: line("Every employee has thirty days of paid holiday.", TRUTH, 1)  # type: ignore[method-assign]
+            assert ask(running, writes).json()["generator"]["kind"] == "model", "and the next one is answered"
+    broken = [row for row in rows_of(served.home) if row["sentences"] is None]
+    assert len(broken) == 1 and broken[0]["usd"] > 0
+
+
+def wait_until(found: Callable[[], bool], seconds: float = 15) -> bool:
+    """Well before the model, or the question, ends by itself."""
+    until = time.monotonic() + seconds
+    while not found() and time.monotonic() < until:
+        time.sleep(0.05)
+    return found()
