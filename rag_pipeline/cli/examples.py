@@ -254,9 +254,9 @@ HELP = {
         ("rag traffic ingest",),
         "`queries` and `feedback`, each with `rows`, `known`, `segments`, `lost`, `emptied`, `damaged`, `longest_wait_s`",
     ),
+    "traffic evidence": Help(("rag traffic evidence",), "`evidence` (what was served), `enough`, `reasons`"),
     "traffic queue": Help(
-        ("rag traffic queue", "rag traffic queue --questions 200"),
-        "`folder`, `questions`, `of`, `strata` (name -> how many)",
+        ("rag traffic queue --questions 200",), "`folder`, `questions`, `of`, `strata` (name -> how many)"
     ),
     "traffic golden": Help(
         ("rag traffic golden traffic",),

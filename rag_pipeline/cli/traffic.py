@@ -44,6 +44,25 @@ def ingest_now(as_json: AsJson = False) -> None:
 
 
 @traffic.command()
+def evidence(
+    release: Annotated[str | None, typer.Argument(help="The release. Default: what the channel before points at.")] = None,
+    channel: Annotated[
+        str, typer.Option("--channel", help="The channel whose demands in gate.yaml it is for.")
+    ] = "production",
+    as_json: AsJson = False,
+) -> None:
+    """Make evidence of what was served of a release on the channel that `after` in gate.yaml names, and say what it lacks.
+
+    It is kept beside the release's other evidence; the gate decides on it, and holds it against the tables once more.
+    """
+    from rag_pipeline.channels.pointer import release_in
+    from rag_pipeline.cli.served import made_now
+
+    settings = settings_of_home()
+    made_now(settings, channel, release, lambda served_on: release_in(settings.home, served_on), as_json=as_json)
+
+
+@traffic.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="The folder that gets ubi_queries.jsonl and ubi_events.jsonl.")],
     days: Annotated[int, typer.Option(min=1, help="How many days back.")] = 30,
@@ -83,8 +102,8 @@ def trends_page(as_json: AsJson = False) -> None:
 
     `traffic/hourly` and `traffic/drift` write it too, each time they run. `rag report --serve` shows it in a browser.
     """
-    from rag_pipeline.traffic.page import write_page
-    from rag_pipeline.traffic.trends import gather
+    from rag_pipeline.report.traffic_page import write_page
+    from rag_pipeline.report.trends import gather
 
     settings = settings_of_home()
     found = gather(settings, datetime.now(UTC))

@@ -28,6 +28,7 @@ from rag_pipeline.gate.figures import figures_of
 from rag_pipeline.gate.policy import FILE
 from rag_pipeline.gate.verdict import Verdict
 from rag_pipeline.host.names import MEETS_POLICY
+from rag_pipeline.host.served_shown import served_metadata
 from rag_pipeline.host.standard import of_table, written_in
 from rag_pipeline.host.ui_tables import WHEN_ALL_IS_WELL, Materialized
 from rag_pipeline.index.candidate import read_candidate
@@ -35,6 +36,7 @@ from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release import promote
 from rag_pipeline.release.forget import as_it_stands, forget_gone
 from rag_pipeline.release.promote import DecisionInputs, inputs_now
+from rag_pipeline.release.served import keep_traffic
 from rag_pipeline.report import ReportRequest, not_evaluated, write_report
 from rag_pipeline.settings import Settings
 
@@ -102,6 +104,8 @@ def evaluation_asset(
         try:
             inputs = inputs_now(settings, contracts, datetime.now(UTC))
             evidence = _measured(inputs, settings, context.run.run_id, release, again=config.measure_again)
+            manifest = read_manifest(settings.home.release(release))
+            traffic = keep_traffic(settings.home, inputs.policy, manifest, datetime.now(UTC), context.run.run_id)
         except PipelineError as error:
             raise _not_measured(settings, names, release, context.run.run_id, error) from error
         asked = bool(config.release)  # what a person asks for, or holds back, is not judged by what was rolled back before
@@ -114,7 +118,8 @@ def evaluation_asset(
         return dg.MaterializeResult(
             metadata=evidence_metadata(
                 evidence, serving, report_links(settings, report_of(inputs, evidence, serving)), shown
-            ),
+            )
+            | served_metadata(traffic),
             data_version=dg.DataVersion(evidence.seal),
             check_results=[
                 policy_check(EVALUATION, meets_policy(name), verdict, figures_of(evidence, inputs.policy, name))

@@ -27,11 +27,14 @@ from rag_pipeline.mirrored import published
 
 log = logging.getLogger("rag_pipeline")
 
-_STAMP = "%Y%m%dT%H%M%S.%f"
+STAMP = "%Y%m%dT%H%M%S.%f"
 """How a file of evidence begins, so that names sort as they were written."""
 
 _LISTS = ".parquet"
 _NAME = re.compile(rf"(?P<stamp>\d{{8}}T\d{{6}}\.\d{{6}})-[0-9a-f]{{8}}(\.json|{re.escape(SUFFIX)}|{re.escape(_LISTS)})")
+OF_TRAFFIC = re.compile(r"traffic-\d{8}T\d{6}\.\d{6}-[0-9a-f]{8}\.json")
+"""What evidence of traffic is called, which lies beside it and is another module's."""
+
 _HEADS = pa.schema(
     [
         ("at", pa.timestamp("us", "UTC")),  # of the evaluation
@@ -152,7 +155,7 @@ def strays(folder: Path) -> list[str]:
     """Names in a folder of evidence that nobody of this pipeline gave: a backup of an editor, `.DS_Store`, a folder."""
     if not folder.is_dir():
         return []
-    return sorted(path.name for path in folder.iterdir() if not (_stamp(path.name) and path.is_file()))
+    return sorted(path.name for path in folder.iterdir() if not (_is_named(path.name) and path.is_file()))
 
 
 def all_strays(home: Home) -> list[str]:
@@ -191,7 +194,7 @@ def _ours(folder: Path) -> list[Path]:
 def _name(evidence: Evidence) -> str:
     """What the file of kept evidence is called."""
     at = evidence.kept_at or evidence.created_at
-    return f"{at.astimezone(UTC):{_STAMP}}-{evidence.seal[:8]}.json"
+    return f"{at.astimezone(UTC):{STAMP}}-{evidence.seal[:8]}.json"
 
 
 def _after(at: datetime, names: Iterable[str]) -> datetime:
@@ -205,9 +208,13 @@ def _stamp(name: str) -> datetime | None:
     if not (named := _NAME.fullmatch(name)) or named["stamp"].startswith("9999"):
         return None
     try:
-        return datetime.strptime(named["stamp"], _STAMP).replace(tzinfo=UTC)
+        return datetime.strptime(named["stamp"], STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _is_named(name: str) -> bool:
+    return bool(_stamp(name) or OF_TRAFFIC.fullmatch(name))
 
 
 def _lists_path(evidence_file: Path) -> Path:

@@ -9,6 +9,7 @@ from rag_pipeline.gate.anchored import AnchorFacts, against_anchor
 from rag_pipeline.gate.demands import Findings, golden_sets
 from rag_pipeline.gate.policy import Policy
 from rag_pipeline.gate.shrink import InProduction, shrunk_sources
+from rag_pipeline.gate.traffic import TrafficFacts, on_traffic, sought
 from rag_pipeline.gate.verdict import Outcome, Reason, Verdict, invalid
 from rag_pipeline.ingest.state import SourceState
 
@@ -50,6 +51,10 @@ class Facts:
     """Why nobody can tell any more which documents production has: then unjudged queries answer nothing."""
     sources_count: bool = True
     """False where a person goes back: the release that is left is no fresher."""
+    traffic: TrafficFacts | None = None
+    """What was served of the release before, and how the tables of that stand now."""
+    serves: bool = False
+    """The channel points at just this content already, under this id or another."""
 
 
 def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts, now: datetime) -> Verdict:
@@ -65,7 +70,7 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         if facts.anchor and not facts.going_back:
             against_anchor(evidence, policy, channel, facts.anchor, found, serves=facts.current == facts.release)
         reasons = [*found.reasons, *_index(evidence, policy, channel), *_latency(evidence, policy, channel)]
-    reasons += _release(facts) + _sources(policy, channel, facts)
+    reasons += _release(facts) + _sources(policy, channel, facts) + _traffic(policy, channel, facts, now)
     reasons += shrunk_sources(policy, channel, facts.release, facts.in_production, facts.documents)
     order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held")
     outcome: Outcome = next((one for one in order if any(reason.outcome == one for reason in reasons)), "passed")
@@ -158,6 +163,14 @@ def _latency(evidence: Evidence, policy: Policy, channel: str) -> list[Reason]:
         )
         if limit is not None and not value <= limit
     ]
+
+
+def _traffic(policy: Policy, channel: str, facts: Facts, now: datetime) -> list[Reason]:
+    """What was served before. What the channel serves already, or once did by this gate, need not show it."""
+    wanted = sought(policy, channel, facts.release, facts.release_fingerprint)
+    if wanted is None or facts.serves or facts.going_back:
+        return []
+    return on_traffic(policy, channel, facts.traffic, wanted, now)
 
 
 def _release(facts: Facts) -> list[Reason]:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.files import fingerprint
+from rag_pipeline.gate.traffic_policy import AfterPolicy, ServingPolicy, Strict, said, strange_demands
 from rag_pipeline.metrics.documents import known_metric
 
 FILE = "gate.yaml"
@@ -18,11 +19,7 @@ FILE = "gate.yaml"
 Promotion = Literal["automatic", "manual"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class AnchorPolicy(_Strict):
+class AnchorPolicy(Strict):
     """What many releases together may lose against the one a person last accepted, the channel's anchor."""
 
     margin: float = Field(default=0.02, ge=0, le=1)
@@ -33,7 +30,7 @@ _FOR_A_GAIN = 1.5
 """By how much more answers may be lost where the gain is beyond doubt."""
 
 
-class NotWorse(_Strict):
+class NotWorse(Strict):
     """The candidate must not be worse than production on the same queries. Margins are absolute, from 0 to 1."""
 
     metric: str = "nDCG@10"
@@ -72,7 +69,7 @@ class NotWorse(_Strict):
         return [self.metric, f"recall@{self.guard_k}", f"hit@{self.guard_k}"]
 
 
-class ProbesPolicy(_Strict):
+class ProbesPolicy(Strict):
     """What unjudged questions (`probes.jsonl` of the golden set) may show where the judged ones are too few to tell."""
 
     least: int = Field(default=200, ge=60, le=100_000)
@@ -91,7 +88,7 @@ class Margin:
     line: str
 
 
-class SlicePolicy(_Strict):
+class SlicePolicy(Strict):
     """Demands on the queries of one slice. A critical slice must be not worse on its own, an advisory one only warns."""
 
     critical: bool = True
@@ -99,7 +96,7 @@ class SlicePolicy(_Strict):
     floors: dict[str, float] = Field(default_factory=dict)
 
 
-class SetPolicy(_Strict):
+class SetPolicy(Strict):
     """Demands on one golden set. Metrics are shares from 0 to 1."""
 
     critical: bool = True
@@ -119,7 +116,7 @@ class SetPolicy(_Strict):
         return [*floors, *(self.not_worse.metrics if self.not_worse else ())]
 
 
-class LatencyPolicy(_Strict):
+class LatencyPolicy(Strict):
     """Milliseconds a query may take, embedding included, with `concurrency` users asking at a time."""
 
     concurrency: int = Field(default=1, ge=1, le=64)
@@ -127,7 +124,7 @@ class LatencyPolicy(_Strict):
     p95_ms: float | None = Field(default=None, gt=0)
 
 
-class WatchPolicy(_Strict):
+class WatchPolicy(Strict):
     """What production is watched for between promotions, and whether the release before comes back by itself."""
 
     rollback: bool = False
@@ -138,22 +135,7 @@ class WatchPolicy(_Strict):
     """Judgments that resolved at promotion and do not any more, of all."""
 
 
-class ServingPolicy(_Strict):
-    """What replicas (`rag serve`) promise over the last hour. It is watched, and no release is refused for it."""
-
-    p50_ms: float | None = Field(default=None, gt=0)
-    p95_ms: float | None = Field(default=None, gt=0)
-    errors_max_percent: float | None = Field(default=1.0, ge=0, le=100)
-    """Requests that a replica failed (status 500 and more, but for those it refused), of all; null: no limit."""
-    refused_max_percent: float | None = Field(default=None, ge=0, le=100)
-    """Requests that were too many for its limits, of all."""
-    degraded_max_percent: float | None = Field(default=None, ge=0, le=100)
-    """Answers that were degraded, of all requests."""
-    least: int = Field(default=100, ge=1)
-    """Requests in the hour below which no share and no percentile says anything."""
-
-
-class ChannelPolicy(_Strict):
+class ChannelPolicy(Strict):
     """Demands on a release before one channel may point at it."""
 
     promotion: Promotion | None = None
@@ -170,6 +152,8 @@ class ChannelPolicy(_Strict):
     """Share of production's first ten documents that the candidate retrieves too, judged or not."""
     latency: LatencyPolicy = LatencyPolicy()
     watch: WatchPolicy = WatchPolicy()
+    after: AfterPolicy | None = None
+    """What must have been served from the release before, on another channel; left out: nothing."""
     serving: ServingPolicy = ServingPolicy()
     golden_sets: dict[str, SetPolicy] = Field(min_length=1)
 
@@ -177,13 +161,13 @@ class ChannelPolicy(_Strict):
 _ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 """A file name, and the name of an asset beside the ones of the graph."""
 
-_NOT_MEASURED = {"promotion", "watch", "serving", "sources_may_shrink_percent"}
+_NOT_MEASURED = {"promotion", "watch", "after", "serving", "sources_may_shrink_percent"}
 """Demands that evidence holds nothing of."""
 
 _TAKEN = {"candidate", "evaluation", "production_evaluation", "kept_releases"}
 
 
-class _File(_Strict):
+class _File(Strict):
     channels: dict[_ChannelName, ChannelPolicy] = Field(min_length=1)
 
 
@@ -204,7 +188,17 @@ class Policy:
             del one["probes"]
             for later in ("anchor", "vanished_max_percent") if one["not_worse"] else ():
                 del one["not_worse"][later]
-        return fingerprint(told)
+        return fingerprint(told | self._of_traffic(channel))
+
+    def traffic_fingerprint(self, channel: str) -> str:
+        """Fingerprint of what a channel demands of traffic: evidence of traffic is about just that."""
+        return fingerprint(self._of_traffic(channel))
+
+    def _of_traffic(self, channel: str) -> dict[str, object]:
+        """Nothing where nothing is demanded, so that the fingerprints of before stay."""
+        demands = self.channel(channel)
+        told = demands.model_dump(mode="json", include={"after", "serving"})
+        return told if demands.after else {}
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -239,6 +233,8 @@ class Policy:
 def read_policy(evals: Path) -> Policy:
     """Read and validate `gate.yaml`. Raises `GoldenSetError` with file, line and field."""
     policy = _read(evals)
+    for steps, strange in strange_demands({name: (one.after, one.serving) for name, one in policy.channels.items()}):
+        raise GoldenSetError(_problem(policy.document, ("channels", *steps), strange))
     for channel, demands in policy.channels.items():
         for name, one in demands.golden_sets.items():
             at = ("channels", channel, "golden_sets", name)
@@ -277,9 +273,7 @@ def _read(evals: Path) -> Policy:
     try:
         channels = _File.model_validate(document.content).channels
     except ValidationError as error:
-        raise GoldenSetError(
-            "\n".join(_problem(document, entry["loc"], entry["msg"]) for entry in error.errors())
-        ) from error
+        raise GoldenSetError("\n".join(_problem(document, entry["loc"], said(entry)) for entry in error.errors())) from error
     if PRODUCTION not in channels:
         says = f"no channel is called {PRODUCTION}, which is what users are answered from; found: {', '.join(channels)}"
         raise GoldenSetError(_problem(document, ("channels",), says))

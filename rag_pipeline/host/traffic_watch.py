@@ -12,11 +12,11 @@ from rag_pipeline.gate.figures import Figure, numbers
 from rag_pipeline.gate.policy import read_policy
 from rag_pipeline.host.standard import ROWS
 from rag_pipeline.host.ui_tables import check, table
+from rag_pipeline.report.traffic_page import write_page
+from rag_pipeline.report.trends import budget_of, gather
 from rag_pipeline.settings import Settings
 from rag_pipeline.traffic import changes, hourly
 from rag_pipeline.traffic.drift import UNLIKE
-from rag_pipeline.traffic.page import write_page
-from rag_pipeline.traffic.trends import budget_of, gather
 
 _LEAST = 100
 """Questions of a day below which nothing is told of it."""

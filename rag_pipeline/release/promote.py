@@ -18,6 +18,7 @@ from rag_pipeline.gate.accept import ChannelAnchor
 from rag_pipeline.gate.decide import Facts, decide
 from rag_pipeline.gate.policy import Policy, read_policy
 from rag_pipeline.gate.shrink import InProduction, documents_of, in_production
+from rag_pipeline.gate.traffic import TrafficFacts, sought
 from rag_pipeline.gate.verdict import Verdict
 from rag_pipeline.golden.read import GoldenSet, read_golden_sets
 from rag_pipeline.home import Home
@@ -25,6 +26,7 @@ from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import promoted_before
+from rag_pipeline.release.served import traffic_facts
 from rag_pipeline.settings import Settings, seal_key
 
 
@@ -173,8 +175,15 @@ def _facts(inputs: DecisionInputs, request: PromotionRequest, current: Channel |
             anchor=compared.result(),
             going_back=going_back,
             sources_count=not (going_back and request.of_a_person),
+            traffic=_traffic(inputs, channel, manifest, alone=production is None),
+            serves=bool(current and current.fingerprint == manifest.fingerprint),
         )
     return facts, found.evidence
+
+
+def _traffic(inputs: DecisionInputs, channel: str, manifest: Manifest, *, alone: bool) -> TrafficFacts | None:
+    wanted = sought(inputs.policy, channel, manifest.id, manifest.fingerprint)
+    return traffic_facts(inputs.home, wanted, inputs.now, alone=alone) if wanted else None
 
 
 def _evidence_problems(inputs: DecisionInputs, found: Standing, manifest: Manifest) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rag_pipeline.gate.figures import Figure
-from rag_pipeline.gate.policy import ServingPolicy
+from rag_pipeline.gate.traffic_policy import ServingPolicy
 from rag_pipeline.replicas.standing import Standing
 from rag_pipeline.replicas.tally import BOUNDS_MS, MINUTES, Minute, quantile_ms
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rag_pipeline.contracts.labels import EVERYTHING
 from rag_pipeline.door.principal import JUDGE, Principal
@@ -23,7 +23,7 @@ from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.golden.journal import Judgment
 from rag_pipeline.golden.judging import Judging, Kept
 from rag_pipeline.golden.pool import Pooled
-from rag_pipeline.serve.asked import faults_of
+from rag_pipeline.serve.asked import faults_of, whole
 from rag_pipeline.serve.http import EVERY, SECURED, as_json, body_of, no_parameters, problems_of
 from rag_pipeline.serve.query_log import LoggedAnswering
 from rag_pipeline.settings import Settings
@@ -44,6 +44,9 @@ _HEADERS = {
 }
 
 
+Grade = Annotated[int, Field(ge=0, le=2), BeforeValidator(whole)]
+
+
 class JudgeRequest(BaseModel):
     """A judgment on what was shown, or nothing, to be shown what is judged next."""
 
@@ -51,7 +54,7 @@ class JudgeRequest(BaseModel):
 
     query_id: Annotated[str, Field(pattern="^q_[0-9a-f]{28,40}$")] | None = None
     document_id: Annotated[str, Field(min_length=1, max_length=1_200)] | None = None
-    grade: Literal[0, 1, 2] | None = Field(default=None, description="2 answers it, 1 helps, 0 does not; null: later.")
+    grade: Grade | None = Field(default=None, description="2 answers it, 1 helps, 0 does not; null: later.")
     undo: bool = Field(default=False, description="Take the last judgment back, and show what it was on again.")
 
     @classmethod

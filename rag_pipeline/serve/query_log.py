@@ -81,7 +81,8 @@ class QueryLog:
         self.days = settings.query_days
         rows: dict[Kind, Callable[[Any], dict[str, Any]]]
         rows = {"queries": self._query_row, "feedback": self._feedback_row}
-        self.spool = Spool(settings.home, rows, lambda: self._words.kept("a@b.example 1"))
+        marked = {kind: self.marks.marking(kind, make) for kind, make in rows.items()}
+        self.spool = Spool(settings.home, marked, lambda: self._words.kept("a@b.example 1"))
 
     def _query_row(self, asked: Asked) -> dict[str, Any]:
         note, answer, request = asked.note, asked.answer, asked.request

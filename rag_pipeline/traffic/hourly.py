@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, collected
+from rag_pipeline.traffic.counted import REFUSED
 from rag_pipeline.traffic.rows import lake_of, rows
 
 FEW = 5
@@ -42,7 +43,6 @@ _COLUMNS = {
 HOURLY = pa.schema([(name, kind) for name, (kind, _) in _COLUMNS.items()])
 COLUMNS = {name: says for name, (_, says) in _COLUMNS.items()}
 _OF = ("channel", "arm", "release")
-_REFUSED = ("too-many-requests", "overloaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def unusual_share(now: int, of: int, before: int, of_before: int) -> float:
 def _facts(asked: pl.LazyFrame) -> pl.LazyFrame:
     return asked.with_columns(
         is_answer=pl.col("status") == 200,
-        is_refused=pl.col("problem").is_in(_REFUSED),
+        is_refused=pl.col("problem").is_in(REFUSED),
         in_sentences=(pl.col("status") == 200) & pl.col("sentences").is_not_null(),
     ).with_columns(is_error=(pl.col("status") >= 500) & ~pl.col("is_refused"))
 

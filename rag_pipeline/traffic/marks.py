@@ -4,16 +4,21 @@ All are HMACs with one secret: RAG_PII_SALT, or else a key that is made once, in
 """
 
 import hmac
+import json
 import re
 import secrets
+import struct
 import unicodedata
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rag_pipeline.errors import Overtaken, PipelineError
 from rag_pipeline.files import private_folder, write_text
 from rag_pipeline.home import Home
 from rag_pipeline.mirrored import seen
+from rag_pipeline.traffic.rows import MARKED, Kind
 
 KEY = "marks.key"
 """The file of the key in the folder of the log, where there is no salt."""
@@ -49,8 +54,27 @@ class Marks:
         """One verdict: of a principal on a chunk of an answer."""
         return self._mark("verdict", f"{query_id} {chunk_id} {principal}")[:32]
 
+    def row(self, kind: Kind, row: Mapping[str, Any]) -> str:
+        """The mark of everything that evidence reads of a row: one that was edited or made up has another."""
+        return self._mark(f"row of {kind}", json.dumps([_plain(row[name]) for name in MARKED[kind]]))[:32]
+
+    def marked(self, kind: Kind, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with its mark, where rows of its kind have one."""
+        return row | {"mark": self.row(kind, row)} if kind in MARKED else row
+
+    def marking(self, kind: Kind, make: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+        """What makes rows, so that they are marked."""
+        return lambda what: self.marked(kind, make(what))
+
     def _mark(self, what: str, text: str) -> str:
         return hmac.new(self._secret, f"{what}\0{text}".encode("utf-8", "surrogatepass"), "sha256").hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The same whether it comes from a replica or out of the table, where times are of microseconds, numbers of 32 bits."""
+    if isinstance(value, datetime):
+        return (value - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+    return struct.pack("<f", value).hex() if isinstance(value, float) else value
 
 
 def asked_at(query_id: str) -> datetime:

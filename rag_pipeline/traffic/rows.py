@@ -49,6 +49,7 @@ _QUERY = {
     "tokens_out": (pa.int32(), "Tokens that they wrote, also those nobody may see"),
     "usd": (pa.float64(), "Dollars that it cost"),
     "lost_before": (pa.int32(), "Rows of this replica that were lost since its segment before: on the first row of one"),
+    "mark": (pa.string(), "HMAC of what the row says of the answer; null in rows of before there was one"),
 }
 _FEEDBACK = {
     "feedback_id": (pa.string(), "The same for the same question, chunk and principal"),
@@ -77,6 +78,7 @@ _PAIR = {
     "k": (pa.int16(), "How many chunks were asked for"),
     "mode": (pa.string(), "The way both were retrieved"),
     "lost_before": (pa.int32(), "Rows of this replica that were lost since its segment before: on the first row of one"),
+    "mark": (pa.string(), "HMAC of what the row says of both answers"),
 }
 _DAY = "Day of the timestamp, UTC; what `queries` and `pairs` are partitioned by"
 
@@ -103,6 +105,19 @@ PRIVATE: Mapping[Kind, tuple[str, ...]] = {
     "pairs": ("client_id", "user_query", "query_hmac"),
 }
 """Columns that are emptied once a row is past its days."""
+
+
+MARKED: Mapping[Kind, tuple[str, ...]] = {
+    "queries": (
+        *("query_id", "timestamp", "client_id", "query_hmac", "query_response_hit_ids", "channel", "release", "mode"),
+        *("degraded", "reads", "k", "narrowed", "status", "problem", "total_ms"),
+    ),
+    "pairs": (
+        *("pair_id", "timestamp", "client_id", "query_hmac", "channel", "release", "shadow_channel", "shadow_release"),
+        *("query_response_hit_ids", "shadow_hit_ids", "reads", "k", "mode"),
+    ),
+}
+"""What the mark of a row is made of. A name that is added here makes earlier rows look edited."""
 
 
 def table(home: Home, kind: Kind) -> Table:

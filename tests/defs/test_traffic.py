@@ -12,9 +12,9 @@ from rag_pipeline.defs.graph import build
 from rag_pipeline.defs.traffic import traffic_assets
 from rag_pipeline.host.traffic_shown import STEPS
 from rag_pipeline.host.ui_tables import said
+from rag_pipeline.report.traffic_page import page_of
 from rag_pipeline.settings import PROJECT, Settings
 from rag_pipeline.traffic.changes import DRIFT, drift_table
-from rag_pipeline.traffic.page import page_of
 from rag_pipeline.traffic.segments import waiting
 from tests.conftest import Workspace
 from tests.support.asked_rows import asked, segment, verdict, written

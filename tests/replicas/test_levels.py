@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rag_pipeline.gate.policy import ServingPolicy
+from rag_pipeline.gate.traffic_policy import ServingPolicy
 from rag_pipeline.home import Home
 from rag_pipeline.replicas.levels import counted, figures, troubles
 from rag_pipeline.replicas.standing import Serves, Standing, forget, standings, write_standing

@@ -113,6 +113,7 @@ def test_the_same_key_press_sent_twice_is_one_judgment(desk: Running, queued: Wo
         ({"query_id": "q_" + "0" * 40}, 404),
         ({"query_id": "../x", "document_id": "y", "grade": 1}, 400),
         ({"query_id": "q_" + "0" * 40, "document_id": "handbook/leave.md", "grade": 3}, 400),
+        ({"query_id": "q_" + "0" * 40, "document_id": "handbook/leave.md", "grade": True}, 400),
         ({"query_id": "q_" + "0" * 40, "document_id": "handbook/leave.md", "grade": 2}, 404),
         ({"judge": "somebody else"}, 400),
     ],

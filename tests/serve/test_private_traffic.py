@@ -13,9 +13,9 @@ from rag_pipeline.defs.traffic import traffic_assets
 from rag_pipeline.golden.judging import Judging
 from rag_pipeline.golden.read import read_golden_set
 from rag_pipeline.index.retrieve import open_release
+from rag_pipeline.report.traffic_page import page_of
 from rag_pipeline.traffic.export import export_ubi
 from rag_pipeline.traffic.judged import write_sets
-from rag_pipeline.traffic.page import page_of
 from rag_pipeline.traffic.queue import QUERIES, draw_queue
 from rag_pipeline.traffic.queue_session import QueueSession
 from rag_pipeline.traffic.segments import waiting

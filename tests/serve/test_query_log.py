@@ -43,6 +43,7 @@ def test_questions_are_rows_without_what_is_private(served: Workspace) -> None:
         assert (row["status"], row["problem"], row["k"], row["reads"]) == (200, "", 2, ["all"])
         assert row["total_ms"] > 0 and row["embed_ms"] > 0
         assert row["query_hmac"] == marks.same(f"may I fly with {value}")
+        assert row["mark"] == marks.row("queries", row), "as it comes back from the table"
     [refused] = [row for row in rows.values() if row["problem"] == "forbidden"]
     assert (refused["status"], refused["user_query"]) == (403, None), "the text of what was not answered is not kept"
     everything = "".join(text for text in _all_texts(served)) + "".join(running.raw)

@@ -40,6 +40,7 @@ def asked(number: int, **changes: Any) -> dict[str, Any]:
         "search_ms": 3.0,
         **dict.fromkeys(("generator", "prompt", "sentences", "tokens_in", "tokens_out", "usd")),
         "lost_before": 0,
+        "mark": None,
     }
     return row | changes
 

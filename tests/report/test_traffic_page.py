@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 
 from rag_pipeline.report.serve import report_server
+from rag_pipeline.report.traffic_page import render, write_page
+from rag_pipeline.report.trends import gather
 from rag_pipeline.settings import Settings
 from rag_pipeline.traffic.changes import DRIFT, drift_table
 from rag_pipeline.traffic.ingest import ingest
-from rag_pipeline.traffic.page import render, write_page
 from rag_pipeline.traffic.rows import KEY
-from rag_pipeline.traffic.trends import gather
 from tests.conftest import Workspace
 from tests.support.asked_rows import NOW, asked, segment, verdict, written
 

@@ -11,12 +11,12 @@ from rag_pipeline.files import private_file
 from rag_pipeline.home import Home
 from rag_pipeline.report import template
 from rag_pipeline.report.time_charts import Axis, Limit, Moment, Series, time_chart
+from rag_pipeline.report.trends import Over, Trends
 from rag_pipeline.report.view import Tile
 from rag_pipeline.report.words import milliseconds, number
 from rag_pipeline.traffic.changes import MANY_FAR_PERCENT
 from rag_pipeline.traffic.drift import UNLIKE
 from rag_pipeline.traffic.hourly import FEW
-from rag_pipeline.traffic.trends import Over, Trends
 
 _MOST_RELEASES = 40
 
