@@ -93,6 +93,7 @@ def answers(
     from rag_pipeline.golden.read import read_golden_sets
     from rag_pipeline.index.manifest import read_manifest
     from rag_pipeline.release.answered import Beside, answers_beside, answers_of
+    from rag_pipeline.release.judged import about
     from rag_pipeline.report.answers import write_answers
 
     settings, now = settings_of_home(), datetime.now(UTC)
@@ -105,7 +106,8 @@ def answers(
     kept = chosen(found, read_manifest(settings.home.release(release)).model.fingerprint, now) if keep else None
     if kept:
         keep_bounds(settings.home, kept)
-    written = write_answers(settings.home, found, both.before, now, channel=channel, unread=both.unread) if page else None
+    told_of = about(both, None, channel)
+    written = write_answers(settings.home, found, both.before, now, both.withdrawn, **told_of) if page else None
     if as_json:
         print_json(told(found) | {"kept": kept is not None, "page": str(written) if written else None})
         return

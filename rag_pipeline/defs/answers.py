@@ -38,7 +38,9 @@ def answers_asset(settings: Settings) -> dg.AssetsDefinition:
         home = settings.home
         found = answers_beside(settings, release_in(home, CHANNEL), readable_golden_sets(settings.evals))
         opinions = judged(settings, found.now)
-        page = write_answers(home, found.now, found.before, datetime.now(UTC), **about(found, opinions, CHANNEL))
+        page = write_answers(
+            home, found.now, found.before, datetime.now(UTC), found.withdrawn, **about(found, opinions, CHANNEL)
+        )
         said = metadata(found.now, found.before, found.unread, opinions) | report_links(settings, page)
         yield dg.MaterializeResult(metadata=said, check_results=results(found.now, ANSWERS))
 

@@ -11,6 +11,7 @@ from rag_pipeline.golden.read import GoldenSet
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.index.retrieve import own_model
+from rag_pipeline.release.withdrawn import read_withdrawn
 from rag_pipeline.settings import Settings
 
 
@@ -21,6 +22,8 @@ class Beside:
     now: AnswersOf
     before: AnswersOf | None
     unread: str = ""
+    withdrawn: frozenset[str] = frozenset()
+    """Documents that are hidden from readers, and so from whoever looks at answers."""
 
 
 def answers_of(settings: Settings, release: str, golden_sets: Sequence[GoldenSet]) -> AnswersOf:
@@ -34,13 +37,14 @@ def answers_beside(settings: Settings, release: str, golden_sets: Sequence[Golde
 
     That the release before cannot be measured is told, and stops nothing.
     """
+    hidden = frozenset(one.document_id for one in read_withdrawn(settings.home))
     now, other = answers_of(settings, release, golden_sets), release_before(settings.home, release, channel)
     if other is None:
-        return Beside(now, None)
+        return Beside(now, None, withdrawn=hidden)
     try:
-        return Beside(now, answers_of(settings, other, golden_sets))
+        return Beside(now, answers_of(settings, other, golden_sets), withdrawn=hidden)
     except (PipelineError, OSError) as error:
-        return Beside(now, None, f"{other} cannot be asked: {error}")
+        return Beside(now, None, f"{other} cannot be asked: {error}", hidden)
 
 
 def release_before(home: Home, release: str, channel: str) -> str | None:

@@ -20,6 +20,7 @@ from rag_pipeline.answer.stated import stated
 from rag_pipeline.evaluate.answers import AnswersOf, Measured
 from rag_pipeline.index.retrieve import OpenRelease, open_release
 from rag_pipeline.release.answered import Beside
+from rag_pipeline.release.withdrawn import read_withdrawn
 from rag_pipeline.settings import Settings
 
 
@@ -86,10 +87,11 @@ def chosen(items: Sequence[Item], people: Collection[str], most: int) -> list[It
 
 def visible(settings: Settings, config: JudgeConfig, opened: OpenRelease, items: Sequence[Item]) -> list[Item]:
     """Answers of which the model may read every row that they quote, from sources of a classification that it may see."""
+    withdrawn = {one.document_id for one in read_withdrawn(settings.home)}
     chunks = {place.chunk_id for one in items for sentence in one.sentences for place in sentence.citations}
     found = opened.readable_by(config.model.reads).read(*sorted(chunks))
     allowed = {hit.source: _stated(settings, opened, hit.source) in config.model.classifications for hit in found}
-    readable = {hit.chunk_id for hit in found if allowed[hit.source]}
+    readable = {hit.chunk_id for hit in found if allowed[hit.source] and hit.document_id not in withdrawn}
     return [
         one for one in items if all(place.chunk_id in readable for sentence in one.sentences for place in sentence.citations)
     ]

@@ -5,6 +5,7 @@ document is stored.
 """
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from html import unescape
 from pathlib import Path
@@ -31,12 +32,19 @@ def render(shown: Shown) -> str:
     return template("answers.html.j2").render(shown=shown)
 
 
-def write_answers(home: Home, found_now: AnswersOf, before: AnswersOf | None, now: datetime, **about: str) -> Path:
+def write_answers(
+    home: Home,
+    found_now: AnswersOf,
+    before: AnswersOf | None,
+    now: datetime,
+    withdrawn: Collection[str] = (),
+    **about: str,
+) -> Path:
     """Write the page of a release, in place of an earlier one; returns where it lies. `about`: `channel`, `unread`, `judge`.
 
-    A document that has no chunk any more is not quoted. Raises `ReleaseError` for an id that is no file name.
+    A document that has no chunk any more, or is `withdrawn`, is not quoted. Raises `ReleaseError` for what is no id.
     """
-    stored = _stored(home, documents_of(found_now, before))
+    stored = _stored(home, documents_of(found_now, before)) - frozenset(withdrawn)
     shown = Shown(
         release=found_now.release,
         before=before.release if before else None,

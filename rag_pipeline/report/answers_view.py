@@ -80,7 +80,7 @@ class Sentence:
     text: str
     right: bool
     gone: bool
-    """A document that it quotes is stored no more, so its text is not shown."""
+    """A document that it quotes is stored no more, or withdrawn, so its text is not shown."""
     places: tuple[Place, ...]
 
 

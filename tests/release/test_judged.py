@@ -11,9 +11,11 @@ from rag_pipeline.golden.read import read_golden_set
 from rag_pipeline.host.answers_shown import metadata
 from rag_pipeline.release.answered import Beside
 from rag_pipeline.release.judged import Judged, about, chosen, items_of, judged
+from rag_pipeline.release.withdrawn import withdraw
+from rag_pipeline.report.answers import write_answers
 from tests.conftest import Workspace
 from tests.support.lying_model import LyingModel, lying_model
-from tests.support.small_releases import SMALL, release_of
+from tests.support.small_releases import NOW, SMALL, release_of
 
 pytest.importorskip("openai")
 
@@ -79,6 +81,11 @@ def test_a_judge_sees_what_its_endpoint_may_see_and_nothing_else(workspace: Work
         found, asked = ask(workspace, answered, more)
         assert found and asked == 0
         assert found.sets[0].why_not == {"the model may not see what they quote": 4}
+    withdraw(workspace.home, "handbook/pets.md", by="ana", why="test", now=NOW)
+    found, asked = ask(workspace, answered, ", classifications: [unstated]")
+    assert found and asked == 0, "what is hidden from readers is hidden from the judge"
+    page = write_answers(workspace.home, answered, None, NOW, withdrawn=["handbook/pets.md"]).read_text()
+    assert "purr" in page and "Cats purr softly at night." not in page
 
 
 def test_what_people_judged_is_asked_first(answered: AnswersOf) -> None:
