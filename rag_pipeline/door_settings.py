@@ -29,7 +29,7 @@ class DoorSettings(BaseSettings):
         default=2000, ge=10, le=30_000, description="Milliseconds an answer may take, where the question does not say."
     )
     serve_answers: str = Field(
-        default="", description="File of the language models that may write answers: `serving/answers.yaml`; none if empty."
+        default="", description="File of language models and their budget: `serving/answers.yaml`; none if empty."
     )
     serve_issuer: str = Field(default="", description="Identity provider whose tokens (JWT) are taken beside keys.")
     serve_audience: str = Field(default="", description="What such a token must be for: the `aud` it has to name.")

@@ -139,7 +139,6 @@ class Home:
 
     @property
     def candidate(self) -> Path:
-        """The file that names the release built last."""
         return self.root / "candidate.json"
 
     @property
@@ -148,8 +147,12 @@ class Home:
 
     @property
     def answer_bounds(self) -> Path:
-        """From how little support on there is no answer."""
         return self.root / "answers.json"
+
+    @property
+    def answers(self) -> Path:
+        """Answer versions, and the evidence on them (`rag_pipeline/versions/`)."""
+        return self.root / "answers"
 
     @property
     def spent(self) -> Path:
@@ -223,17 +226,14 @@ class Home:
 
     @property
     def views(self) -> Path:
-        """Readers' own copies of releases."""
         return self.root / "views"
 
     @property
     def models(self) -> Path:
-        """Graphs that models were exported to, by the fingerprint of each."""
         return self.root / "models"
 
     @property
     def alerts(self) -> Path:
-        """Who was told of what."""
         return self.root / "alerts.json"
 
     @property

@@ -100,7 +100,7 @@ def test_a_home_lies_where_it_always_did() -> None:
         "alerts": "alerts.json",
         "keys": "keys.json",
         "clock": "clock.json",
-        **{name: name for name in ("releases", "reports", "evidence", "anchors", "channels", "verdicts")},
+        **{name: name for name in ("releases", "reports", "evidence", "anchors", "answers", "channels", "verdicts")},
         **{name: name for name in ("scratch", "views", "models", "runs", "dagster", "tries", "replicas", "traffic")},
     }
     assert HOME.manifest("r") == Path("/home/releases/r/manifest.json")

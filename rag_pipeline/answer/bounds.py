@@ -66,6 +66,11 @@ def bounds_of(home: Home, model: str, name: str) -> Bounds:
     last = last_choice(home)
     if last is not None and (last.model, last.version) == (model, VERSION):
         return last.bounds
+    return packaged(name)
+
+
+def packaged(name: str) -> Bounds:
+    """The bounds of docs/answers.md for a model by its name; by words alone for one that was not measured there."""
     return _MEASURED if name == _PACKAGED else _MEASURED.model_copy(update={"meaning": None})
 
 

@@ -14,6 +14,9 @@ from rag_pipeline.answer.plain import is_plain, orders
 from rag_pipeline.answer.sentences import sentences
 from rag_pipeline.answer.terms import in_order
 
+VERSION = 1
+"""Raise it with any change after which the same sentence is let through, or is not any more."""
+
 LONGEST, MOST_QUOTES = 600, 4
 """Characters of a sentence, and its quotes, at most."""
 

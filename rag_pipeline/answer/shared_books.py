@@ -7,23 +7,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rag_pipeline.answer.budget import TABLES, Books, BooksUnreachable, Entries, FileBooks
-from rag_pipeline.home import Home
-from rag_pipeline.home_settings import locks_url
+from rag_pipeline.answer.budget import TABLES, BooksUnreachable, Entries
 from rag_pipeline.storage.locks import plain_url
 
 log = logging.getLogger("rag_pipeline")
 
 _TIMES = "-c lock_timeout=10s -c statement_timeout=10s -c idle_in_transaction_session_timeout=30s"
-
-
-def books_of(home: Home) -> Books:
-    """Those that all replicas of a home share."""
-    if not home.uri:
-        return FileBooks(home.spent)
-    books = SharedBooks(locks_url(), home.uri)
-    books.check()
-    return books
 
 
 class SharedBooks:

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 from pydantic import ValidationError
 
-from rag_pipeline.channels.pointer import Anchor, Channel, Hold
+from rag_pipeline.channels.pointer import Anchor, Answers, Channel, Hold
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
@@ -18,7 +18,7 @@ AUDIT = pa.schema(
     [
         ("at", pa.timestamp("us", "UTC")),
         ("channel", pa.string()),
-        ("action", pa.string()),  # promoted | overridden | resumed | anchored | adopted | restored | refused
+        ("action", pa.string()),  # promoted | overridden | resumed | anchored | adopted | restored | answers | refused
         ("release", pa.string()),
         ("previous", pa.string()),
         ("by", pa.string()),
@@ -32,6 +32,7 @@ AUDIT = pa.schema(
         ("withdrawn", pa.string()),  # JSON object
         ("hold", pa.string()),  # JSON object; null when nobody holds the channel
         ("anchor", pa.string()),  # JSON object; null in a row of the time before there were any
+        ("answers", pa.string()),  # JSON object; null where the channel names no answer version
         ("number", pa.int64()),  # of the row in the whole table: what came after what, whatever the clock said
         ("seal", pa.string()),  # of everything else in the row
     ]
@@ -77,7 +78,7 @@ def is_old(row: Row) -> bool:
 
 def seal(row: Row) -> str:
     """The seal of all that a row says: a row that was edited by hand does not carry it."""
-    later = [] if row.get("anchor") else ["anchor"]  # a row of before keeps the seal it has
+    later = [name for name in ("anchor", "answers") if not row.get(name)]  # a row of before keeps the seal it has
     told = {name: row[name] for name in AUDIT.names if name not in ("seal", *later)}
     return fingerprint(told | {"at": told["at"].astimezone(UTC).isoformat()})
 
@@ -90,10 +91,10 @@ def channel_of(row: Row, name: str) -> Channel:
     told = {"reasons": json.loads(row["reasons"]), "withdrawn": json.loads(row["withdrawn"] or "{}")}
     hold = Hold.model_validate_json(row["hold"]) if row["hold"] else None
     anchor = Anchor.model_validate_json(row["anchor"]) if row.get("anchor") else None
+    answers = Answers.model_validate_json(row["answers"]) if row.get("answers") else None
+    whole = {"hold": hold, "anchor": anchor, "answers": answers, "fingerprint": row["fingerprint"] or ""}
     try:
-        return Channel.model_validate(
-            known | told | {"hold": hold, "anchor": anchor, "fingerprint": row["fingerprint"] or ""}
-        )
+        return Channel.model_validate(known | told | whole)
     except ValidationError as error:
         raise ReleaseError(_changed(name, row)) from error
 
@@ -115,6 +116,7 @@ def record(home: Home, name: str, move: Channel) -> None:
         "withdrawn": None if refused else json.dumps(move.withdrawn, sort_keys=True),
         "hold": move.hold.model_dump_json() if move.hold and not refused else None,
         "anchor": move.anchor.model_dump_json() if move.anchor and not refused else None,
+        "answers": move.answers.model_dump_json() if move.answers else None,
         "number": (number or 0) + 1,
     }
     if refused:

@@ -56,6 +56,20 @@ class Anchor(BaseModel):
         return f"{self.release}, accepted {self.at:%Y-%m-%d %H:%M} UTC by {self.by} ({self.why})"
 
 
+class Answers(BaseModel):
+    """The answer version that a channel names, and what it was let pass on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    evidence: str | None = None
+    """Seal of the evidence of answers that it was let pass on; None where none was asked for, or a person overrode."""
+    on: str = ""
+    """Fingerprint of the release that this evidence is on."""
+    outcome: str = ""
+    """What the gate said of it; only `passed` lets a rollback bring it back without new evidence."""
+
+
 def option(channel: str) -> str:
     """` --channel NAME` as a command needs it; nothing for production."""
     return "" if channel == PRODUCTION else f" --channel {channel}"
@@ -85,11 +99,19 @@ class Channel(BaseModel):
     evidence: str | None = None
     """This move as the audit table has it, with `action`, `outcome` and `reasons`, so that no move is ever left out."""
     withdrawn: dict[str, str] = {}
-    """Fingerprints of releases that were rolled back -> who, when and why. No refresh promotes them by itself."""
+    """Fingerprints of releases that were rolled back, and answer versions likewise -> who, when and why. No refresh promotes
+    them by itself."""
     hold: Hold | None = None
     """Set by a rollback: nothing automatic moves the channel until a person lifts it."""
     anchor: Anchor | None = None
     """None in what an older pipeline wrote: then it is the first release that was promoted (`gate.anchor`)."""
+    answers: Answers | None = None
+    """None: no answer version was promoted, so answers are whole sentences."""
+
+    @property
+    def version(self) -> str | None:
+        """Id of the answer version."""
+        return self.answers.version if self.answers else None
 
 
 def read_channel(home: Home, name: str) -> Channel | None:

@@ -8,10 +8,15 @@ from rag_pipeline.evaluate.evidence_store import at_promotion
 from rag_pipeline.evaluate.seal import key_name
 from rag_pipeline.home import Home
 from rag_pipeline.settings import seal_key
+from rag_pipeline.versions.evidence_store import is_kept
+
+PASSED = "passed"
 
 
 def unproved(home: Home, name: str, channel: Channel) -> str:
     """Why a channel's move is not borne out by evidence; nothing when it is, or when a person took it upon them."""
+    if problem := unproved_answers(home, name, channel):
+        return problem
     if channel.action == "restored" or (channel.action != "promoted" and channel.outcome != "passed"):
         return ""
     if channel.evidence and _is_kept(home, channel):
@@ -20,6 +25,23 @@ def unproved(home: Home, name: str, channel: Channel) -> str:
         f"{name} points at {channel.release}, but the evidence it was promoted on ({channel.evidence or 'none'}) is gone or "
         "was changed; `rag verify --repair` takes the channel as it is, and writes that down"
     )
+
+
+def unproved_answers(home: Home, name: str, channel: Channel) -> str:
+    """Why the answer version that a channel names is not borne out; empty when it is, or a person took it upon them."""
+    said = channel.answers
+    if said is None or said.outcome != PASSED or proved_answers(home, channel):
+        return ""
+    return (
+        f"{name} names answer version {said.version[:12]}, but the evidence of answers that it was promoted on "
+        f"({said.evidence or 'none'}) is gone or was changed; `rag verify --repair` takes the channel without a version"
+    )
+
+
+def proved_answers(home: Home, channel: Channel) -> bool:
+    """Whether the gate let the version pass, on evidence that is there."""
+    said = channel.answers
+    return bool(said and said.outcome == PASSED and said.evidence and is_kept(home, said.on, said.version, said.evidence))
 
 
 def _is_kept(home: Home, channel: Channel) -> bool:

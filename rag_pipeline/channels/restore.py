@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from rag_pipeline.channels.audit import audit_held, settled, standing
 from rag_pipeline.channels.audit_rows import Row, channel_of, is_old, moves, record
 from rag_pipeline.channels.pointer import Channel, Hold, read_channel, write_pointer
-from rag_pipeline.channels.proof import unproved
+from rag_pipeline.channels.proof import proved_answers, unproved
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
@@ -37,6 +37,8 @@ def restore_channel(home: Home, name: str, *, rows_lost: bool = False) -> Channe
             channel = _from_rows(home, name, told) or _as_it_is(home, name, told, found.trouble)
         if problem := unproved(home, name, channel):
             channel = _taken(channel, channel.sequence + 1, problem)
+        if channel.action == "restored" and not proved_answers(home, channel):
+            channel = channel.model_copy(update={"answers": None})  # whole sentences are the safe side
         if not told or is_old(told[0]) or channel.sequence != told[0]["sequence"]:
             record(home, name, channel)
         write_pointer(home, name, channel)

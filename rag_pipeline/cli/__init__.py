@@ -11,6 +11,7 @@ from rag_pipeline import __version__
 from rag_pipeline.cli import (
     alerts,
     answer,
+    answers,
     ask,
     channels,
     contract,
@@ -49,7 +50,7 @@ app = typer.Typer(
 
 PANELS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Make and run": (init.init, refresh.refresh, refresh.evaluate, tries.try_settings, report.report),
-    "Ask and look": (ask.query, answer.answer, ask.status, ask.releases, ask.trace, export.export),
+    "Ask and look": (ask.query, answer.answer, answers.answers, ask.status, ask.releases, ask.trace, export.export),
     "Answer applications and agents": (serve.serve, serve.mcp, key.key, traffic.traffic),
     "Move what serves": (channels.promote, channels.rollback, channels.resume, channels.anchor),
     "Sources and questions": (contract.contract, golden.golden, quarantine.quarantine, embed.embed),

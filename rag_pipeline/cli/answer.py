@@ -33,9 +33,11 @@ def answer(
     from rag_pipeline.corpus.model import model_of
     from rag_pipeline.index.asked import question_of
     from rag_pipeline.index.retrieve import Query, encoder_for, open_release, own_model
+    from rag_pipeline.release.answers import named_version
 
     settings = settings_of_home()
     text = question_of(question)
+    release_in_channel = release is None
     release = release or release_in(settings.home, channel)
     with open_release(settings.home, release, device=settings.device) as opened:
         manifest = opened.manifest
@@ -45,6 +47,9 @@ def answer(
         hits, selected = answer(opened, Query(text, encoder.queries([text])[0] if encoder else None), k)
         took_ms = round(1000 * (time.perf_counter() - started), 1)
     bounds = bounds_of(settings.home, manifest.model.fingerprint, manifest.model.name)
+    named = named_version(settings.home, channel) if release_in_channel else None
+    if named:
+        bounds = named.bounds_of(manifest.model.fingerprint, manifest.model.name)
     refused = NO_PASSAGE if bounds.refuse(selected) else None
     sentences = () if refused else selected.sentences
     if as_json:
@@ -56,6 +61,7 @@ def answer(
             "words": selected.words,
             "meaning": selected.meaning,
             "bounds": bounds.model_dump(),
+            "version": named.id if named else None,
             "sentences": [asdict(one) for one in sentences],
             "hits": [{name: getattr(hit, name) for name in hit.__slots__} for hit in hits],
         }
@@ -63,6 +69,10 @@ def answer(
         return
     printer = Printer()
     printer.say(f"{release}, {manifest.retrieval.mode}, {took_ms} ms", style="dim")
+    if named and named.models:
+        printer.say(
+            f"{channel} names version {named.id[:12]}: {named.says}, by `rag serve`; here are whole sentences", style="dim"
+        )
     if refused:
         printer.say(f"There is no answer: {refused}. `rag query` shows what is nearest.")
     for one in sentences:

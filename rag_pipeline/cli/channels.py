@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Channel = Annotated[str, typer.Option(help="The channel to move.")]
 Reason = Annotated[str, typer.Option(help="Why; written to the audit table.")]
 By = Annotated[str, typer.Option(help="Who; written to the audit table.")]
+NamedAnswers = Annotated[str, typer.Option("--answers", help="Answer version to name, by id; none: whole sentences.")]
 Override = Annotated[bool, typer.Option("--override", help="Promote although the gate says no; needs --by and --reason.")]
 
 
@@ -25,34 +26,36 @@ def promote(  # noqa: PLR0913 - typer reads a command's options from its signatu
     channel: Channel = "production",
     by: By = "",
     reason: Reason = "",
+    answers: NamedAnswers = "",
     override: Override = False,
     as_json: AsJson = False,
 ) -> None:
     """Point a channel at a release, through the gate. A hold on the channel is lifted.
 
     The release is named by its id, or is the one that another channel points at (`--from`). It is measured first if there is
-    no recent evidence.
+    no recent evidence. `--answers` names an answer version beside it, or alone: then the release stays.
     """
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.defs import run
     from rag_pipeline.release.request import PromotionRequest
 
     settings = settings_of_home()
-    if bool(release) == bool(from_channel):
-        raise PipelineError("say which release to promote: its id, or --from CHANNEL")
-    target = release or release_in(settings.home, from_channel)
+    if (release and from_channel) or not (release or from_channel or answers):
+        raise PipelineError("say which release to promote: its id, or --from CHANNEL; or --answers VERSION, and it stays")
+    target = release or release_in(settings.home, from_channel or channel)
     before = _points_at(settings, target, channel)
     _name_and_reason(f"rag promote {target}", target, channel, by, reason, override=override)
-    request = PromotionRequest(target, by=by, why=reason, channel=channel, override=override)
+    request = PromotionRequest(target, by=by, why=reason, channel=channel, override=override, answers=answers or None)
     ran = run.promote(settings, request)
     _tell(ran, target, channel, before, override=override, as_json=as_json)
 
 
-def rollback(
+def rollback(  # noqa: PLR0913 - typer reads a command's options from its signature
     to: Annotated[str | None, typer.Option(help="The release to go back to. Default: the last good one.")] = None,
     channel: Channel = "production",
     by: By = "",
     reason: Reason = "",
+    answers: NamedAnswers = "",
     override: Override = False,
     as_json: AsJson = False,
 ) -> None:
@@ -61,18 +64,22 @@ def rollback(
     Nothing automatic moves a held channel until a person lifts that: `rag resume`, or `rag promote ID`. What is rolled back
     is not promoted again by a refresh until its content changes, or a person names it. A second rollback goes further back.
     A release that this gate promoted before must be whole and meet the floors; it is not compared with the release that
-    the channel leaves. It is the job `roll_back`.
+    the channel leaves. The answer version that it was named with comes back too; `--answers` brings back another one that
+    was promoted before, and the release stays. It is the job `roll_back`.
     """
+    from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.defs import run
     from rag_pipeline.defs.by_hand import ROLL_BACK
     from rag_pipeline.release.rollback import release_before
 
     settings = settings_of_home()
-    target = to or release_before(settings.home, channel)
+    target = to or (release_in(settings.home, channel) if answers else release_before(settings.home, channel))
     before = _points_at(settings, target, channel)
     _name_and_reason(f"rag rollback --to {target}", target, channel, by, reason, override=override)
     said = {"by": by or _somebody(), "why": reason or "rollback"}
-    ran = run.by_hand(settings, ROLL_BACK, {**said, "channel": channel, "to": target, "override": override})
+    ran = run.by_hand(
+        settings, ROLL_BACK, {**said, "channel": channel, "to": target, "override": override, "answers": answers}
+    )
     _tell(ran, target, channel, before, override=override, as_json=as_json)
 
 
@@ -170,14 +177,18 @@ def _points_at(settings: Settings, release: str, channel: str) -> str | None:
 
 
 def _tell(ran: "Ran", release: str, channel: str, before: str | None, *, override: bool, as_json: bool) -> None:
+    from rag_pipeline.defs.keys import channel_key
+
     if not ran.success:
         kind = PromotionRefused if ran.refused else PipelineError
         raise kind("; ".join(ran.errors) or f"{release} was not promoted; the failed run is {ran.run_id}")
-    moved = {"channel": channel, "release": release, "previous": before, "moved": before != release}
+    made = ran.assets.get("/".join(channel_key(channel)), {})
+    now, moves = made.get("answers"), made.get("promoted", before != release)
+    moved = {"channel": channel, "release": release, "previous": before, "moved": moves, "answers": now}
     if as_json:
         print_json(moved | {"override": override, "run_id": ran.run_id})
     else:
-        Printer().say(f"{channel} → {release} (before: {before or 'nothing'})")
+        Printer().say(f"{channel} → {release} (before: {before or 'nothing'}); answers: {now}")
 
 
 def _somebody() -> str:

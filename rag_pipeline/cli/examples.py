@@ -32,21 +32,23 @@ HELP = {
         "(`load`, `chunk`, `embed`, `build`, `evaluate`, `promote` → seconds), `seconds`",
     ),
     "query": Help(
-        (
-            'rag query "how many days of vacation do I get" --k 3',
-            'rag query "error E1042" --mode lexical --json',
-        ),
+        ('rag query "how many days of vacation do I get" --k 3', 'rag query "error E1042" --mode lexical --json'),
         "`release`, `mode`, `took_ms`, `hits`: `rank`, `chunk_id`, `document_id`, `source`, `score`, `text`, `title`, "
         "`uri`, `start`, `end`, `heading`, `metadata`",
     ),
     "answer": Help(
-        (
-            'rag answer "how many days of vacation do I get"',
-            'rag answer "may I fly" --channel staging --json',
-        ),
+        ('rag answer "how many days of vacation do I get"', 'rag answer "may I fly" --channel staging --json'),
         "`release`, `mode`, `took_ms`, `refused` (why there is no answer, or null), `words` and `meaning` (how well the "
-        "passages support one; null without a vector), `bounds`, `sentences`: `text`, `support`, `citations`: `chunk_id`, "
-        "`document_id`, `quote`, `start`, `end`; `hits` (as `rag query`)",
+        "passages support one; null without a vector), `bounds`, `version` (that the channel names), `sentences`: `text`, "
+        "`support`, `citations`: `chunk_id`, `document_id`, `quote`, `start`, `end`; `hits` (as `rag query`)",
+    ),
+    "answers version": Help(
+        ("rag answers version",),
+        "`id`, `made_of`, `kept` (ids, the latest last), `channels`: name → id, or null for whole sentences",
+    ),
+    "answers evaluate": Help(
+        ("rag answers evaluate", "rag answers evaluate VERSION --channel staging"),
+        "`version`, `release`, `figures`, `outcome`, `reasons`, `evidence`",
     ),
     "status": Help(
         ("rag status",),
@@ -85,8 +87,9 @@ HELP = {
         (
             'rag promote ID --by ana --reason "good again"',
             "rag promote --from staging",
+            'rag promote --answers VERSION --by ana --reason "shorter sentences"',
         ),
-        "`channel`, `release`, `previous`, `moved`, `override`, `run_id`",
+        "`channel`, `release`, `previous`, `moved`, `answers` (the version it names), `override`, `run_id`",
     ),
     "rollback": Help(
         ('rag rollback --by ana --reason "wrong prices"',),
@@ -168,11 +171,7 @@ HELP = {
         "`note`), `kind`, `where` (file:line), `query`, `says`",
     ),
     "golden answers": Help(
-        (
-            "rag golden answers",
-            "rag golden answers handbook --keep",
-            "rag golden answers --page",
-        ),
+        ("rag golden answers", "rag golden answers handbook --keep", "rag golden answers --page"),
         "`release`, `bounds` and `proposed`: `meaning`, `words`; `kept`, `golden_sets`: name → `questions`, `found` (their "
         "passage was retrieved), `unanswerable`, `citations`, `valid_citations`, and as shares, or null: `refused_wrongly`, "
         "`refused_rightly`, `right_sentence`, `quote_precision`, `quote_recall`, `reference_f1`, `reference_exact`, "

@@ -9,7 +9,8 @@ from rag_pipeline.channels.pointer import release_in
 from rag_pipeline.defs.keys import ANSWERS, PRODUCTION, SERVING_GROUP
 from rag_pipeline.defs.reports import report_links
 from rag_pipeline.golden.read import readable_golden_sets
-from rag_pipeline.host.answers_shown import CHECKS, metadata, results
+from rag_pipeline.host.answer_figures import CHECKS, metadata, results
+from rag_pipeline.host.answers_shown import answer_versions
 from rag_pipeline.host.standard import at, written_in
 from rag_pipeline.release.answered import answers_beside
 from rag_pipeline.release.judged import about, judged
@@ -42,6 +43,6 @@ def answers_asset(settings: Settings) -> dg.AssetsDefinition:
             home, found.now, found.before, datetime.now(UTC), found.withdrawn, **about(found, opinions, CHANNEL)
         )
         said = metadata(found.now, found.before, found.unread, opinions) | report_links(settings, page)
-        yield dg.MaterializeResult(metadata=said, check_results=results(found.now, ANSWERS))
+        yield dg.MaterializeResult(metadata=said | answer_versions(settings), check_results=results(found.now, ANSWERS))
 
     return answers

@@ -36,6 +36,7 @@ class RollbackConfig(dg.Config):
         description="The release to go back to, by id. Leave it empty for the last good release that "
         "the channel served before.",
     )
+    answers: str = Field(default="", description="Answer version to go back to, by id. Empty: the one named with it then.")
     override: bool = Field(default=False, description="Go back although the gate says no. A damaged release is refused.")
 
 
@@ -71,12 +72,20 @@ def jobs_by_hand(
     def go_back(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         try:
             inputs = inputs_now(settings, contracts, datetime.now(UTC))
-            target = config.to or release_before(settings.home, config.channel)
+            here = release_in(settings.home, config.channel) if config.answers else ""
+            target = config.to or here or release_before(settings.home, config.channel)
             work = evaluation_now(inputs, settings, context.run.run_id, reuse_hours=inputs.reuse_hours(target))
             done = roll_back(
                 inputs,
                 work,
-                PromotionRequest(target, by=config.by, why=config.why, channel=config.channel, override=config.override),
+                PromotionRequest(
+                    target,
+                    by=config.by,
+                    why=config.why,
+                    channel=config.channel,
+                    override=config.override,
+                    answers=config.answers or None,
+                ),
                 rival=rival_now(settings),
             )
         except PipelineError as error:

@@ -45,6 +45,7 @@ class PromotionConfig(dg.Config):
     )
     by: str = Field(default="", description="Who moves the channel; written to the audit table. An override needs it.")
     why: str = Field(default="", description="Why; written to the audit table. An override needs it.")
+    answers: str = Field(default="", description="Answer version to name, by id; `none` for none. Empty: it stays.")
     override: bool = Field(
         default=False,
         description="Promote although the gate says no. Every reason against it is written to the audit table. A "
@@ -96,6 +97,7 @@ def channel_asset(name: str, contracts: tuple[Contract, ...], settings: Settings
                 named=bool(config.release),
                 override=config.override,
                 withdraw=config.withdraw,
+                answers=config.answers or None,
             )
             done = promote(inputs_now(settings, contracts, now), request, run_id=context.run.run_id)
         except PipelineError as error:

@@ -103,6 +103,7 @@ def channel_metadata(home: Home, name: str, channel: Channel, *, moved: bool) ->
         "by": channel.by,
         "why": channel.why,
         "evidence": channel.evidence or "none: overridden",
+        "answers": channel.version or "whole sentences",
         "anchor": anchor.says if (anchor := anchor_of(home, name, channel)) else "none yet",
         **({"held": channel.hold.says(name)} if channel.hold else {}),
         "history": history(home, name),

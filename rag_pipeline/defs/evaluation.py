@@ -34,6 +34,7 @@ from rag_pipeline.host.ui_tables import WHEN_ALL_IS_WELL, Materialized
 from rag_pipeline.index.candidate import read_candidate
 from rag_pipeline.index.manifest import read_manifest
 from rag_pipeline.release import promote
+from rag_pipeline.release.answers_measured import AnswersBench
 from rag_pipeline.release.forget import as_it_stands, forget_gone
 from rag_pipeline.release.promote import DecisionInputs, inputs_now
 from rag_pipeline.release.served import keep_traffic
@@ -42,10 +43,13 @@ from rag_pipeline.settings import Settings
 
 
 class EvaluationConfig(dg.Config):
-    """Which release to measure (empty: the candidate), and whether to measure where evidence stands already."""
+    """Which release to measure (empty: the candidate), and whether to measure where evidence stands already.
+
+    `answers`: id of an answer version that is to be named beside it; empty for the one that each channel names."""
 
     release: str = ""
     measure_again: bool = False
+    answers: str = ""
 
 
 EVERY_SCOPE = "every_scope_has_a_golden_set"
@@ -106,6 +110,8 @@ def evaluation_asset(
             evidence = _measured(inputs, settings, context.run.run_id, release, again=config.measure_again)
             manifest = read_manifest(settings.home.release(release))
             traffic = keep_traffic(settings.home, inputs.policy, manifest, datetime.now(UTC), context.run.run_id)
+            bench = AnswersBench(settings, inputs, context.run.run_id)
+            bench.for_channels(release, names, config.answers, reuse=not config.measure_again)
         except PipelineError as error:
             raise _not_measured(settings, names, release, context.run.run_id, error) from error
         asked = bool(config.release)  # what a person asks for, or holds back, is not judged by what was rolled back before

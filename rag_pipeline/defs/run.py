@@ -92,16 +92,17 @@ def load(settings: Settings, source: str) -> Ran:
     return _run(settings, definitions, _these(settings, documents(source), quarantine(source)), {}, "load")
 
 
-def evaluate(settings: Settings, release: str, *, measure_again: bool = True) -> Ran:
-    """Run the evaluation alone, on one release; `measure_again` even where evidence is there."""
-    return _run_one(settings, EVALUATION, {"release": release, "measure_again": measure_again})
+def evaluate(settings: Settings, release: str, *, measure_again: bool = True, answers: str = "") -> Ran:
+    """Run the evaluation alone, on one release; `measure_again` even where evidence is there. `answers`: a version too."""
+    return _run_one(settings, EVALUATION, {"release": release, "measure_again": measure_again, "answers": answers})
 
 
 def promote(settings: Settings, request: PromotionRequest) -> Ran:
     """Run the gate alone, on one release, with fresh evidence where there is none. The gate decides, not this."""
     if not request.override:
-        evaluate(settings, request.release, measure_again=False)
+        evaluate(settings, request.release, measure_again=False, answers=request.answers or "")
     config = {name: getattr(request, name) for name in ("release", "by", "why", "override", "withdraw")}
+    config["answers"] = request.answers or ""
     return _run_one(settings, channel_key(request.channel), config)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -35,7 +35,7 @@ _NAME = re.compile(rf"(?P<stamp>\d{{8}}T\d{{6}}\.\d{{6}})-[0-9a-f]{{8}}(\.json|{
 OF_TRAFFIC = re.compile(r"traffic-\d{8}T\d{6}\.\d{6}-[0-9a-f]{8}\.json")
 """What evidence of traffic is called, which lies beside it and is another module's."""
 
-_HEADS = pa.schema(
+HEADS = pa.schema(
     [
         ("at", pa.timestamp("us", "UTC")),  # of the evaluation
         ("release", pa.string()),
@@ -51,7 +51,7 @@ _NONE = "there is no evidence on this release"
 
 def heads_table(home: Home) -> Table:
     """One row a kept evidence; the last of a fingerprint is the head of its chain."""
-    return Table(home.evidence_heads, _HEADS)
+    return Table(home.evidence_heads, HEADS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +71,21 @@ def keep(home: Home, evidence: Evidence, lists: Lists) -> Evidence:
     """
     folder = home.evidence_on(evidence.release_fingerprint)
     with home.exclusive("evidence", wait_s=60):
-        head, names = _head(home, evidence.release_fingerprint), [path.name for path in _ours(folder)]
+        head, names = head_of(home, evidence.release_fingerprint), [path.name for path in files_of(folder)]
         data = packed(lists)
         kept = evidence.model_copy(
             update={
                 "sequence": head["sequence"] + 1 if head else 1,
                 "previous": head["seal"] if head else "",
-                "kept_at": _after(evidence.created_at, [*names, head["file"]] if head else names),
+                "kept_at": after(evidence.created_at, [*names, head["file"]] if head else names),
                 "lists": checksum(data),
             }
         ).sealed()
-        path = folder / _name(kept)
+        path = folder / name_of(kept)
         _write(_lists_path(path), data)
         keep_texts(path, kept)
         row = kept.model_dump(include={"release", "release_fingerprint", "sequence", "seal", "previous"})
-        heads_table(home).append(pa.Table.from_pylist([row | {"at": kept.created_at, "file": path.name}], _HEADS))
+        heads_table(home).append(pa.Table.from_pylist([row | {"at": kept.created_at, "file": path.name}], HEADS))
         write_json(path, kept.model_dump(mode="json"))
     return kept
 
@@ -103,7 +103,7 @@ def standing(home: Home, release_fingerprint: str) -> Standing:
     Evidence of an older pipeline counts as none: it cannot be computed again, so the release is evaluated again.
     """
     folder = home.evidence_on(release_fingerprint)
-    files, head = _ours(folder), _head(home, release_fingerprint)
+    files, head = files_of(folder), head_of(home, release_fingerprint)
     for name in strays(folder):
         log.warning("%s is not evidence and is ignored", folder / name)
     if head is None and not files:
@@ -117,7 +117,7 @@ def standing(home: Home, release_fingerprint: str) -> Standing:
         of_before = re.search(rb'"format": [123]\b', newest_file.read_bytes())
         why = "is of an older pipeline" if of_before else "is damaged"
         return Standing(None, f"{_NONE} that counts: {newest_file.name} {why}; evaluate it again")
-    return Standing(found, _out_of_line(found, newest_file, files, head))
+    return Standing(found, out_of_line(found, newest_file, files, head))
 
 
 def newest(home: Home, release_fingerprint: str) -> Evidence | None:
@@ -137,7 +137,7 @@ def at_promotion(home: Home, release_fingerprint: str, seal: str | None) -> Evid
             found = Evidence.model_validate_json(path.read_bytes())
         except ValueError:
             continue
-        if found.seal == seal and path.name == _name(found) and found.intact:
+        if found.seal == seal and path.name == name_of(found) and found.intact:
             return found
     return None
 
@@ -145,7 +145,7 @@ def at_promotion(home: Home, release_fingerprint: str, seal: str | None) -> Evid
 def read_lists(home: Home, evidence: Evidence) -> Lists | None:
     """What was retrieved, as it was when the evidence was sealed; None when the file is gone or holds other bytes."""
     try:
-        data = _lists_path(home.evidence_on(evidence.release_fingerprint) / _name(evidence)).read_bytes()
+        data = _lists_path(home.evidence_on(evidence.release_fingerprint) / name_of(evidence)).read_bytes()
     except OSError:
         return None
     return unpacked(data) if checksum(data) == evidence.lists else None
@@ -164,26 +164,41 @@ def all_strays(home: Home) -> list[str]:
     return [f"{folder.name}/{name}" for folder in folders for name in strays(folder)]
 
 
-def _out_of_line(found: Evidence, path: Path, files: list[Path], head: dict[str, Any] | None) -> str:
+class Kept(Protocol):
+    """What evidence of any kind says of its place among the others."""
+
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def kept_at(self) -> datetime | None: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def previous(self) -> str: ...
+    @property
+    def seal(self) -> str: ...
+
+
+def out_of_line(found: Kept, path: Path, files: list[Path], head: dict[str, Any] | None) -> str:
     """Why evidence is not the head of its chain; empty when it is."""
     if head is None:
         return f"the table of evidence does not know {path.name}: it was put there, or the table was lost; evaluate again"
     if files[-1] != path:
         return f"{files[-1].name} was put beside the evidence that was kept last, {path.name}; remove it, or evaluate again"
-    if path.name != _name(found):
+    if path.name != name_of(found):
         return f"{path.name} holds other evidence than its name says; evaluate again"
     if (found.seal, found.sequence, found.previous) != (head["seal"], head["sequence"], head["previous"]):
         return f"{path.name} is not what was kept: it was sealed anew since; evaluate again"
     return ""
 
 
-def _head(home: Home, release_fingerprint: str) -> dict[str, Any] | None:
+def head_of(home: Home, release_fingerprint: str) -> dict[str, Any] | None:
     mine = heads_table(home).scan().filter(pl.col("release_fingerprint") == release_fingerprint)
     rows = mine.sort("sequence").tail(1).pipe(collected).to_dicts()
     return rows[0] if rows else None
 
 
-def _ours(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
     """Files of a folder that are called as evidence is, in the order in which they were kept."""
     if not folder.is_dir():
         return []
@@ -191,13 +206,13 @@ def _ours(folder: Path) -> list[Path]:
     return sorted(path for path in files if _stamp(path.name) and path.is_file())
 
 
-def _name(evidence: Evidence) -> str:
+def name_of(evidence: Kept) -> str:
     """What the file of kept evidence is called."""
     at = evidence.kept_at or evidence.created_at
     return f"{at.astimezone(UTC):{STAMP}}-{evidence.seal[:8]}.json"
 
 
-def _after(at: datetime, names: Iterable[str]) -> datetime:
+def after(at: datetime, names: Iterable[str]) -> datetime:
     """`at`, or just after the latest of these files' names."""
     kept = [stamp + timedelta(microseconds=1) for name in names if (stamp := _stamp(name))]
     return max([at.astimezone(UTC), *kept])

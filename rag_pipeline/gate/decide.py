@@ -6,11 +6,12 @@ from datetime import datetime
 
 from rag_pipeline.evaluate.evidence import Evidence
 from rag_pipeline.gate.anchored import AnchorFacts, against_anchor
+from rag_pipeline.gate.answers import AnswerFacts, decide_answers
 from rag_pipeline.gate.demands import Findings, golden_sets
 from rag_pipeline.gate.policy import Policy
 from rag_pipeline.gate.shrink import InProduction, shrunk_sources
 from rag_pipeline.gate.traffic import TrafficFacts, on_traffic, sought
-from rag_pipeline.gate.verdict import Outcome, Reason, Verdict, invalid
+from rag_pipeline.gate.verdict import Reason, Verdict, invalid, outcome_of
 from rag_pipeline.ingest.state import SourceState
 
 _CLOCK_SKEW_HOURS = 5 / 60
@@ -55,6 +56,8 @@ class Facts:
     """What was served of the release before, and how the tables of that stand now."""
     serves: bool = False
     """The channel points at just this content already, under this id or another."""
+    answers: AnswerFacts | None = None
+    """The answer version that is to be named beside the release, where that has to be shown."""
 
 
 def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts, now: datetime) -> Verdict:
@@ -72,8 +75,8 @@ def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts
         reasons = [*found.reasons, *_index(evidence, policy, channel), *_latency(evidence, policy, channel)]
     reasons += _release(facts) + _sources(policy, channel, facts) + _traffic(policy, channel, facts, now)
     reasons += shrunk_sources(policy, channel, facts.release, facts.in_production, facts.documents)
-    order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held")
-    outcome: Outcome = next((one for one in order if any(reason.outcome == one for reason in reasons)), "passed")
+    reasons += decide_answers(policy, channel, facts.answers, now) if facts.answers else ()
+    outcome = outcome_of(reasons)
     notes = tuple(found.notes) if outcome == "passed" else ()
     return Verdict(facts.release, outcome, tuple(reasons), tuple(found.warnings), notes, tuple(found.anchor))
 

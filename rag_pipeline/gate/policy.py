@@ -10,11 +10,11 @@ from rag_pipeline.channels.pointer import PRODUCTION
 from rag_pipeline.contracts.yaml_lines import Step, YamlFile, read_yaml
 from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.files import fingerprint
+from rag_pipeline.gate.answers_policy import AnswersPolicy
 from rag_pipeline.gate.traffic_policy import AfterPolicy, ServingPolicy, Strict, said, strange_demands
 from rag_pipeline.metrics.documents import known_metric
 
 FILE = "gate.yaml"
-
 
 Promotion = Literal["automatic", "manual"]
 
@@ -155,13 +155,14 @@ class ChannelPolicy(Strict):
     after: AfterPolicy | None = None
     """What must have been served from the release before, on another channel; left out: nothing."""
     serving: ServingPolicy = ServingPolicy()
+    answers: AnswersPolicy | None = None
     golden_sets: dict[str, SetPolicy] = Field(min_length=1)
 
 
 _ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 """A file name, and the name of an asset beside the ones of the graph."""
 
-_NOT_MEASURED = {"promotion", "watch", "after", "serving", "sources_may_shrink_percent"}
+_NOT_MEASURED = {"promotion", "watch", "after", "serving", "answers", "sources_may_shrink_percent"}
 """Demands that evidence holds nothing of."""
 
 _TAKEN = {"candidate", "evaluation", "production_evaluation", "kept_releases"}

@@ -1,5 +1,6 @@
 """What the gate says: a verdict, and the reasons for it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,13 @@ class Verdict:
     @property
     def passed(self) -> bool:
         return self.outcome == "passed"
+
+
+def outcome_of(reasons: Iterable[Reason]) -> Outcome:
+    """What is said of something that these reasons speak against: the first of the order that one of them has."""
+    order: tuple[Outcome, ...] = ("could not be evaluated", "regressed", "inconclusive", "held")
+    found = {reason.outcome for reason in reasons}
+    return next((one for one in order if one in found), "passed")
 
 
 def invalid(message: str, line: str = "") -> Reason:

@@ -1,77 +1,61 @@
-"""What the UI shows of measured answers: figures that are plotted, their checks, and the page of all questions."""
+"""What the UI shows of answer versions: what is configured, what the channels name, and what the gate says of each."""
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from rag_pipeline.evaluate import answers_shown as shown
-from rag_pipeline.evaluate.answers import AnswersOf
-from rag_pipeline.host.standard import ROWS
-from rag_pipeline.host.ui_tables import check, plain_lines, table
-from rag_pipeline.release.judged import Judged
+from rag_pipeline.channels.pointer import Channel, all_channels
+from rag_pipeline.contracts.contract import Contract
+from rag_pipeline.errors import PipelineError
+from rag_pipeline.host.ui_tables import table
+from rag_pipeline.release.answers_measured import judge_answers
+from rag_pipeline.release.promote import DecisionInputs, inputs_now
+from rag_pipeline.settings import Settings
+from rag_pipeline.versions.content import configured
+from rag_pipeline.versions.evidence_store import evidence_on
+from rag_pipeline.versions.kept import keep_version, read_version
 
-CHECKS = {
-    "quotes_stand_where_they_say": "Every quote stands in its document, to the letter.",
-    "answers_are_refused_rightly": "What has an answer is answered, and what has none is refused.",
-    "answers_come_in_time": f"95 % of the answers take at most {shown.P95_MS_AT_MOST:g} ms, the question's vector at hand.",
-}
+COLUMNS = ("channel", "answer version", "is", "made of", "right sentence", "no model wrote", "dollars a question", "verdict")
 
 
-def results(found: AnswersOf, asset: list[str]) -> list[dg.AssetCheckResult]:
-    """One for each of `CHECKS`."""
-    says = f"measured on {len(found.sets)} golden sets; {found.bounds.says}"
-    troubles = (shown.quote_troubles(found), shown.refusal_troubles(found), shown.slow_troubles(found))
-    severe = (dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.WARN)
-    return [
-        check(asset, name, not wrong, says="; ".join(wrong) or says, severity=how, metadata=shown.numbers(found))
-        for name, wrong, how in zip(CHECKS, troubles, severe, strict=True)
+def answer_versions(settings: Settings, contracts: tuple[Contract, ...] = ()) -> dict[str, Any]:
+    """Metadata: the version that is configured, and a row for it and for the one it would replace, a channel each.
+
+    Keeps the one that is configured. What cannot be read is told in its row.
+    """
+    try:
+        mine = configured(settings)
+        version = keep_version(settings.home, mine.version, mine.config).version
+        inputs = inputs_now(settings, contracts, datetime.now(UTC))
+    except PipelineError as error:
+        return {"answer_version": str(error)}
+    rows = [
+        _row(inputs, name, channel, one, what)
+        for name, channel in all_channels(settings.home).items()
+        for one, what in _versions(channel, version.id)
     ]
+    told = {"answer_version": version.id, "made_of": version.says, "answer_versions": table(COLUMNS, rows)}
+    return told | ({"prompt": dg.MetadataValue.md(f"```text\n{version.prompt}\n```")} if version.prompt else {})
 
 
-def metadata(found: AnswersOf, before: AnswersOf | None, unread: str, judged: Judged | None) -> dict[str, Any]:
-    """Tables and numbers of the run."""
-    rows = shown.figures(found)
-    return {
-        **_judged(judged),
-        ROWS: len(rows),
-        "release": found.release,
-        "release_before": before.release if before else unread or "none",
-        **shown.numbers(found),
-        "figures": table(("golden set", *shown.FIGURES), rows),
-        "wrong": table(shown.WRONG, shown.wrong_sentences(found)),
-    }
+def _versions(channel: Channel, mine: str) -> list[tuple[str | None, str]]:
+    if channel.version == mine:
+        return [(mine, "named and configured")]
+    return [(channel.version, "named"), (mine, "configured")]
 
 
-def _judged(found: Judged | None) -> dict[str, Any]:
-    """What a judge model said, with how far people agree with it; nothing where none is asked."""
-    if found is None:
-        return {}
-    headers = (
-        "golden set",
-        "aspect",
-        "answers",
-        "share",
-        "judged by people too",
-        "kappa",
-        "lower bound",
-        "upper bound",
-        "may gate",
-    )
-    rows: list[tuple[Any, ...]] = []
-    plotted: dict[str, float] = {}
-    for one in found.sets:
-        plotted[f"{one.golden_set} judge usd"] = one.usd
-        for score in one.scores:
-            agreed, may = score.agreement, score.usable(found.judge.name, found.judge.agreement_at_least)
-            bounds = (agreed.lower, agreed.upper) if agreed.pairs else (None, None)
-            row = (one.golden_set, score.aspect, score.answers, score.share, agreed.pairs, agreed.value, *bounds)
-            rows.append((*row, "yes" if may.ok else "no"))
-            plotted |= {f"{one.golden_set} {score.aspect} says the judge": score.share} if score.share is not None else {}
-            plotted |= {f"{one.golden_set} {score.aspect} kappa lower": agreed.lower} if agreed.pairs else {}
-    told = [says for one in found.sets for says in one.says(found.judge)]
-    return {
-        "judge": found.judge.name,
-        "opinions": table(headers, rows),
-        "judge_says": plain_lines("\n".join(told)),
-        **plotted,
-    }
+def _row(inputs: DecisionInputs, name: str, channel: Channel, version: str | None, what: str) -> tuple[object, ...]:
+    if version is None:
+        return (name, "none", what, "whole sentences", None, None, None, "")
+    says, figures, verdict = "", None, "not in this policy"
+    with suppress(PipelineError):
+        says = read_version(inputs.home, version).version.says
+        found = evidence_on(inputs.home, channel.fingerprint, version).evidence
+        figures = found.figures if found else None
+    if name in inputs.policy.channels:
+        judged = judge_answers(inputs, channel.release, name, version)
+        verdict = "; ".join([judged.outcome, *map(str, judged.reasons)])
+    share = (figures.right_sentence, figures.fell_back, figures.usd_per_question) if figures else (None, None, None)
+    return (name, version, what, says, *share, verdict)

@@ -74,6 +74,11 @@ def clear_out(home: Home) -> list[str]:
         if re.fullmatch(r"[0-9a-f]{32}", folder.name) and not folder.is_symlink():
             strange = strays(folder)
             remove_files(folder, [path.name for path in folder.iterdir() if path.name not in strange])
+    for folder in [path for path in home.answers.rglob("*") if path.is_dir() and not path.is_symlink()]:
+        ours = (
+            path.name for path in folder.glob("*.json") if re.fullmatch(r"[0-9a-f]{32}|\d{8}T[\d.]+-[0-9a-f]{8}", path.stem)
+        )
+        remove_files(folder, list(ours))
     for folder in (home.channels, home.verdicts):
         remove_files(folder, [path.name for path in folder.glob("[!.]*.json")])
     if (home.dagster / DAGSTER_CONFIG).is_file():

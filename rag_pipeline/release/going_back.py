@@ -6,6 +6,7 @@ from dataclasses import replace
 from rag_pipeline.channels.audit import channel_now
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.evaluate import Evaluation, ServingRelease, evaluate_release
+from rag_pipeline.release.answers import wanted_version
 from rag_pipeline.release.promote import DecisionInputs, Promotion, promote
 from rag_pipeline.release.request import PromotionRequest
 
@@ -27,14 +28,16 @@ def roll_back(
     if not request.signed:
         raise PipelineError(f"{channel} was not rolled back: a rollback needs a name (by) and a reason (why)")
     current = channel_now(inputs.home, channel)
-    if current and current.release == release_id:
+    request = replace(request, named=True, withdraw=True)
+    stays = current is not None and current.release == release_id
+    if current and stays and wanted_version(inputs.home, request, current) == current.version:
         raise PipelineError(
             f"{channel} points at {release_id} already, so there is nothing to go back from; without --to, `rag rollback` "
             "goes to the release before"
         )
-    if not request.override:
+    if not (request.override or stays):
         try:
             evaluate_release(evaluation, release_id, rival)
         except PipelineError as error:
             log.warning("%s cannot be measured: %s", release_id, error)
-    return promote(inputs, replace(request, named=True, withdraw=True), run_id=evaluation.run_id)
+    return promote(inputs, request, run_id=evaluation.run_id)

@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 
 from rag_pipeline.answer.agreed import Score, scores
 from rag_pipeline.answer.budget import Budget
-from rag_pipeline.answer.config import NANO
+from rag_pipeline.answer.cited import passages_of
+from rag_pipeline.answer.config import NANO, Config
 from rag_pipeline.answer.endpoint import check_installed
 from rag_pipeline.answer.judge_config import JudgeConfig, read_judge
 from rag_pipeline.answer.judged_by_people import in_turn, read_judgments
 from rag_pipeline.answer.opinions import Item, Opinions, opinions
-from rag_pipeline.answer.shared_books import books_of
-from rag_pipeline.answer.stated import stated
 from rag_pipeline.evaluate.answers import AnswersOf, Measured
 from rag_pipeline.index.retrieve import OpenRelease, open_release
 from rag_pipeline.release.answered import Beside
 from rag_pipeline.release.withdrawn import read_withdrawn
 from rag_pipeline.settings import Settings
+from rag_pipeline.versions.asking import books_of
+from rag_pipeline.versions.seen import seen_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,13 @@ def visible(settings: Settings, config: JudgeConfig, opened: OpenRelease, items:
     """Answers of which the model may read every row that they quote, from sources of a classification that it may see."""
     withdrawn = {one.document_id for one in read_withdrawn(settings.home)}
     chunks = {place.chunk_id for one in items for sentence in one.sentences for place in sentence.citations}
-    found = opened.readable_by(config.model.reads).read(*sorted(chunks))
-    allowed = {hit.source: _stated(settings, opened, hit.source) in config.model.classifications for hit in found}
-    readable = {hit.chunk_id for hit in found if allowed[hit.source] and hit.document_id not in withdrawn}
+    passages = [one for one in passages_of(opened.read(*sorted(chunks))) if one.document_id not in withdrawn]
+    as_reader = Config(config.prompt, (config.model,), config.budget, config.at_once)
+    seen = seen_by(as_reader, opened.manifest, opened.readable_by, settings.home, passages)[config.model.name]
+    readable = {one.chunk_id for one in seen}
     return [
         one for one in items if all(place.chunk_id in readable for sentence in one.sentences for place in sentence.citations)
     ]
-
-
-def _stated(settings: Settings, opened: OpenRelease, source: str) -> str:
-    return stated(settings.home, opened.manifest, source)
 
 
 def about(beside: Beside, found: Judged | None, channel: str) -> dict[str, str]:

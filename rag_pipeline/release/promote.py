@@ -15,15 +15,17 @@ from rag_pipeline.evaluate.evidence_store import Standing, read_lists, standing
 from rag_pipeline.evaluate.recompute import contradictions, known_to_production
 from rag_pipeline.files import file_sha256
 from rag_pipeline.gate.accept import ChannelAnchor
+from rag_pipeline.gate.answers import decide_answers
 from rag_pipeline.gate.decide import Facts, decide
 from rag_pipeline.gate.policy import Policy, read_policy
 from rag_pipeline.gate.shrink import InProduction, documents_of, in_production
 from rag_pipeline.gate.traffic import TrafficFacts, sought
-from rag_pipeline.gate.verdict import Verdict
+from rag_pipeline.gate.verdict import Verdict, outcome_of
 from rag_pipeline.golden.read import GoldenSet, read_golden_sets
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
+from rag_pipeline.release.answers import AnswersAsked, Situation, answers_asked
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import promoted_before
 from rag_pipeline.release.served import traffic_facts
@@ -74,7 +76,8 @@ def judge(
     somebody holds the channel.
     """
     request = PromotionRequest(release_id, by="", why="", channel=channel, named=named)
-    facts, evidence = _facts(inputs, request, channel_now(inputs.home, channel))
+    current = channel_now(inputs.home, channel)
+    facts, evidence = _facts(inputs, request, current, _asked(inputs, request, current))
     return decide(evidence, inputs.policy, channel, facts, inputs.now), evidence
 
 
@@ -88,7 +91,10 @@ def promote(inputs: DecisionInputs, request: PromotionRequest, *, run_id: str) -
         says = f"{request.release} was not promoted: an override needs a name (by) and a reason (why)"
         raise PromotionRefused(f"{says}; {request.how_to_override}")
     expected = settle(inputs.home, request.channel)
-    facts, evidence = _facts(inputs, request, expected)
+    asked = _asked(inputs, request, expected)
+    if expected and expected.release == request.release and asked.version != expected.version:
+        return _answers_alone(inputs, request, expected, asked, run_id=run_id)
+    facts, evidence = _facts(inputs, request, expected, asked)
     verdict = decide(evidence, inputs.policy, request.channel, facts, inputs.now)
     if expected and expected.release == request.release:
         if expected.hold and request.of_a_person and not request.withdraw:
@@ -99,7 +105,7 @@ def promote(inputs: DecisionInputs, request: PromotionRequest, *, run_id: str) -
     move = Channel(
         release=request.release,
         fingerprint=facts.release_fingerprint,
-        withdrawn=_withdrawn(expected, facts.release_fingerprint, request, inputs.now),
+        withdrawn=_withdrawn(expected, (facts.release_fingerprint, asked.version), request, inputs.now),
         previous=expected.release if expected else None,
         sequence=(expected.sequence if expected else 0) + 1,
         at=inputs.now,
@@ -111,6 +117,7 @@ def promote(inputs: DecisionInputs, request: PromotionRequest, *, run_id: str) -
         reasons=tuple(str(reason) for reason in (*verdict.reasons, *verdict.notes)),
         evidence=evidence.seal if evidence else None,
         hold=_hold(expected, facts.release_fingerprint, request, inputs.now),
+        answers=asked.named(verdict.outcome),
     )
     if facts.damage:
         cannot = f"no override helps: `rag verify {request.release} --repair` builds it again"
@@ -141,7 +148,9 @@ def _refused(
     return PromotionRefused(says, move.reasons, held=held)
 
 
-def _facts(inputs: DecisionInputs, request: PromotionRequest, current: Channel | None) -> tuple[Facts, Evidence | None]:
+def _facts(
+    inputs: DecisionInputs, request: PromotionRequest, current: Channel | None, asked: AnswersAsked
+) -> tuple[Facts, Evidence | None]:
     release_id, channel = request.release, request.channel
     release = inputs.home.release(release_id)
     manifest = read_manifest(release)
@@ -177,6 +186,7 @@ def _facts(inputs: DecisionInputs, request: PromotionRequest, current: Channel |
             sources_count=not (going_back and request.of_a_person),
             traffic=_traffic(inputs, channel, manifest, alone=production is None),
             serves=bool(current and current.fingerprint == manifest.fingerprint),
+            answers=asked.facts,
         )
     return facts, found.evidence
 
@@ -224,10 +234,48 @@ def _hold(expected: Channel | None, promoted: str, request: PromotionRequest, no
     return expected.hold if expected and expected.fingerprint == promoted else None
 
 
-def _withdrawn(expected: Channel | None, promoted: str, request: PromotionRequest, now: datetime) -> dict[str, str]:
-    """Content that no refresh may bring back: what was, and what is rolled back now, less what is promoted now."""
+def _withdrawn(
+    expected: Channel | None, promoted: tuple[str, str | None], request: PromotionRequest, now: datetime
+) -> dict[str, str]:
+    """What no refresh and no rollback may bring back: what was, and what is rolled back now, less what is promoted now.
+
+    `promoted`: fingerprint of the release, id of the answer version."""
     withdrawn = dict(expected.withdrawn) if expected else {}
     if expected and request.withdraw:
-        withdrawn[expected.fingerprint] = f"{request.by} at {now:%Y-%m-%d %H:%M} UTC ({request.why})"
-    withdrawn.pop(promoted, None)
-    return withdrawn
+        says = f"{request.by} at {now:%Y-%m-%d %H:%M} UTC ({request.why})"
+        withdrawn |= {left: says for left in (expected.fingerprint, expected.version) if left and left not in promoted}
+    return {one: says for one, says in withdrawn.items() if one not in promoted}
+
+
+def _asked(inputs: DecisionInputs, request: PromotionRequest, current: Channel | None) -> AnswersAsked:
+    """The answer version that is to be named, and what has to be shown of it."""
+    return answers_asked(Situation(inputs.home, inputs.policy, inputs.golden_sets), request, current)
+
+
+def _answers_alone(
+    inputs: DecisionInputs, request: PromotionRequest, expected: Channel, asked: AnswersAsked, *, run_id: str
+) -> Promotion:
+    """Name another answer version beside the release that serves, which nothing is decided about: it stays."""
+    reasons = decide_answers(inputs.policy, request.channel, asked.facts, inputs.now) if asked.facts else ()
+    verdict = Verdict(expected.release, outcome_of(reasons), reasons)
+    move = expected.model_copy(
+        update={
+            "sequence": expected.sequence + 1,
+            "at": inputs.now,
+            "by": request.by,
+            "why": request.why,
+            "run_id": run_id,
+            "action": "answers",
+            "withdrawn": _withdrawn(expected, (expected.fingerprint, asked.version), request, inputs.now),
+            "answers": asked.named(verdict.outcome),
+        }
+    )
+    if not (verdict.passed or request.override):
+        against = move.model_copy(update={"reasons": tuple(map(str, reasons))})
+        raise _refused(inputs, request.channel, against, verdict.outcome, request.how_to_override)
+    try:
+        move_and_record(inputs.home, request.channel, move, expected=request.leaving or expected)
+    except ReleaseError as faster:
+        overtaken = move.model_copy(update={"reasons": (str(faster),)})
+        raise _refused(inputs, request.channel, overtaken, "overtaken", "") from faster
+    return Promotion(verdict, move, moved=True)

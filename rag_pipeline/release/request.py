@@ -21,6 +21,9 @@ class PromotionRequest:
     withdraw: bool = False
     """The release that serves now is bad (a rollback): no refresh may promote its content again by itself, and the channel
     is held until a person lifts that."""
+    answers: str | None = None
+    """The answer version to name; None: the one that is named now, or that was named beside what one goes back to;
+    `versions.content.NONE`: none."""
     leaving: Channel | None = None
     """The move it was decided to undo; what came after it is not undone."""
 
@@ -37,7 +40,8 @@ class PromotionRequest:
     def how_to_override(self) -> str:
         """The exact command for a person who wants it all the same."""
         command = "rag rollback --to" if self.withdraw else "rag promote"
-        return f"to do it anyway: `{signed_command(f'{command} {self.release}', self.channel, override=True)}`"
+        answers = f" --answers {self.answers}" if self.answers else ""
+        return f"to do it anyway: `{signed_command(f'{command} {self.release}{answers}', self.channel, override=True)}`"
 
     @property
     def how_to_name(self) -> str:

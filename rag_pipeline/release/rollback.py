@@ -1,24 +1,34 @@
-"""Which release a rollback goes back to, and whether this gate knows it already."""
+"""Which release and answer version a rollback goes back to, and whether this gate knows the release already."""
 
 from rag_pipeline.channels.audit import moves, settle
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, read_manifest
+from rag_pipeline.release.answers import version_of
 
 
 def release_before(home: Home, name: str) -> str:
-    """The last release a channel pointed at before the one it points at, if it is kept and was not rolled back itself.
+    """The last release that a channel pointed at before, if it is kept and was not rolled back itself.
 
-    So a second rollback goes further back, and never forward to what the first one left. Raises `ReleaseError` when
-    there is none.
+    It is the release that serves, where the last move named another answer version beside it: then that one comes back
+    (`answers.version_beside`). So a second rollback goes further back, and never forward to what the first one left. Raises
+    `ReleaseError` when there is none.
     """
     channel = settle(home, name)
     if channel is None:
         raise ReleaseError(f"there is nothing to go back to: {name} points at nothing yet")
-    gone_back_from = {*channel.withdrawn, channel.fingerprint}
-    for release in dict.fromkeys(row["release"] for row in moves(home, name)):
-        if release != channel.release and _fingerprint(home, str(release)) not in {None, *gone_back_from}:
-            return str(release)
+    known: dict[str, str | None] = {}
+    for row in moves(home, name):
+        release, version = str(row["release"]), version_of(row, name)
+        if release not in known:
+            known[release] = _fingerprint(home, release)
+        found = known[release]
+        if found is None or found in channel.withdrawn or version in channel.withdrawn:
+            continue
+        if found != channel.fingerprint:
+            return release
+        if version != channel.version:
+            return channel.release
     raise ReleaseError(
         f"there is nothing to go back to: {name} has never served another release that is kept and was not rolled back; "
         "`rag releases` lists what is kept, `rag rollback --to ID` names one"

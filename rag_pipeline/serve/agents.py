@@ -121,7 +121,7 @@ def server_of(answering: Answering, answers: Answers, asker: Callable[[Any], Ask
         """Which release answers, and what it holds."""
         who, note, noted = ASKER.get()
         try:
-            return (await answering.release(who, note)).model_dump_json()
+            return (await answers.release(who, note)).model_dump_json()
         except Problem as problem:
             noted["problem"] = problem.kind.slug
             raise ResourceError(json.dumps(problem.told(note.query_id))) from None

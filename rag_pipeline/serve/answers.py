@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from rag_pipeline.answer.bounds import NO_PASSAGE, bounds_of
+from rag_pipeline.answer.bounds import NO_PASSAGE
 from rag_pipeline.answer.budget import Payer
 from rag_pipeline.answer.cited import Cited, Passage, stands
 from rag_pipeline.answer.retrieve import retrieved
@@ -28,7 +28,7 @@ from rag_pipeline.home import Home
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
 from rag_pipeline.release.leased import Leased
 from rag_pipeline.serve.answering import Answering, Note
-from rag_pipeline.serve.asked import Degraded, FoundChunk, SearchAnswer, SearchRequest
+from rag_pipeline.serve.asked import AnswersServed, Degraded, FoundChunk, ReleaseAnswer, SearchAnswer, SearchRequest
 from rag_pipeline.serve.asked_answers import (
     AnswerGiven,
     AnswerRequest,
@@ -39,7 +39,8 @@ from rag_pipeline.serve.asked_answers import (
     Quote,
 )
 from rag_pipeline.serve.log_lines import where
-from rag_pipeline.serve.writers import seen_by
+from rag_pipeline.serve.writers import Served, ServedVersions
+from rag_pipeline.versions.seen import seen_by
 
 log = logging.getLogger("rag_pipeline")
 
@@ -57,6 +58,7 @@ class Found:
     language: str = ""
     seen: Mapping[str, tuple[Passage, ...]] = field(default_factory=dict)
     """What each language model may see; nothing where none is asked."""
+    served: Served = field(default_factory=Served)
     answer: SearchAnswer | None = None
     hits: list[FoundChunk] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
@@ -71,13 +73,25 @@ class Found:
 class Answers:
     """What gives answers for those who were let in. For one event loop."""
 
-    def __init__(self, answering: Answering, home: Home, writer: Writer | None = None) -> None:
-        self._answering, self._home, self._writer = answering, home, writer
+    def __init__(self, answering: Answering, home: Home, versions: ServedVersions) -> None:
+        self._answering, self._home, self._versions = answering, home, versions
+
+    async def release(self, who: Principal, note: Note, channel: str | None = None) -> ReleaseAnswer:
+        """What serves, and by what answers are made. Raises `Problem`."""
+        found = await self._answering.release(who, note, channel)
+        named = await asyncio.to_thread(self._named, found.channel, found.release)
+        return found.model_copy(update={"answers": named})
+
+    def _named(self, channel: str, release: str) -> AnswersServed:
+        served = self._versions.of(channel, release)
+        if served.version is None:
+            return AnswersServed(says="whole sentences")
+        says = served.version.says if served.writer or not served.version.models else "whole sentences"
+        return AnswersServed(version=served.version.id, prompt=served.version.prompt_name or None, says=says)
 
     async def begin(self, who: Principal, asked: AnswerRequest, note: Note) -> "Begun":
         """Retrieve and select. Raises `Problem` as a search does."""
         found, note.ends_later = Found(), True
-        writer = self._writer if ANSWER in who.may else None
 
         def also(leased: Leased, reader: OpenRelease, query: Query, hits: list[Hit]) -> None:
             entry = leased.manifest.model
@@ -85,9 +99,11 @@ class Answers:
             found.passages = taken.passages
             found.language = leased.manifest.lexical.language
             found.selected = select(query.text, taken, found.language)
-            found.refused = bounds_of(self._home, entry.fingerprint, entry.name).refuse(found.selected)
-            if writer and not found.refused:
-                found.seen = seen_by(writer.config, leased, self._home, taken.passages)
+            found.served = self._versions.of(note.channel, leased.manifest.id)
+            found.refused = found.served.bounds(self._home, entry).refuse(found.selected)
+            writer = found.served.writer
+            if writer and ANSWER in who.may and not found.refused:
+                found.seen = seen_by(writer.config, leased.manifest, leased.reader, self._home, taken.passages)
 
         question = SearchRequest(
             query=asked.query,
@@ -99,7 +115,7 @@ class Answers:
         found.answer = await self._answering.search(who, question, note, also)
         found.hits = found.answer.hits[: asked.k]
         note.hits = len(found.hits)
-        return Begun(asked, who, found, note, writer)
+        return Begun(asked, who, found, note)
 
     async def given(self, who: Principal, asked: AnswerRequest, note: Note) -> AnswerGiven:
         """The whole answer at once. Raises `Problem`."""
@@ -114,7 +130,11 @@ class Begun:
     who: Principal
     found: Found
     note: Note
-    writer: Writer | None
+
+    @property
+    def writer(self) -> Writer | None:
+        """What asks language models, where the asker may have them asked."""
+        return self.found.served.writer if ANSWER in self.who.may else None
 
     async def whole(self) -> AnswerGiven:
         """All of it at once. Raises `Problem`."""
@@ -155,6 +175,9 @@ class Begun:
                 why = "; ".join(written.why_not) or "its sentences cannot be sent"
                 model = self.writer.config.models[0].model
                 degraded.append(Degraded(kind="extractive", instead_of=model, by="whole sentences", why=why))
+            elif found.served.why_not and ANSWER in self.who.may:
+                model = found.served.model
+                degraded.append(Degraded(kind="extractive", instead_of=model, by="whole sentences", why=_NOT_SERVED))
         generator = self._generator(written, by_model=by_model)
         self.note.degraded = tuple(one.kind for one in degraded)
         said: dict[str, str | int | float] = {"sentences": sent, "refused": refused or "", "generator": generator.kind}
@@ -179,12 +202,15 @@ class Begun:
             kind="model" if by_model else "extractive",
             model=written.model if by_model else None,
             prompt=self.writer.config.prompt_name if self.writer and by_model else None,
+            version=self.found.served.version.id if self.found.served.version else None,
             tokens_in=written.tokens_in,
             tokens_out=written.tokens_out,
             usd=written.usd,
             left_out=written.left_out,
         )
 
+
+_NOT_SERVED = "the channel names no answer version that this replica can serve; its log says why"
 
 _FOR_WRITING_MS = 30_000
 """How long an answer that a model writes may take, where the question does not say."""

@@ -184,6 +184,14 @@ class ReleaseSource(BaseModel):
     contract_version: str
 
 
+class AnswersServed(BaseModel):
+    """By what answers are made. `version`: null where the channel names none."""
+
+    version: str | None = None
+    prompt: str | None = None
+    says: str
+
+
 class ReleaseAnswer(Answered):
     fingerprint: str
     created_at: str
@@ -191,6 +199,7 @@ class ReleaseAnswer(Answered):
     documents: int
     chunks: int
     sources: dict[str, ReleaseSource]
+    answers: AnswersServed | None = None
 
 
 class ProblemDetails(BaseModel):

@@ -69,6 +69,7 @@ class Generator(BaseModel):
     kind: Literal["extractive", "model"] = "extractive"
     model: str | None = None
     prompt: str | None = Field(default=None, description="Name and hash of the prompt, where a model wrote.")
+    version: str | None = Field(default=None, description="Answer version that the channel names; null where it names none.")
     tokens_in: int = 0
     tokens_out: int = 0
     usd: float = 0.0

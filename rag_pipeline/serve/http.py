@@ -138,7 +138,7 @@ def application(
     async def release(request: Request) -> Response:
         """The release that serves."""
         state = request.state
-        return as_json(await answering.release(state.principal, state.note, _channel(request)))
+        return as_json(await answers.release(state.principal, state.note, _channel(request)))
 
     @app.get("/healthz", responses=problems_of(421))
     async def healthz() -> dict[str, str]:

@@ -34,7 +34,7 @@ from rag_pipeline.serve.judge import Desk, add_judging
 from rag_pipeline.serve.own_standing import OwnStanding
 from rag_pipeline.serve.query_log import LoggedAnswering, QueryLog, lost_rows
 from rag_pipeline.serve.replica import Replica
-from rag_pipeline.serve.writers import writer_of
+from rag_pipeline.serve.writers import ServedVersions
 from rag_pipeline.settings import Settings
 
 _IDLE_S, _END_S = 5, 10
@@ -80,9 +80,10 @@ def serve(
     """
     check_who_may_ask(settings, place, no_auth=no_auth, now=datetime.now(UTC))
     take_short_turns()
-    writer = writer_of(settings)
+    versions = ServedVersions(settings)
     listening = _listening(place)
     log, counters = log_lines.begin(), Counters()
+    versions.look(channels)
     metrics_port = counters.listen(place.metrics_port)
     provider = provider_of(settings)
     door = Door(
@@ -94,7 +95,7 @@ def serve(
     )
     answering = answering_of(settings, channels)
     _read_gauges(counters, answering)
-    answers = Answers(answering, settings.home, writer)
+    answers = Answers(answering, settings.home, versions)
     server = server_of(answering, answers, _from_request)
     more: list[Callable[[FastAPI], None]] = []
     if isinstance(answering, LoggedAnswering):
@@ -135,11 +136,12 @@ def talk(settings: Settings, channel: str) -> None:
     It has just started this process and asks at once, and nothing asks again for it: so the release is opened first.
     """
     log_lines.begin()
-    writer = writer_of(settings)
+    versions = ServedVersions(settings)
+    versions.look((channel,))
     answering = answering_of(settings, (channel,))
     try:
         answering.replica.channel(channel).wait_for_first_try(_FIRST_TRY_S)
-        server = server_of(answering, Answers(answering, settings.home, writer), _from_here)
+        server = server_of(answering, Answers(answering, settings.home, versions), _from_here)
         if isinstance(answering, LoggedAnswering):
             add_report(server, answering)
         anyio.run(server.run_stdio_async)

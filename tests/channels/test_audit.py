@@ -88,6 +88,7 @@ def test_a_move_is_written_down_with_the_whole_channel_and_comes_back_as_it_was(
         "withdrawn": json.dumps({"f": "ana at noon (bad)"}),
         "hold": hold.model_dump_json(),
         "anchor": None,
+        "answers": None,
         "number": 1,
         "seal": "",
     }

@@ -10,7 +10,7 @@ from rag_pipeline.defs.answers import answers_asset
 from rag_pipeline.evaluate.answers import AnswersOf
 from rag_pipeline.golden.unanswerable import UNANSWERABLE
 from rag_pipeline.home_mark import claim_home
-from rag_pipeline.host.answers_shown import CHECKS
+from rag_pipeline.host.answer_figures import CHECKS
 
 # import UNANSWERABLE
 from tests.conftest import Workspace

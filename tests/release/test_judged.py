@@ -8,7 +8,7 @@ import pytest
 from rag_pipeline.answer.judged_by_people import JUDGMENTS, in_turn
 from rag_pipeline.evaluate.answers import AnswersOf, measure_answers
 from rag_pipeline.golden.read import read_golden_set
-from rag_pipeline.host.answers_shown import metadata
+from rag_pipeline.host.answer_figures import metadata
 from rag_pipeline.release.answered import Beside
 from rag_pipeline.release.judged import Judged, about, chosen, items_of, judged
 from rag_pipeline.release.withdrawn import withdraw

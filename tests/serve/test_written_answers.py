@@ -1,11 +1,11 @@
 """A replica with a language model behind it: what the model writes is sent if it was checked, and told if it was not."""
 
 import asyncio
+import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +19,13 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.conftest import Workspace
 from tests.support.guarded import PAGES, guarded_replica
 from tests.support.logged import logging_replica, rows_of
-from tests.support.lying_model import LyingModel, line, lying_model
-from tests.support.replicas import PLAIN, Running, key_for, replica
+from tests.support.lying_model import LyingModel, line, model_in_a_thread
+from tests.support.replicas import PLAIN, Running, key_for, named_by_force, replica
 
 pytest.importorskip("openai")
 
 TRUTH = "Every employee has thirty days of paid holiday each year."
 QUESTION = {"query": "how many days of paid holiday has every employee"}
-
-
-@contextmanager
-def model_in_a_thread() -> Iterator[LyingModel]:
-    """The model, on an event loop of its own."""
-    ready, end = threading.Event(), asyncio.Event()
-    found: list[Any] = []
-
-    async def run() -> None:
-        async with lying_model() as model:
-            found.extend([model, asyncio.get_running_loop()])
-            ready.set()
-            await end.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
-    thread.start()
-    assert ready.wait(60)
-    model, loop = found
-    try:
-        yield model
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(60)
 
 
 def configured(folder: Path, model: LyingModel, **changes: Any) -> Path:
@@ -72,10 +49,22 @@ def ask(running: Running, key: str, **more: Any) -> httpx.Response:
 
 
 def test_what_a_model_writes_is_sent_once_it_was_checked_and_otherwise_whole_sentences_are(
-    served_once: Workspace, tmp_path: Path
+    served: Workspace, tmp_path: Path
 ) -> None:
-    writes, reads_only = key_for(served_once.home, "search", "answer"), key_for(served_once.home)
-    with model_in_a_thread() as model, replica(served_once, RAG_SERVE_ANSWERS=str(configured(tmp_path, model))) as running:
+    writes, reads_only = key_for(served.home, "search", "answer"), key_for(served.home)
+    with model_in_a_thread() as model, replica(served, RAG_SERVE_ANSWERS=str(configured(tmp_path, model))) as running:
+        unnamed = ask(running, writes).json()
+        assert (unnamed["generator"]["kind"], unnamed["generator"]["version"], model.asked) == ("extractive", None, [])
+        [degraded] = unnamed["degraded"]
+        assert (degraded["kind"], degraded["instead_of"]) == ("extractive", "liar-1")
+        assert "names no answer version" in degraded["why"]
+        running.wait_until(lambda: any("rag promote --answers" in one for one in running.raw), "how to have it served")
+        assert running.get("/v1/release", writes).json()["answers"] == {
+            "version": None,
+            "prompt": None,
+            "says": "whole sentences",
+        }
+        version = named_by_force(served, tmp_path / "answers.yaml")
         said = {"text": ""}
         model.content = lambda kind: said["text"]  # type: ignore[method-assign]
         said["text"] = line("Every employee has thirty days of paid holiday.", TRUTH, 1)
@@ -84,6 +73,9 @@ def test_what_a_model_writes_is_sent_once_it_was_checked_and_otherwise_whole_sen
         assert sentence["text"] == "Every employee has thirty days of paid holiday."
         assert sentence["citations"][0]["quote"] == TRUTH
         assert (told["generator"]["kind"], told["generator"]["model"], told["degraded"]) == ("model", "liar-1", [])
+        assert told["generator"]["version"] == version
+        named = running.get("/v1/release", writes).json()["answers"]
+        assert (named["version"], named["prompt"]) == (version, told["generator"]["prompt"])
         assert told["generator"]["prompt"].startswith("answer@") and told["generator"]["usd"] > 0
         names = [part.split("\n")[0] for part in ask(running, writes, stream=True).text.strip().split("\n\n")]
         assert names == ["event: hits", "event: sentence", "event: done"]
@@ -115,6 +107,7 @@ def test_a_model_sees_only_the_rows_that_it_was_granted(tmp_path: Path) -> None:
         file = configured(tmp_path, model, reads=["hr"], classifications=["unstated", "public"])
         with guarded_replica(tmp_path / "home", RAG_SERVE_ANSWERS=str(file)) as guarded:
             key = key_for(guarded.workspace.home, "search", "answer", reads=("all",))
+            named_by_force(guarded.workspace, file)
             told = ask(guarded.running, key, query="when is the holiday bonus paid", k=20).json()
             assert len(told["hits"]) == len(PAGES)
             readable = {text for text, labels in PAGES.values() if labels and "hr" in labels.casefold()}
@@ -129,6 +122,7 @@ def test_what_an_answer_cost_is_in_its_row_however_it_was_asked_and_wherever_it_
     writes, reads_only = key_for(served.home, "search", "answer"), key_for(served.home)
     with model_in_a_thread() as model:
         file = configured(tmp_path, model)
+        named_by_force(served, file)
         with logging_replica(served, RAG_SERVE_ANSWERS=str(file)) as running:
             model.content = lambda kind: line("Every employee has thirty days of paid holiday.", TRUTH, 1)  # type: ignore[method-assign]
             whole = ask(running, writes).json()
@@ -174,18 +168,16 @@ def test_who_closes_the_connection_ends_the_models_call(served: Workspace, tmp_p
     with model_in_a_thread() as model:
         model.kinds = ["stall"]
         file = configured(tmp_path, model)
+        named_by_force(served, file)
         with logging_replica(served, RAG_SERVE_ANSWERS=str(file)) as running:
-            headers = {"content-type": "application/json", "authorization": f"Bearer {writes}"}
             asked = threading.Event()
             model.on_request = asked.set
-            with (
-                httpx.Client(timeout=httpx.Timeout(60, read=2.0), trust_env=False) as client,
-                pytest.raises(httpx.ReadTimeout),
-            ):
-                client.post(
-                    f"{running.url}/v1/answer", content=json.dumps(QUESTION | {"timeout_ms": 30_000}), headers=headers
-                )
-            assert asked.is_set() and wait_until(lambda: model.left == ["stall"]), "the endpoint is let go of at once"
+            connection = http.client.HTTPConnection(running.url.removeprefix("http://"))
+            headers = {"content-type": "application/json", "authorization": f"Bearer {writes}"}
+            connection.request("POST", "/v1/answer", json.dumps(QUESTION | {"timeout_ms": 30_000}), headers)
+            assert asked.wait(60)
+            connection.close()
+            assert wait_until(lambda: model.left == ["stall"]), "the endpoint is let go of at once"
             model.kinds = ["truth"]
             model.content = lambda kind: line("Every employee has thirty days of paid holiday.", TRUTH, 1)  # type: ignore[method-assign]
             assert ask(running, writes).json()["generator"]["kind"] == "model", "and the next one is answered"

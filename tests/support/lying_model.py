@@ -3,8 +3,9 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -189,6 +190,29 @@ async def lying_model(model: LyingModel | None = None) -> AsyncIterator[LyingMod
         yield model
     finally:
         server.close()
+
+
+@contextmanager
+def model_in_a_thread() -> Iterator[LyingModel]:
+    """The model, on an event loop of its own."""
+    ready, end = threading.Event(), asyncio.Event()
+    found: list[Any] = []
+
+    async def run() -> None:
+        async with lying_model() as model:
+            found.extend([model, asyncio.get_running_loop()])
+            ready.set()
+            await end.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert ready.wait(60)
+    model, loop = found
+    try:
+        yield model
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(60)
 
 
 def endpoint(model: LyingModel, name: str = "liar", *, usd_out: float = 1.0, timeout_ms: int = 60_000) -> Endpoint:

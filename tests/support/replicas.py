@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from rag_pipeline.channels.audit import move_and_record
-from rag_pipeline.channels.pointer import Channel, read_channel
+from rag_pipeline.channels.pointer import Answers, Channel, read_channel
 from rag_pipeline.corpus.chunks import update_chunks
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.door.keys import KeyToMake, make_key
@@ -27,6 +27,8 @@ from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
 from rag_pipeline.index.build import Recipe, build_release
 from rag_pipeline.index.manifest import ModelEntry, SourceEntry, read_manifest
+from rag_pipeline.versions.content import configured
+from rag_pipeline.versions.kept import keep_version
 from tests.conftest import Workspace
 from tests.support.readers import BY_FORCE
 from tests.support.small_releases import NOW, chunker, real_model, store_documents
@@ -76,6 +78,17 @@ def point(home: Home, release: str, channel: str = "production") -> None:
         **BY_FORCE,
     }
     move_and_record(home, channel, Channel.model_validate(fields), expected=before)
+
+
+def named_by_force(workspace: Workspace, file: Path, channel: str = "production") -> str:
+    """Name the answer version of a file of models, as after an override; its id."""
+    mine = configured(workspace.settings.model_copy(update={"serve_answers": str(file)}))
+    version = keep_version(workspace.home, mine.version, mine.config).version.id
+    before = read_channel(workspace.home, channel)
+    assert before is not None
+    said = {"sequence": before.sequence + 1, "answers": Answers(version=version, outcome="inconclusive")}
+    move_and_record(workspace.home, channel, before.model_copy(update=said), expected=before)
+    return version
 
 
 def serving_home(workspace: Workspace) -> str:
