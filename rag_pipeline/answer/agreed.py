@@ -23,7 +23,7 @@ class Score:
         """The score with the agreement beside it, in a sentence."""
         if self.share is None:
             return f"no answer has an opinion on whether it is {self.aspect}."
-        return f"{self.share:.0%} of {self.answers} answers are {self.aspect}; with people it {self.agreement.says}."
+        return f"{100 * self.share:.0f} % of {self.answers} answers are {self.aspect}; with people it {self.agreement.says}."
 
     def usable(self, judge: str, level: float) -> "Usable":
         return usable(f"{judge} on {self.aspect}", self.agreement, level)

@@ -28,7 +28,7 @@ def results(found: AnswersOf, asset: list[str]) -> list[dg.AssetCheckResult]:
     ]
 
 
-def metadata(found: AnswersOf, before: AnswersOf | None, unread: str, judged: Judged | None) -> dict[str, Any]:
+def metadata(found: AnswersOf, before: AnswersOf | None, unread: str, judged: Judged | str | None) -> dict[str, Any]:
     """Tables and numbers of the run."""
     rows = shown.figures(found)
     return {
@@ -42,10 +42,12 @@ def metadata(found: AnswersOf, before: AnswersOf | None, unread: str, judged: Ju
     }
 
 
-def _judged(found: Judged | None) -> dict[str, Any]:
+def _judged(found: Judged | str | None) -> dict[str, Any]:
     """What a judge model said, with how far people agree with it; nothing where none is asked."""
     if found is None:
         return {}
+    if isinstance(found, str):
+        return {"judge": plain_lines(found)}
     headers = (
         "golden set",
         "aspect",

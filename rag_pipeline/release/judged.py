@@ -16,6 +16,7 @@ from rag_pipeline.answer.endpoint import check_installed
 from rag_pipeline.answer.judge_config import JudgeConfig, read_judge
 from rag_pipeline.answer.judged_by_people import in_turn, read_judgments
 from rag_pipeline.answer.opinions import Item, Opinions, opinions
+from rag_pipeline.errors import PipelineError
 from rag_pipeline.evaluate.answers import AnswersOf, Measured
 from rag_pipeline.index.retrieve import OpenRelease, open_release
 from rag_pipeline.release.answered import Beside
@@ -54,16 +55,19 @@ def items_of(found: AnswersOf, one: Measured) -> list[Item]:
     return [Item(one.name, answer.query, answer.text, sentences) for answer, sentences in shown if sentences]
 
 
-def judged(settings: Settings, found: AnswersOf) -> Judged | None:
-    """Ask the judge model about every golden set; None where there is none. Raises `PipelineError` for a wrong file."""
-    config = read_judge(settings.evals)
-    if config is None:
-        return None
-    check_installed()
-    budget = Budget(books_of(settings.home), config.budget, lambda: datetime.now(UTC))
-    with open_release(settings.home, found.release) as opened:
-        sets = tuple(_judged(settings, config, budget, opened, (found, one)) for one in found.sets)
-    return Judged(config, sets)
+def judged(settings: Settings, found: AnswersOf) -> Judged | str | None:
+    """Ask the judge model about every golden set. None where there is none; why, where it cannot be asked: opinions decide
+    nothing, so they stop nothing either."""
+    try:
+        config = read_judge(settings.evals)
+        if config is None:
+            return None
+        check_installed()
+        budget = Budget(books_of(settings.home), config.budget, lambda: datetime.now(UTC))
+        with open_release(settings.home, found.release) as opened:
+            return Judged(config, tuple(_judged(settings, config, budget, opened, (found, one)) for one in found.sets))
+    except PipelineError as error:
+        return str(error)
 
 
 def _judged(
@@ -99,8 +103,10 @@ def visible(settings: Settings, config: JudgeConfig, opened: OpenRelease, items:
     ]
 
 
-def about(beside: Beside, found: Judged | None, channel: str) -> dict[str, str]:
+def about(beside: Beside, found: Judged | str | None, channel: str) -> dict[str, str]:
     """What the page of answers says beside them."""
-    told = [f"{one.golden_set}: {score.told}" for one in found.sets for score in one.scores] if found else []
-    judge = f"{found.judge.name}. {' '.join(told)}" if found else ""
+    judge = found if isinstance(found, str) else ""
+    if isinstance(found, Judged):
+        told = [f"{one.golden_set}: {score.told}" for one in found.sets for score in one.scores]
+        judge = f"{found.judge.name}. {' '.join(told)}"
     return {"channel": channel, "unread": beside.unread, "judge": judge}

@@ -39,8 +39,8 @@ def answered(workspace: Workspace) -> AnswersOf:
     return measure_answers(workspace.home, release, SMALL, [read_golden_set(folder)], folder.parent)  # type: ignore[arg-type]
 
 
-def ask(workspace: Workspace, answered: AnswersOf, more: str) -> tuple[Judged | None, int]:
-    async def run() -> tuple[Judged | None, int]:
+def ask(workspace: Workspace, answered: AnswersOf, more: str) -> tuple[Judged | str | None, int]:
+    async def run() -> tuple[Judged | str | None, int]:
         async with lying_model(Judge()) as model:
             (workspace.settings.evals / "judge.yaml").write_text(
                 f'model: {{name: j, url: "{model.url}", model: m, usd_per_million: {{in: 1, out: 1}}{more}}}\n'
@@ -63,7 +63,7 @@ def test_scores_stand_beside_the_agreement_of_people(workspace: Workspace, answe
     people = [{"answer": one.id, "faithful": True, "relevant": one.query in ("q0", "q1")} for one in items]
     (folder / JUDGMENTS).write_text("".join(json.dumps(row) + "\n" for row in people))
     found, asked = ask(workspace, answered, ", classifications: [unstated]")
-    assert found and asked == 4
+    assert isinstance(found, Judged) and asked == 4
     faithful, relevant = found.sets[0].scores
     assert (faithful.share, relevant.share, relevant.agreement.pairs, relevant.agreement.value) == (1.0, 0.5, 4, 1.0)
     assert faithful.agreement.value is None, "all are faithful, which tells nothing of the judge"
@@ -71,7 +71,7 @@ def test_scores_stand_beside_the_agreement_of_people(workspace: Workspace, answe
     said = metadata(answered, None, "", found)
     assert said["pets relevant says the judge"] == 0.5 and "no" in str(said["opinions"])
     assert (
-        "50% of 4 answers are relevant; with people it agreed on 4 of 4"
+        "50 % of 4 answers are relevant; with people it agreed on 4 of 4"
         in about(Beside(answered, None), found, "x")["judge"]
     )
 
@@ -79,11 +79,11 @@ def test_scores_stand_beside_the_agreement_of_people(workspace: Workspace, answe
 def test_a_judge_sees_what_its_endpoint_may_see_and_nothing_else(workspace: Workspace, answered: AnswersOf) -> None:
     for more in ("", ", classifications: [unstated], reads: [hr]"):
         found, asked = ask(workspace, answered, more)
-        assert found and asked == 0
+        assert isinstance(found, Judged) and asked == 0
         assert found.sets[0].why_not == {"the model may not see what they quote": 4}
     withdraw(workspace.home, "handbook/pets.md", by="ana", why="test", now=NOW)
     found, asked = ask(workspace, answered, ", classifications: [unstated]")
-    assert found and asked == 0, "what is hidden from readers is hidden from the judge"
+    assert isinstance(found, Judged) and asked == 0, "what is hidden from readers is hidden from the judge"
     page = write_answers(workspace.home, answered, None, NOW, withdrawn=["handbook/pets.md"]).read_text()
     assert "purr" in page and "Cats purr softly at night." not in page
 
@@ -93,3 +93,10 @@ def test_what_people_judged_is_asked_first(answered: AnswersOf) -> None:
     last = in_turn(items, ())[-1]
     assert [one.id for one in chosen(items, {last.id}, 2)] == [last.id, in_turn(items, ())[0].id]
     assert len(chosen(items, (), 99)) == 4
+
+
+def test_a_file_that_is_wrong_is_told_and_stops_nothing(workspace: Workspace, answered: AnswersOf) -> None:
+    found, asked = ask(workspace, answered, ", reads: [two words!]")
+    assert isinstance(found, str) and "judge.yaml:1: model.reads" in found and asked == 0
+    assert "judge.yaml" in str(metadata(answered, None, "", found)["judge"])
+    assert "model.reads" in about(Beside(answered, None), found, "x")["judge"]
