@@ -55,9 +55,12 @@ _COLUMNS = {
     "far_percent": (pa.float64(), "Share of new questions that are like no golden question"),
     "golden_sets": (
         pa.list_(_SET),
-        "The same of new questions against each golden set; the one without a name is all together",
+        "The same against each golden set: name (empty: all together), questions, auc, bound, p, far_percent",
     ),
-    "topics": (pa.list_(_TOPIC), f"Groups of them; principals are null for fewer than {FEW}, examples are ids of questions"),
+    "topics": (
+        pa.list_(_TOPIC),
+        f"Groups of them: questions, principals (null for fewer than {FEW}), examples (ids of questions)",
+    ),
     "unlike": (pa.bool_(), "Whether golden sets do not look like traffic; null where there were too few questions to tell"),
 }
 DRIFT = pa.schema([(name, kind) for name, (kind, _) in _COLUMNS.items()])

@@ -10,8 +10,9 @@ import pytest
 
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs.traffic import traffic_assets
+from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
 from rag_pipeline.golden.judging import Judging
-from rag_pipeline.golden.read import read_golden_set
+from rag_pipeline.golden.read import read_golden_set, read_golden_sets
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.report.traffic_page import page_of
 from rag_pipeline.traffic.export import export_ubi
@@ -30,7 +31,7 @@ from tests.support.small_releases import real_encoder, real_model
 
 VALUES = [*(found[0] for found, _ in EXAMPLES.values()), *(value for some in PLANTED.values() for value in some)]
 """One of each kind that the finders know, and those that are planted into feeds."""
-OURS = ("lake", "traffic", "replicas", "reports", "evals")
+OURS = ("lake", "traffic", "replicas", "reports", "evals", "evidence")
 """Where what was asked, or what is made of it, could be. Releases hold documents."""
 
 
@@ -56,6 +57,8 @@ def judge_all(served: Workspace, now: datetime) -> None:
         grades = read_golden_set(queue.folder, to_be_judged=True).qrels
         told = write_sets(settings.evals, "asked", queue, grades, one.complete(), served.home)
     assert told.answered and told.probes
+    evaluation = Evaluation(served.home, read_golden_sets(settings.evals), model, {}, run_id="run", now=now)
+    assert evaluate_release(evaluation, serving(served.home) or "", None).golden_sets["asked"].queries == told.answered
 
 
 def said_of(instance: dg.DagsterInstance) -> Iterable[str]:
