@@ -161,9 +161,9 @@ class Home:
     def reports(self) -> Path:
         return self.root / "reports"
 
-    def report(self, release_id: str) -> Path:
-        """The report of a release, or its place. Raises `ReleaseError` for an id that is no file name."""
-        return self.reports / f"{_id(release_id, 'is not the id of a release; `rag releases` lists them')}.html"
+    def report(self, release_id: str, kind: str = "") -> Path:
+        """The report of a release, or its place; `kind` begins its name. Raises `ReleaseError` for what is no file name."""
+        return self.reports / f"{kind}{_id(release_id, 'is not the id of a release; `rag releases` lists them')}.html"
 
     @property
     def tries(self) -> Path:

@@ -21,7 +21,7 @@ class Exchange(Protocol):
         """Name of each file there -> when it came, in seconds since 1970."""
         ...
 
-    def fetch(self, names: Iterable[str], into: Path) -> None:
+    def bring(self, names: Iterable[str], into: Path) -> None:
         """Copies of some of them here, as old as they are there. One that is gone is left out."""
         ...
 

@@ -1,14 +1,21 @@
 """What must hold of the corpus. It is read back from what is stored, and does not trust what was written."""
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import polars as pl
 
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.lake import collected, in_buckets
+from rag_pipeline.lake import collected, in_batches, in_buckets
 
 _CHARACTERS = 64_000_000
 """Characters of documents that are checked together. Each part reads the ids of every chunk once more, so not too few."""
+
+_SAMPLED = 100
+"""Ids of chunks that are looked at for each part."""
+_READ = 262_144
 
 Broken = list[tuple[str, str]]
 """(chunk id, document id)"""
@@ -16,12 +23,12 @@ Broken = list[tuple[str, str]]
 
 def chunks_outside_their_document(home: Home, sources: list[str]) -> Broken:
     """Chunks whose text is not `text[start:end]` of a stored document, or whose document is not stored."""
-    chunks = chunks_table(home).scan()
+    table = chunks_table(home)
+    chunks = table.scan()
     tables = [source_tables(home, source).documents.scan().select("document_id", "text") for source in sources]
     wrong: Broken = []
-    for first, last in _parts(chunks):
-        mine = pl.col("document_id").is_between(pl.lit(first), pl.lit(last))
-        texts = {document: text for table in tables for document, text in table.filter(mine).pipe(collected).iter_rows()}
+    for mine in _parts(chunks, table.rows()):
+        texts = {document: text for one in tables for document, text in one.filter(mine).pipe(collected).iter_rows()}
         spans = chunks.filter(mine).select("chunk_id", "document_id", "start", "end", "text").pipe(collected)
         wrong += [
             (chunk, document)
@@ -31,12 +38,19 @@ def chunks_outside_their_document(home: Home, sources: list[str]) -> Broken:
     return wrong
 
 
-def _parts(chunks: pl.LazyFrame) -> list[tuple[str, str]]:
-    """Ranges of document ids, first and last, whose documents hold about as much text each."""
-    sizes = chunks.group_by("document_id").agg(size=pl.col("end").max()).pipe(collected).sort("document_id")
-    part = (sizes["size"].cum_sum() - sizes["size"]) // _CHARACTERS
-    ends = sizes.group_by(part=part).agg(first=pl.col("document_id").min(), last=pl.col("document_id").max())
-    return ends.sort("part").select("first", "last").rows()
+def _parts(chunks: pl.LazyFrame, rows: int) -> Iterator[pl.Expr]:
+    """Ranges of document ids that divide them all, each with about as much text; told from a sample of the ids."""
+    characters = int(chunks.select((pl.col("end") - pl.col("start")).sum()).pipe(collected).item() or 0)
+    parts = characters // _CHARACTERS + 1
+    every = max(1, rows // (parts * _SAMPLED)) if parts > 1 else max(1, rows)
+    sample = sorted(
+        one for batch in in_batches(chunks.select("document_id"), _READ) for one in batch["document_id"][::every]
+    )
+    cuts = sorted({sample[part * len(sample) // parts] for part in range(1, parts)}) if sample else []
+    document = pl.col("document_id")
+    for low, high in pairwise([None, *cuts, None]):
+        from_low = pl.lit(value=True) if low is None else document >= low
+        yield from_low if high is None else from_low & (document < high)
 
 
 def chunks_without_vector(home: Home, model: str) -> Broken:

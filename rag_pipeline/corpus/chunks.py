@@ -10,11 +10,11 @@ import polars as pl
 import pyarrow as pa
 
 from rag_pipeline.corpus.chunking import Chunker, Chunkers
+from rag_pipeline.corpus.outdated import Outdated, outdated
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table
 from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
-from rag_pipeline.ingest.tables import source_tables
-from rag_pipeline.lake import RowsFingerprint, Table, collected, in_buckets
+from rag_pipeline.lake import RowsFingerprint, Table, in_buckets
 from rag_pipeline.progress import progress
 
 _COMMIT_CHUNKS = 20_000
@@ -51,52 +51,28 @@ def update_chunks(home: Home, sources: list[str], chunker: Chunker, own: Mapping
     with home.exclusive_table(home.chunks, wait_s=600):
         table = chunks_table(home)
         table.heal()
-        wanted = _documents(home, sources).select("document_id", "content_hash", "source").pipe(collected)
-        stored = _stored(table)
-        cut_by = pl.col("source").replace_strict(
-            {source: chunkers.of(source).fingerprint for source in sources}, default="", return_dtype=pl.String
-        )
-        whole = (pl.col("chunker") == cut_by) & (pl.col("parts") == pl.col("found"))
-        current = stored.filter(whole & (pl.len().over("document_id") == 1))  # a lost commit can leave it cut in two ways
-        left = wanted.join(
-            current, left_on=["document_id", "content_hash"], right_on=["document_id", "document_hash"], how="anti"
-        )
-        stale = left["document_id"]
-        gone = stored.join(wanted, on="document_id", how="anti")["document_id"].unique()
-        outdated = stored.filter(pl.col("document_id").is_in(stale.implode()))["document_id"].unique()
-        changed = pl.concat([gone, outdated, stale])
-        # A frame of the files as they are now, which stay: it is computed when all is done.
-        before = table.scan().select("chunk_id") if len(changed) else None
-        _delete(table, pl.concat([gone, outdated]).to_list(), everything=stored["document_id"].n_unique())
-        _cut(table, home, sources, stale, chunkers)
-        return _report(home, before, wanted.height, left["source"])
+        whole = {source: chunkers.of(source).fingerprint for source in sources}
+        with outdated(home, sources, table, whole) as found:
+            # A frame of the files as they are now, which stay: it is computed when all is done.
+            before = table.scan().select("chunk_id") if found.removed or found.to_cut else None
+            _delete(table, found)
+            _cut(table, found, chunkers)
+            return _report(home, before, found.documents, found.to_cut)
 
 
-def _stored(table: Table) -> pl.DataFrame:
-    """Every way each document is stored cut, with the chunks it was cut into and the chunks found."""
-    cut = table.scan().group_by("document_id", "document_hash", "chunker", "source")
-    return cut.agg(pl.col("parts").max(), found=pl.len().cast(pl.Int64)).pipe(collected)
-
-
-def _documents(home: Home, sources: list[str]) -> pl.LazyFrame:
-    frames = [source_tables(home, source).documents.scan().with_columns(source=pl.lit(source)) for source in sorted(sources)]
-    return pl.concat(frames)
-
-
-def _delete(table: Table, documents: list[str], *, everything: int) -> None:
-    if documents and len(documents) == everything:
+def _delete(table: Table, found: Outdated) -> None:
+    if found.removed and found.removed == found.stored:
         table.delete("true")
         return
-    for start in range(0, len(documents), _DELETE_IDS):
-        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in documents[start : start + _DELETE_IDS])
+    for some in found.ids_removed(_DELETE_IDS):
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in some)
         table.delete(f"document_id in ({quoted})")
 
 
-def _cut(table: Table, home: Home, sources: list[str], stale: pl.Series, chunkers: Chunkers) -> None:
+def _cut(table: Table, found: Outdated, chunkers: Chunkers) -> None:
     rows: list[dict[str, Any]] = []
-    documents = _documents(home, sources).filter(pl.col("document_id").is_in(stale.implode()))
-    with progress("cutting documents", len(stale), unit="documents") as advance:
-        for batch in table.batches(documents, _READ_DOCUMENTS):
+    with progress("cutting documents", found.to_cut.total(), unit="documents") as advance:
+        for batch in found.cut(_READ_DOCUMENTS):
             for document in batch.iter_rows(named=True):
                 rows += chunks_of(document, chunkers.of(document["source"]))
                 advance()
@@ -136,8 +112,8 @@ def chunks_of(document: dict[str, Any], chunker: Chunker) -> Iterator[dict[str, 
         }
 
 
-def _report(home: Home, before: pl.LazyFrame | None, documents: int, cut: pl.Series) -> ChunkReport:
-    """`before`: ids of the chunks there were; None when nothing was written. `cut`: the source of each document cut.
+def _report(home: Home, before: pl.LazyFrame | None, documents: int, cut: Counter[str]) -> ChunkReport:
+    """`before`: ids of the chunks there were; None when nothing was written. `cut`: source -> documents cut.
 
     By buckets of ids, and of texts' hashes, so that it never holds those of all chunks.
     """
@@ -156,11 +132,11 @@ def _report(home: Home, before: pl.LazyFrame | None, documents: int, cut: pl.Ser
     return ChunkReport(
         total=sources.total(),
         documents=documents,
-        documents_cut=len(cut),
+        documents_cut=cut.total(),
         added=added,
         removed=removed,
         by_source=dict(sorted(sources.items())),
-        cut_by_source=dict(sorted(cut.value_counts().iter_rows())),
+        cut_by_source=dict(sorted(cut.items())),
         duplicate_texts=sources.total() - texts,
         data_version=digest.hex(),
     )

@@ -135,7 +135,7 @@ def found_changes(settings: Settings, key: list[str]) -> Checked:
         )
         for one in found.held
     ]
-    headers = ("golden set", "questions", "percent of traffic like none of them", "AUC", "by chance at most")
+    headers = ("golden set", "questions", "far percent", "AUC", "by chance at most")
     page = write_page(settings.home, gather(settings, now))
     results = [
         check(
@@ -153,7 +153,9 @@ def found_changes(settings: Settings, key: list[str]) -> Checked:
         "far_percent": round(found.far_percent, 2),
         **_page(settings, page),
         "golden_sets": table(headers, sets, empty="there is no golden question"),
-        "topics_nobody_judged": table(("questions", "principals"), groups, empty="every question is like a golden one"),
+        "topics_nobody_judged": table(
+            ("questions", "principals"), groups, empty="no questions that are like each other are like no golden one"
+        ),
         **plotted,
     }
     return metadata, results

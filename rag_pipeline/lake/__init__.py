@@ -5,7 +5,7 @@ This package knows no table by name: each stage declares its own schemas. Code t
 `collected`, so that every failure there is reported in one way.
 """
 
-from rag_pipeline.lake.buckets import in_buckets
+from rag_pipeline.lake.buckets import in_buckets, spread
 from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows
 from rag_pipeline.lake.fingerprints import RowsFingerprint, fingerprint_rows
 from rag_pipeline.lake.fragments import Fragment, write_fragment
@@ -32,6 +32,7 @@ __all__ = [
     "readable_rows",
     "rows_of",
     "scan_file",
+    "spread",
     "tables_aside",
     "write_fragment",
     "written",

@@ -22,6 +22,8 @@ _BATCH = 262_144
 _DIGITS = 16
 """How many keys begin alike: one hex digit has sixteen values."""
 
+_PLACES = 6
+
 _BUCKET = "_bucket"
 
 
@@ -41,6 +43,16 @@ def in_buckets(frames: Sequence[pl.LazyFrame], key: str, rows: int, folder: Path
                 spill.add(batch.with_columns(pl.col(key).fill_null("").str.slice(0, width).alias(_BUCKET)))
         for bucket in sorted({bucket for spill in spills for bucket in spill.places}):
             yield tuple(spill.rows(bucket) for spill in spills)
+
+
+def spread(column: str) -> pl.Expr:
+    """Hex digits that follow from a value and are of all kinds, as a key for values that begin alike, such as paths.
+
+    They are the same within a process only.
+    """
+    hashed = pl.col(column).hash(seed=0)
+    digits = (pl.lit("0123456789abcdef").str.slice((hashed // _DIGITS**place) % _DIGITS, 1) for place in range(_PLACES))
+    return pl.concat_str(list(digits))
 
 
 def _width(rows: int) -> int:

@@ -1,8 +1,11 @@
 """How a replica stands, written by itself every few seconds; a file that is no longer written is a replica that is gone."""
 
 import logging
+import os
+import re
+import socket
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -22,6 +25,12 @@ SILENT_AFTER_S = 30.0
 """A replica that has not written for so long is gone, or its machine is."""
 FORGOTTEN_AFTER = timedelta(days=1)
 """How long the file of a replica that ended, or is gone, stays."""
+
+
+def replica_name() -> str:
+    """Host, process and when it began: no two replicas have one name."""
+    host = re.sub(r"[^\w.-]", "_", socket.gethostname())[:60] or "host"
+    return f"{host}-{os.getpid()}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
 class Serves(Record):

@@ -12,9 +12,10 @@ from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.index.manifest import Manifest, Mode
 from rag_pipeline.release.followed import FIRST_TRY_S, Followed, NothingServes
 from rag_pipeline.release.leased import Leased
+from rag_pipeline.replicas.standing import replica_name
 from rag_pipeline.serve.asked import Degraded, Measured
 from rag_pipeline.serve.note import Note
-from rag_pipeline.serve.splitting import Splitting, replica_name
+from rag_pipeline.serve.splitting import Splitting
 from rag_pipeline.settings import Settings
 
 _OTHER_RELEASE = "the release this channel names cannot be opened here, so the last one that could be opened answers"

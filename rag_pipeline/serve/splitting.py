@@ -5,16 +5,13 @@ their sum; any of them stops a release that it cannot open. Where the stop canno
 """
 
 import logging
-import os
-import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
-from rag_pipeline.canary.arms import Arms, Trial, Tried, summed
+from rag_pipeline.canary.arms import Arms, Trial, Tried
 from rag_pipeline.canary.counting import Counting
 from rag_pipeline.canary.looks import FAILED_OPENS, look
 from rag_pipeline.canary.split import Split, SplitMoved, change_split, read_split, stopped
@@ -23,18 +20,13 @@ from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.home import Home
 from rag_pipeline.release.followed import Followed
 from rag_pipeline.release.leased import Leased
-from rag_pipeline.replicas.standing import EVERY_S, standings
+from rag_pipeline.replicas.arms import arms_to_judge
+from rag_pipeline.replicas.standing import EVERY_S
 from rag_pipeline.serve.note import Note
 
 log = logging.getLogger("rag_pipeline")
 
 _LOOK_EVERY_S = 1.0
-
-
-def replica_name() -> str:
-    """Host, process and when it began: no two replicas have one name."""
-    host = re.sub(r"[^\w.-]", "_", socket.gethostname())[:60] or "host"
-    return f"{host}-{os.getpid()}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
 class Splitting:
@@ -196,24 +188,13 @@ class Splitting:
 
     def _judge(self, split: Split) -> None:
         """Take the look that is due at the sum of all replicas, if it is this one's to take."""
-        mine, now = self.tried, datetime.now(UTC)
-        if mine is None:
-            return
-        others = [
-            (one, one.tried)
-            for one in standings(self._home)
-            if one.replica != self._name and one.tried and one.tried.trial == mine.trial
-        ]
-        alive = [one.replica for one, _ in others if one.ended_at is None and not one.is_silent(now)]
-        if any(name < self._name for name in alive):
-            return
-        arms = summed([mine.arms, *(tried.arms for _, tried in others)])
-        found = look(arms, max([mine.looked, *(tried.looked for _, tried in others)]))
-        if found is None:
-            return
-        self._counts.looked(mine.trial, found.at)
-        if found.stop:
-            self._stop(split, found.stop, arms)
+        mine = self.tried
+        summed = arms_to_judge(self._home, self._name, mine, datetime.now(UTC)) if mine else None
+        found = look(summed.arms, summed.looked) if summed else None
+        if summed and found:
+            self._counts.looked(summed.trial, found.at)
+            if found.stop:
+                self._stop(split, found.stop, summed.arms)
 
     def _stop(self, split: Split, why: str, arms: Arms) -> None:
         """First here, whatever else can be done; then for all."""

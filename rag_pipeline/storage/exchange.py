@@ -33,7 +33,7 @@ class BucketExchange:
         found = {one.key.removeprefix(below): one.modified_at.timestamp() for one in self._objects.list(self._prefix)}
         return {name: at for name, at in sorted(found.items()) if "/" not in name}
 
-    def fetch(self, names: Iterable[str], into: Path) -> None:
+    def bring(self, names: Iterable[str], into: Path) -> None:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch") as threads:
             list(threads.map(lambda name: self._fetched(name, into), names))
 

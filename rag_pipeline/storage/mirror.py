@@ -40,6 +40,9 @@ log = logging.getLogger("rag_pipeline")
 AT_ONCE = 4
 """Transfers under way at a time."""
 
+_QUIET_S = 15.0
+"""For how long a store that did not answer is not asked again by readers, who have what they need to go on."""
+
 _TABLES_S = 60.0
 """How old a reader's idea of a table may be, in seconds. Whoever holds its lock has it as it is."""
 
@@ -54,7 +57,7 @@ class Mirror:
         self.root, self.objects, self.locks = root, objects, locks
         self._poll_s = poll_s
         self._asked: dict[str, float] = {}
-        self._silent = False
+        self._silent, self._quiet_until = False, 0.0
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.known = KnownFiles(root.parent / "known.sqlite3")
         self.writers = Writers(root.parent / "sync")
@@ -109,11 +112,13 @@ class Mirror:
         asked, now = self._asked.get(key), time.monotonic()
         if asked is not None and now - asked < (_TABLES_S if table else self._poll_s):
             return
+        if asked is not None and now < self._quiet_until:
+            return
         try:
             if table or not path.suffix:  # a folder
                 self.pull(key, wait=asked is None)
             else:
-                self._poll(key)
+                self._poll(key, soon=asked is not None)
             self._silent = False
         except HomeUnreachable as error:
             if table and asked is None and not self.known.below(key):
@@ -256,14 +261,15 @@ class Mirror:
         row = None if is_a_commit(key) else self.known.get(key)
         return self.objects.swap(key, file, row.version) if row else self.objects.create(key, file)
 
-    def _poll(self, key: str, *, wait: bool = False) -> None:
-        """One small file as the bucket has it now, if it changed since, there or here."""
+    def _poll(self, key: str, *, wait: bool = False, soon: bool = False) -> None:
+        """One small file as the bucket has it now, if it changed since, there or here. `soon`: as `Objects.read`."""
         row = self.known.get(key)
         with suppress(Timeout), self.writers.alone_unless_writing(unit_of(key), wait=wait) as alone:
             if not alone:
                 return
             try:
-                found = self.objects.read(key, row.version if row and looks_so(self.root / key, row) else None)
+                known = row.version if row and looks_so(self.root / key, row) else None
+                found = self.objects.read(key, known, soon=soon)
             except Known:
                 return
             if found or (self.root / key).exists():
@@ -286,6 +292,7 @@ class Mirror:
         if not self._silent:
             log.warning("%s; readers go on with what is here: %s", error, self.root)
         self._silent = True
+        self._quiet_until = time.monotonic() + _QUIET_S
 
 
 def _may_be_new(key: str) -> bool:

@@ -26,6 +26,7 @@ _WHOLE = 64 * 1024 * 1024
 """A file up to this many bytes is sent in one request, which can be refused if the key is taken. A larger one in parts."""
 
 _LIMITS = Limits(timeout_s=30, retries=4)
+_SOON = Limits(timeout_s=3, retries=0)
 
 SCHEMES_SAID = ", ".join(f"{scheme}://" for scheme in BUCKETS)
 
@@ -55,8 +56,11 @@ class Objects(Protocol):
     name: str
     """What messages call the place: its URI."""
 
-    def read(self, key: str, unless: str | None = None) -> Found | None:
-        """An object; None when there is none. `unless`: a version that is known. Raises `Known` if it is still that."""
+    def read(self, key: str, unless: str | None = None, *, soon: bool = False) -> Found | None:
+        """An object; None when there is none. `unless`: a version that is known. Raises `Known` if it is still that.
+
+        `soon`: somebody waits who can go on without it, so the store is asked once, for a few seconds.
+        """
         ...
 
     def create(self, key: str, data: bytes | Path) -> str:
@@ -96,13 +100,16 @@ class Known(Exception):
 class StoredObjects:
     """Objects of a store of the library `obstore`: a bucket's, or one in memory, for tests."""
 
-    def __init__(self, store: Any, prefix: str, name: str, kind: BucketScheme = "s3") -> None:
+    def __init__(self, store: Any, prefix: str, name: str, kind: BucketScheme = "s3", *, impatient: Any = None) -> None:
+        """`impatient`: the same store, asked as `_SOON` says."""
         self._store, self._prefix, self.name, self._kind = store, prefix, name, kind
+        self._impatient = impatient or store
 
-    def read(self, key: str, unless: str | None = None) -> Found | None:
-        with self._told(key):
+    def read(self, key: str, unless: str | None = None, *, soon: bool = False) -> Found | None:
+        store, limits = (self._impatient, _SOON) if soon else (self._store, _LIMITS)
+        with self._told(key, limits):
             try:
-                found = obstore.get(self._store, self._path(key), options={"if_none_match": unless} if unless else None)
+                found = obstore.get(store, self._path(key), options={"if_none_match": unless} if unless else None)
                 return Found(bytes(found.bytes()), _version(found.meta), found.meta["last_modified"])
             except NotModifiedError:
                 raise Known from None
@@ -187,7 +194,7 @@ class StoredObjects:
             raise HomeUnreachable(f"{self.name}: {told(error, self._kind, _LIMITS, OF_A_HOME)}") from None
 
     @contextmanager
-    def _told(self, key: str) -> Iterator[None]:
+    def _told(self, key: str, limits: Limits = _LIMITS) -> Iterator[None]:
         """Whatever the library raises, in our words: its own hold addresses and answers of the store."""
         try:
             yield
@@ -198,7 +205,7 @@ class StoredObjects:
             if (isinstance(error, OSError) and error.errno is not None) or not is_trouble(error):
                 raise
             where = f"{self.name}/{key}".rstrip("/")
-            raise HomeUnreachable(f"{where}: {told(error, self._kind, _LIMITS, OF_A_HOME)}") from None
+            raise HomeUnreachable(f"{where}: {told(error, self._kind, limits, OF_A_HOME)}") from None
 
 
 def in_memory() -> StoredObjects:
@@ -211,13 +218,14 @@ def in_bucket(uri: str) -> StoredObjects:
     kind, bucket, prefix = parts_of(uri)
     try:
         store = open_store(kind, bucket, "", _LIMITS, checksums=True)
+        impatient = open_store(kind, bucket, "", _SOON)
     except BaseException as error:
         if not is_trouble(error):
             raise
         raise HomeUnreachable(
             f"RAG_HOME={uri}: the store cannot be set up ({type(error).__name__}); set {CREDENTIALS[kind]}"
         ) from None
-    return StoredObjects(store, prefix, uri, kind)
+    return StoredObjects(store, prefix, uri, kind, impatient=impatient)
 
 
 def parts_of(uri: str) -> tuple[BucketScheme, str, str]:

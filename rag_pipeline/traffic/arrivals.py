@@ -85,7 +85,7 @@ class _InBucket:
 
     def here(self, names: Iterable[str]) -> list[Path]:
         wanted = list(names)
-        self._there.fetch(wanted, self._incoming)
+        self._there.bring(wanted, self._incoming)
         return [path for name in wanted if (path := self._incoming / name).exists()]
 
     def set_aside(self, path: Path) -> None:

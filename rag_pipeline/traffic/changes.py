@@ -30,6 +30,8 @@ LEAST_NEW = 100
 MANY_FAR_PERCENT = 25
 """More questions than this that are like no golden question are too many."""
 _EXAMPLES = 3
+LEAST_ALIKE = 3
+"""Fewer questions that are like each other are no topic."""
 
 _SET = pa.struct(
     [
@@ -163,6 +165,8 @@ def _held(asked: Vectors, golden: Mapping[str, Vectors]) -> tuple[Held, ...]:
 def _groups(asked: Vectors, lonely: pl.DataFrame) -> tuple[Group, ...]:
     found = []
     for one in topics(asked):
+        if len(one.places) < LEAST_ALIKE:
+            break
         mine = lonely[list(one.places)]
         principals = mine["client_id"].n_unique()
         typical = pl.concat([lonely[[one.center]], mine]).unique("user_query", keep="first", maintain_order=True)

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.contracts.read import read_contracts
-from rag_pipeline.corpus import checks
+from rag_pipeline.corpus import checks, chunks, outdated
 from rag_pipeline.corpus.checks import chunks_outside_their_document, chunks_without_vector
 from rag_pipeline.corpus.chunking import Chunker
 from rag_pipeline.corpus.chunks import ChunkReport, update_chunks
@@ -14,6 +16,7 @@ from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
 from rag_pipeline.ingest.load import load_source
 from rag_pipeline.ingest.tables import DOCUMENTS, source_tables
+from rag_pipeline.lake import buckets
 from tests.conftest import Workspace, files_contract
 from tests.support.cut_chunks import LONG, ids, rows, update
 from tests.support.small_releases import NOW, chunker, document, store_documents
@@ -88,6 +91,18 @@ texts = st.lists(st.sampled_from(["# A\n\none", "# B\n\ntwo", "same", "same", ""
 corpora = st.dictionaries(st.sampled_from(["a", "b", "it's", 'x"\\y']), texts, max_size=4)
 
 
+@pytest.fixture(scope="module", params=["one bucket", "many buckets"])
+def _buckets(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All ids in one bucket, as few rows have them, or a few in each, and documents that are told by their places alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "many buckets":
+            patch.setattr(buckets, "AT_ONCE", 2)
+            patch.setattr(outdated, "_FEW", 0)
+            patch.setattr(chunks, "_DELETE_IDS", 2)
+        yield
+
+
+@pytest.mark.usefixtures("_buckets")
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=st.lists(st.tuples(corpora, corpora), min_size=2, max_size=3))
 def test_updating_night_by_night_ends_in_the_same_chunks_as_starting_from_nothing(

@@ -24,6 +24,7 @@ from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.settings import load_settings
 from tests.conftest import Workspace
 from tests.support import gate_bypass
+from tests.support.bucket_home import PLACES, Place
 from tests.support.gate_bypass import QUIET, Door, audit, candidate, channel_bytes, closed, demand, launch, opened, told, ui
 
 ROOT = Path(__file__).parents[2]
@@ -213,13 +214,20 @@ OPENED = {
 """Doors that are seen open, too, by the fast tests; that all the others open, the slow tests show. All are tried closed."""
 
 
+WHERE = [PLACES[0], pytest.param(PLACES[1], marks=pytest.mark.slow)]
+
+
 def seen_open(doors: Iterable[str]) -> list[Any]:
     return [pytest.param(door, marks=[] if door in OPENED else [pytest.mark.slow]) for door in doors]
 
 
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("door", DOORS)
-def test_a_candidate_that_failed_its_evaluation_comes_through_no_door(refused: Workspace, door: str) -> None:
-    said = closed(refused, door, DOORS[door], "below its floor of 0.8 (gate.yaml:", at_the_gate=door not in STOPPED)
+def test_a_candidate_that_failed_its_evaluation_comes_through_no_door(
+    refused: Workspace, place: Place, door: str, where: str
+) -> None:
+    at, floor = place(where, refused), "below its floor of 0.8 (gate.yaml:"
+    said = closed(at, f"{door}, {where}", DOORS[door], floor, at_the_gate=door not in STOPPED)
     assert "probably worse than production: questions: nDCG@10 -0." in said.says
     if door in STOPPED:
         assert said.checks[MEETS_POLICY] is False
@@ -234,9 +242,12 @@ def test_without_evidence_the_door_is_closed_and_with_it_the_same_door_opens(rea
     opened(ready, AFTERWARDS[door])
 
 
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("door", seen_open(LONGER | EVALUATED | STOPPED))
-def test_the_same_door_opens_to_a_candidate_that_meets_the_policy(ready: Workspace, door: str) -> None:
-    opened(ready, DOORS[door])
+def test_the_same_door_opens_to_a_candidate_that_meets_the_policy(
+    ready: Workspace, place: Place, door: str, where: str
+) -> None:
+    opened(place(where, ready), DOORS[door])
 
 
 def test_the_projects_own_automation_condition_does_not_even_ask_after_a_failed_check(refused: Workspace) -> None:

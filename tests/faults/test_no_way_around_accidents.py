@@ -16,6 +16,7 @@ from rag_pipeline.host.names import LET_PASS
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import QUESTIONS
 from tests.support import gate_bypass
+from tests.support.bucket_home import PLACES, Place
 from tests.support.gate_bypass import (
     Edit,
     Patch,
@@ -50,9 +51,13 @@ CRASHES: dict[str, Edit] = {
 }
 
 
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("crash", CRASHES)
-def test_after_an_evaluation_that_crashed_index_production_alone_is_refused(ready: Workspace, crash: str) -> None:
+def test_after_an_evaluation_that_crashed_index_production_alone_is_refused(
+    ready: Workspace, place: Place, crash: str, where: str
+) -> None:
     shutil.rmtree(evidence(ready).parent)
+    ready = place(where, ready)
     before = channel_bytes(ready)
     with pytest.MonkeyPatch.context() as patch:
         CRASHES[crash](ready, patch)
@@ -62,16 +67,18 @@ def test_after_an_evaluation_that_crashed_index_production_alone_is_refused(read
     assert "index/production" not in ran.assets
     assert channel_bytes(ready) == before
     ready.golden("questions", QUESTIONS)
-    closed(ready, crash, promote, "is gone; evaluate it again")
+    closed(ready, f"{crash}, {where}", promote, "is gone; evaluate it again")
     opened(ready, lambda at: run.refresh(at.settings))
 
 
 # `evidence.keep` names a file after those that are there: what was written last, and failed, never loses to what passed.
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize("minutes", [0, -2])
 def test_an_evaluation_that_failed_counts_although_the_clock_was_wrong_when_it_was_written(
-    ready: Workspace, minutes: float
+    ready: Workspace, place: Place, minutes: float, where: str
 ) -> None:
     """Evidence written last decides, also where an earlier one claims to be younger."""
+    ready = place(where, ready)
     demand(ready, latency={"p95_ms": 100_000.0})
     ui(ready, EVALUATION)
     with pytest.MonkeyPatch.context() as patch:
@@ -79,20 +86,29 @@ def test_an_evaluation_that_failed_counts_although_the_clock_was_wrong_when_it_w
         patch.setattr("rag_pipeline.evaluate.evaluate.latency", lambda *_: slow)
         clock(minutes / 60, "evaluation")(ready, patch)
         run.evaluate(ready.settings, candidate(ready).release)
-    closed(ready, f"failed evidence, the clock {minutes} minutes off", promote, "p95 is 200000 ms with one user at a time")
+    closed(
+        ready,
+        f"failed evidence, the clock {minutes} minutes off, {where}",
+        promote,
+        "p95 is 200000 ms with one user at a time",
+    )
 
 
 MUST: dict[str, Any] = {"by": "ada", "why": "must be", "override": True}
 
 
+@pytest.mark.parametrize("where", PLACES)
 @pytest.mark.parametrize(("missing", "blank"), [("by", ""), ("why", "  ")])
-def test_an_override_needs_a_name_and_a_reason(refused: Workspace, missing: str, blank: str) -> None:
+def test_an_override_needs_a_name_and_a_reason(
+    refused: Workspace, place: Place, missing: str, blank: str, where: str
+) -> None:
+    refused = place(where, refused)
     before = channel_bytes(refused)
     ui(refused, PRODUCTION, **MUST | {missing: blank})
     assert channel_bytes(refused) == before
     assert told().checks[LET_PASS] is False
     assert "an override needs a name (by) and a reason (why)" in told().says
-    gate_bypass.TRIED.append(f"an override with {missing} {blank!r}")
+    gate_bypass.TRIED.append(f"an override with {missing} {blank!r}, {where}")
 
 
 def test_an_override_with_both_goes_through_and_the_audit_tells_who_why_and_against_what(refused: Workspace) -> None:
@@ -108,12 +124,14 @@ def test_an_override_with_both_goes_through_and_the_audit_tells_who_why_and_agai
     assert "below its floor of 0.8" in told_of["reasons"]
 
 
+@pytest.mark.parametrize("where", PLACES)
 def test_not_even_an_override_promotes_a_release_that_is_not_the_one_that_was_built(
-    refused: Workspace, monkeypatch: Patch
+    refused: Workspace, place: Place, monkeypatch: Patch, where: str
 ) -> None:
     gate_bypass.one_byte_changed(refused, monkeypatch)
+    refused = place(where, refused)
     reason = "differ from its manifest: chroma/sealed.sqlite3"
-    closed(refused, "an override of damage", lambda at: ui(at, PRODUCTION, **MUST), reason)
+    closed(refused, f"an override of damage, {where}", lambda at: ui(at, PRODUCTION, **MUST), reason)
 
 
 RACER = """

@@ -52,7 +52,7 @@ def whole(bucket: BucketHome, workspace: Workspace, name: str) -> list[int]:
     return [int(one) for one in moves["sequence"].to_list()]
 
 
-@pytest.mark.parametrize("times", [3])
+@pytest.mark.parametrize("times", [10])
 def test_one_waits_for_the_other(bucket: BucketHome, handbook: Workspace, times: int) -> None:
     for number in range(times):
         handbook.pages(page(number))
