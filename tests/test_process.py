@@ -191,6 +191,6 @@ def test_a_command_collects_less_often_and_collects_still() -> None:
 
 def test_status_imports_no_dagster_and_help_no_table() -> None:
     says = "import sys; print([name for name in ('dagster', 'chromadb', 'torch', 'polars') if name in sys.modules])"
-    for module, held in (("rag_pipeline.cli", "[]"), ("rag_pipeline.cli.summary", "['polars']")):
+    for module, held in (("rag_pipeline.cli", "[]"), ("rag_pipeline.host.status", "['polars']")):
         done = subprocess.run([sys.executable, "-c", f"import {module}; {says}"], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == held

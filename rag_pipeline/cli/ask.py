@@ -62,7 +62,7 @@ def status(as_json: AsJson = False) -> None:
     gate would give it now; runs that have begun and not ended, and which of them are dead.
     """
     from rag_pipeline.channels.pointer import Anchor, Hold
-    from rag_pipeline.cli.summary import status_now
+    from rag_pipeline.host.status import status_now
 
     settings = settings_or_note()
     found = status_now(settings, datetime.now(UTC))
@@ -129,7 +129,7 @@ def status(as_json: AsJson = False) -> None:
 
 def releases(as_json: AsJson = False) -> None:
     """List every kept release, newest first."""
-    from rag_pipeline.cli.summary import releases_now
+    from rag_pipeline.host.status import releases_now
 
     found = releases_now(settings_or_note())
     if as_json:

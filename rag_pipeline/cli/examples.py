@@ -23,11 +23,7 @@ HELP = {
         "`project`, `written`, `kept`, `notes`, `next`",
     ),
     "refresh": Help(
-        (
-            "rag refresh",
-            "rag refresh --source handbook",
-            "rag refresh --no-promote",
-        ),
+        ("rag refresh", "rag refresh --source handbook", "rag refresh --no-promote"),
         "`run_id`, `success`, `refused` (only the gate said no, nothing else failed), `sources`, `chunks`, "
         "`texts_embedded`, `texts_reused`, `release`, `built`, `verdict`, `metrics`, `promoted`, `held` (who holds "
         "production, and why; empty when nobody does), `production`, `failed_checks`, `errors`, `says`, `stages` "

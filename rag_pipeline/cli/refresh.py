@@ -43,8 +43,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a release on every golden set, and write the evidence down. Exits with 3 unless it passed."""
-    from rag_pipeline.cli.summary import evaluation_now
     from rag_pipeline.defs import run
+    from rag_pipeline.host.status import evaluation_now
     from rag_pipeline.index.candidate import read_candidate
     from rag_pipeline.index.manifest import read_manifest
 

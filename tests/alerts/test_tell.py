@@ -88,7 +88,7 @@ def test_without_anybody_to_tell_nothing_is_looked_at_written_or_imported(home: 
     assert tell(home, "", look, NOW) is not None
     assert list(tmp_path.iterdir()) == []
     code = (
-        "import sys, rag_pipeline.definitions, rag_pipeline.cli.alerts, rag_pipeline.defs.run, rag_pipeline.cli.summary;"
+        "import sys, rag_pipeline.definitions, rag_pipeline.cli.alerts, rag_pipeline.defs.run, rag_pipeline.host.status;"
         "print([m for m in ('apprise', 'requests_oauthlib', 'markdown') if m in sys.modules])"
     )
     environment = {**os.environ, "RAG_ALERTS": dead_address(), "RAG_HOME": str(tmp_path / "home")}

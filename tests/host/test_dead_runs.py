@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from rag_pipeline.cli.show import says_of_run
-from rag_pipeline.cli.summary import status_now
 from rag_pipeline.defs.home import prepare_dagster_home
 from rag_pipeline.defs.run import load
 from rag_pipeline.host.dead_runs import dead_runs_sensor, end_dead_runs
+from rag_pipeline.host.status import status_now
 from tests.conftest import Workspace, files_contract
 from tests.support.run_records import STARTED, kill, messages, record, status_of, worked_on
 

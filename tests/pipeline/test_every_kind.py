@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.cli.summary import status_now
 from rag_pipeline.defs.run import refresh
 from rag_pipeline.drafting import DraftRequest, draft_contract
+from rag_pipeline.host.status import status_now
 from rag_pipeline.settings import NO_SECRETS
 from tests.conftest import Workspace
 from tests.pipeline.conftest import FLOORS
