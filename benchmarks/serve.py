@@ -274,12 +274,12 @@ def headers(key: str) -> dict[str, str]:
 
 
 @contextmanager
-def replica(home: Home) -> Iterator[tuple[str, str, psutil.Process]]:
-    """A replica that is ready: its address, a key, and its process."""
+def replica(home: Home, **variables: str) -> Iterator[tuple[str, str, psutil.Process]]:
+    """A replica that is ready: its address, a key, and its process. `variables`: on top of the environment."""
     made, key = make_key(home, KeyToMake(name="benchmark", may=("search",), reads=("all",), days=1), datetime.now(UTC))
     command = [str(Path(sys.executable).with_name("rag")), "serve", "--port", "0", "--metrics-port", "0", "--json"]
     process = subprocess.Popen(
-        command, env={**os.environ, **FREE}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, env={**os.environ, **FREE, **variables}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         assert process.stdout is not None

@@ -163,11 +163,11 @@ class Home:
     def reports(self) -> Path:
         return self.root / "reports"
 
-    def report(self, release_id: str) -> Path:
-        """The report of a release, or its place. Raises `ReleaseError` for an id that is no file name."""
+    def report(self, release_id: str, kind: str = "") -> Path:
+        """The report of a release, or its place; `kind` begins its name. Raises `ReleaseError` for what is no file name."""
         if not _is_a_file_name(release_id):
             raise ReleaseError(f"{release_id!r} is not the id of a release; `rag releases` lists them")
-        return self.reports / f"{release_id}.html"
+        return self.reports / f"{kind}{release_id}.html"
 
     @property
     def tries(self) -> Path:

@@ -58,10 +58,11 @@ VIEW_LOCK = Kind("the lock of a reader's copy", re.compile(_UUID4 + re.escape(AL
 SCRATCH = Kind("the scratch folder of a load", re.compile(r"[a-z][a-z0-9_]{2,62}"))
 PART = Kind("a part of texts to embed", re.compile(r"part-\d{6,}\.parquet"))
 REPORT = Kind("the report of a release", re.compile(_RELEASE_ID + r"\.html"))
+ANSWERS_REPORT = Kind("the page of a release's answers", re.compile(r"answers-" + _RELEASE_ID + r"\.html"))
 TRIED = Kind("the figures of a try", re.compile(_RELEASE_ID + r"\.json"))
 TRY_REPORT = Kind("the page of a try", re.compile(r"try-" + _RELEASE_ID + r"\.html"))
 TRENDS = Kind("the page of trends of traffic", re.compile(r"traffic\.html"))
-HALF_TRENDS = Kind("what a killed writer of it left", re.compile(r"\.traffic\.html\.new"))
+HALF_TRENDS = Kind("what a killed writer of it left", re.compile(r"\.traffic\.html\.[0-9a-f]{16}"))
 STANDING = Kind("what a replica says of itself", re.compile(r"[\w.-]{1,60}-\d+-\d{8}-\d{6}\.json"))
 SEGMENT = Kind(
     "a segment of the log of questions",

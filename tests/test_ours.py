@@ -15,6 +15,7 @@ from rag_pipeline.home import Home
 from rag_pipeline.index.build import rebuild_release
 from rag_pipeline.lake import all_tables
 from rag_pipeline.ours import DATA_FILE, EXPORT, HALF_EXPORT, HALF_RELEASE, RELEASE, REPORT, SCRATCH, VIEW, VIEW_LOCK, Kind
+from rag_pipeline.report.answers import PREFIX
 from rag_pipeline.settings import Settings
 from tests.support.small_releases import NOW, release_of
 
@@ -55,6 +56,7 @@ def test_the_names_the_pipeline_gives_are_known(home: Home, tmp_path: Path) -> N
     for one in (manifest, twin):
         assert RELEASE.made(tmp_path / "releases" / one.id)
         assert REPORT.name.fullmatch(home.report(one.id).name)
+        assert ours.ANSWERS_REPORT.name.fullmatch(home.report(one.id, PREFIX).name)
         for beginning in (ours.STAGING, ours.TRASH):
             assert HALF_RELEASE.name.fullmatch(beginning + one.id)
     for table in all_tables(tmp_path / "lake"):

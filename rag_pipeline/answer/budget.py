@@ -81,6 +81,11 @@ class _InFile:
         return self.base.execute(statement, values).fetchall()
 
 
+JUDGE = "judge|"
+"""Who pays for opinions of a judge model; no principal is called so. What it spends and what answers cost limit each other
+nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payer:
     """Who asks, which question it is, and what of the tenants' labels he may read."""
@@ -107,7 +112,7 @@ class Budget:
                 return int(books.rows(f"SELECT coalesce(sum(nano), 0) FROM spent WHERE {where}", *values)[0][0])
 
             held = [
-                (spent("day = ?", day), limits.usd_per_day),
+                (spent(f"day = ? AND {_kin(payer.id)}", day), limits.usd_per_day),
                 (spent("query = ?", payer.query), limits.usd_per_query),
                 *(
                     (
@@ -139,8 +144,14 @@ class Budget:
         with self._books.alone() as books:
             books.rows(less, cost, cost, number)
 
-    def spent_today(self) -> int:
-        """Billionths of a dollar, reserved and settled."""
+    def spent_today(self, of: str = "") -> int:
+        """Billionths of a dollar, reserved and settled: for answers, or where `of` is `JUDGE` for opinions on them."""
         day = f"{self._now():%Y-%m-%d}"
         with self._books.alone() as books:
-            return int(books.rows("SELECT coalesce(sum(nano), 0) FROM spent WHERE day = ?", day)[0][0])
+            said = books.rows(f"SELECT coalesce(sum(nano), 0) FROM spent WHERE day = ? AND {_kin(of)}", day)
+            return int(said[0][0])
+
+
+def _kin(payer: str) -> str:
+    """The condition on rows that count against the same day."""
+    return f"payer {'=' if payer == JUDGE else '<>'} '{JUDGE}'"

@@ -87,37 +87,43 @@ def answers(
     release: Annotated[str | None, typer.Option(help="A release by id.")] = None,
     channel: Served = "production",
     keep: Annotated[bool, typer.Option("--keep", help="From now on, refuse as these golden sets would have it.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Write a page of every question, beside the release before.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure answers on golden sets: right sentences, quotes against judged passages, refusals right and wrong.
 
-    Questions of `unanswerable.jsonl` in a golden set should be refused. `--keep` keeps the bounds below which there is no
-    answer: as high as they can be while no more than 8 % of the questions whose passage was retrieved are refused. It takes
-    50 of those.
+    Questions of `unanswerable.jsonl` in a golden set should be refused; `answers.jsonl` holds reference answers. `--keep`
+    keeps the bounds below which there is no answer: as high as they can be while no more than 8 % of the questions whose
+    passage was retrieved are refused. It takes 50 of those.
     """
     from rag_pipeline.answer.bounds import ENOUGH
     from rag_pipeline.answer.bounds import keep as keep_bounds
     from rag_pipeline.channels.pointer import release_in
-    from rag_pipeline.corpus.model import model_of
-    from rag_pipeline.evaluate.answers import chosen, measure_answers
+    from rag_pipeline.evaluate.answers import chosen
     from rag_pipeline.golden.read import read_golden_sets
     from rag_pipeline.index.manifest import read_manifest
-    from rag_pipeline.index.retrieve import own_model
+    from rag_pipeline.release.answered import Beside, answers_beside, answers_of
+    from rag_pipeline.release.judged import about
+    from rag_pipeline.report.answers import write_answers
 
-    settings = settings_of_home()
+    settings, now = settings_of_home(), datetime.now(UTC)
     sets = tuple(one for one in read_golden_sets(settings.evals) if name in (None, one.name))
     if not sets:
         raise GoldenSetError(f"no golden set {name or ''} below {settings.evals}; `rag golden new NAME` proposes one")
     release = release or release_in(settings.home, channel)
-    manifest = read_manifest(settings.home.release(release))
-    found = measure_answers(settings.home, release, own_model(manifest, model_of(settings)), sets, settings.evals)
-    kept = chosen(found, manifest.model.fingerprint, datetime.now(UTC)) if keep else None
+    both = answers_beside(settings, release, sets, channel) if page else Beside(answers_of(settings, release, sets), None)
+    found = both.now
+    kept = chosen(found, read_manifest(settings.home.release(release)).model.fingerprint, now) if keep else None
     if kept:
         keep_bounds(settings.home, kept)
+    told_of = about(both, None, channel)
+    written = write_answers(settings.home, found, both.before, now, both.withdrawn, **told_of) if page else None
     if as_json:
-        print_json(told(found) | {"kept": kept is not None})
+        print_json(told(found) | {"kept": kept is not None, "page": str(written) if written else None})
         return
     _show(found)
+    if written:
+        Printer().say(f"every question: {written}")
     if kept:
         Printer().say(f"kept: {kept.bounds.says}, from {kept.questions} questions")
     elif keep:
@@ -153,6 +159,11 @@ def _show(found: "AnswersOf") -> None:
     ]
     headers = ("golden set", "questions", "retrieved", "right sentence", "quotes judged", "judged quoted", "refused wrongly")
     printer.table(*headers, "unanswerable refused", "valid citations", rows=rows)
+    for one in found.sets:
+        if one.figures.with_reference:
+            held, exact = _percent(one.figures.reference_held), _percent(one.figures.reference_exact)
+            says = f"{one.name}: {one.figures.with_reference:,} questions have reference answers: {held} of them find one"
+            printer.say(f"{says} within a sentence, {exact} to the word; token F1 {one.figures.reference_f1:.3f}")
     if found.proposed:
         printer.say(f"these golden sets would have it: {found.proposed.says} (--keep)")
 

@@ -157,7 +157,7 @@ HELP = {
         "`examples`: `query`, `text`, `document`; `next`",
     ),
     "golden judge": Help(
-        ("rag golden judge first --by ana --limit 20",),
+        ("rag golden judge first --by ana --limit 20", "rag golden judge first --answers"),
         "`golden_set`, `release`, `judge`, `judged`, `skipped`, `left`, `queries_looked_at`, `queries`",
     ),
     "golden probes": Help(
@@ -171,10 +171,11 @@ HELP = {
         "`note`), `kind`, `where` (file:line), `query`, `says`",
     ),
     "golden answers": Help(
-        ("rag golden answers", "rag golden answers handbook --keep"),
+        ("rag golden answers", "rag golden answers handbook --keep", "rag golden answers --page"),
         "`release`, `bounds` and `proposed`: `meaning`, `words`; `kept`, `golden_sets`: name → `questions`, `found` (their "
         "passage was retrieved), `unanswerable`, `citations`, `valid_citations`, and as shares, or null: `refused_wrongly`, "
-        "`refused_rightly`, `right_sentence`, `quote_precision`, `quote_recall`; `retrieve_ms`, `answer_ms`",
+        "`refused_rightly`, `right_sentence`, `quote_precision`, `quote_recall`, `reference_f1`, `reference_exact`, "
+        "`reference_held` (of `with_reference`); `retrieve_ms`, `answer_ms`, `p50_ms`, `p95_ms`, `usd`; `page` (`--page`)",
     ),
     "embed bench": Help(
         (

@@ -114,13 +114,15 @@ def judge(  # noqa: PLR0913 - typer reads a command's options from its signature
     query: Annotated[str | None, typer.Option(help="Only this query, by id.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many judgments.")] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Judge questions of production, for the set NAME.")] = False,
+    answers: Annotated[bool, typer.Option("--answers", help="Judge answers: faithful, relevant; y or n.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge what dense, lexical and hybrid retrieval find first, one at a time, without seeing which found it.
 
     2 answers the query, 1 helps, 0 does not. Each judgment is kept at once; go on at any time where you stopped. With
     `--queue` the questions are drawn from `traffic/queries`: a uniform sample, whose mean estimates what askers get, and
-    some that look as if they went wrong.
+    some that look as if they went wrong. With `--answers` the release's answers are judged instead, by chance: they tell
+    how far a judge model can be believed.
     """
     from rag_pipeline.channels.pointer import release_in
     from rag_pipeline.corpus.model import model_of
@@ -137,6 +139,11 @@ def judge(  # noqa: PLR0913 - typer reads a command's options from its signature
         return
     judging = Judging.open(settings.evals / name, settings.home)
     release = release or release_in(settings.home, channel)
+    if answers:
+        from rag_pipeline.cli.judge_answers import judge_answers
+
+        judge_answers(settings, name, judged_by, release, limit, as_json=as_json)
+        return
     printer = Printer(stderr=as_json)
     if one := judging.finish_last():
         printer.say(f"the last judgment of a session that was cut off is written now: {one.query}, {one.document}")

@@ -69,6 +69,7 @@ def _session(settings: Settings, queue: "Queue", release: str, judge: str) -> It
     from rag_pipeline.corpus.model import model_of
     from rag_pipeline.golden.judging import Judging
     from rag_pipeline.index.retrieve import encoder_for, open_release, own_model
+    from rag_pipeline.release.withdrawn import read_withdrawn
     from rag_pipeline.traffic.queue_session import QueueSession
 
     judging = Judging.open(queue.folder, settings.home)
@@ -79,7 +80,9 @@ def _session(settings: Settings, queue: "Queue", release: str, judge: str) -> It
         def load() -> Any:
             return encoder_for(settings.home, opened.manifest, own_model(opened.manifest, model_of(settings)))
 
-        yield QueueSession.of(judging, opened.readable_by(queue.reads), load, judge, queue.lines)
+        session = QueueSession.of(judging, opened.readable_by(queue.reads), load, judge, queue.lines)
+        session.hidden = {one.document_id for one in read_withdrawn(settings.home)}
+        yield session
 
 
 def _written(settings: Settings, name: str, queue: "Queue", session: "QueueSession") -> "Judged":

@@ -108,10 +108,10 @@ def evaluation_asset(
         try:
             inputs = inputs_now(settings, contracts, datetime.now(UTC))
             evidence = _measured(inputs, settings, context.run.run_id, release, again=config.measure_again)
-            manifest = read_manifest(settings.home.release(release))
-            traffic = keep_traffic(settings.home, inputs.policy, manifest, datetime.now(UTC), context.run.run_id)
             bench = AnswersBench(settings, inputs, context.run.run_id)
             bench.for_channels(release, names, config.answers, reuse=not config.measure_again)
+            manifest = read_manifest(settings.home.release(release))
+            traffic = keep_traffic(settings.home, inputs.policy, manifest, datetime.now(UTC), context.run.run_id)
         except PipelineError as error:
             raise _not_measured(settings, names, release, context.run.run_id, error) from error
         asked = bool(config.release)  # what a person asks for, or holds back, is not judged by what was rolled back before

@@ -11,24 +11,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from rag_pipeline.answer.bounds import Bounds, Chosen, bounds_of, choose
-from rag_pipeline.answer.cited import Citation, stands
+from rag_pipeline.answer.cited import Citation, Cited, stands
 from rag_pipeline.answer.retrieve import retrieved
 from rag_pipeline.answer.select import AROUND, PASSAGES, Selected, select
 from rag_pipeline.corpus.model import Model, Vectors
 from rag_pipeline.corpus.query_vectors import query_vectors
 from rag_pipeline.evaluate.bench import Bench
 from rag_pipeline.evaluate.chunk_spans import Places, places_of
+from rag_pipeline.evaluate.judged_quotes import HALF, is_right, precision_and_recall
 from rag_pipeline.evaluate.measure import wanted_of
 from rag_pipeline.golden.read import GoldenSet
+from rag_pipeline.golden.reference_answers import read_answers
 from rag_pipeline.golden.resolve import ResolvedSet, corpus_for, resolve
 from rag_pipeline.golden.unanswerable import read_unanswerable
 from rag_pipeline.home import Home
 from rag_pipeline.index.retrieve import Hit, OpenRelease, Query
-from rag_pipeline.metrics.spans import Span, by_document, common, size
-
-HALF = 0.5
-"""A sentence is right when it shares this much of itself, or of a judged passage, with a judged passage."""
+from rag_pipeline.metrics.answers import scores
+from rag_pipeline.metrics.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,18 @@ class Answered:
     """Their texts."""
     valid: int
     """Citations that stand in their passage to the letter."""
+    references: tuple[str, ...] = ()
+    """What people wrote as its answer, each as right as the others."""
+    took_s: float = 0.0
+    """Seconds to retrieve with its vector at hand and to answer."""
+
+    @property
+    def citations(self) -> list[Citation]:
+        return [citation for sentence in self.selected.sentences for citation in sentence.citations]
+
+    def shown(self, bounds: Bounds) -> tuple[Cited, ...]:
+        """The sentences that a reader gets to see."""
+        return () if bounds.refuse(self.selected) else self.selected.sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,17 @@ class Figures:
     retrieve_ms: float
     answer_ms: float
     """Milliseconds of CPU a question: to retrieve with its vector at hand, and what its answer takes beyond that."""
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    """Milliseconds that pass for both together."""
+    usd: float = 0.0
+    """Dollars for all of them: whole sentences cost none."""
+    with_reference: int = 0
+    """Questions with reference answers; the shares below are of these, and what is refused says nothing right."""
+    reference_f1: float | None = None
+    reference_exact: float | None = None
+    reference_held: float | None = None
+    """See `metrics.answers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +128,7 @@ def measure_answers(home: Home, release_id: str, model: Model, golden_sets: Sequ
         bounds = bounds_of(home, manifest.model.fingerprint, manifest.model.name)
         corpus = corpus_for(home, list(manifest.sources), tuple(golden_sets))
         found = tuple(
-            _measured(bench, resolve(golden, corpus), read_unanswerable(evals / golden.name), bounds)
+            _measured(bench, resolve(golden, corpus), _Beside.read(evals / golden.name, golden), bounds)
             for golden in golden_sets
         )
     usable = [one.selected for each in found for one in each.answers if one.answerable and one.found]
@@ -119,27 +144,13 @@ def chosen(found: AnswersOf, model: str, now: datetime) -> Chosen | None:
     return Chosen(model=model, bounds=found.proposed, questions=questions, golden_sets=names, release=found.release, at=now)
 
 
-def is_right(citation: Citation, wanted: Sequence[Span], said: Sequence[str] = ()) -> bool:
-    """Whether a quote is one of the judged passages, or half of one, or lies in one by half.
-
-    `said`: texts of judged passages. Where a document says the same twice, each of both places is right.
-    """
-    if any(text in citation.quote or citation.quote in text for text in said):
-        return True
-    for document, start, end in wanted:
-        if document == citation.document_id:
-            shared = min(end, citation.end) - max(start, citation.start)
-            if shared > 0 and shared >= HALF * min(end - start, citation.end - citation.start):
-                return True
-    return False
-
-
 def figures_of(answers: Sequence[Answered], bounds: Bounds, spent: "Spent") -> Figures:
     """What the answers of one golden set come to."""
     living = [one for one in answers if one.answerable]
     found, nothing = [one for one in living if one.found], [one for one in answers if not one.answerable]
     judged = [one for one in found if one.wanted]
-    quotes = [_quotes(one) for one in judged]
+    quotes = [precision_and_recall(one.citations, one.wanted) for one in judged]
+    held = [scores([each.text for each in one.shown(bounds)], one.references) for one in living if one.references]
     return Figures(
         questions=len(living),
         found=len(found),
@@ -153,6 +164,12 @@ def figures_of(answers: Sequence[Answered], bounds: Bounds, spent: "Spent") -> F
         quote_recall=_share([recall for _, recall in quotes]),
         retrieve_ms=round(1000 * spent.retrieving_s / max(1, len(answers)), 3),
         answer_ms=round(1000 * spent.answering_s / max(1, len(answers)), 3),
+        p50_ms=_quantile([1000 * one.took_s for one in answers], 50),
+        p95_ms=_quantile([1000 * one.took_s for one in answers], 95),
+        with_reference=len(held),
+        reference_f1=_share([one.f1 for one in held]),
+        reference_exact=_share([one.exact for one in held]),
+        reference_held=_share([one.held for one in held]),
     )
 
 
@@ -171,13 +188,26 @@ class _Judged:
     documents: frozenset[str] = frozenset()
     wanted: tuple[Span, ...] = ()
     said: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
 
 
-def _measured(bench: Bench, living: ResolvedSet, unanswerable: Mapping[str, str], bounds: Bounds) -> Measured:
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What lies beside the queries of a golden set: questions that nothing answers, and reference answers."""
+
+    unanswerable: Mapping[str, str]
+    answers: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def read(cls, folder: Path, golden: GoldenSet) -> "_Beside":
+        return cls(read_unanswerable(folder), read_answers(folder, golden.queries))
+
+
+def _measured(bench: Bench, living: ResolvedSet, beside: _Beside, bounds: Bounds) -> Measured:
     golden, spent = living.golden, Spent()
     reader = bench.release.readable_by(golden.reads)
     asked = [(query, golden.queries[query], True) for query in living.qrels]
-    asked += [(query, text, False) for query, text in unanswerable.items()]
+    asked += [(query, text, False) for query, text in beside.unanswerable.items()]
     vectors = _vectors(bench, [text for _, text, _ in asked])
     quoted = {one.document for found in living.references.values() for one in found}
     places = places_of(bench.home, bench.release.manifest, (), quoted)
@@ -185,7 +215,7 @@ def _measured(bench: Bench, living: ResolvedSet, unanswerable: Mapping[str, str]
         _answered(
             reader,
             (query, Query(text, vectors.get(text))),
-            _judged(living, query, places) if answerable else None,
+            _judged(living, query, places, beside.answers.get(query, ())) if answerable else None,
             spent,
         )
         for query, text, answerable in asked
@@ -201,21 +231,22 @@ def _vectors(bench: Bench, texts: list[str]) -> dict[str, Vectors]:
     return dict(zip(texts, found, strict=True))
 
 
-def _judged(living: ResolvedSet, query: str, places: Places) -> _Judged:
+def _judged(living: ResolvedSet, query: str, places: Places, references: tuple[str, ...]) -> _Judged:
     quoted = wanted_of(living, query)
     documents = frozenset(document for document, grade in living.qrels[query].items() if grade > 0)
-    return _Judged(documents, tuple(places.passages(quoted)), tuple(one.quote for one in quoted))
+    return _Judged(documents, tuple(places.passages(quoted)), tuple(one.quote for one in quoted), references)
 
 
 def _answered(reader: OpenRelease, asked: tuple[str, Query], judged: _Judged | None, spent: Spent) -> Answered:
     query, question = asked
-    began = time.process_time()
+    began, at = time.process_time(), time.perf_counter()
     hits = reader.search(question, AROUND)
     searched = time.process_time()
     found = retrieved(reader, question, hits, PASSAGES)
     selected = select(question.text, found, reader.manifest.lexical.language)
     spent.retrieving_s += searched - began
     spent.answering_s += time.process_time() - searched
+    took_s = time.perf_counter() - at
     cited = [citation for sentence in selected.sentences for citation in sentence.citations]
     return Answered(
         query=query,
@@ -226,6 +257,8 @@ def _answered(reader: OpenRelease, asked: tuple[str, Query], judged: _Judged | N
         wanted=judged.wanted if judged else (),
         said=judged.said if judged else (),
         valid=sum(stands(one, found.passages) for one in cited),
+        references=judged.references if judged else (),
+        took_s=took_s,
     )
 
 
@@ -242,21 +275,11 @@ def _is_found(hits: Sequence[Hit], judged: _Judged) -> bool:
 
 def has_right_sentence(one: Answered) -> bool:
     """Whether one of the sentences that were selected is right."""
-    cited = [citation for sentence in one.selected.sentences for citation in sentence.citations]
-    return any(is_right(citation, one.wanted, one.said) for citation in cited)
+    return any(is_right(citation, one.wanted, one.said) for citation in one.citations)
 
 
-def _quotes(one: Answered) -> tuple[float, float]:
-    """(precision, recall) of the characters that are quoted."""
-    said = [
-        (citation.document_id, citation.start, citation.end)
-        for sentence in one.selected.sentences
-        for citation in sentence.citations
-    ]
-    quoted, wanted = by_document(said), by_document(one.wanted)
-    shared = sum(size(common(intervals, quoted.get(document, []))) for document, intervals in wanted.items())
-    read, total = sum(map(size, quoted.values())), sum(map(size, wanted.values()))
-    return (shared / read if read else 0.0), (shared / total if total else 0.0)
+def _quantile(values: Sequence[float], percent: float) -> float:
+    return round(float(np.percentile(values, percent)), 3) if values else 0.0
 
 
 def _share(values: Sequence[float | bool]) -> float | None:

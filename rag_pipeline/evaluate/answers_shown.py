@@ -10,6 +10,9 @@ from rag_pipeline.evaluate.compare import share_bounds
 WRONGLY_AT_MOST, RIGHTLY_AT_LEAST = 0.10, 0.80
 """Shares of answerable questions that may be refused, and of unanswerable ones that should be."""
 
+P95_MS_AT_MOST = 400.0
+"""Milliseconds that 95 % of the answers may take, the question's vector at hand."""
+
 _SHOWN, _LONGEST = 20, 300
 
 FIGURES = tuple(Figures.__slots__)
@@ -21,14 +24,19 @@ def figures(found: AnswersOf) -> list[tuple[str | float | None, ...]]:
     return [(one.name, *(getattr(one.figures, name) for name in FIGURES)) for one in found.sets]
 
 
+LIMITS = {"refused_wrongly": WRONGLY_AT_MOST, "refused_rightly": RIGHTLY_AT_LEAST, "p95_ms": P95_MS_AT_MOST}
+"""Figures that a check holds against something."""
+
+
 def numbers(found: AnswersOf) -> dict[str, float]:
-    """What the UI plots."""
-    return {
-        f"{one.name} {name}": value
-        for one in found.sets
-        for name in FIGURES
-        if isinstance(value := getattr(one.figures, name), (int, float))
-    }
+    """What the UI plots; where a check holds a figure against a limit, that too."""
+    said: dict[str, float] = {}
+    for one in found.sets:
+        for name in FIGURES:
+            if isinstance(value := getattr(one.figures, name), (int, float)):
+                said[f"{one.name} {name}"] = value
+                said |= {f"{one.name} {name} limit": LIMITS[name]} if name in LIMITS else {}
+    return said
 
 
 def quote_troubles(found: AnswersOf) -> list[str]:
@@ -51,6 +59,13 @@ def refusal_troubles(found: AnswersOf) -> list[str]:
         if rightly is not None and share_bounds(round(rightly * nothing), nothing)[1] < RIGHTLY_AT_LEAST:
             says.append(f"{one.name}: only {rightly:.1%} of the unanswerable questions are refused")
     return [f"{one}; choose bounds on your own questions: `rag golden answers --keep`" for one in says]
+
+
+def slow_troubles(found: AnswersOf) -> list[str]:
+    """Golden sets whose answers take too long."""
+    limit = f"more than {P95_MS_AT_MOST:g} ms; see whether the machine was busy, and how many chunks the release holds"
+    slow = [(one.name, one.figures.p95_ms) for one in found.sets if one.figures.p95_ms > P95_MS_AT_MOST]
+    return [f"{name}: of a hundred answers five take {p95_ms:.0f} ms or longer, {limit}" for name, p95_ms in slow]
 
 
 def wrong_sentences(found: AnswersOf) -> list[tuple[str | int | None, ...]]:

@@ -52,12 +52,12 @@ class Facts:
     """Why nobody can tell any more which documents production has: then unjudged queries answer nothing."""
     sources_count: bool = True
     """False where a person goes back: the release that is left is no fresher."""
+    answers: AnswerFacts | None = None
+    """The answer version that is to be named beside the release, where that has to be shown."""
     traffic: TrafficFacts | None = None
     """What was served of the release before, and how the tables of that stand now."""
     serves: bool = False
     """The channel points at just this content already, under this id or another."""
-    answers: AnswerFacts | None = None
-    """The answer version that is to be named beside the release, where that has to be shown."""
 
 
 def decide(evidence: Evidence | None, policy: Policy, channel: str, facts: Facts, now: datetime) -> Verdict:

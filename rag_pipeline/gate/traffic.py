@@ -8,13 +8,15 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from rag_pipeline.evaluate.compare import more_for_share, quantile, share_bounds
 from rag_pipeline.gate.policy import Policy
-from rag_pipeline.gate.traffic_policy import AfterPolicy
+from rag_pipeline.gate.traffic_policy import AfterPolicy, ShadowPairs
 from rag_pipeline.gate.verdict import Reason, invalid
 from rag_pipeline.traffic.counted import Served
 from rag_pipeline.traffic.evidence import Sought, TrafficEvidence
+from rag_pipeline.traffic.queue import QUEUE
 
 CONFIDENCE = 0.95
 CLOCK_SKEW_HOURS = 5 / 60
@@ -50,6 +52,7 @@ def sought(policy: Policy, channel: str, release: str, release_fingerprint: str)
         policy=policy.traffic_fingerprint(channel),
         most_of_one=demands.after.most_of_one,
         limits_ms=tuple(one for one in limits if one is not None),
+        judged=policy.document.path.parent / QUEUE if demands.serving.shadow_pairs else None,
     )
 
 
@@ -123,6 +126,8 @@ def levels(evidence: TrafficEvidence, policy: Policy, channel: str, *, alone: bo
     if serving.zero_hits_not_worse is not None and not alone:
         at = line("serving", "zero_hits_not_worse")
         yield from _emptier(evidence, serving.zero_hits_not_worse, at)
+    if serving.shadow_pairs is not None and not alone:
+        yield from _pairs(evidence, serving.shadow_pairs, line)
 
 
 def _enough(evidence: TrafficEvidence, after: AfterPolicy, line: _Line) -> Iterator[Reason]:
@@ -158,6 +163,27 @@ def _share(what: str, cases: int, of: int, limit_percent: float | None, line: st
     more = more_for_share(cases, of, limit, confidence=CONFIDENCE) if limit else None
     hint = f"{more:,} more without one would show that it is less" if more else "more of the same would not show less"
     yield Reason("inconclusive", line, f"{says}; {hint}")
+
+
+def _pairs(evidence: TrafficEvidence, wanted: ShadowPairs, line: _Line) -> Iterator[Reason]:
+    """Judged pairs that differ, so many or all there are; and how many of all pairs up to the last of them are lost."""
+    one, at = evidence.pairs, partial(line, "serving", "shadow_pairs")
+    if one is None or one.problem or one.edited or one.twice:
+        edited = f"{one.edited + one.twice:,} rows of traffic/pairs are not as a replica wrote them" if one else ""
+        strange = (one and one.problem) or edited or "nobody looked at them"
+        yield invalid(f"shadow pairs: {strange}", at())
+        return
+    if one.settled < wanted.judged or one.judged < min(wanted.judged, one.differing):
+        yield Reason(
+            "inconclusive",
+            at("judged"),
+            f"{one.judged} shadow pairs that differ are judged, of {one.differing}; {wanted.judged} should be, or all of "
+            f"them and {wanted.judged} pairs in all ({one.sampled} were sampled, {one.settled} of them are judged or alike)"
+            ": `rag traffic queue`, then judge",
+        )
+    if one.settled:
+        what = f"shadow pairs lost (and {one.won} won)"
+        yield from _share(what, one.lost, one.settled, wanted.lost_max_percent, at("lost_max_percent"))
 
 
 def _emptier(evidence: TrafficEvidence, margin: float, line: str) -> Iterator[Reason]:

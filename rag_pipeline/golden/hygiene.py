@@ -13,7 +13,10 @@ from rag_pipeline.golden.against_corpus import answers_quoted, dead_judgments
 from rag_pipeline.golden.line_numbers import Places, places_of
 from rag_pipeline.golden.question_lines import PROBES, lines
 from rag_pipeline.golden.read import GoldenSet, read_golden_set
+from rag_pipeline.golden.reference_answers import read_answers
 from rag_pipeline.golden.similar import duplicates, near_duplicates
+from rag_pipeline.golden.unanswerable import UNANSWERABLE, read_unanswerable
+from rag_pipeline.golden.words import fold
 from rag_pipeline.home import Home
 
 Level = Literal["error", "warning", "note"]
@@ -59,6 +62,7 @@ def check_set(folder: Path, home: Home, sources: Sequence[str]) -> Checked:
         *_quoting(golden, places, home),
         *_empty_slices(golden, places),
         *_probes(folder, golden),
+        *_answers(folder, golden),
         *_contradictions(folder, golden, places),
     ]
     quoted = sum(map(len, golden.references.values()))
@@ -150,6 +154,22 @@ def _probes(folder: Path, golden: GoldenSet) -> Iterator[Finding]:
     for probe, other in duplicates(golden.probes):
         says = f"asks the same as {other} ({file}:{at[other]}): it counts twice; delete one"
         yield Finding("warning", "duplicate_probe", f"{file}:{at[probe]}", probe, says)
+
+
+def _answers(folder: Path, golden: GoldenSet) -> Iterator[Finding]:
+    """What is wrong with the two files about answers; retrieval is measured without them."""
+    unanswerable: dict[str, str] = {}
+    try:
+        unanswerable = read_unanswerable(folder)
+        read_answers(folder, golden.queries)
+    except GoldenSetError as error:
+        where, _, what = str(error).partition(": ")
+        yield Finding("error", "unreadable_answers", where, "", what)
+    asked = {fold(text): query for query, text in golden.queries.items()}
+    for name, text in unanswerable.items():
+        if query := asked.get(fold(text)):
+            says = f"asks the same as {query}, which is judged: an answer to it cannot be right and wrong; delete one"
+            yield Finding("error", "judged_and_unanswerable", str(folder / UNANSWERABLE), name, says)
 
 
 def _contradictions(folder: Path, golden: GoldenSet, places: Places) -> Iterator[Finding]:

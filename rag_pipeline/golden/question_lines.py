@@ -31,7 +31,7 @@ class Question:
 def questions(file: Path, guard: QueryGuard, slices: Sequence[str]) -> Iterator[Question]:
     """Every question of a file, each id once. Raises `GoldenSetError` with file and line."""
     seen: set[str] = set()
-    for number, found in _rows(file):
+    for number, found in rows(file):
         where = f"{file}:{number}"
         row = guard.query(found, where)
         query_id, text = str(row.get("_id", "")), row.get("text")
@@ -57,7 +57,8 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
     yield from ((number, line) for number, line in enumerate(found, start=1) if line.strip())
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Every line as an object. Raises `GoldenSetError` with file and line."""
     for number, line in lines(file):
         try:
             row = json.loads(line)

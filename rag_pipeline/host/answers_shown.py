@@ -54,7 +54,9 @@ def _row(inputs: DecisionInputs, name: str, channel: Channel, version: str | Non
         says = read_version(inputs.home, version).version.says
         found = evidence_on(inputs.home, channel.fingerprint, version).evidence
         figures = found.figures if found else None
-    if name in inputs.policy.channels:
+    if channel.answers and channel.version == version:
+        verdict = channel.answers.outcome
+    elif name in inputs.policy.channels:
         judged = judge_answers(inputs, channel.release, name, version)
         verdict = "; ".join([judged.outcome, *map(str, judged.reasons)])
     share = (figures.right_sentence, figures.fell_back, figures.usd_per_question) if figures else (None, None, None)

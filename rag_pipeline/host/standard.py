@@ -70,4 +70,11 @@ def _without_warning() -> "warnings.catch_warnings[None]":
 
 
 def _schema(schema: pa.Schema, columns: Mapping[str, str]) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(field.name, str(field.type), description=columns[field.name]) for field in schema])
+    return dg.TableSchema(
+        [dg.TableColumn(field.name, _kind(field.type), description=columns[field.name]) for field in schema]
+    )
+
+
+def _kind(of: pa.DataType) -> str:
+    """A type in a word or two: what is in a list of structs is told by the column's description, or by DuckDB."""
+    return "list<struct>" if pa.types.is_list(of) and pa.types.is_struct(of.value_type) else str(of)

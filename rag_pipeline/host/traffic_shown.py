@@ -144,8 +144,9 @@ STEPS: Mapping[Literal["queries", "feedback", "pairs", "hourly", "drift"], Step]
         hours,
     ),
     "drift": Step(
-        "Whether people ask for other things than before, and for what nobody judged.\n\n- Grain: a day on which it was "
-        "measured.\n- Origin: texts in `traffic/queries`, golden sets.\n- Re-run: measures again.",
+        "Whether people ask for other things than before, whether golden sets look like it, and what nobody judged; "
+        "`trends` is a page of it.\n\n- Grain: a day on which it was measured.\n- Origin: texts in `traffic/queries`, the "
+        "golden sets.\n- Re-run: measures again.",
         ("queries",),
         CHANGES_CHECKS,
         lambda settings: of_table(settings.home, changes.drift_table(settings.home), changes.COLUMNS),

@@ -97,11 +97,10 @@ def _page(settings: Settings, path: Path) -> dict[str, Any]:
 def _cost(settings: Settings, key: list[str], budget: float | None, unread: str, now: datetime) -> dg.AssetCheckResult:
     """Replicas keep to their budget by themselves; this adds up what they logged, whatever they kept to."""
     days = hourly.cost_of_days(settings.home, now)
-    figures = [Figure(f"usd on {day}", usd, budget, at_most=True) for day, usd in days.items()]
     worst = max(days.values())
-    told = f"${worst:.4f} at most on a day" + (f", of ${budget:g}" if budget is not None else "")
-    beyond = [str(one) for one in figures if one.limit is not None and one.value > one.limit + 1e-9]
-    says = f"{told}: {'; '.join(map(str, figures))}"
+    told = "Language models cost " + ", ".join(f"${usd:.4f} on {day}" for day, usd in days.items())
+    beyond = budget is not None and worst > budget + 1e-9
+    says = told if budget is None else f"{told}; the budget of a day is ${budget:g}"
     severity = dg.AssetCheckSeverity.ERROR
     if unread:
         says, severity = f"{told}, and the budget cannot be read: {unread}", dg.AssetCheckSeverity.WARN
@@ -136,7 +135,7 @@ def found_changes(settings: Settings, key: list[str]) -> Checked:
         )
         for one in found.held
     ]
-    headers = ("golden set", "questions", "percent of traffic like none of them", "AUC", "by chance at most")
+    headers = ("golden set", "questions", "far percent", "AUC", "by chance at most")
     page = write_page(settings.home, gather(settings, now))
     results = [
         check(
@@ -154,7 +153,9 @@ def found_changes(settings: Settings, key: list[str]) -> Checked:
         "far_percent": round(found.far_percent, 2),
         **_page(settings, page),
         "golden_sets": table(headers, sets, empty="there is no golden question"),
-        "topics_nobody_judged": table(("questions", "principals"), groups, empty="every question is like a golden one"),
+        "topics_nobody_judged": table(
+            ("questions", "principals"), groups, empty="no questions that are like each other are like no golden one"
+        ),
         **plotted,
     }
     return metadata, results

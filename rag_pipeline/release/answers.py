@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rag_pipeline.channels.audit import channel_now, moves
 from rag_pipeline.channels.audit_rows import Row, channel_of
 from rag_pipeline.channels.pointer import Answers, Channel
-from rag_pipeline.channels.proof import PASSED
+from rag_pipeline.channels.proof import proved_answers
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import file_sha256
 from rag_pipeline.gate.answers import AnswerFacts
@@ -62,13 +62,14 @@ def named_version(home: Home, name: str) -> AnswerVersion | None:
 
 
 def passed_before(home: Home, name: str, version: str) -> Answers | None:
-    """What a version was let pass on, when this channel's gate last did; an override does not count."""
+    """What a version was let pass on, when this channel's gate last did, if that is still there; no override counts."""
     for row in moves(home, name):
         try:
-            said = channel_of(row, name).answers
+            channel = channel_of(row, name)
         except ReleaseError:
             continue
-        if said and said.version == version and said.outcome == PASSED:
+        said = channel.answers
+        if said and said.version == version and proved_answers(home, channel):
             return said
     return None
 
@@ -98,7 +99,10 @@ def _looked_at(home: Home, version: str) -> tuple[bool, str]:
         kept = read_version(home, version).version
     except PipelineError as error:
         return True, str(error)
-    return bool(kept.models), kept.too_different
+    says = (
+        f"answer version {version[:12]}: {kept.too_different}; measure and promote the one that `rag answers version` shows"
+    )
+    return bool(kept.models), says if kept.too_different else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ def answers_asked(at: Situation, request: PromotionRequest, current: Channel | N
     """The version that a move names, and what has to be shown of it.
 
     A version that the channel does not name yet: always. One that it names, beside another release: where it asks models, or
-    the policy demands something of answers. A rollback to one that this gate let pass: that it is whole.
+    the policy demands something of answers. A rollback to one that this gate let pass: nothing, and what of it cannot be
+    believed is not served.
     """
     version = wanted_version(at.home, request, current)
     if version is None:
@@ -122,10 +127,10 @@ def answers_asked(at: Situation, request: PromotionRequest, current: Channel | N
     manifest = read_manifest(at.home.release(request.release))
     models, damage = _looked_at(at.home, version)
     named = current.answers if current and current.version == version else None
-    if not damage and request.withdraw and (before := passed_before(at.home, request.channel, version)):
+    if request.withdraw and (before := passed_before(at.home, request.channel, version)):
         return AnswersAsked(version, None, before)
     stays = named is not None and current is not None and current.fingerprint == manifest.fingerprint
-    if stays or (named and not (models or damage) and at.policy.channel(request.channel).answers is None):
+    if stays or (named and not models and at.policy.channel(request.channel).answers is None):
         return AnswersAsked(version, None, named)
     rival = evidence_on(at.home, current.fingerprint, current.version) if current and current.version else None
     evals = at.policy.document.path.parent

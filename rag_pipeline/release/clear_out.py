@@ -17,6 +17,7 @@ from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
 from rag_pipeline.lake import all_tables, tables_aside
 from rag_pipeline.ours import (
+    ANSWERS_REPORT,
     EXPORT,
     HALF_EXPORT,
     HALF_RELEASE,
@@ -53,7 +54,7 @@ def clear_out(home: Home) -> list[str]:
     made = {
         home.releases: (RELEASE, HALF_RELEASE),
         home.models: (EXPORT, HALF_EXPORT),
-        home.reports: (REPORT, TRY_REPORT, TRENDS, HALF_TRENDS),
+        home.reports: (REPORT, TRY_REPORT, TRENDS, HALF_TRENDS, ANSWERS_REPORT),
         home.tries: (TRIED,),
         home.replicas: (STANDING,),
         home.traffic: (SEGMENT, MARKS),

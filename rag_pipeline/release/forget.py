@@ -17,6 +17,7 @@ from rag_pipeline.evaluate.evidence_texts import SUFFIX, forget_quotes, with_tex
 from rag_pipeline.home import Home
 from rag_pipeline.lake import collected
 from rag_pipeline.mirrored import removing
+from rag_pipeline.report.answers import quoted_on_pages, remove_page
 
 log = logging.getLogger("rag_pipeline")
 
@@ -27,9 +28,10 @@ _QUOTES_NOTHING = f'"format": {Evidence.model_fields["format"].default},'.encode
 def forget_gone(home: Home) -> frozenset[str]:
     """Remove what is quoted of documents that have no chunk any more; returns the documents.
 
-    A report that quotes one goes as a whole, and before the quotes do: `rag report` writes it again without them.
+    A report that quotes one goes as a whole, and before the quotes do: `rag report` writes it again without them. So does a
+    page of answers.
     """
-    quoted = _quotes(home)
+    quoted = _quotes(home) | quoted_on_pages(home)
     asked = pl.Series(sorted(frozenset().union(*quoted.values())), dtype=pl.String)
     rows = chunks_table(home).scan().filter(pl.col("document_id").is_in(asked.implode())).select("document_id")
     gone = frozenset(asked) - frozenset(rows.unique().pipe(collected)["document_id"])
@@ -39,7 +41,7 @@ def forget_gone(home: Home) -> frozenset[str]:
 
 def forget(home: Home, documents: Collection[str]) -> None:
     """Remove what is quoted of some documents, whether they are stored or not."""
-    _forget(home, _quotes(home), frozenset(documents))
+    _forget(home, _quotes(home) | quoted_on_pages(home), frozenset(documents))
 
 
 def as_it_stands(home: Home, evidence: Evidence) -> Evidence:
@@ -57,7 +59,9 @@ def as_it_stands(home: Home, evidence: Evidence) -> Evidence:
 def _forget(home: Home, quoted: dict[Path, frozenset[str]], gone: frozenset[str]) -> None:
     touched = [path for path, documents in quoted.items() if documents & gone]
     for path in touched:
-        if release := _release(path):
+        if path.parent == home.reports:
+            remove_page(path)
+        elif release := _release(path):
             with removing(home.report(release)):
                 home.report(release).unlink(missing_ok=True)
     if touched:

@@ -184,9 +184,9 @@ def _facts(
             anchor=compared.result(),
             going_back=going_back,
             sources_count=not (going_back and request.of_a_person),
+            answers=asked.facts,
             traffic=_traffic(inputs, channel, manifest, alone=production is None),
             serves=bool(current and current.fingerprint == manifest.fingerprint),
-            answers=asked.facts,
         )
     return facts, found.evidence
 

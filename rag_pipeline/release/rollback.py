@@ -7,12 +7,12 @@ from rag_pipeline.index.manifest import Manifest, read_manifest
 from rag_pipeline.release.answers import version_of
 
 
-def release_before(home: Home, name: str) -> str:
+def release_before(home: Home, name: str, *, answers_too: bool = True) -> str:
     """The last release that a channel pointed at before, if it is kept and was not rolled back itself.
 
     It is the release that serves, where the last move named another answer version beside it: then that one comes back
-    (`answers.version_beside`). So a second rollback goes further back, and never forward to what the first one left. Raises
-    `ReleaseError` when there is none.
+    (`answers.version_beside`); with `answers_too` false it is always another release. So a second rollback goes further
+    back, and never forward to what the first one left. Raises `ReleaseError` when there is none.
     """
     channel = settle(home, name)
     if channel is None:
@@ -27,7 +27,7 @@ def release_before(home: Home, name: str) -> str:
             continue
         if found != channel.fingerprint:
             return release
-        if version != channel.version:
+        if answers_too and version != channel.version:
             return channel.release
     raise ReleaseError(
         f"there is nothing to go back to: {name} has never served another release that is kept and was not rolled back; "

@@ -15,8 +15,9 @@ from rag_pipeline.home import Home
 from rag_pipeline.index.views import sweep
 from rag_pipeline.ingest.staged import FILES
 from rag_pipeline.lake import all_tables
-from rag_pipeline.ours import REPORT, SCRATCH, found, remove, remove_files
+from rag_pipeline.ours import ANSWERS_REPORT, REPORT, SCRATCH, found, remove, remove_files
 from rag_pipeline.release.tries import sweep_tries
+from rag_pipeline.report.answers import PREFIX
 
 log = logging.getLogger("rag_pipeline")
 
@@ -47,10 +48,10 @@ class Swept:
 
 def sweep_up(home: Home, releases: Iterable[str], *, dry_run: bool) -> Swept:
     """Remove what dead readers, dead loads and tries left, and the reports of releases that went."""
-    names = {f"{release}.html" for release in releases}
-    reports = [path for path in found(home.reports, REPORT) if path.name in names]
+    names = {f"{kind}{release}.html" for release in releases for kind in ("", PREFIX)}
+    reports = [path for path in found(home.reports, REPORT, ANSWERS_REPORT) if path.name in names]
     for path in reports if not dry_run else ():
-        remove(path, REPORT)
+        remove(path, REPORT, ANSWERS_REPORT)
     return Swept(
         views=tuple(home.name_of(home.views / name) for name in sweep(home.views, dry_run=dry_run)),
         scratch=tuple(_scratch(home, dry_run=dry_run)),

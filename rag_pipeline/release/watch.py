@@ -120,7 +120,7 @@ def go_back(
         return WentBack(None, "production stays as it is: sources went stale, and no release before holds newer data")
     why = f"production got worse: {'; '.join(one.says for one in rots)}"
     try:
-        target = release_before(inputs.home, name)
+        target = release_before(inputs.home, name, answers_too=False)
         evaluate_release(evaluation, target, ServingRelease(channel.release, channel.fingerprint))
         request = PromotionRequest(target, by=by, why=why, channel=name, withdraw=True, leaving=channel)
         done = promote(inputs, request, run_id=evaluation.run_id)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from rag_pipeline.mirrored import seen
-from rag_pipeline.ours import REPORT, TRENDS, TRY_REPORT, found
+from rag_pipeline.ours import ANSWERS_REPORT, REPORT, TRENDS, TRY_REPORT, found
 
 LOOPBACK, PORT = "127.0.0.1", 3001
 
@@ -87,9 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _page(self, name: str) -> bytes | None:
         """A name is looked up among the reports that are there, and never made a path of."""
         seen(self.reports)
-        there = {path.name: path for path in found(self.reports, REPORT, TRY_REPORT, TRENDS)}
+        there = {path.name: path for path in found(self.reports, REPORT, TRY_REPORT, TRENDS, ANSWERS_REPORT)}
         if not name:
-            return _list(sorted(there, key=lambda one: one.removeprefix("try-"), reverse=True)).encode()
+            return _list(
+                sorted(there, key=lambda one: one.removeprefix("try-").removeprefix("answers-"), reverse=True)
+            ).encode()
         try:
             return there[name].read_bytes() if name in there else None
         except OSError:

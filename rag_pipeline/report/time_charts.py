@@ -40,10 +40,12 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line, or the bars of one thing. `values`: one a step, None where there is nothing to tell."""
+    """One line, or the bars of one thing. `values`: one a step, None where there is nothing to tell. `joined`: the line
+    goes on over such steps, where not every step is measured."""
 
     name: str
     values: Sequence[float | None]
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def time_chart(
         parts.append(svg.text("limit-label", _LEFT + 4, y(limit.value) - 5, limit.label))
     parts += _dates(axis)
     if len(series) > 1:
-        parts += _legend(series)
+        parts += _legend(series, bars=bars)
     return svg.chart(_BOTTOM + (44 if len(series) > 1 else 24), title, _describes(axis, series), parts)
 
 
@@ -107,6 +109,8 @@ def _lines(axis: Axis, series: Sequence[Series], y: svg.Scale) -> Iterator[Marku
         for place, value in enumerate([*one.values, None]):
             if value is not None:
                 run.append(f"{x(place):.1f},{y(value):.1f}")
+                continue
+            if one.joined and place < axis.steps:
                 continue
             if len(run) > 1:
                 yield Markup('<polyline class="over {}" points="{}"/>').format(css, " ".join(run))
@@ -157,10 +161,13 @@ def _dates(axis: Axis) -> list[Markup]:
     ]
 
 
-def _legend(series: Sequence[Series]) -> Iterator[Markup]:
+def _legend(series: Sequence[Series], *, bars: bool) -> Iterator[Markup]:
     x = float(_LEFT)
     for css, one in zip(_STYLES, series, strict=False):
-        yield svg.line(f"over {css}", x, _BOTTOM + 34, x + 16, _BOTTOM + 34)
+        if bars:
+            yield svg.rect(f"column {css}", x + 3, _BOTTOM + 29, 10, 10)
+        else:
+            yield svg.line(f"over {css}", x, _BOTTOM + 34, x + 16, _BOTTOM + 34)
         yield svg.text("tick", x + 21, _BOTTOM + 38, one.name)
         x += 21 + _LETTER * len(one.name) + 18
 

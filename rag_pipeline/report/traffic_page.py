@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from rag_pipeline.files import private_file
+from rag_pipeline.files import write_text
 from rag_pipeline.home import Home
 from rag_pipeline.report import template
 from rag_pipeline.report.time_charts import Axis, Limit, Moment, Series, time_chart
@@ -39,10 +39,7 @@ def page_of(home: Home) -> Path:
 def write_page(home: Home, trends: Trends) -> Path:
     """Write it for this account alone, in place of an earlier one; returns where it lies."""
     path = page_of(home)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = private_file(path.with_name(f".{path.name}.new"))
-    made.write_text(render(trends), encoding="utf-8", newline="\n")
-    made.replace(path)
+    write_text(path, render(trends), mode=0o600)
     return path
 
 
@@ -154,7 +151,7 @@ def _drift(trends: Trends) -> list[Pair]:
     days = [by_day.get(f"{axis.at(place):%Y-%m-%d}") for place in range(axis.steps)]
 
     def line(name: str, key: str) -> Series:
-        return Series(name, [one[key] if one else None for one in days])
+        return Series(name, [one[key] if one else None for one in days], joined=True)
 
     moments = _moments(trends)
     auc = time_chart(

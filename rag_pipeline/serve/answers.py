@@ -119,14 +119,7 @@ class Answers:
 
     async def given(self, who: Principal, asked: AnswerRequest, note: Note) -> AnswerGiven:
         """The whole answer at once. Raises `Problem`."""
-        begun = await self.begin(who, asked, note)
-        sentences: list[AnswerSentence] = []
-        async for _, said in begun.events():
-            if isinstance(said, AnswerSentence):
-                sentences.append(said)
-            elif isinstance(said, Ended):
-                return AnswerGiven(**said.model_dump(), sentences=sentences, hits=begun.found.hits)
-        raise RuntimeError("an answer has no end")
+        return await (await self.begin(who, asked, note)).whole()
 
 
 @dataclass(slots=True)
@@ -142,6 +135,17 @@ class Begun:
     def writer(self) -> Writer | None:
         """What asks language models, where the asker may have them asked."""
         return self.found.served.writer if ANSWER in self.who.may else None
+
+    async def whole(self) -> AnswerGiven:
+        """All of it at once. Raises `Problem`."""
+        sentences: list[AnswerSentence] = []
+        async with aclosing(self.events()) as events:
+            async for _, said in events:
+                if isinstance(said, AnswerSentence):
+                    sentences.append(said)
+                elif isinstance(said, Ended):
+                    return AnswerGiven(**said.model_dump(), sentences=sentences, hits=self.found.hits)
+        raise RuntimeError("an answer has no end")
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """What is sent, in its order: `hits`, each `sentence`, `done`."""

@@ -27,6 +27,7 @@ from rag_pipeline.serve.answering import Answering
 from rag_pipeline.serve.answers import Answers, as_sse
 from rag_pipeline.serve.asked import ChunkAnswer, ProblemDetails, ReleaseAnswer, SearchAnswer, SearchRequest
 from rag_pipeline.serve.asked_answers import AnswerGiven, AnswerRequest
+from rag_pipeline.serve.hung_up import while_connected
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -119,9 +120,9 @@ def application(
         no_parameters(request)
         state = request.state
         asked = AnswerRequest.of(state.body)
-        if not asked.stream:
-            return as_json(await answers.given(state.principal, asked, state.note))
         begun = await answers.begin(state.principal, asked, state.note)
+        if not asked.stream:
+            return as_json(await while_connected(request, begun.whole()))
         return StreamingResponse(as_sse(begun), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     @app.get(

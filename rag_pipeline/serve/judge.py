@@ -23,13 +23,16 @@ from rag_pipeline.errors import GoldenSetError
 from rag_pipeline.golden.journal import Judgment
 from rag_pipeline.golden.judging import Judging, Kept
 from rag_pipeline.golden.pool import Pooled
+from rag_pipeline.release.withdrawn import read_withdrawn
 from rag_pipeline.serve.asked import faults_of, whole
 from rag_pipeline.serve.http import EVERY, SECURED, as_json, body_of, no_parameters, problems_of
 from rag_pipeline.serve.query_log import LoggedAnswering
 from rag_pipeline.settings import Settings
 from rag_pipeline.traffic.agreement import Item, agreement, keep_second, seconds
+from rag_pipeline.traffic.pairs import pooled_with
 from rag_pipeline.traffic.queue import Queue, queue_folder, read_queue
 from rag_pipeline.traffic.queue_session import DEPTH, firsts, in_turn, to_judge
+from rag_pipeline.traffic.strata import Line
 
 _REMEMBERED = 20
 """Documents shown to a judge that can still be judged."""
@@ -156,25 +159,31 @@ class Desk:
     async def _next(self, who: Principal, seat: Seat, queue: Queue) -> JudgeAnswer:
         judging = await asyncio.to_thread(Judging.open, queue.folder, self._settings.home)
         first, second = firsts(judging), seconds(queue.folder)
-        told, texts = agreement(first, second).says, {line.query_id: line.text for line in queue.lines}
+        told, lines = agreement(first, second).says, {line.query_id: line for line in queue.lines}
         turn = in_turn(queue.lines)
         replica = self._answering.replica
         serving = replica.channel(replica.channels[0]).state
         for place, query in enumerate(turn, start=1):
             if serving and (serving.serving, query) in seat.passed:
                 continue
-            found = await self._answering.pools(who, queue.reads, {query: texts[query]}, DEPTH)
-            for one in to_judge(found.pooled[query], who.id, first, second):
+            found = await self._answering.pools(who, queue.reads, {query: lines[query].text}, DEPTH)
+            pooled = await asyncio.to_thread(self._with_pairs, lines[query], found.pooled[query])
+            for one in to_judge(pooled, who.id, first, second):
                 item = (one.query, one.document)
                 if item not in seat.later:
                     seat.shown[item] = (one.text, found.release)
                     while len(seat.shown) > _REMEMBERED:
                         seat.shown.popitem(last=False)
-                    shown = _shown(one, texts[query])
+                    shown = _shown(one, lines[query].text)
                     return JudgeAnswer(item=shown, place=place, questions=len(turn), judged=len(first), agreement=told)
             seat.passed.add((found.release, query))
         says = f"{len(seat.later)} documents were left for later" if seat.later else "everything is judged"
         return JudgeAnswer(item=None, place=len(turn), questions=len(turn), judged=len(first), agreement=told, says=says)
+
+    def _with_pairs(self, line: Line, pooled: list[Pooled]) -> list[Pooled]:
+        home = self._settings.home
+        hidden = {one.document_id for one in read_withdrawn(home)} if line.found else set()
+        return pooled_with(home, line, pooled, hidden)
 
 
 def _take_back(judging: Judging, seat: Seat, now: str) -> None:

@@ -5,13 +5,13 @@ The first judgment is the one that counts. The second is kept beside it and chan
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rag_pipeline.golden.journal import Judgment
 from rag_pipeline.golden.set_files import append_line
+from rag_pipeline.metrics.agreement import kappa
 
 SECONDS = "second_judgments.jsonl"
 SHARE = 10
@@ -67,9 +67,4 @@ def agreement(first: Mapping[Item, Judgment], second: Mapping[Item, Judgment]) -
         (first[item].grade, one.grade) for item, one in second.items() if item in first and first[item].judge != one.judge
     ]
     agreed = sum(one == other for one, other in pairs)
-    if not pairs:
-        return Agreement(0, 0, None)
-    ours, theirs = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
-    by_chance = sum(ours[grade] * theirs[grade] for grade in ours) / len(pairs) ** 2
-    kappa = None if by_chance == 1 else (agreed / len(pairs) - by_chance) / (1 - by_chance)
-    return Agreement(len(pairs), agreed, kappa)
+    return Agreement(len(pairs), agreed, kappa(pairs))

@@ -30,6 +30,8 @@ LEAST_NEW = 100
 MANY_FAR_PERCENT = 25
 """More questions than this that are like no golden question are too many."""
 _EXAMPLES = 3
+LEAST_ALIKE = 3
+"""Fewer questions that are like each other are no topic."""
 
 _SET = pa.struct(
     [
@@ -55,9 +57,12 @@ _COLUMNS = {
     "far_percent": (pa.float64(), "Share of new questions that are like no golden question"),
     "golden_sets": (
         pa.list_(_SET),
-        "The same of new questions against each golden set; the one without a name is all together",
+        "The same against each golden set: name (empty: all together), questions, auc, bound, p, far_percent",
     ),
-    "topics": (pa.list_(_TOPIC), f"Groups of them; principals are null for fewer than {FEW}, examples are ids of questions"),
+    "topics": (
+        pa.list_(_TOPIC),
+        f"Groups of them: questions, principals (null for fewer than {FEW}), examples (ids of questions)",
+    ),
     "unlike": (pa.bool_(), "Whether golden sets do not look like traffic; null where there were too few questions to tell"),
 }
 DRIFT = pa.schema([(name, kind) for name, (kind, _) in _COLUMNS.items()])
@@ -160,6 +165,8 @@ def _held(asked: Vectors, golden: Mapping[str, Vectors]) -> tuple[Held, ...]:
 def _groups(asked: Vectors, lonely: pl.DataFrame) -> tuple[Group, ...]:
     found = []
     for one in topics(asked):
+        if len(one.places) < LEAST_ALIKE:
+            break
         mine = lonely[list(one.places)]
         principals = mine["client_id"].n_unique()
         typical = pl.concat([lonely[[one.center]], mine]).unique("user_query", keep="first", maintain_order=True)

@@ -7,12 +7,13 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
 from pydantic import AwareDatetime, Field
 
-from rag_pipeline.channels.audit import all_rows
+from rag_pipeline.channels.audit import all_rows, channel_now
 from rag_pipeline.evaluate.seal import key_name, seal_of, seal_problem
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import all_manifests
@@ -22,7 +23,8 @@ from rag_pipeline.settings import seal_key
 from rag_pipeline.traffic.arrivals import arrivals_of
 from rag_pipeline.traffic.counted import Hour, Served, counting, hours_answered, hours_of, served
 from rag_pipeline.traffic.marks import Marks
-from rag_pipeline.traffic.rows import MARKED, table
+from rag_pipeline.traffic.pairs_judged import PairsEvidence, pairs_evidence
+from rag_pipeline.traffic.rows import MARKED, Kind, table
 from rag_pipeline.traffic.rows import rows as rows_of
 
 WINDOW = timedelta(days=28)
@@ -66,6 +68,8 @@ class TrafficEvidence(Record):
     """Rows whose id stands in another row too."""
     past_their_days: int
     """Rows that no longer say who asked, and count no more."""
+    pairs: PairsEvidence | None
+    """What people judged of shadow pairs; None where nothing is demanded of them, or nothing is in production."""
     lost: int
     """Rows that replicas say they lost in these hours, of whatever release."""
     waiting: int
@@ -107,6 +111,8 @@ class Sought:
     policy: str
     most_of_one: int
     limits_ms: tuple[float, ...]
+    judged: Path | None = None
+    """The folder of the queue, where shadow pairs are demanded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +164,23 @@ def measured(home: Home, marks: Marks, sought: Sought, window: Window, run_id: s
         served=served(counted, sought.limits_ms),
         beside=served(counting(others, sought.most_of_one), sought.limits_ms) if others.height else None,
         hours=hours_of(mine),
-        edited=sum(_edited(marks, rows) for rows in both),
+        edited=sum(_edited(marks, "queries", rows) for rows in both),
         twice=sum(rows.height - rows["query_id"].n_unique() for rows in both),
         past_their_days=mine["client_id"].null_count(),
+        pairs=_pairs(home, marks, sought, ids, there) if sought.judged else None,
         lost=_lost(lazy, first, last) if first and last else 0,
         waiting=len(arrivals_of(home, _NONE_REMOVED).waiting("queries")),
     )
     return evidence.sealed()
+
+
+def _pairs(home: Home, marks: Marks, sought: Sought, ids: set[str], within: pl.Expr) -> PairsEvidence | None:
+    """Pairs of this content and the one that the channel points at now, and of no other."""
+    serves = channel_now(home, sought.channel)
+    if serves is None or sought.judged is None:
+        return None
+    both = (ids, ids_of(home, serves.fingerprint) | {serves.release})
+    return pairs_evidence(home, both, sought.judged, lambda found: _edited(marks, "pairs", found), within)
 
 
 def ids_of(home: Home, fingerprint: str) -> set[str]:
@@ -173,9 +189,9 @@ def ids_of(home: Home, fingerprint: str) -> set[str]:
     return set(history) | {one.id for one in all_manifests(home.releases) if one.fingerprint == fingerprint}
 
 
-def _edited(marks: Marks, rows: pl.DataFrame) -> int:
+def _edited(marks: Marks, kind: Kind, rows: pl.DataFrame) -> int:
     """Rows whose mark is not that of what they say. Those past their days cannot be checked, if their whole day is so."""
-    wrong: int = sum(row["mark"] != marks.row("queries", row) for row in rows.filter(_TELLS).iter_rows(named=True))
+    wrong: int = sum(row["mark"] != marks.row(kind, row) for row in rows.filter(_TELLS).iter_rows(named=True))
     emptied = rows.with_columns(day=pl.col("timestamp").dt.date(), tells=_TELLS)
     days = emptied.group_by("day").agg(any=pl.col("tells").any(), silent=(~pl.col("tells")).sum())
     return wrong + int(days.filter("any")["silent"].sum())

@@ -139,7 +139,7 @@ _SUMS = (
     _count(_ANSWERS, "answered"),
     _count(pl.col("is_error"), "errors"),
     _count(pl.col("is_refused"), "refused"),
-    _count(_ANSWERS & (pl.col("query_response_hit_ids").list.len() == 0), "empty"),
+    _count(_ANSWERS & (pl.col("scores").list.len() == 0), "empty"),  # one a chunk, and a tenth of the bytes of the ids
     _count(_ANSWERS & (pl.col("degraded").list.len() > 0), "degraded"),
     _count(pl.col("in_sentences"), "in_sentences"),
     _count(pl.col("in_sentences") & (pl.col("sentences") == 0), "unsupported"),

@@ -6,7 +6,7 @@ stand in it masked, and go with their days unless somebody judged them.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from rag_pipeline.errors import GoldenSetError, PipelineError
 from rag_pipeline.files import fingerprint, write_json, write_text
 from rag_pipeline.golden import journal
 from rag_pipeline.golden.read import FILE, readable_golden_sets
+from rag_pipeline.golden.words import fold
 from rag_pipeline.home import Home
 from rag_pipeline.lake import collected
 from rag_pipeline.settings import Settings
+from rag_pipeline.traffic.pairs import found_for
 from rag_pipeline.traffic.rows import table
 from rag_pipeline.traffic.strata import Draw, Line, Served, Stratum, draw, low, merged
 
@@ -75,7 +77,8 @@ def draw_queue(
             "no question is kept with its text, so there is nothing to judge: start `rag serve` with RAG_QUERY_TEXT=masked, "
             "have it asked, and run `rag traffic ingest`"
         )
-    odd: dict[Stratum, set[str]] = {"not_useful": bad, "low": low(served)}
+    differ, found_by_two = found_for(home, reads)
+    odd: dict[Stratum, set[str]] = {"differs": differ, "not_useful": bad, "low": low(served)}
     if load is not None and model is not None:
         odd["far"] = _far(settings, served, load, model)
     with home.exclusive_golden_set(QUEUE, wait_s=_WAIT_S):
@@ -84,7 +87,9 @@ def draw_queue(
         judged = {said.query for said in journal.standing(folder, by_passage=False).values()}
         before = tuple(_lines(folder)) if (folder / QUERIES).is_file() else ()
         kept = tuple(line for line in before if line.asked >= since or line.query_id in judged)
-        _write(folder, settings.owner, reads, found, merged(found, kept, judged))
+        lines = merged(found, kept, judged)
+        lines = tuple(replace(line, found=found_by_two.get(fold(line.text), ())) for line in lines)
+        _write(folder, settings.owner, reads, found, lines)
     return read_queue(folder)
 
 
@@ -141,7 +146,13 @@ def _lines(folder: Path) -> Iterator[Line]:
     for text in (folder / QUERIES).read_text(encoding="utf-8").splitlines():
         row = json.loads(text)
         about = row["metadata"]
-        yield Line(row["_id"], row["text"], about["stratum"], about["weight"], about["asked"], tuple(about["events"]))
+        yield Line(
+            row["_id"], row["text"], about["stratum"], about["weight"], about["asked"], tuple(about["events"]), _found(about)
+        )
+
+
+def _found(about: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((release, chunk) for release, chunk in about.get("found", ()))
 
 
 def _write(folder: Path, owner: str, reads: tuple[str, ...], found: Draw, lines: tuple[Line, ...]) -> None:
@@ -164,7 +175,7 @@ def _write(folder: Path, owner: str, reads: tuple[str, ...], found: Draw, lines:
         {
             "_id": one.query_id,
             "text": one.text,
-            "metadata": {name: asdict(one)[name] for name in ("stratum", "weight", "asked", "events")},
+            "metadata": {name: asdict(one)[name] for name in ("stratum", "weight", "asked", "events", "found")},
         }
         for one in lines
     ]

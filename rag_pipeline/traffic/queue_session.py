@@ -3,7 +3,7 @@
 It is a session of judging like any other; the dialogue at the terminal and the page in a browser both work on it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from rag_pipeline.golden.pool import Pooled
 from rag_pipeline.golden.session import QUERIES_AT_ONCE, Session
 from rag_pipeline.index.retrieve import OpenRelease
 from rag_pipeline.traffic.agreement import Item, agreement, keep_second, seconds, wants_a_second
+from rag_pipeline.traffic.pairs import pooled_with
 from rag_pipeline.traffic.strata import STRATA, Line, turn_of
 
 DEPTH = 10
@@ -26,14 +27,22 @@ class QueueSession(Session):
     """`seconds`: how many of the judgments are second ones, of what somebody else judged first."""
 
     seconds: int = 0
+    lines: dict[str, Line] = field(default_factory=dict)
+    hidden: Collection[str] = ()
+    """Documents that nobody is shown."""
     _done: list[tuple[Pooled, Judgment] | None] = field(default_factory=list)
     """In step with what this judge did: a second judgment, or None for a first one, which the session itself remembers."""
 
     @classmethod
     def of(
-        cls, judging: Judging, release: OpenRelease, load: Callable[[], Encoder], judge: str, lines: Iterable[Line]
+        cls, judging: Judging, release: OpenRelease, load: Callable[[], Encoder], judge: str, lines: Sequence[Line]
     ) -> "QueueSession":
-        return cls(judging, release, load, judge, DEPTH, in_turn(lines))
+        return cls(judging, release, load, judge, DEPTH, in_turn(lines), lines={one.query_id: one for one in lines})
+
+    def pooled(self, some: Sequence[str]) -> dict[str, list[Pooled]]:
+        """With what two releases found, of questions for which they found other chunks first."""
+        home, hidden = self.judging.home, self.hidden
+        return {query: pooled_with(home, self.lines[query], one, hidden) for query, one in super().pooled(some).items()}
 
     def grade(self, grade: int, now: datetime) -> None:
         one = self._waiting[0]

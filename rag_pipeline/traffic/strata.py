@@ -12,11 +12,12 @@ from typing import Literal
 
 from rag_pipeline.golden.words import fold
 
-Stratum = Literal["uniform", "not_useful", "far", "low"]
-STRATA: tuple[Stratum, ...] = ("uniform", "not_useful", "far", "low")
-"""Uniform; a principal said so; unlike every golden question; found nothing, or less than most do."""
+Stratum = Literal["uniform", "differs", "not_useful", "far", "low"]
+STRATA: tuple[Stratum, ...] = ("uniform", "differs", "not_useful", "far", "low")
+"""Uniform; another release found other chunks; a principal said so; unlike every golden question; found nothing, or less
+than most do."""
 
-SIZES_OF_A_DRAW: Mapping[Stratum, int] = {"uniform": 100, "not_useful": 20, "far": 20, "low": 20}
+SIZES_OF_A_DRAW: Mapping[Stratum, int] = {"uniform": 100, "differs": 80, "not_useful": 20, "far": 20, "low": 20}
 """Questions of each stratum at most, where nothing else is said."""
 
 
@@ -43,6 +44,8 @@ class Line:
     """How many questions of its stratum it stands for."""
     asked: str
     events: tuple[str, ...] = ()
+    found: tuple[tuple[str, str], ...] = ()
+    """(release, chunk) that two releases found for it, where they differ: judged with what else is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def draw(served: Sequence[Served], odd: Mapping[Stratum, Collection[str]], sizes
         for _, one in ordered:
             if one.query_id in ids and (folded := fold(one.text)) not in taken:
                 mine.setdefault(folded, one)
-        chosen = dict(list(mine.items())[: sizes[stratum]])
+        chosen = dict(list(mine.items())[: sizes.get(stratum, 0)])
         taken |= chosen.keys()
         share = len(mine) / len(chosen) if chosen else 0.0
         lines += [_line(one, stratum, share, ()) for one in chosen.values()]

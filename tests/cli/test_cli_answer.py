@@ -1,10 +1,13 @@
 """`rag answer` and `rag golden answers`, on a release by the real model."""
 
+import io
 import json
+from pathlib import Path
 
 import pytest
 
 from rag_pipeline.answer.bounds import ENOUGH, NO_PASSAGE, last_choice
+from rag_pipeline.answer.judged_by_people import read_judgments
 from rag_pipeline.golden.unanswerable import UNANSWERABLE
 from rag_pipeline.home_mark import claim_home
 from tests.conftest import Workspace
@@ -37,7 +40,9 @@ def test_a_question_is_answered_with_its_source_or_refused(line: Line) -> None:
     assert NO_PASSAGE in line("answer", foreign, "--release", release)[1]
 
 
-def test_golden_sets_measure_answers_and_choose_from_where_on_there_are_none(line: Line, pipeline: Workspace) -> None:
+def test_golden_sets_measure_answers_and_choose_from_where_on_there_are_none(
+    line: Line, pipeline: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release = release_with(line.home, PAGES)
     asked = [f"how many days of paid holiday has employee {number}" for number in range(ENOUGH)]
     folder = pipeline.golden("questions", {text: ["handbook/leave.md"] for text in asked})
@@ -48,10 +53,17 @@ def test_golden_sets_measure_answers_and_choose_from_where_on_there_are_none(lin
     assert figures["citations"] == figures["valid_citations"] > 0
     assert (figures["refused_rightly"], figures["right_sentence"]) == (1.0, None), "whole documents were judged"
     assert told["kept"] is False and last_choice(line.home) is None
-    told = line.json("golden", "answers", "questions", "--release", release, "--keep")
+    assert told["page"] is None and not list(line.home.reports.glob("*"))
+    told = line.json("golden", "answers", "questions", "--release", release, "--keep", "--page")
+    assert Path(told["page"]).name == f"answers-{release}.html" and asked[0] in Path(told["page"]).read_text()
     kept = last_choice(line.home)
     assert kept is not None and told["kept"] is True
     assert kept.bounds.model_dump() == told["proposed"] and kept.questions == ENOUGH
     code, out, _ = line("golden", "answers", "--release", release)
     assert code == 0 and f"refused below {kept.bounds.meaning:.3f} by meaning" in " ".join(out.split())
     assert "no golden set nothing" in line.refused("golden", "answers", "nothing", "--release", release)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\nn\nq\n"))
+    told = line.json("golden", "judge", "questions", "--answers", "--release", release, "--by", "ana")
+    assert (told["judged"], told["left"], told["judge"]) == (1, ENOUGH - 5, "ana"), "four of them are refused now"
+    [said] = read_judgments(folder).values()
+    assert (said.faithful, said.relevant) == (True, False)

@@ -5,10 +5,14 @@ import json
 import dagster as dg
 import pytest
 
-from rag_pipeline.defs.answers import CHECKS, answers_asset
+from rag_pipeline.channels.pointer import release_in
+from rag_pipeline.defs.answers import answers_asset
 from rag_pipeline.evaluate.answers import AnswersOf
 from rag_pipeline.golden.unanswerable import UNANSWERABLE
 from rag_pipeline.home_mark import claim_home
+from rag_pipeline.host.answer_figures import CHECKS
+
+# import UNANSWERABLE
 from tests.conftest import Workspace
 from tests.support.replicas import PAGES, point, release_with
 
@@ -25,7 +29,11 @@ def test_answers_of_production_are_measured_and_what_is_wrong_is_shown(workspace
     ran = dg.materialize([answers_asset(workspace.settings)], instance=dg.DagsterInstance.ephemeral())
     [made] = ran.asset_materializations_for_node("serving__answers")
     checks = {one.check_name: one for one in ran.get_asset_check_evaluations()}
-    quotes, refusals = (checks[name] for name in CHECKS)
+    quotes, refusals, time = (checks[name] for name in CHECKS)
+    assert time.metadata["questions p95_ms limit"].value == 400.0
+    assert made.metadata["questions usd"].value == 0.0 and made.metadata["release_before"].value == "none"
+    page = workspace.home.report(release_in(workspace.home, "production"), "answers-")
+    assert made.metadata["report_path"].value == str(page) and "zzz qqq" in page.read_text()
     assert quotes.passed and quotes.severity == dg.AssetCheckSeverity.ERROR
     [row] = [one.data for one in made.metadata["figures"].value.records]  # type: ignore[union-attr]
     assert row["citations"] == row["valid_citations"]

@@ -104,7 +104,7 @@ budget: {usd_per_day: 1, usd_per_query: 1}
 @pytest.mark.parametrize(
     ("usd", "file", "passed", "severity", "says"),
     [
-        (0.2, BUDGET, True, "ERROR", "of $1"),
+        (0.2, BUDGET, True, "ERROR", "the budget of a day is $1"),
         (0.7, BUDGET, False, "ERROR", "start them again"),
         (0.7, "models: []", False, "WARN", "the budget cannot be read"),
         (0.7, "", True, "ERROR", "RAG_SERVE_ANSWERS names no file of models here"),

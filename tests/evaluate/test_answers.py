@@ -8,8 +8,10 @@ import pytest
 from rag_pipeline.answer.bounds import Bounds
 from rag_pipeline.answer.cited import Citation
 from rag_pipeline.errors import GoldenSetError
-from rag_pipeline.evaluate.answers import AnswersOf, chosen, is_right, measure_answers
+from rag_pipeline.evaluate.answers import AnswersOf, Spent, chosen, figures_of, measure_answers
+from rag_pipeline.evaluate.judged_quotes import is_right
 from rag_pipeline.golden.read import read_golden_set
+from rag_pipeline.golden.reference_answers import ANSWERS
 from rag_pipeline.golden.unanswerable import UNANSWERABLE, read_unanswerable
 from tests.conftest import Workspace
 from tests.support.small_releases import NOW, SMALL, release_of
@@ -47,6 +49,8 @@ def test_figures_say_what_answers_are_worth(measured: tuple[Workspace, AnswersOf
     assert figures.right_sentence == 1.0
     assert figures.quote_recall == 1.0 and figures.quote_precision and 0 < figures.quote_precision < 1
     assert (figures.refused_wrongly, figures.refused_rightly) == (0.0, 1.0)
+    assert 0 < figures.p50_ms <= figures.p95_ms and figures.usd == 0.0
+    assert (figures.with_reference, figures.reference_f1) == (0, None)
     assert measured[1].proposed is None, "two questions are too few to choose by"
     assert chosen(measured[1], "small", NOW) is None
 
@@ -59,6 +63,22 @@ def test_each_answer_is_kept_with_its_question_and_its_quotes(measured: tuple[Wo
         for sentence in one.selected.sentences:
             for cited in sentence.citations:
                 assert TEXT[cited.start : cited.end] == cited.quote
+
+
+def test_answers_are_held_against_reference_answers(workspace: Workspace) -> None:
+    release = release_of(workspace.home, {"pets.md": TEXT}).manifest.id
+    folder = golden(workspace)
+    answers = {"q0": ["all day", "softly at night"], "q1": ["Fish swim in water"]}
+    (folder / ANSWERS).write_text("".join(json.dumps({"_id": query, "answers": a}) + "\n" for query, a in answers.items()))
+    sets, evals = [read_golden_set(folder)], workspace.settings.evals
+    [found] = measure_answers(workspace.home, release, SMALL, sets, evals).sets  # type: ignore[arg-type]
+    figures = found.figures
+    assert (figures.with_reference, figures.reference_held, figures.reference_exact) == (2, 1.0, 0.5)
+    assert figures.reference_f1 == pytest.approx((6 / 8 + 1) / 2, abs=1e-4), (
+        "the best of the sentences, the best of the answers"
+    )
+    refusing = figures_of(found.answers, Bounds(meaning=2.0, words=2.0), Spent())
+    assert (refusing.with_reference, refusing.reference_f1, refusing.reference_held) == (2, 0.0, 0.0), "nothing is shown"
 
 
 def test_bounds_that_are_too_high_refuse_everything(measured: tuple[Workspace, AnswersOf]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rag_pipeline.answer.bounds import Bounds
 from rag_pipeline.evaluate.answers import AnswersOf, Figures, Measured
-from rag_pipeline.evaluate.answers_shown import quote_troubles, refusal_troubles
+from rag_pipeline.evaluate.answers_shown import numbers, quote_troubles, refusal_troubles, slow_troubles
 
 
 def measured(**changes: Any) -> AnswersOf:
@@ -15,6 +15,7 @@ def measured(**changes: Any) -> AnswersOf:
         "valid_citations": 9,
         "found": 0,
         "unanswerable": 0,
+        "p95_ms": 20.0,
     }
     one = Measured("handbook", (), Figures(**said | changes))
     return AnswersOf("a release", Bounds(meaning=0.4, words=0.3), (one,))
@@ -40,3 +41,10 @@ def test_so_do_unanswerable_questions_that_are_answered(unanswerable: int, share
 def test_one_quote_that_does_not_stand_is_enough() -> None:
     assert quote_troubles(measured()) == []
     assert quote_troubles(measured(valid_citations=8)) == ["handbook: 1 quotes do not stand in the passage they cite"]
+
+
+def test_answers_that_take_too_long_are_told_with_the_limit() -> None:
+    assert slow_troubles(measured()) == []
+    [says] = slow_troubles(measured(p95_ms=512.0))
+    assert "handbook: of a hundred answers five take 512 ms or longer, more than 400 ms" in says
+    assert numbers(measured(p95_ms=512.0))["handbook p95_ms limit"] == 400.0

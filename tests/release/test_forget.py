@@ -5,15 +5,18 @@ import json
 import pytest
 
 from rag_pipeline.corpus.chunks import update_chunks
+from rag_pipeline.evaluate.answers import measure_answers
 from rag_pipeline.evaluate.evidence_store import newest
 from rag_pipeline.evaluate.evidence_texts import with_texts
+from rag_pipeline.golden.read import read_golden_set
 from rag_pipeline.home import Home
 from rag_pipeline.release.forget import as_it_stands, forget, forget_gone
 from rag_pipeline.report import ReportRequest, not_evaluated, write_report
+from rag_pipeline.report.answers import quoted_on_pages, write_answers
 from tests.conftest import Workspace
 from tests.support.built_once import BuiltOnce
 from tests.support.evaluated_home import PAGES, Desk
-from tests.support.small_releases import NOW, chunker, release_of, store_documents
+from tests.support.small_releases import NOW, SMALL, chunker, release_of, store_documents
 
 QUOTE = "cats purr softly"
 
@@ -60,6 +63,21 @@ def test_a_report_that_quotes_nothing_of_it_stays(desk: Desk) -> None:
     hold(desk.home, {"dogs.md": PAGES["dogs.md"]})
     forget_gone(desk.home)
     assert path.exists() and quoting(desk.home) == []
+
+
+def test_a_page_of_answers_goes_with_a_document_that_it_quotes(desk: Desk) -> None:
+    sets, evals = [read_golden_set(desk.workspace.settings.evals / "animals")], desk.workspace.settings.evals
+    answers = measure_answers(desk.home, desk.release, SMALL, sets, evals)  # type: ignore[arg-type]
+    page = write_answers(desk.home, answers, answers, NOW)
+    assert quoting(desk.home) == ["reports"] and "handbook/cats.md" in quoted_on_pages(desk.home)[page]
+    forget(desk.home, ["handbook/nothing.md"])
+    assert forget_gone(desk.home) == frozenset() and page.exists()
+    hold(desk.home, {name: text for name, text in PAGES.items() if name != "cats.md"})
+    assert "handbook/cats.md" in forget_gone(desk.home)
+    assert not page.exists()
+    write_answers(desk.home, answers, None, NOW)
+    assert quoting(desk.home) == [], "production retrieves it still, and the page does not show it"
+    assert forget_gone(desk.home) == frozenset() and page.exists()
 
 
 def test_evidence_just_measured_shows_nothing_of_what_production_retrieves_though_it_left(desk: Desk) -> None:

@@ -14,7 +14,9 @@ from rag_pipeline.errors import PipelineError, PromotionRefused
 from rag_pipeline.release.going_back import roll_back
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import release_before
+from rag_pipeline.serve.writers import ServedVersions
 from rag_pipeline.versions.content import NONE
+from rag_pipeline.versions.kept import VERSIONS
 from tests.support.answer_versions import VersionDesk, honest, lying
 from tests.support.built_once import BuiltOnce
 from tests.support.lying_model import LyingModel, model_in_a_thread
@@ -137,12 +139,30 @@ def test_a_prompt_that_made_answers_worse_is_rolled_back_alone_and_a_second_time
         desk.move(version, now=NOW + number * HOUR)
     assert rolled_back(desk, NOW + 3 * HOUR) == versions[0]
     assert desk.channel.release == desk.office.first and desk.channel.hold is None, "no night brings a version back"
+    with pytest.raises(PipelineError, match="there is nothing to go back to"):
+        release_before(desk.office.home, "production", answers_too=False)
     assert rolled_back(desk, NOW + 4 * HOUR) is None
     with pytest.raises(PipelineError, match="there is nothing to go back to"):
         release_before(desk.office.home, "production")
     desk.measure(versions[1], now=NOW + 5 * HOUR)
     desk.move(versions[1], now=NOW + 5 * HOUR)
     assert desk.channel.version == versions[1] and versions[1] not in desk.channel.withdrawn
+
+
+def test_a_way_back_is_not_barred_by_a_version_that_was_edited_or_whose_evidence_is_gone(desk: VersionDesk) -> None:
+    version = desk.kept()
+    desk.measure(version)
+    desk.move(version)
+    second = desk.office.second(PAGES)
+    desk.office.evaluate(second, NOW + HOUR)
+    desk.measure(version, second, NOW + HOUR)
+    desk.office.promote(second, NOW + HOUR)
+    path = desk.office.home.answers / VERSIONS / f"{version}.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("Answer.", "Lie."), encoding="utf-8")
+    assert rolled_back(desk, NOW + 2 * HOUR) == version
+    assert desk.channel.release == desk.office.first
+    found = ServedVersions(desk.settings).of("production", desk.office.first)
+    assert found.writer is None and "was changed after it was kept" in found.why_not
 
 
 def test_a_version_that_served_before_comes_back_by_name_and_the_release_stays(desk: VersionDesk) -> None:

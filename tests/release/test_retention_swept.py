@@ -73,12 +73,18 @@ def test_what_a_killed_collection_left_goes_with_its_report_and_other_reports_st
     half, other = "20260101-000000-beefbeef", "20260102-000000-beefbeef"
     home.release(f".trash-{half}").mkdir()
     for name in (half, other, newest.id):
-        (home.reports / f"{name}.html").write_text("<html>", encoding="utf-8")
+        for kind in ("", "answers-"):
+            home.report(name, kind).write_text("<html>", encoding="utf-8")
     would = clean(home, keep=9, dry_run=True)
     done = clean(home, keep=9)
     for one in (would, done):
-        assert (one.leftovers, one.swept.reports) == ((f".trash-{half}",), (f"reports/{half}.html",))
-    assert sorted(path.name for path in home.reports.iterdir()) == sorted(f"{name}.html" for name in (other, newest.id))
+        assert (one.leftovers, one.swept.reports) == (
+            (f".trash-{half}",),
+            (f"reports/{half}.html", f"reports/answers-{half}.html"),
+        )
+    assert {path.name for path in home.reports.iterdir()} == {
+        f"{kind}{name}.html" for name in (other, newest.id) for kind in ("", "answers-")
+    }
     assert left(home) == [one.id for one in oldest_first(home)]
 
 

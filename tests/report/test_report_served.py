@@ -19,6 +19,7 @@ def port(home: Home) -> Iterator[int]:
     """A home with a report, a try's page, and files that are none of both, served."""
     write_text(home.report(RELEASE), "<p>the report</p>")
     write_text(home.try_report(RELEASE), "<p>the try</p>")
+    write_text(home.report(RELEASE, "answers-"), "<p>the answers</p>")
     write_text(home.reports / "notes.html", "somebody's own")
     write_text(home.candidate, "secret")
     (home.reports / "20260301-020000-deadbeef-9.html").symlink_to(home.candidate)
@@ -43,6 +44,7 @@ def test_a_report_and_the_page_of_a_try_are_shown_and_listed(port: int) -> None:
     assert headers["content-type"] == "text/html; charset=utf-8" and headers["x-content-type-options"] == "nosniff"
     assert "default-src 'none'" in headers["content-security-policy"]
     assert ask(port, f"/try-{RELEASE}.html?x=1")[:2] == (200, "<p>the try</p>")
+    assert ask(port, f"/answers-{RELEASE}.html")[:2] == (200, "<p>the answers</p>")
     assert ask(port, f"/{RELEASE}.html", "HEAD")[:2] == (200, "")
     listed = ask(port, "/")[1]
     assert f'href="/{RELEASE}.html"' in listed and f'href="/try-{RELEASE}.html"' in listed

@@ -10,10 +10,12 @@ import pytest
 
 from rag_pipeline.channels.pointer import serving
 from rag_pipeline.defs.traffic import traffic_assets
+from rag_pipeline.evaluate.evaluate import Evaluation, evaluate_release
 from rag_pipeline.golden.judging import Judging
-from rag_pipeline.golden.read import read_golden_set
+from rag_pipeline.golden.read import read_golden_set, read_golden_sets
 from rag_pipeline.index.retrieve import open_release
 from rag_pipeline.report.traffic_page import page_of
+from rag_pipeline.serve.asked import SearchRequest
 from rag_pipeline.traffic.export import export_ubi
 from rag_pipeline.traffic.judged import write_sets
 from rag_pipeline.traffic.queue import QUERIES, draw_queue
@@ -30,7 +32,7 @@ from tests.support.small_releases import real_encoder, real_model
 
 VALUES = [*(found[0] for found, _ in EXAMPLES.values()), *(value for some in PLANTED.values() for value in some)]
 """One of each kind that the finders know, and those that are planted into feeds."""
-OURS = ("lake", "traffic", "replicas", "reports", "evals")
+OURS = ("lake", "traffic", "replicas", "reports", "evals", "evidence")
 """Where what was asked, or what is made of it, could be. Releases hold documents."""
 
 
@@ -56,6 +58,8 @@ def judge_all(served: Workspace, now: datetime) -> None:
         grades = read_golden_set(queue.folder, to_be_judged=True).qrels
         told = write_sets(settings.evals, "asked", queue, grades, one.complete(), served.home)
     assert told.answered and told.probes
+    evaluation = Evaluation(served.home, read_golden_sets(settings.evals), model, {}, run_id="run", now=now)
+    assert evaluate_release(evaluation, serving(served.home) or "", None).golden_sets["asked"].queries == told.answered
 
 
 def said_of(instance: dg.DagsterInstance) -> Iterable[str]:
@@ -74,7 +78,8 @@ def test_what_is_private_is_in_no_file_table_log_or_metric(
         for number, value in enumerate(VALUES):
             question = f"may I fly with {value} and no train" if number % 4 else f"who saw {value} on the moon"
             path = "/v1/answer" if number % 5 == 0 else "/v1/search"
-            told = running.post(path, asker, {"query": question})
+            session = {"session": f"tab of {value}"} if "session" in SearchRequest.model_fields else {}
+            told = running.post(path, asker, {"query": question} | session)
             assert told.status_code == 200, told.text
             comment = {"verdict": "not_useful", "comment": f"no, ask {value} about it"}
             said = running.post("/v1/feedback", asker, {"query_id": told.json()["query_id"]} | comment)
@@ -117,3 +122,4 @@ def test_what_is_private_is_in_no_file_table_log_or_metric(
         assert "may I fly with" in file.read_text(), f"{file} was among what was searched"
     assert not waiting(served.home, "queries")
     assert SALT not in lying + recorded
+    assert "tab of" not in lying + recorded + events + written + metrics + "".join(running.raw), "no session is kept"

@@ -1,7 +1,11 @@
 """A replica with a language model behind it: what the model writes is sent if it was checked, and told if it was not."""
 
 import asyncio
+import http.client
 import json
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +161,33 @@ async def asked_by_agent(running: Running, key: str) -> dict[str, Any]:
         told: Any = await client.call_tool("answer", QUESTION)
         found: dict[str, Any] = told.structured_content
         return found
+
+
+def test_who_closes_the_connection_ends_the_models_call(served: Workspace, tmp_path: Path) -> None:
+    writes = key_for(served.home, "search", "answer")
+    with model_in_a_thread() as model:
+        model.kinds = ["stall"]
+        file = configured(tmp_path, model)
+        named_by_force(served, file)
+        with logging_replica(served, RAG_SERVE_ANSWERS=str(file)) as running:
+            asked = threading.Event()
+            model.on_request = asked.set
+            connection = http.client.HTTPConnection(running.url.removeprefix("http://"))
+            headers = {"content-type": "application/json", "authorization": f"Bearer {writes}"}
+            connection.request("POST", "/v1/answer", json.dumps(QUESTION | {"timeout_ms": 30_000}), headers)
+            assert asked.wait(60)
+            connection.close()
+            assert wait_until(lambda: model.left == ["stall"]), "the endpoint is let go of at once"
+            model.kinds = ["truth"]
+            model.content = lambda kind: line("Every employee has thirty days of paid holiday.", TRUTH, 1)  # type: ignore[method-assign]
+            assert ask(running, writes).json()["generator"]["kind"] == "model", "and the next one is answered"
+    broken = [row for row in rows_of(served.home) if row["sentences"] is None]
+    assert len(broken) == 1 and broken[0]["usd"] > 0
+
+
+def wait_until(found: Callable[[], bool], seconds: float = 15) -> bool:
+    """Well before the model, or the question, ends by itself."""
+    until = time.monotonic() + seconds
+    while not found() and time.monotonic() < until:
+        time.sleep(0.05)
+    return found()

@@ -108,6 +108,8 @@ class LyingModel:
     asked: list[dict[str, Any]] = field(default_factory=list)
     usage: dict[str, Any] | None = field(default_factory=lambda: {"prompt_tokens": 300, "completion_tokens": 50})
     on_request: Callable[[], None] = lambda: None
+    left: list[str] = field(default_factory=list)
+    """Stalls during which whoever asked closed the connection."""
 
     def content(self, kind: str) -> str:
         truth = self.dice.choice(TRUTHS)
@@ -149,7 +151,15 @@ class LyingModel:
         elif kind == "stall":
             writer.write(event('{"sentence": "'))
             await writer.drain()
-            await asyncio.sleep(30)
+            until = asyncio.get_running_loop().time() + 30
+            while asyncio.get_running_loop().time() < until:
+                await asyncio.sleep(0.05)
+                writer.write(b": still there\n\n")  # what is written to nobody tells that he left
+                try:
+                    await writer.drain()
+                except ConnectionError:
+                    self.left.append(kind)
+                    return None
         elif kind in ("cut", "cut in a sentence"):
             truth = TRUTHS[0]
             writer.write(event(line(truth, truth, 1)[: None if kind == "cut" else 30]))
@@ -171,9 +181,9 @@ def event(text: str | None, finish: str | None = None, usage: dict[str, Any] | N
 
 
 @asynccontextmanager
-async def lying_model() -> AsyncIterator[LyingModel]:
+async def lying_model(model: LyingModel | None = None) -> AsyncIterator[LyingModel]:
     """Listens until the block ends."""
-    model = LyingModel()
+    model = model or LyingModel()
     server = await asyncio.start_server(model.answer, "127.0.0.1", 0)
     model.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     try:

@@ -8,8 +8,12 @@ import pytest
 import yaml
 
 from rag_pipeline.gate.policy import read_policy
+from rag_pipeline.golden.journal import Judgment
+from rag_pipeline.golden.judging import Judging
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import read_manifest
+from rag_pipeline.index.release_chunks import contents
+from rag_pipeline.lake import collected
 from rag_pipeline.release.promote import Promotion, promote
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.served import keep_traffic
@@ -17,6 +21,9 @@ from rag_pipeline.settings import load_secrets
 from rag_pipeline.traffic.evidence import TrafficEvidence
 from rag_pipeline.traffic.ingest import ingest
 from rag_pipeline.traffic.marks import Marks, marks_of
+from rag_pipeline.traffic.queue import Queue, draw_queue
+from rag_pipeline.traffic.queue_session import in_turn
+from rag_pipeline.traffic.rows import MARKED
 from tests.support.asked_rows import asked, segment
 from tests.support.built_once import BuiltOnce
 from tests.support.office import FLOOR, PAGES, Office
@@ -25,6 +32,9 @@ from tests.support.small_releases import NOW
 AFTER = {"channel": "canary", "hours": 4, "queries": 400, "principals": 3}
 SERVING = {"errors_max_percent": 2, "p95_ms": 300}
 """So few that a test writes them in a moment."""
+
+ONLY_HERE = "handbook/one more.md"
+"""What the second release has and the first has not."""
 
 LATER = NOW + timedelta(hours=6)
 """When a person wants it in production: it was asked from `NOW` on."""
@@ -60,6 +70,52 @@ def row(number: int, at: datetime, **changes: Any) -> dict[str, Any]:
     """One answered question with a chunk in its answer."""
     found = {"query_response_hit_ids": ["c" * 32], "scores": [0.5]}
     return asked(number, timestamp=at, **{**found, **changes})
+
+
+def chunks(office: Office, release: str) -> dict[str, str]:
+    """Document -> the id of its chunk in a release."""
+    manifest = read_manifest(office.home.release(release))
+    held = collected(contents(office.home.release(release), manifest).select("document_id", "chunk_id"))
+    return dict(held.iter_rows())
+
+
+def paired(office: Office, release: str, *, alike: int = 50, other: int = 12, first: int = 60_000) -> list[str]:
+    """Questions that production answered and the release was asked too; in some it finds what production found second first,
+    and a document that only it has.
+
+    Ids of those that differ.
+    """
+    mine, theirs = chunks(office, release), chunks(office, office.first)
+    names = ["handbook/cats.md", "handbook/dogs.md"]
+    by = marks(office.home)
+    asked_too = list(rows(office.home, office.first, channel="production", first=first, questions=alike + other))
+    made = []
+    for place, one in enumerate(asked_too):
+        pair = {name: one[name] for name in MARKED["pairs"] if name in one} | {"pair_id": one["query_id"], "lost_before": 0}
+        pair |= {"user_query": one["user_query"], "query_response_hit_ids": [theirs[name] for name in names]}
+        pair |= {"shadow_channel": "canary", "shadow_release": release}
+        pair["shadow_hit_ids"] = [mine[name] for name in (names if place >= other else [*names[::-1], ONLY_HERE])]
+        made.append(by.marked("pairs", pair))
+    segment(office.home, asked_too, first)
+    segment(office.home, made, first + 1, "pairs")
+    for kind in ("queries", "pairs"):
+        ingest(office.home, kind, LATER, days=90)
+    return [str(one["query_id"]) for one in asked_too[:other]]
+
+
+def queued(office: Office) -> Queue:
+    """The queue, drawn anew: nothing but pairs that differ."""
+    settings = office.workspace.settings.model_copy(update={"query_text": "masked"})
+    return draw_queue(settings, LATER, {"uniform": 0, "differs": 80, "not_useful": 0, "low": 0, "far": 0})
+
+
+def judged(office: Office, queue: Queue, relevant: str = "handbook/dogs.md", most: int = 1_000) -> None:
+    """A person says of each question that differs which of both documents answers it."""
+    for line in in_turn(queue.lines)[:most]:
+        for document in ("handbook/cats.md", "handbook/dogs.md", ONLY_HERE):
+            grade = 2 * (document == relevant)
+            said = Judgment(line, document, grade, "text", "ana", LATER.isoformat(), office.first)
+            Judging.open(queue.folder, office.home).judge(said)
 
 
 def put(home: Home, some: Iterator[dict[str, Any]] | list[dict[str, Any]], number: int = 1) -> None:

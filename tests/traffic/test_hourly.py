@@ -16,7 +16,7 @@ from tests.support.asked_rows import NOW, asked, segment, written
 def test_an_hour_has_its_questions_their_times_and_what_became_of_them(home: Home) -> None:
     rows = [asked(number, total_ms=float(number), client_id=f"{number % 6:016x}") for number in range(1, 101)]
     rows += [asked(200, status=504, problem="deadline"), asked(201, status=503, problem="overloaded")]
-    rows += [asked(300, query_response_hit_ids=[], degraded=["words"], total_ms=1000.0)]
+    rows += [asked(300, query_response_hit_ids=[], scores=[], degraded=["words"], total_ms=1000.0)]
     later = asked(4_000, client_id="a" * 16)
     segment(home, [*rows, later])
     ingest(home, "queries", NOW + timedelta(hours=3), days=90)
