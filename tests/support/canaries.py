@@ -13,7 +13,7 @@ from rag_pipeline.canary.arms import Arm
 from rag_pipeline.canary.audit import start
 from rag_pipeline.canary.split import Split, Wanted, read_split
 from rag_pipeline.channels.pointer import serving
-from rag_pipeline.door.keys import read_keys
+from rag_pipeline.door.keys import KeyRing
 from rag_pipeline.home import Home
 from tests.conftest import Workspace
 from tests.support.release_damage import flip_a_bit, vectors_file
@@ -35,7 +35,7 @@ class Trying:
 
     def session(self, arm: Arm, number: int = 0) -> str:
         """The name of a session of an arm, for this key; each number another."""
-        [who] = [one.id for one in read_keys(self.home)]
+        who = KeyRing(self.home).principal(self.key, datetime.now(UTC)).id
         names = (f"s{n}" for n in range(100_000))
         mine = (name for name in names if self.split.arm_of(f"{who}\0{name}", datetime.now(UTC)) == arm)
         return next(name for place, name in enumerate(mine) if place == number)
