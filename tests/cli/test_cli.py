@@ -192,6 +192,7 @@ def test_a_release_comes_back_through_the_gate_or_by_an_audited_override(
         "previous": second,
         "moved": True,
         "override": False,
+        "answers": "whole sentences",
         "run_id": "",
     }
     assert serving(pipeline.home) == first

@@ -24,6 +24,7 @@ CHECKS = {
     "replicas_serve_what_their_channels_name",
     "serving_meets_its_levels",
     "answers_are_refused_rightly",
+    "answers_come_in_time",
     "quotes_stand_where_they_say",
 }
 

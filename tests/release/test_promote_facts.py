@@ -99,7 +99,7 @@ def test_what_is_known_of_a_release_that_was_rolled_back_depends_on_who_asks(
 
 def test_what_serves_is_neither_held_nor_withdrawn_from_itself(office: Office, held: Channel, gathered: list[Facts]) -> None:
     found = judged(office, gathered, office.first)
-    assert found == expected(office, office.first, held, anchor=None)
+    assert found == expected(office, office.first, held, anchor=None, serves=True)
 
 
 def test_another_channel_is_compared_with_production_and_asks_about_its_own_anchor_and_hold(
@@ -109,7 +109,8 @@ def test_another_channel_is_compared_with_production_and_asks_about_its_own_anch
     channels = {"production": content, "staging": content}
     (office.workspace.root / "evals" / "gate.yaml").write_text(json.dumps({"channels": channels}), encoding="utf-8")
     hold = Hold(at=NOW, by="eve", why="tests")
-    staged = held.model_copy(update={**BY_FORCE, "release": second, "sequence": 1, "hold": hold, "withdrawn": {}})
+    content_of = {"release": second, "fingerprint": read_manifest(office.home.release(second)).fingerprint}
+    staged = held.model_copy(update={**BY_FORCE, **content_of, "sequence": 1, "hold": hold, "withdrawn": {}})
     move_and_record(office.home, "staging", staged, expected=None)
     says = hold.says("staging")
     in_staging = expected(office, office.first, held, current=second, anchor=None, hold=says)
