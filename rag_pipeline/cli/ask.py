@@ -74,6 +74,8 @@ def status(as_json: AsJson = False) -> None:
     for name, channel in found["channels"].items():
         since = datetime.fromisoformat(channel["at"]).strftime("%Y-%m-%d %H:%M UTC")
         printer.say((name, "bold"), f" → {channel['release']} since {since} ({channel['by']}: {channel['why']})")
+        if channel["answers"]:
+            printer.say(f"  answers are of version {channel['answers']['version']}", style="dim")
         if channel["hold"]:
             printer.say(f"  {Hold.model_validate(channel['hold']).says(name)}", style="yellow")
         if name in found["anchors"]:

@@ -75,6 +75,7 @@ def test_a_prompt_goes_through_the_gate_like_a_release_and_comes_back_like_one(
     moved = say.json("promote", "--answers", first, "--by", "ana", "--reason", "first model")
     assert (moved["release"], moved["answers"], moved["moved"]) == (refreshed, first, True)
     assert named() == (refreshed, first)
+    assert f"answers are of version {first}" in say("status")[1]
     assert len(model.asked) == asked, "young evidence is used again"
     told = say.json("answer", "how many days of paid holiday has every employee")
     assert told["version"] == first

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import httpx
 import polars as pl
+import pytest
 
 from rag_pipeline.canary.arms import Arm
 from rag_pipeline.canary.audit import settle
@@ -16,6 +17,7 @@ from tests.support.logged import LOGS, rows_of
 from tests.support.replicas import Running, key_for, replica
 
 
+@pytest.mark.slow
 def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_release_goes_on(served: Workspace) -> None:
     key = key_for(served.home)
     with several(served, 2) as replicas:
@@ -27,13 +29,18 @@ def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_
         canaries = {path for path in served.home.views.iterdir() if path.is_dir()} - before
         break_open(canaries)
         began = datetime.now(UTC)
-        statuses = [tried.ask(replicas[n % 2], "canary", n % 7).status_code for n in range(56)]
-        assert statuses.count(500) >= 50, "no replica hides what fails"
-        replicas[0].wait_until(lambda: tried.now().percent == 0, "the stop")
+        statuses: list[int] = []
+
+        def is_stopped() -> bool:
+            statuses.append(tried.ask(replicas[len(statuses) % 2], "canary", len(statuses) % 7).status_code)
+            return tried.now().percent == 0
+
+        replicas[0].wait_until(is_stopped, "the stop")
+        assert statuses.count(500) >= 40, "no replica hides what fails"
         stopped = tried.now()
         assert stopped.by_replica and stopped.by.startswith("replica ") and stopped.why.startswith("errors: ")
         assert (stopped.at - began).total_seconds() < 60, "some seconds after the last of them, on a busy machine"
-        assert stopped.arms.canary.errors >= 50 and stopped.arms.stable.errors == 0
+        assert stopped.arms.canary.errors >= 40 and stopped.arms.stable.errors == 0
         for one in replicas:
             wait_for(tried, one, "stable")
             answer = tried.ask(one, "canary")
@@ -74,6 +81,7 @@ def metrics(one: Running) -> str:
     return httpx.get(one.metrics, timeout=60).text
 
 
+@pytest.mark.slow
 def test_a_canary_that_cannot_be_opened_answers_nobody_and_is_stopped_after_some_tries(served: Workspace) -> None:
     key = key_for(served.home)
     with several(served, 1) as [one]:
