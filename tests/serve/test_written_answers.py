@@ -131,13 +131,15 @@ def test_what_an_answer_cost_is_in_its_row_however_it_was_asked_and_wherever_it_
             refused = ask(running, writes, query="which tennis player won the cup in the year of the comet").json()
             searched = running.ask(reads_only, {"query": "may I fly"}).json()
             agent = asyncio.run(asked_by_agent(running, writes))
-            model.kinds = ["stall"]
+            model.kinds, asked = ["stall"], len(model.asked)
             headers = {"content-type": "application/json", "authorization": f"Bearer {writes}"}
             body = json.dumps(QUESTION | {"timeout_ms": 30_000, "stream": True})
             with httpx.stream(
                 "POST", f"{running.url}/v1/answer", content=body, headers=headers, timeout=60, **PLAIN
             ) as left:
-                assert "event: hits" in next(left.iter_text())
+                parts = left.iter_text()  # which would close the connection once nobody holds it
+                assert "event: hits" in next(parts)
+                running.wait_until(lambda: len(model.asked) > asked, "the model")
     rows = {row["query_id"]: row for row in rows_of(served.home)}
     assert len(rows) == 7
     for answer in (whole, streamed, agent):
