@@ -5,13 +5,13 @@ Without the file no model is asked. Money is counted in whole billionths of a do
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rag_pipeline.contracts.contract import SECRECY
 from rag_pipeline.contracts.labels import granted_word
-from rag_pipeline.contracts.yaml_lines import read_yaml
+from rag_pipeline.contracts.yaml_lines import YamlFile, read_yaml
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import fingerprint
 
@@ -102,6 +102,9 @@ class _File(_Strict):
     at_once: Annotated[int, Field(ge=1, le=1_000)] = 16
 
 
+Said = TypeVar("Said", bound=BaseModel)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What the file says, with the prompt it names."""
@@ -123,17 +126,28 @@ def read_config(file: Path) -> Config:
     if not file.is_file():
         raise PipelineError(f"{file}: no such file; RAG_SERVE_ANSWERS names the file of models that may write answers")
     document = read_yaml(file, PipelineError)
+    said = validated(document, _File)
+    names = [one.name for one in said.models]
+    if len(set(names)) < len(names):
+        raise PipelineError(f"{document.where(('models',))}: models: two have one name; give each its own")
+    return Config(prompt_text(document, said.prompt, _PROMPT), said.models, said.budget, said.at_once)
+
+
+def validated(document: YamlFile, kind: type[Said]) -> Said:
+    """What a file says. Raises `PipelineError` with file, line, field and the fields there are."""
     try:
-        said = _File.model_validate(document.content)
+        return kind.model_validate(document.content)
     except ValidationError as error:
         problem = error.errors()[0]
         steps = tuple(problem["loc"])
         says = str(problem["msg"]).removeprefix("Value error, ")
-        raise PipelineError(f"{document.where(steps)}: {'.'.join(map(str, steps))}: {says}") from error
-    names = [one.name for one in said.models]
-    if len(set(names)) < len(names):
-        raise PipelineError(f"{document.where(('models',))}: models: two have one name; give each its own")
-    prompt = file.parent / said.prompt if said.prompt else _PROMPT
+        fields = ", ".join(kind.model_fields)
+        raise PipelineError(f"{document.where(steps)}: {'.'.join(map(str, steps))}: {says}; fields: {fields}") from error
+
+
+def prompt_text(document: YamlFile, named: str | None, otherwise: Path) -> str:
+    """The prompt that a file names, beside it; `otherwise`: where it names none. Raises `PipelineError`."""
+    prompt = document.path.parent / named if named else otherwise
     try:
         text = prompt.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -141,4 +155,4 @@ def read_config(file: Path) -> Config:
         raise PipelineError(f"{document.where(('prompt',))}: {says}") from error
     if not text.strip():
         raise PipelineError(f"{document.where(('prompt',))}: prompt: {prompt} is empty; write what the model is to do")
-    return Config(text, said.models, said.budget, said.at_once)
+    return text

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from rag_pipeline.answer.config import Endpoint, Limits
+from rag_pipeline.answer.config import Endpoint, Limits, prompt_text, validated
 from rag_pipeline.contracts.yaml_lines import read_yaml
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import fingerprint
@@ -60,21 +60,7 @@ def read_judge(evals: Path) -> JudgeConfig | None:
     if not file.is_file():
         return None
     document = read_yaml(file, PipelineError)
-    try:
-        said = _File.model_validate(document.content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        steps = tuple(problem["loc"])
-        says = str(problem["msg"]).removeprefix("Value error, ")
-        fields = ", ".join(_File.model_fields)
-        raise PipelineError(f"{document.where(steps)}: {'.'.join(map(str, steps))}: {says}; fields: {fields}") from error
-    prompt = file.parent / said.prompt if said.prompt else _PROMPT
-    try:
-        text = prompt.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        says = f"prompt: {prompt} cannot be read ({error}); name a text file"
-        raise PipelineError(f"{document.where(('prompt',))}: {says}") from error
-    if not text.strip():
-        raise PipelineError(f"{document.where(('prompt',))}: prompt: {prompt} is empty; write how answers are judged")
+    said = validated(document, _File)
+    text = prompt_text(document, said.prompt, _PROMPT)
     limits = Limits(usd_per_day=said.budget.usd_per_day, usd_per_query=said.budget.usd_per_answer)
     return JudgeConfig(said.model, text, limits, said.answers_at_most, said.at_once, said.agreement_at_least)

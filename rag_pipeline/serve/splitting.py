@@ -136,7 +136,7 @@ class Splitting:
             try:
                 self._look()
             except Exception as error:  # whatever it is, the stable release answers, and the next look comes
-                self._tell(f"{type(error).__name__}: {error}")
+                self._tell(f"the split cannot be looked at ({type(error).__name__})")
             if self._end.wait(_LOOK_EVERY_S):
                 return
 

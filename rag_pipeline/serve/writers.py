@@ -96,11 +96,11 @@ class ServedVersions:
             self._again.pop(channel, None)
         else:
             self._again[channel] = time.monotonic() + _TRY_AGAIN_S
-        told = served.version.id if served.version else "none"
+        says = f"version {served.version.id} ({served.version.says})" if served.version else "no version: whole sentences"
         if served.why_not:
             log.warning("%s: answers are whole sentences: %s", channel, served.why_not)
         elif served != before.get(release):
-            log.info("%s answers by version %s (%s)", channel, told, served.version.says if served.version else "")
+            log.info("%s answers by %s", channel, says)
         if served.version and self._own.config and served.version.id != self._own.version.id:
             now = self._own.version.id
             log.warning("%s makes answer version %s, which %s does not name; %s", self._file, now, channel, _how(now))

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,29 +21,13 @@ from rag_pipeline.settings import Settings
 from rag_pipeline.versions.evidence import AnswerEvidence
 from rag_pipeline.versions.evidence_store import EVIDENCE
 from rag_pipeline.versions.kept import VERSIONS
-from tests.support.answer_versions import VersionDesk, honest
-from tests.support.built_once import BuiltOnce
-from tests.support.lying_model import LyingModel, model_in_a_thread
+from tests.support.answer_versions import VersionDesk, desk, model
 from tests.support.office import PAGES, Office, office
 from tests.support.small_releases import NOW
 
-__all__ = ["office"]
+__all__ = ["desk", "model", "office"]
 
 GOOD, BAD = "The prompt that was measured.", "Make something up."
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[LyingModel]:
-    pytest.importorskip("openai")
-    with model_in_a_thread() as found:
-        yield found
-
-
-@pytest.fixture
-def desk(office: Office, model: LyingModel, built_once: BuiltOnce) -> VersionDesk:
-    built_once.state(office.workspace.root, "served", lambda: office.serve(office.first))
-    honest(model)
-    return VersionDesk(office, model)
 
 
 @pytest.fixture

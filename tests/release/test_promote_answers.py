@@ -1,7 +1,6 @@
 """A channel names a release and an answer version: each moves through the gate, and a rollback brings both back."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -17,28 +16,13 @@ from rag_pipeline.release.rollback import release_before
 from rag_pipeline.serve.writers import ServedVersions
 from rag_pipeline.versions.content import NONE
 from rag_pipeline.versions.kept import VERSIONS
-from tests.support.answer_versions import VersionDesk, honest, lying
-from tests.support.built_once import BuiltOnce
-from tests.support.lying_model import LyingModel, model_in_a_thread
-from tests.support.office import PAGES, Office
+from tests.support.answer_versions import VersionDesk, desk, lying, model
+from tests.support.office import PAGES
 from tests.support.small_releases import NOW
 
+__all__ = ["desk", "model"]
+
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[LyingModel]:
-    pytest.importorskip("openai")
-    with model_in_a_thread() as found:
-        yield found
-
-
-@pytest.fixture
-def desk(office: Office, model: LyingModel, built_once: BuiltOnce) -> VersionDesk:
-    built_once.state(office.workspace.root, "served", lambda: office.serve(office.first))
-    model.asked.clear()
-    honest(model)
-    return VersionDesk(office, model)
 
 
 def rolled_back(desk: VersionDesk, now: object = NOW, **asked: object) -> str | None:

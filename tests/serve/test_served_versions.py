@@ -1,35 +1,18 @@
 """A replica answers by the version that its channel named together with the release that is leased."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from rag_pipeline.serve.writers import ServedVersions
 from rag_pipeline.versions.content import NONE
-from tests.support.answer_versions import VersionDesk, honest
-from tests.support.built_once import BuiltOnce
-from tests.support.lying_model import LyingModel, model_in_a_thread
-from tests.support.office import PAGES, Office, office
+from tests.support.answer_versions import VersionDesk, desk, model
+from tests.support.office import PAGES, office
 from tests.support.small_releases import NOW
 
-__all__ = ["office"]
+__all__ = ["desk", "model", "office"]
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[LyingModel]:
-    pytest.importorskip("openai")
-    with model_in_a_thread() as found:
-        yield found
-
-
-@pytest.fixture
-def desk(office: Office, model: LyingModel, built_once: BuiltOnce) -> VersionDesk:
-    built_once.state(office.workspace.root, "served", lambda: office.serve(office.first))
-    honest(model)
-    return VersionDesk(office, model)
 
 
 def test_a_version_serves_with_the_next_question_after_it_was_named(desk: VersionDesk) -> None:

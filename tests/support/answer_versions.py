@@ -1,11 +1,13 @@
 """Answer versions of the office: a model on this machine that tells the truth or lies, measured and promoted."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from rag_pipeline.channels.pointer import Channel, read_channel
@@ -18,7 +20,8 @@ from rag_pipeline.versions.content import configured
 from rag_pipeline.versions.evidence import AnswerEvidence
 from rag_pipeline.versions.kept import keep_version, read_version
 from rag_pipeline.versions.measure import AnswersWork, measure_version
-from tests.support.lying_model import LyingModel, line
+from tests.support.built_once import BuiltOnce
+from tests.support.lying_model import LyingModel, line, model_in_a_thread
 from tests.support.office import Office
 from tests.support.small_releases import NOW, SmallModel
 
@@ -127,3 +130,19 @@ class VersionDesk:
         found = read_channel(self.office.home, "production")
         assert found is not None
         return found
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[LyingModel]:
+    pytest.importorskip("openai")
+    with model_in_a_thread() as found:
+        yield found
+
+
+@pytest.fixture
+def desk(office: Office, model: LyingModel, built_once: BuiltOnce) -> VersionDesk:
+    """The office, which serves its first release and names no answer version yet; the model tells the truth."""
+    built_once.state(office.workspace.root, "served", lambda: office.serve(office.first))
+    model.asked.clear()
+    honest(model)
+    return VersionDesk(office, model)
