@@ -1,6 +1,7 @@
 """A part of the traffic is answered from another release, by replicas alone: Dagster runs nowhere here."""
 
 from datetime import UTC, datetime
+from itertools import count
 
 import httpx
 import polars as pl
@@ -16,6 +17,9 @@ from tests.support.canaries import ONLY_CANARY, QUESTION, Trying, break_open, ca
 from tests.support.logged import LOGS, rows_of
 from tests.support.replicas import Running, key_for, replica
 
+ENOUGH = 40
+"""Failed answers, nearly all that the first look waits for. How long they take to come is a matter of the machine."""
+
 
 @pytest.mark.slow
 def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_release_goes_on(served: Workspace) -> None:
@@ -28,19 +32,21 @@ def test_a_canary_whose_release_fails_is_stopped_by_the_replicas_and_the_stable_
             each_arm_is_answered_from_its_release(tried, one)
         canaries = {path for path in served.home.views.iterdir() if path.is_dir()} - before
         break_open(canaries)
-        began = datetime.now(UTC)
-        statuses: list[int] = []
+        numbers = count()
+        failed: list[datetime] = []
 
         def is_stopped() -> bool:
-            statuses.append(tried.ask(replicas[len(statuses) % 2], "canary", len(statuses) % 7).status_code)
+            number = next(numbers)
+            if tried.ask(replicas[number % 2], "canary", number % 7).status_code == 500:
+                failed.append(datetime.now(UTC))
             return tried.now().percent == 0
 
         replicas[0].wait_until(is_stopped, "the stop")
-        assert statuses.count(500) >= 40, "no replica hides what fails"
+        assert len(failed) >= ENOUGH, "no replica hides what fails"
         stopped = tried.now()
         assert stopped.by_replica and stopped.by.startswith("replica ") and stopped.why.startswith("errors: ")
-        assert (stopped.at - began).total_seconds() < 60, "some seconds after the last of them, on a busy machine"
-        assert stopped.arms.canary.errors >= 40 and stopped.arms.stable.errors == 0
+        assert (stopped.at - failed[ENOUGH - 1]).total_seconds() < 60, "replicas count and look every few seconds"
+        assert stopped.arms.canary.errors >= ENOUGH and stopped.arms.stable.errors == 0
         for one in replicas:
             wait_for(tried, one, "stable")
             answer = tried.ask(one, "canary")
