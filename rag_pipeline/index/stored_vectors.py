@@ -5,7 +5,9 @@ A slot of the graph's file is a record: its edges, its vector of length 1, and t
 
 import pickle
 import struct
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,13 +16,14 @@ from numpy.typing import NDArray
 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.errors import ReleaseError
+from rag_pipeline.index.sketch import Sketch
 from rag_pipeline.turns import ReadInTurns, in_turns
 
 _GRAPH_FORMAT = 1
 _NUMBER_BYTES, _LABEL_BYTES = 4, 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredVectors:
     """The vectors of one collection, in a file that is mapped into memory."""
 
@@ -28,6 +31,7 @@ class StoredVectors:
     _begin: int
     _dimensions: int
     _places: dict[str, int]
+    _sketching: Any = field(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, segment: Path, dimensions: int) -> "StoredVectors":
@@ -52,6 +56,16 @@ class StoredVectors:
         end = self._begin + self._dimensions * _NUMBER_BYTES
         found: Vectors = self._slots[places, self._begin : end].view(np.float32)
         return found
+
+    @property
+    def sketch(self) -> Sketch:
+        """Made when it is wanted first."""
+        with self._sketching:
+            return self._sketch
+
+    @cached_property
+    def _sketch(self) -> Sketch:
+        return Sketch.of(len(self._slots), self.at)
 
 
 class _Plain(pickle.Unpickler):

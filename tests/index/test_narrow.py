@@ -8,7 +8,7 @@ import pytest
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
-from rag_pipeline.index import lexical, nearest
+from rag_pipeline.index import chroma, lexical, nearest, sketch
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.narrow import Narrow, Value
 from rag_pipeline.index.retrieve import OpenRelease, Query, open_release
@@ -42,7 +42,7 @@ CHOICES: list[tuple[tuple[str, ...], dict[str, list[Value]]]] = [
 ]
 
 
-@pytest.mark.parametrize("plan", ["named and exact", "searched deeper"])
+@pytest.mark.parametrize("plan", ["named and exact", "sketched", "asked, then sketched", "searched deeper"])
 @pytest.mark.parametrize(("sources", "columns"), CHOICES)
 def test_what_is_left_is_ranked_as_exact_search_over_it_ranks_it(
     zoo: tuple[Home, Manifest],
@@ -51,10 +51,17 @@ def test_what_is_left_is_ranked_as_exact_search_over_it_ranks_it(
     sources: tuple[str, ...],
     columns: dict[str, list[Value]],
 ) -> None:
-    monkeypatch.setattr(lexical, "_DEEPEST", 10_000 if plan == "searched deeper" else 0)
-    if plan == "searched deeper":
+    monkeypatch.setattr(lexical, "_DEEPEST", 0 if plan == "named and exact" else 10_000)
+    if plan != "named and exact":
         monkeypatch.setattr(nearest, "_MOST_EXACT", 0)
         monkeypatch.setattr(lexical, "_DEEPER", 0.01)
+        monkeypatch.setattr(sketch, "_FIRST", 8)
+        monkeypatch.setattr(sketch, "_AXES", 16)
+    if plan in ("asked, then sketched", "searched deeper"):
+        monkeypatch.setattr(nearest, "_MOST_SKETCHED", 0)
+        monkeypatch.setattr(nearest, "_DEEPER", 0.01)
+    if plan == "searched deeper":
+        monkeypatch.setattr(chroma.Opened, "vectors", lambda *_: None)
     home, manifest = zoo
     with open_release(home, manifest.id, ["hybrid"]) as opened:
         for reads in (["all"], ["public", "hr"]):
