@@ -14,6 +14,7 @@ are those of all threads; their ratios hold beside other work too.
 import argparse
 import json
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,7 +74,10 @@ def main() -> None:
             ways[said] = plain.narrowed(Narrow.of((), {name: ["yes"]}))
             ways[said].search(questions[0], 10, "dense")
             took = time.perf_counter() - started
-            print(f"{said}: first asked in {took:.2f} s, {time.process_time() - spent:.2f} s of CPU", flush=True)
+            while any(one.name == "sketch" for one in threading.enumerate()):
+                time.sleep(0.01)
+            spent = time.process_time() - spent
+            print(f"{said}: first answered in {took:.2f} s, prepared with {spent:.2f} s of CPU", flush=True)
         for number in range(arguments.rounds):
             print(f"round {number + 1}")
             for mode in MODES:
@@ -132,7 +136,7 @@ def words(generator: np.random.Generator, number: int) -> str:
 
 def home_with(root: Path, count: int, divided: bool, model: str = "made") -> Home:
     """A home whose tables hold these chunks. `model`: fingerprint of the model their vectors are said to be of."""
-    root.mkdir(exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     home = Home(root)
     home.releases.mkdir(exist_ok=True)
     add_chunks(home, range(count), divided=divided, model=model)

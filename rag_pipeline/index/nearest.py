@@ -14,8 +14,7 @@ import numpy as np
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.index.fusion import Ranking
 from rag_pipeline.index.narrow import Chosen, Picked
-from rag_pipeline.index.sketch import alone
-from rag_pipeline.index.stored_vectors import StoredVectors
+from rag_pipeline.index.sketch import Sketch, alone
 
 _DIGITS = 6
 _MOST_EXACT = 10_000
@@ -39,15 +38,24 @@ def nearest(collections: Mapping[str, Any], vectors: Vectors, depth: int, chosen
         rows = chosen.rows[name] if chosen else None
         if chosen is None or rows is None or len(rows.ids) == rows.of > _MOST_EXACT:
             found = _asked(collection, vectors, depth)
-        elif len(rows.ids) <= (min(_MOST_EXACT, _FEW * len(vectors)) if rows.vectors else _MOST_EXACT):
-            found = _exact(collection, vectors, depth, rows)
-        elif rows.vectors and len(rows.ids) <= _MOST_SKETCHED:
-            found = _sketched(rows.vectors, vectors, depth, rows)
         else:
-            found = _dropped(collection, vectors, depth, rows, chosen.among.ids)
+            found = _among(collection, vectors, depth, rows, chosen.among.ids)
         for ranking, more in zip(merged, found, strict=True):
             ranking += more
     return [sorted(ranking, key=lambda row: (-row[1], row[0]))[:depth] for ranking in merged]
+
+
+def _among(collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str]) -> list[Ranking]:
+    """`left`: the ids of all rows that are left, to be looked up."""
+    count = len(rows.ids)
+    if count <= min(_MOST_EXACT, _FEW * len(vectors)):
+        return _exact(collection, vectors, depth, rows)
+    sketch = rows.vectors.sketch() if rows.vectors else None
+    if sketch and count <= _MOST_SKETCHED:
+        return _sketched(sketch, vectors, depth, rows)
+    if count <= _MOST_EXACT:
+        return _exact(collection, vectors, depth, rows)
+    return _dropped(collection, vectors, depth, rows, left, sketch)
 
 
 def _asked(collection: Any, vectors: Vectors, depth: int) -> list[Ranking]:
@@ -77,17 +85,19 @@ def _exact(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[
     ]
 
 
-def _sketched(stored: StoredVectors, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
+def _sketched(sketch: Sketch, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
     found: list[Ranking] = []
     for vector in vectors:
         asked = vector / np.linalg.norm(vector)
-        best, alike = stored.sketch.best(asked, depth, rows.places, stored.at)
+        best, alike = sketch.best(asked, depth, rows.places)
         found.append([(rows.ids[one], round(float(near), _DIGITS)) for one, near in zip(best.tolist(), alike, strict=True)])
     return found
 
 
-def _dropped(collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str]) -> list[Ranking]:
-    """`left`: the ids of all rows that are left, to be looked up. Where too few are near, their sketches are compared."""
+def _dropped(
+    collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str], sketch: Sketch | None
+) -> list[Ranking]:
+    """Where too few of what a graph finds is left, its sketch is asked, or the graph again, deeper."""
     total, wanted = rows.of, min(depth, len(rows.ids))
     fetched = math.ceil(_DEEPER * depth * total / len(rows.ids)) + 10
     while True:
@@ -95,8 +105,8 @@ def _dropped(collection: Any, vectors: Vectors, depth: int, rows: Picked, left: 
         short = [place for place, ranking in enumerate(found) if len(ranking) < wanted]
         if not short or fetched >= total:
             return found
-        if rows.vectors:
-            for place, ranking in zip(short, _sketched(rows.vectors, vectors[short], depth, rows), strict=True):
+        if sketch:
+            for place, ranking in zip(short, _sketched(sketch, vectors[short], depth, rows), strict=True):
                 found[place] = ranking
             return found
         fetched *= 4

@@ -7,7 +7,6 @@ import pickle
 import struct
 import threading
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,9 +20,11 @@ from rag_pipeline.turns import ReadInTurns, in_turns
 
 _GRAPH_FORMAT = 1
 _NUMBER_BYTES, _LABEL_BYTES = 4, 8
+_AT_ONCE = 20_000
+"""Vectors whose sketch takes a tenth of a second."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredVectors:
     """The vectors of one collection, in a file that is mapped into memory."""
 
@@ -31,7 +32,7 @@ class StoredVectors:
     _begin: int
     _dimensions: int
     _places: dict[str, int]
-    _sketching: Any = field(default_factory=threading.Lock)
+    _sketched: "_Sketched"
 
     @classmethod
     def of(cls, segment: Path, dimensions: int) -> "StoredVectors":
@@ -40,12 +41,12 @@ class StoredVectors:
         version, _, _, count, record, label, begin = struct.unpack_from("<iQQQQQQ", header)
         if version != _GRAPH_FORMAT or label + _LABEL_BYTES > record or begin + dimensions * _NUMBER_BYTES > record:
             raise ReleaseError(f"the graph is of a format this pipeline does not know ({version})")
-        slots = np.memmap(segment / "data_level0.bin", dtype=np.uint8, mode="r", shape=(count, record))
+        slots = np.asarray(np.memmap(segment / "data_level0.bin", dtype=np.uint8, mode="r", shape=(count, record)))
         numbers = np.ascontiguousarray(slots[:, label : label + _LABEL_BYTES]).view(np.uint64).ravel()
         place_of = {int(number): place for place, number in enumerate(in_turns(numbers.tolist()))}
         known = _Plain(ReadInTurns((segment / "index_metadata.pickle").read_bytes())).load()["id_to_label"]
         places = {name: place_of[number] for name, number in in_turns(known.items()) if number in place_of}
-        return cls(slots, begin, dimensions, places)
+        return cls(slots, begin, dimensions, places, _Sketched())
 
     def places(self, ids: list[str]) -> NDArray[np.int64]:
         """Where each record lies; -1 for one that the graph did not take over yet."""
@@ -57,15 +58,25 @@ class StoredVectors:
         found: Vectors = self._slots[places, self._begin : end].view(np.float32)
         return found
 
-    @property
-    def sketch(self) -> Sketch:
-        """Made when it is wanted first."""
-        with self._sketching:
-            return self._sketch
+    def sketch(self) -> Sketch | None:
+        """None while it is made, in a thread of its own, from when it is wanted first; of a few rows it is made at once."""
+        with self._sketched.changing:
+            if self._sketched.making is None:
+                self._sketched.making = threading.Thread(target=self._make, name="sketch", daemon=True)
+                self._sketched.making.start()
+        if len(self._slots) <= _AT_ONCE:
+            self._sketched.making.join()
+        return self._sketched.made
 
-    @cached_property
-    def _sketch(self) -> Sketch:
-        return Sketch.of(len(self._slots), self.at)
+    def _make(self) -> None:
+        self._sketched.made = Sketch.of(len(self._slots), self.at)
+
+
+@dataclass(slots=True)
+class _Sketched:
+    changing: threading.Lock = field(default_factory=threading.Lock)
+    making: threading.Thread | None = None
+    made: Sketch | None = None
 
 
 class _Plain(pickle.Unpickler):

@@ -51,7 +51,7 @@ def test_what_is_left_is_ranked_as_exact_search_over_it_ranks_it(
     sources: tuple[str, ...],
     columns: dict[str, list[Value]],
 ) -> None:
-    monkeypatch.setattr(lexical, "_DEEPEST", 0 if plan == "named and exact" else 10_000)
+    monkeypatch.setattr(lexical, "_AS_NAMED", 0 if plan == "named and exact" else 10_000)
     if plan != "named and exact":
         monkeypatch.setattr(nearest, "_MOST_EXACT", 0)
         monkeypatch.setattr(lexical, "_DEEPER", 0.01)
