@@ -14,13 +14,13 @@ import numpy as np
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.index.fusion import Ranking
 from rag_pipeline.index.narrow import Chosen, Picked
-from rag_pipeline.index.sketch import Sketch, alone
+from rag_pipeline.index.sketch import Best, alone
 
 _DIGITS = 6
 _MOST_EXACT = 10_000
-"""Rows that are compared one by one for several questions: as many as take less than asking a graph."""
+"""Rows that are compared one by one where there are no sketches, or no more rows at all: some milliseconds."""
 _FEW = 1_500
-"""Rows that are compared one by one for a single question: a millisecond, as finding out which to compare takes."""
+"""Rows that are compared one by one for each question: a millisecond, about what finding out which to compare takes."""
 _MOST_SKETCHED = 200_000
 """Rows whose sketches take about as long to compare as a graph takes to be asked."""
 _DEEPER = 1.5
@@ -48,14 +48,14 @@ def nearest(collections: Mapping[str, Any], vectors: Vectors, depth: int, chosen
 def _among(collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str]) -> list[Ranking]:
     """`left`: the ids of all rows that are left, to be looked up."""
     count = len(rows.ids)
-    if count <= min(_MOST_EXACT, _FEW * len(vectors)):
+    if rows.of <= _MOST_EXACT or count <= min(_MOST_EXACT, _FEW * len(vectors)):
         return _exact(collection, vectors, depth, rows)
-    sketch = rows.vectors.sketch() if rows.vectors else None
-    if sketch and count <= _MOST_SKETCHED:
-        return _sketched(sketch, vectors, depth, rows)
+    best = rows.vectors.best() if rows.vectors else None
+    if best and count <= _MOST_SKETCHED:
+        return _sketched(best, vectors, depth, rows)
     if count <= _MOST_EXACT:
         return _exact(collection, vectors, depth, rows)
-    return _dropped(collection, vectors, depth, rows, left, sketch)
+    return _dropped(collection, vectors, depth, rows, left, best)
 
 
 def _asked(collection: Any, vectors: Vectors, depth: int) -> list[Ranking]:
@@ -85,19 +85,21 @@ def _exact(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[
     ]
 
 
-def _sketched(sketch: Sketch, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
+def _sketched(best: Best, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
     found: list[Ranking] = []
     for vector in vectors:
         asked = vector / np.linalg.norm(vector)
-        best, alike = sketch.best(asked, depth, rows.places)
-        found.append([(rows.ids[one], round(float(near), _DIGITS)) for one, near in zip(best.tolist(), alike, strict=True)])
+        places, alike = best(asked, depth, rows.places)
+        found.append(
+            [(rows.ids[one], round(float(near), _DIGITS)) for one, near in zip(places.tolist(), alike, strict=True)]
+        )
     return found
 
 
 def _dropped(
-    collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str], sketch: Sketch | None
+    collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str], best: Best | None
 ) -> list[Ranking]:
-    """Where too few of what a graph finds is left, its sketch is asked, or the graph again, deeper."""
+    """Where too few of what a graph finds is left, sketches are compared, or the graph is asked again, deeper."""
     total, wanted = rows.of, min(depth, len(rows.ids))
     fetched = math.ceil(_DEEPER * depth * total / len(rows.ids)) + 10
     while True:
@@ -105,8 +107,8 @@ def _dropped(
         short = [place for place, ranking in enumerate(found) if len(ranking) < wanted]
         if not short or fetched >= total:
             return found
-        if sketch:
-            for place, ranking in zip(short, _sketched(sketch, vectors[short], depth, rows), strict=True):
+        if best:
+            for place, ranking in zip(short, _sketched(best, vectors[short], depth, rows), strict=True):
                 found[place] = ranking
             return found
         fetched *= 4

@@ -32,6 +32,8 @@ _DIGITS, _EQUAL = 6, 1e-5
 Places = NDArray[np.int64]
 Read = Callable[[Places], Vectors]
 """Reads the vectors of some places, all of length 1, shape (places, dimensions)."""
+Best = Callable[[Vectors, int, Places], tuple[Places, Vectors]]
+"""`Sketch.best`, for one that knows what to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,6 @@ class Sketch:
     """Shape (axes, dimensions), each of length 1 and across all others."""
     _along: Vectors
     """Shape (vectors, axes)."""
-    _read: Read
 
     @classmethod
     def of(cls, count: int, read: Read) -> "Sketch":
@@ -53,9 +54,9 @@ class Sketch:
         for start in range(0, count, _ROWS_A_TURN):  # the interpreter is let go of in each
             rows = np.arange(start, min(start + _ROWS_A_TURN, count))
             along[rows] = read(rows) @ axes.T
-        return cls(axes, along, read)
+        return cls(axes, along)
 
-    def best(self, asked: Vectors, depth: int, places: Places) -> tuple[Places, Vectors]:
+    def best(self, asked: Vectors, depth: int, places: Places, read: Read) -> tuple[Places, Vectors]:
         """The best `depth` of some places for one question, all that tie with the last too; each with its cosine.
 
         `asked`: of length 1, shape (dimensions,). The places come as indexes into `places`, in no order.
@@ -66,7 +67,7 @@ class Sketch:
             left_out = max(0, len(places) - wanted)
             least = float(np.partition(about, left_out)[left_out]) - _EQUAL  # what is the same is in or out together
             looked = np.flatnonzero(about >= least)
-            alike = alone(self._read(places[looked]), asked)
+            alike = alone(read(places[looked]), asked)
             last = np.partition(alike, -few)[-few] - 10**-_DIGITS
             beside = alike - about[looked]
             at_most = beside.mean() + beside.std() * NormalDist().inv_cdf(1 - _MISSED * few / len(looked))

@@ -7,6 +7,7 @@ import pickle
 import struct
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,13 +16,13 @@ from numpy.typing import NDArray
 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.errors import ReleaseError
-from rag_pipeline.index.sketch import Sketch
+from rag_pipeline.index.sketch import Best, Sketch
 from rag_pipeline.turns import ReadInTurns, in_turns
 
 _GRAPH_FORMAT = 1
 _NUMBER_BYTES, _LABEL_BYTES = 4, 8
 _AT_ONCE = 20_000
-"""Vectors whose sketch takes a tenth of a second."""
+"""Vectors whose sketches are made in a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,19 @@ class StoredVectors:
         found: Vectors = self._slots[places, self._begin : end].view(np.float32)
         return found
 
-    def sketch(self) -> Sketch | None:
-        """None while it is made, in a thread of its own, from when it is wanted first; of a few rows it is made at once."""
+    def best(self) -> Best | None:
+        """How to find the best of many places by their sketches.
+
+        None until these are made: in a thread of their own, from when they are wanted first, and of a few vectors at once.
+        """
         with self._sketched.changing:
             if self._sketched.making is None:
                 self._sketched.making = threading.Thread(target=self._make, name="sketch", daemon=True)
                 self._sketched.making.start()
         if len(self._slots) <= _AT_ONCE:
             self._sketched.making.join()
-        return self._sketched.made
+        made = self._sketched.made
+        return partial(made.best, read=self.at) if made else None
 
     def _make(self) -> None:
         self._sketched.made = Sketch.of(len(self._slots), self.at)

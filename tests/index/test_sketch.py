@@ -46,7 +46,7 @@ def recalled(stored: Stored, asked: Vectors, places: NDArray[np.int64], depth: i
     """Share of the truly nearest `depth` among some places that were found, over all questions; a tie is a hit."""
     hits = 0
     for vector in asked:
-        found, alike = stored.sketch.best(vector, depth, places)
+        found, alike = stored.sketch.best(vector, depth, places, stored.at)
         truly = stored.vectors[places] @ vector
         np.testing.assert_allclose(alike, truly[found], atol=1e-5)
         hits += min(depth, int((alike >= np.sort(truly)[-depth] - 1e-5).sum()))
@@ -89,7 +89,7 @@ def test_where_the_axes_tell_all_the_answer_is_that_of_exact_search_with_all_tha
     if not len(places):
         return
     asked, depth = of_length_1(generator.normal(size=(1, dimensions)))[0], data.draw(st.integers(1, 50))
-    found, alike = stored.sketch.best(asked, depth, places)
+    found, alike = stored.sketch.best(asked, depth, places, stored.at)
     truly = stored.vectors[places] @ asked
     last = np.sort(truly)[-min(depth, len(places))]
     assert set(np.flatnonzero(truly > last + 2e-6)) <= set(found) and (truly[found] > last - 4e-6).all()
