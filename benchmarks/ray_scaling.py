@@ -30,7 +30,8 @@ import pyarrow as pa
 from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.engines import Cluster
-from rag_pipeline.corpus.engines.parts import FOLDER, parts_of
+from rag_pipeline.corpus.engines.handover import addresses_of
+from rag_pipeline.corpus.engines.parts import parts_of
 from rag_pipeline.corpus.engines.worker import Worker, orders_of
 from rag_pipeline.corpus.missing import find_missing
 from rag_pipeline.corpus.model import model_of
@@ -69,7 +70,7 @@ def in_process(home: Home, part: int) -> None:
     missing = find_missing(chunks_table(home), vectors_table(home), model.fingerprint, home.scratch)
     nothing = Control("nothing", [], np.empty((0, 0), dtype=np.float32))
     with parts_of(home, missing, part) as parts:
-        orders = orders_of(model, Settings().model, nothing, (home.scratch / FOLDER, home.vectors), threads=1)
+        orders = orders_of(model, Settings().model, nothing, addresses_of(home, home.vectors), threads=1)
         worker = Worker(orders.as_json())
         for one in parts:
             assert "error" not in worker.embed(one.name)

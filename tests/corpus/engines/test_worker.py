@@ -11,6 +11,7 @@ import pytest
 
 from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.engines import worker
+from rag_pipeline.corpus.engines.handover import addresses_of
 from rag_pipeline.corpus.engines.parts import FOLDER, parts_of, remove_parts
 from rag_pipeline.corpus.engines.worker import Orders, Worker, orders_of, versions
 from rag_pipeline.corpus.missing import find_missing
@@ -45,7 +46,7 @@ def parts(home: Home) -> Path:
 
 
 def orders(home: Home, model: Model | None = None, name: str = MODEL, control: Control = NONE) -> Orders:
-    return orders_of(model or real_model(), name, control, (home.scratch / FOLDER, home.vectors), threads=1)
+    return orders_of(model or real_model(), name, control, addresses_of(home, home.vectors), threads=1)
 
 
 def test_each_part_becomes_a_fragment_with_the_vectors_of_its_texts(home: Home, parts: Path) -> None:
