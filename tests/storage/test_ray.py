@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rag_pipeline.corpus.engines.parts import FOLDER
 from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
 from tests.support.bucket_home import BucketHome
+from tests.support.bucket_hosts import passed_on
 from tests.support.ray_cluster import (
     all_gone,
     cluster,
@@ -26,6 +28,7 @@ from tests.support.ray_cluster import (
     workers,
 )
 from tests.support.refusing_store import Door, door_before
+from tests.support.two_hosts import ADDRESS, BESIDE, HEAD, NODE, can_be, two_hosts
 
 pytest.importorskip("ray", reason="Ray is not installed: `make ray-env`")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -121,6 +124,36 @@ def test_a_run_that_dies(home: Home, bucket: BucketHome, moment: int) -> None:
     assert report.reused == len(before)
     assert stored(second) == sorted(hashes) == stored(bucket.machine("third").home)
     assert fragments(second) <= PARTS + deed.fragments - len(before) // 10 + 4, "what was not committed, and was under way"
+    assert not parts(bucket)
+
+
+@pytest.mark.skipif(not can_be(), reason="needs root and `ip netns`, for hosts on one machine")
+def test_a_node_dies_of_a_cluster_that_shares_nothing_with_the_run_but_the_bucket(
+    home: Home, bucket: BucketHome, tmp_path: Path
+) -> None:
+    """Head and node see no folder of any machine's, and are told no PostgreSQL. The run is on a third host."""
+    hashes = store_texts(home, TEXTS)
+
+    @contextmanager
+    def outside(address: str) -> Iterator[dict[str, dict[str, str]]]:
+        store_port = int(bucket.store.url.rpartition(":")[2])
+        with passed_on(address, store_port) as store, passed_on(address, bucket.server.port) as locks:
+            worker = {"AWS_ENDPOINT_URL": f"http://{address}:{store}", "RAG_LOCKS": ""}
+            run = {"RAG_LOCKS": bucket.locks.replace(f"127.0.0.1:{bucket.server.port}", f"{address}:{locks}")}
+            run["RAG_CACHE"] = str(bucket.folder / "driver")
+            yield {HEAD: worker, NODE: worker, BESIDE: worker | run}
+
+    with two_hosts(tmp_path, outside=outside, hidden=[bucket.folder]) as hosts:
+        killed: list[int] = []
+        driver = hosts.begun(BESIDE, sys.executable, "-m", "tests.support.ray_cluster", bucket.uri, ADDRESS, "2")
+        with when_there_are(home, PARTS // 2, lambda: killed.append(hosts.kill(NODE))):
+            said, _ = driver.communicate(timeout=500)
+        log = (tmp_path / f"{BESIDE}.log").read_text()[-2_000:]
+        assert (driver.returncode, said.split()[-1:]) == (0, [str(TEXTS)]), log
+    assert killed[0] >= 2, "raylet and worker"
+    reader = bucket.machine("reader").home
+    assert stored(reader) == sorted(hashes)
+    assert fragments(reader) - PARTS <= 4, "no more is done again than what was under way"
     assert not parts(bucket)
 
 

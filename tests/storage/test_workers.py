@@ -66,8 +66,12 @@ def out_of_sight(folder: Path) -> Iterator[None]:
         aside.rename(folder)
 
 
-def test_parts_go_and_vectors_come_by_the_bucket_alone(home: Home, bucket: BucketHome, here: Here) -> None:
+def test_parts_go_and_vectors_come_by_the_bucket_alone(
+    home: Home, bucket: BucketHome, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting: list[set[str]] = []
+
+    monkeypatch.setenv("RAG_CACHE", str(bucket.folder / "node"))
 
     @contextmanager
     def elsewhere() -> Iterator[None]:
@@ -85,6 +89,7 @@ def test_parts_go_and_vectors_come_by_the_bucket_alone(home: Home, bucket: Bucke
     assert vectors_table(home).version() == 1, "one commit for all that came together"
     assert not {key for key in bucket.there() if key.startswith("scratch")}
     assert not home.scratch.exists() or not list(home.scratch.iterdir())
+    assert not (bucket.folder / "node").exists(), "nothing is kept where a worker is"
     assert embed(bucket.machine("two").home, cluster(address="nobody.invalid:1")).embedded == 0
 
 
