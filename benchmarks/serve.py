@@ -135,7 +135,12 @@ async def loads(url: str, key: str, questions: list[str], rate: float, seconds: 
     report(f"{rate:g} a second", steady, seconds)
     bears = await closed_loop(web, questions, 16, seconds)
     print(f"  16 at once: {bears:.0f} a second sustained")
-    report(f"three times that ({3 * bears:.0f} a second)", await open_loop(web, questions, 3 * bears, seconds), seconds)
+    with bare_server() as port:
+        bare = Web(f"http://127.0.0.1:{port}", key)
+        beside = asyncio.create_task(open_loop(bare, questions, bears / 2, seconds))
+        report(f"three times that ({3 * bears:.0f} a second)", await open_loop(web, questions, 3 * bears, seconds), seconds)
+        told("a server that does nothing, beside it", [took for _, took in await beside])
+        bare.close()
     began = time.perf_counter()
     while (await one(web, questions[0]))[0] != 200:
         await asyncio.sleep(0.05)
@@ -252,6 +257,34 @@ def told(name: str, took: list[float]) -> float:
     p50, p95 = statistics.median(took), float(np.quantile(took, 0.95))
     print(f"  {name}: p50 {p50:.1f} ms, p95 {p95:.1f} ms ({len(took)})")
     return p95
+
+
+_BARE = """
+import asyncio
+class Bare(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+    def data_received(self, data):
+        self.transport.write(b"HTTP/1.1 503 Busy\\r\\ncontent-length: 0\\r\\n\\r\\n")
+async def main():
+    server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+"""Refuses whatever it is asked, at once: what the machine, its kernel and this client add to a refusal."""
+
+
+@contextmanager
+def bare_server() -> Iterator[int]:
+    """Its port, on loopback."""
+    process = subprocess.Popen([sys.executable, "-c", _BARE], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def timed(work: Any) -> float:

@@ -27,6 +27,7 @@ def test_beside_a_home_in_a_bucket_a_try_is_embedded_by_its_own_process(
         told.append(cluster)
         raise Enough
 
+    monkeypatch.setattr(attempt, "update_chunks", lambda *_: None)
     monkeypatch.setattr(attempt, "update_embeddings", embed)
     settings = Settings.model_validate({"home": tmp_path / "home", "embed_engine": "ray"})
     for uri in ("", "s3://bucket/home"):
