@@ -103,11 +103,11 @@ def test_graphs_of_models_are_kept_where_the_worker_is(home: Home, tmp_path: Pat
     monkeypatch.setenv("RAG_CACHE", str(tmp_path / "cache"))
     of_a_folder = replace(orders(home), exports="/nowhere/home/models")
     assert worker._exports(of_a_folder) == Path("/nowhere/home/models")
-    address = {"handover": {"parts": "scratch/embed-parts", "table": "lake/vectors", "home": "s3://bucket/home"}}
+    bucket = {"parts": "scratch/embed-parts", "table": "lake/vectors", "home": "s3://bucket/home"}
     there = copy_of("s3://bucket/home", tmp_path / "cache") / "models"
-    assert worker._exports(replace(of_a_folder, **address)) == there, "on a machine without a copy of the home"
+    assert worker._exports(replace(of_a_folder, handover=bucket)) == there, "on a machine without a copy of the home"
     there.parent.mkdir(parents=True)
-    assert worker._exports(replace(of_a_folder, exports=str(there), **address)) == there, "on the one the run is on"
+    assert worker._exports(replace(of_a_folder, exports=str(there), handover=bucket)) == there, "on the one the run is on"
 
 
 def test_vectors_no_index_may_hold_are_refused_with_the_name_of_the_part(
