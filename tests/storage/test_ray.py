@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from rag_pipeline.channels.pointer import read_channel
 from rag_pipeline.corpus.engines import base
 from rag_pipeline.corpus.engines.parts import FOLDER
+from rag_pipeline.defs.run import refresh
 from rag_pipeline.home import Home
 from rag_pipeline.home_mark import claim_home
+from tests.conftest import Workspace
+from tests.support.bucket_handbook import answers
 from tests.support.bucket_home import BucketHome
 from tests.support.bucket_hosts import passed_on
 from tests.support.ray_cluster import (
@@ -82,6 +86,23 @@ def test_two_workers_give_every_text_once_the_vectors_of_this_process(
     assert time.monotonic() - started < 60, "no cluster is looked for where nothing is new"
 
 
+def test_a_night_with_workers_comes_to_the_release_of_a_night_without(
+    bucket: BucketHome, door: Door, handbook: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "of-the-workers"))
+    machine = bucket.of(handbook, "one", embed_engine="ray", embed_workers="1", embed_minimum=1, embed_part=1)
+    done = refresh(machine)
+    assert done.success, done.errors
+    assert done.assets["corpus/embeddings"]["embedded"] == 3 == fragments(machine.home) and not parts(bucket)
+    there = read_channel(machine.home, "production")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "of-the-folder"))
+    monkeypatch.delenv("RAG_LOCKS")
+    alone = refresh(handbook.settings)
+    local = read_channel(handbook.home, "production")
+    assert alone.success and there and local and there.fingerprint == local.fingerprint
+    assert answers(handbook.settings) == answers(machine)
+
+
 @MOMENTS
 def test_a_worker_that_dies(home: Home, bucket: BucketHome, moment: int) -> None:
     hashes = store_texts(home, TEXTS)
@@ -144,6 +165,7 @@ def test_a_node_dies_of_a_cluster_that_shares_nothing_with_the_run_but_the_bucke
             yield {HEAD: worker, NODE: worker, BESIDE: worker | run}
 
     with two_hosts(tmp_path, outside=outside, hidden=[bucket.folder]) as hosts:
+        assert [hosts.within(name, "ls", str(bucket.folder)).stdout for name in (HEAD, NODE)] == ["", ""]
         killed: list[int] = []
         driver = hosts.begun(BESIDE, sys.executable, "-m", "tests.support.ray_cluster", bucket.uri, ADDRESS, "2")
         with when_there_are(home, PARTS // 2, lambda: killed.append(hosts.kill(NODE))):

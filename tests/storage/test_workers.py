@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rag_pipeline.corpus.control import Control
-from rag_pipeline.corpus.engines import base
+from rag_pipeline.corpus.engines import base, cluster_of
 from rag_pipeline.corpus.engines.handover import addresses_of
 from rag_pipeline.corpus.engines.parts import FOLDER, remove_parts
 from rag_pipeline.corpus.engines.ray_process import Answer
@@ -64,6 +64,12 @@ def out_of_sight(folder: Path) -> Iterator[None]:
         yield
     finally:
         aside.rename(folder)
+
+
+def test_the_settings_name_a_cluster_for_a_home_in_a_bucket(bucket: BucketHome) -> None:
+    """Refused until workers and the run could meet there."""
+    found = cluster_of(bucket.machine("one", embed_engine="ray", ray_address="ray-head:6379"))
+    assert found and found.address == "ray-head:6379"
 
 
 def test_parts_go_and_vectors_come_by_the_bucket_alone(
