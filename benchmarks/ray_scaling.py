@@ -33,7 +33,8 @@ import pyarrow as pa
 from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.engines import Cluster
-from rag_pipeline.corpus.engines.parts import FOLDER, parts_of
+from rag_pipeline.corpus.engines.handover import addresses_of
+from rag_pipeline.corpus.engines.parts import parts_of
 from rag_pipeline.corpus.engines.worker import Worker, orders_of
 from rag_pipeline.corpus.missing import find_missing
 from rag_pipeline.corpus.model import model_of
@@ -70,7 +71,8 @@ def embed(home: Home, names: list[str], core: int) -> None:
     prepare()
     nothing = Control("nothing", [], np.empty((0, 0), dtype=np.float32))
     model = model_of(Settings(home=home.root))
-    worker = Worker(orders_of(model, Settings().model, nothing, (home.scratch / FOLDER, home.vectors), threads=1).as_json())
+    orders = orders_of(model, Settings().model, nothing, addresses_of(home, home.vectors), threads=1)
+    worker = Worker(orders.as_json())
     for name in names:
         assert "error" not in worker.embed(name)
 

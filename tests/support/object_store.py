@@ -60,7 +60,8 @@ class Door:
 
             def do_GET(self) -> None:
                 door.requests.append((self.command, self.path))
-                answer = door.script(self.command, self.path) or (self._ask(store) if store else Answer(404))
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                answer = door.script(self.command, self.path) or (self._ask(store, sent) if store else Answer(404))
                 self.close_connection = bool(answer.hang or answer.cut)
                 if answer.hang:
                     door._leaving.wait(60)
@@ -72,12 +73,12 @@ class Door:
                 self.end_headers()
                 self.wfile.write(body[: len(body) - answer.cut])
 
-            do_HEAD = do_GET  # noqa: N815
+            do_HEAD = do_PUT = do_GET  # noqa: N815
 
-            def _ask(self, address: tuple[str, int]) -> Answer:
+            def _ask(self, address: tuple[str, int], sent: bytes) -> Answer:
                 connection = http.client.HTTPConnection(*address, timeout=30)
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-                connection.request(self.command, self.path, headers={"Authorization": _ANYBODY, **headers})
+                connection.request(self.command, self.path, sent or None, headers={"Authorization": _ANYBODY, **headers})
                 response = connection.getresponse()
                 body = response.read()
                 connection.close()
