@@ -143,7 +143,7 @@ class Spool:
         self._trouble = ""
 
     def _lose_odd(self, kind: Kind, rows: list[dict[str, Any]], first: int, error: Exception) -> None:
-        """Of the first rows, give up those that no segment can hold: what waits behind them is logged all the same."""
+        """Give up those of the first rows that no segment can hold: what waits behind them is logged all the same."""
         good = [row for row in rows[:first] if fits(kind, row)]
         if len(good) == first:
             raise error  # each fits alone: it is not the rows
