@@ -1,7 +1,8 @@
 """Releases in the bucket: carried there file by file, the manifest last; brought here when somebody opens one.
 
 The manifest is the commit: a prefix without one is no release. What each object was when it was carried stands beside the
-releases, so that one listing tells whether the bucket still has those very bytes.
+releases, so that one listing tells whether the bucket still has those very bytes. Where it tells of another object, that one
+is fetched and held against the manifest.
 """
 
 import json
@@ -9,10 +10,11 @@ import secrets
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rag_pipeline.errors import LockLost, Overtaken, ReleaseError
+from rag_pipeline.errors import HomeUnreachable, LockLost, Overtaken, ReleaseError
 from rag_pipeline.home import MANIFEST_FILE, RELEASES, Home
 from rag_pipeline.storage.areas import OBJECTS
 from rag_pipeline.storage.exchange import BucketExchange
@@ -102,7 +104,12 @@ class HomeMirror(Mirror):
         except (OSError, ValueError):
             return None
         now = self._listed(f"{RELEASES}/{release.name}")
-        return sorted(name for name in carried.keys() | now.keys() if carried.get(name) != now.get(name))
+        other = sorted(name for name in carried.keys() | now.keys() if carried.get(name) != now.get(name))
+        damaged = [name for name in other if not self.fetched_again(release, name)]
+        if other and not damaged:  # the bytes are the release's own: they came from a backup, or another bucket
+            with suppress(HomeUnreachable):  # who may not write it looks again the next time
+                self.objects.put(f"{OBJECTS}/{release.name}.json", json.dumps(now, sort_keys=True).encode())
+        return damaged
 
     def remove(self, key: str) -> None:
         super().remove(key)

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -47,10 +47,11 @@ def pass_on(method: str, path: str) -> Answer | None:
 
 
 class Door:
-    """The address tests read from. `requests` holds what came; `script` may be changed at any time."""
+    """The address tests read from. `requests` and `headers` hold what came; `script` may be changed at any time."""
 
     def __init__(self, store: tuple[str, int] | None, script: Script) -> None:
         self.requests: list[tuple[str, str]] = []
+        self.headers: list[Mapping[str, str]] = []
         self.script = script
         self._leaving = threading.Event()
         door = self
@@ -60,6 +61,8 @@ class Door:
 
             def do_GET(self) -> None:
                 door.requests.append((self.command, self.path))
+                door.headers.append({name.lower(): value for name, value in self.headers.items()})
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 answer = door.script(self.command, self.path) or (self._ask(store) if store else Answer(404))
                 self.close_connection = bool(answer.hang or answer.cut)
                 if answer.hang:
@@ -72,7 +75,7 @@ class Door:
                 self.end_headers()
                 self.wfile.write(body[: len(body) - answer.cut])
 
-            do_HEAD = do_GET  # noqa: N815
+            do_HEAD = do_PUT = do_GET  # noqa: N815
 
             def _ask(self, address: tuple[str, int]) -> Answer:
                 connection = http.client.HTTPConnection(*address, timeout=30)
