@@ -36,6 +36,11 @@ class HomeMirror(Mirror):
         super().__init__(root, objects, locks, poll_s=poll_s)
         self._limit_bytes = limit_bytes
 
+    def looked_up(self, folder: Path) -> None:
+        """Raises `HomeUnreachable`, as no reader is stopped by that, but nothing is decided upon what may be old."""
+        if (key := self.key_of(folder)) is not None:
+            self.pull(key)
+
     def exchange(self, folder: Path) -> BucketExchange:
         return BucketExchange(self.objects, self.locks, folder.relative_to(self.root).as_posix())
 

@@ -20,7 +20,7 @@ from rag_pipeline.index.manifest import all_manifests, damaged_files
 from rag_pipeline.lake import collected
 from tests.conftest import Workspace
 from tests.support.bucket_handbook import answers
-from tests.support.bucket_home import BucketHome, on_each_store
+from tests.support.bucket_home import BucketHome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
@@ -66,7 +66,6 @@ def forks(bucket: BucketHome, handbook: Workspace) -> Iterator[Forks]:
         forked.close()
 
 
-@on_each_store
 def test_a_night_killed_at_a_change_of_an_object_is_done_by_the_next_one(
     bucket: BucketHome, handbook: Workspace, forks: Forks
 ) -> None:
