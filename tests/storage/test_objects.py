@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -91,6 +92,27 @@ def test_a_version_is_one_text_however_it_is_asked_for(bucket: BucketHome, tmp_p
         objects.read("a", unless=listed.version)
     swapped = objects.swap("a", b"two", listed.version)
     assert [one.version for one in objects.list("")] == [swapped] != [version]
+
+
+@on_each_store
+@pytest.mark.parametrize("after", [False, True], ids=["before the store had it", "after the store had it"])
+def test_a_connection_that_ends_in_the_middle_of_a_write_is_no_failure(
+    bucket: BucketHome, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    at = urlsplit(bucket.store.url)
+    with open_door((str(at.hostname), int(at.port or 0))) as door:
+        monkeypatch.setenv(bucket.store.endpoint, door.url + at.path)
+        objects = in_bucket(bucket.uri)
+        door.script = lambda method, path: Answer(gone=True, after=after) if method == "PUT" and drops.pop() else None
+        drops = [False, True]
+        version = objects.create("a", b"one")
+        drops = [False, True, True]
+        assert objects.swap("a", b"two", version) != version
+        assert (found := bucket.objects.read("a")) and found.data == b"two"
+        drops = [True] * 5
+        with pytest.raises(HomeUnreachable, match="cannot be reached, also after 4 more tries"):
+            objects.create("b", b"one")
+        assert drops == []
 
 
 def test_google_is_asked_to_compare_the_generation(monkeypatch: pytest.MonkeyPatch) -> None:
