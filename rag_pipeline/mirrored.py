@@ -61,6 +61,10 @@ class Keeper(Protocol):
         """The files of a folder that no machine has a copy of."""
         ...
 
+    def came(self, file: Path) -> None:
+        """A data file that a worker put into the bucket is here too, for who commits it; not where the bucket has none."""
+        ...
+
     def released(self, staging: Path, release: Path) -> None:
         """A release is complete: its files are carried over, its manifest last. It has its name here afterwards."""
         ...
@@ -142,6 +146,12 @@ def removing(path: Path) -> Iterator[None]:
 def exchange(folder: Path) -> Exchange | None:
     """As `Keeper.exchange`; None where the folder itself is what machines share."""
     return keeper.exchange(folder) if (keeper := keeper_of(folder)) else None
+
+
+def came(file: Path) -> None:
+    """As `Keeper.came`. Nothing, where the folder is no copy."""
+    if keeper := keeper_of(file):
+        keeper.came(file)
 
 
 def released(staging: Path, release: Path) -> None:

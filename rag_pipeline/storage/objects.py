@@ -19,7 +19,7 @@ from obstore.store import MemoryStore
 from rag_pipeline.errors import HomeUnreachable, Overtaken, PipelineError
 from rag_pipeline.limits import Limits
 from rag_pipeline.storage.stores import BUCKET_NAME, SCHEMES, open_store
-from rag_pipeline.storage.trouble import CREDENTIALS, is_trouble, no_bucket, of_a_home, told
+from rag_pipeline.storage.trouble import CREDENTIALS, is_trouble, may_pass, no_bucket, of_a_home, told
 from rag_pipeline.urls import BUCKETS, BucketScheme, scheme_of, without_secrets
 
 _WHOLE = 64 * 1024 * 1024
@@ -226,7 +226,8 @@ class StoredObjects:
             if (isinstance(error, OSError) and error.errno is not None) or not is_trouble(error):
                 raise
             where = f"{self.name}/{key}".rstrip("/")
-            raise HomeUnreachable(f"{where}: {told(error, self._kind, limits, of_a_home(self._kind))}") from None
+            says = told(error, self._kind, limits, of_a_home(self._kind))
+            raise HomeUnreachable(f"{where}: {says}", may_pass=may_pass(error)) from None
 
 
 def in_memory() -> StoredObjects:

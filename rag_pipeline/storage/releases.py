@@ -16,8 +16,9 @@ from pathlib import Path
 
 from rag_pipeline.errors import HomeUnreachable, LockLost, Overtaken, ReleaseError
 from rag_pipeline.home import MANIFEST_FILE, RELEASES, Home
-from rag_pipeline.storage.areas import OBJECTS
+from rag_pipeline.storage.areas import OBJECTS, unit_of
 from rag_pipeline.storage.exchange import BucketExchange
+from rag_pipeline.storage.known import looks_so
 from rag_pipeline.storage.locks import Locks
 from rag_pipeline.storage.mirror import AT_ONCE, Mirror
 from rag_pipeline.storage.objects import Objects
@@ -43,6 +44,13 @@ class HomeMirror(Mirror):
 
     def exchange(self, folder: Path) -> BucketExchange:
         return BucketExchange(self.objects, self.locks, folder.relative_to(self.root).as_posix())
+
+    def came(self, file: Path) -> None:
+        if (key := self.key_of(file)) is None:
+            return
+        with self.writers.alone(unit_of(key)):
+            if not looks_so(file, self.known.get(key)):
+                self._take([key])
 
     def released(self, staging: Path, release: Path) -> None:
         """Raises `Overtaken` when another machine has this release, `LockLost` before anything could tell of it."""

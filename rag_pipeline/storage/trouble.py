@@ -23,6 +23,7 @@ CREDENTIALS: dict[BucketScheme, str] = {
 """Environment variables a store reads its credentials from."""
 
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_AWAY = (429, 500, 502, 503, 504)
 _KIND = re.compile(r"\bkind: (Timeout|Connect|Request|Interrupted)\b")
 _NAME = re.compile(r'Path "([^"]*)"')
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "/latest/api/token", "/metadata/identity")
@@ -62,6 +63,14 @@ def alone(error: BaseException) -> str | None:
     if status == 403:
         return "cannot be read: access to this object is denied; let the pipeline's credentials read it"
     return None
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the store is away, or too busy, and may be back soon."""
+    text, status = str(error), status_of(error)
+    if any(sign in text for sign in _METADATA):
+        return False
+    return status in _AWAY if status is not None else bool(_KIND.search(text))
 
 
 def bad_name(error: BaseException) -> str | None:
