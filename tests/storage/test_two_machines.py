@@ -13,43 +13,19 @@ from rag_pipeline.channels.pointer import Channel, channels_held, read_channel, 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.errors import LockLost, Overtaken, PipelineError, ReleaseError
 from rag_pipeline.home import Home
-from rag_pipeline.home_mark import claim_home
 from rag_pipeline.index.manifest import all_manifests, damaged_files, read_manifest
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.lake import collected
-from rag_pipeline.mirrored import brought
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.serving import ChannelReader
 from rag_pipeline.storage.attach import mirror_of
 from tests.conftest import Workspace
 from tests.support.bucket_home import BucketHome, on_each_store
+from tests.support.bucket_releases import two
 from tests.support.readers import BY_FORCE, SUBJECTS, build, pages
 from tests.support.small_releases import NOW, bag_of_words, release_of
 
-BUILT: dict[str, bytes] = {}
-"""Key -> object of a home with two releases, once it was built."""
-
-
-@pytest.fixture
-def one(bucket: BucketHome) -> Home:
-    """The machine that builds; two releases are there."""
-    for key, data in BUILT.items():
-        bucket.objects.put(key, data)
-    settings = bucket.machine("one", channel_poll_s=0)
-    home = settings.home
-    if not BUILT:
-        claim_home(settings)
-        build(home, 0)
-        build(home, 1)
-        BUILT.update({key: found.data for key in bucket.there() if (found := bucket.objects.read(key))})
-    for manifest in all_manifests(home.releases):
-        brought(home.release(manifest.id))
-    return home
-
-
-def two(bucket: BucketHome) -> Home:
-    """Another machine, with nothing but the bucket."""
-    return bucket.machine("two", channel_poll_s=0).home
+pytestmark = on_each_store
 
 
 def asked(subject: str) -> Vectors:
@@ -92,7 +68,6 @@ def both_promote(homes: list[Home], number: int) -> list[str]:
         return list(threads.map(promote, range(len(homes))))
 
 
-@on_each_store
 @pytest.mark.parametrize("rounds", [4, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_of_two_machines_that_promote_at_once_one_moves_and_the_other_is_told(
     bucket: BucketHome, one: Home, rounds: int
@@ -110,7 +85,6 @@ def test_of_two_machines_that_promote_at_once_one_moves_and_the_other_is_told(
     assert told["sequence"].to_list() == list(range(1, rounds + 1)), ended
 
 
-@on_each_store
 def test_a_lock_that_was_taken_away_in_the_middle_moves_nothing(bucket: BucketHome, one: Home) -> None:
     other = two(bucket)
     first, second = sorted(manifest.id for manifest in all_manifests(one.releases))
@@ -129,7 +103,6 @@ def test_a_lock_that_was_taken_away_in_the_middle_moves_nothing(bucket: BucketHo
     assert not new, "nothing of the loser is there"
 
 
-@on_each_store
 def test_a_build_whose_lock_was_taken_away_publishes_nothing(
     bucket: BucketHome, one: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,7 +129,6 @@ def test_a_build_whose_lock_was_taken_away_publishes_nothing(
     assert {manifest.id for manifest in all_manifests(other.releases)} == {*before, built}
 
 
-@on_each_store
 @pytest.mark.parametrize(
     ("readers", "moves"), [(2, 4), pytest.param(4, 20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
@@ -198,7 +170,6 @@ def test_readers_elsewhere_follow_without_an_error_and_answer_from_one_release(
     assert all(set(one_reader) == set(releases) for one_reader in answered)
 
 
-@on_each_store
 def test_a_reader_that_cannot_reach_the_bucket_goes_on_and_says_so(
     bucket: BucketHome, one: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -220,7 +191,6 @@ def test_a_reader_that_cannot_reach_the_bucket_goes_on_and_says_so(
         pass
 
 
-@on_each_store
 def test_a_byte_changed_in_the_bucket_is_named_and_one_in_the_copy_is_fetched_again(bucket: BucketHome, one: Home) -> None:
     release = min(manifest.id for manifest in all_manifests(one.releases))
     manifest = read_manifest(one.release(release))
@@ -245,7 +215,6 @@ def test_a_byte_changed_in_the_bucket_is_named_and_one_in_the_copy_is_fetched_ag
         pass
 
 
-@on_each_store
 def test_a_collection_beside_a_promotion_removes_nothing_that_serves(bucket: BucketHome, one: Home) -> None:
     first, second = sorted(manifest.id for manifest in all_manifests(one.releases))
     move_and_record(one, "production", move(one, 1, second, at=None), expected=None)
@@ -260,7 +229,6 @@ def test_a_collection_beside_a_promotion_removes_nothing_that_serves(bucket: Buc
         assert opened.search(Query("about cats here", asked("cats")), 1)
 
 
-@on_each_store
 def test_what_a_publication_that_died_left_is_no_release_and_goes_a_day_later(
     bucket: BucketHome, one: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,7 +240,6 @@ def test_what_a_publication_that_died_left_is_no_release_and_goes_a_day_later(
     assert not {key for key in bucket.there() if "0123abcd" in key}
 
 
-@on_each_store
 def test_copies_that_nobody_asked_for_make_room(bucket: BucketHome, one: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag_pipeline.storage.releases._IN_USE_S", -1.0)
     first, second = sorted(manifest.id for manifest in all_manifests(one.releases))
@@ -285,7 +252,6 @@ def test_copies_that_nobody_asked_for_make_room(bucket: BucketHome, one: Home, m
         assert held == {release}
 
 
-@on_each_store
 def test_nobody_else_is_needed_to_bring_a_home_back(bucket: BucketHome, one: Home, workspace: Workspace) -> None:
     """What lies in the bucket is all there is: the copy of the machine that built it may be gone."""
     release = min(manifest.id for manifest in all_manifests(one.releases))
@@ -303,7 +269,6 @@ def _files(folder: Path) -> list[Path]:
     return [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
 
 
-@on_each_store
 def test_a_machine_that_takes_over_builds_upon_a_release_that_it_never_had(one: Home, bucket: BucketHome) -> None:
     last = max(manifest.id for manifest in all_manifests(one.releases))
     changed = pages(1) | {f"{SUBJECTS[0]}.md": "# About cats\n\nThey sleep a lot."}
