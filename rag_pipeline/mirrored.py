@@ -41,6 +41,10 @@ class Keeper(Protocol):
         """Somebody is about to read it: what the bucket has of it is here, or is as old as readers may be."""
         ...
 
+    def looked_up(self, folder: Path) -> None:
+        """What is here of a folder is what the bucket has at this moment: somebody decides upon it."""
+        ...
+
     def published(self, path: Path, new: Path) -> AbstractContextManager[None]:
         """`new` is carried to where `path` belongs; the block renames it to `path`. Refused if another machine was first."""
         ...
@@ -100,6 +104,13 @@ def seen(path: Path) -> None:
     """As `Keeper.seen`. Nothing, where the folder is no copy."""
     if keeper := keeper_of(path):
         keeper.seen(path)
+
+
+def looked_up(*folders: Path) -> None:
+    """As `Keeper.looked_up`. Nothing, where they are no copies."""
+    for one in folders:
+        if keeper := keeper_of(one):
+            keeper.looked_up(one)
 
 
 @contextmanager

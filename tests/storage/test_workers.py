@@ -23,7 +23,7 @@ from rag_pipeline.home_mark import claim_home
 from rag_pipeline.release.sweeping import sweep_up
 from rag_pipeline.storage import patience
 from rag_pipeline.storage.objects import StoredObjects
-from tests.support.bucket_home import BucketHome
+from tests.support.bucket_home import BucketHome, on_each_store
 from tests.support.object_store import SECRET, open_door
 from tests.support.object_store import Answer as Said
 from tests.support.ray_cluster import MODEL, cluster, embed, fragments, model_in, store_texts, stored
@@ -70,6 +70,7 @@ def test_the_settings_name_a_cluster_for_a_home_in_a_bucket(bucket: BucketHome) 
     assert found and found.address == "ray-head:6379"
 
 
+@on_each_store
 def test_parts_go_and_vectors_come_by_the_bucket_alone(
     home: Home, bucket: BucketHome, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ def test_parts_go_and_vectors_come_by_the_bucket_alone(
     assert embed(bucket.machine("two").home, cluster(address="nobody.invalid:1")).embedded == 0
 
 
+@on_each_store
 def test_a_fragment_is_fetched_once(home: Home, bucket: BucketHome, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """What tidying, the read back and the index need is the whole of it, so it comes whole, and is not carried back."""
     asked: list[tuple[str, str]] = []
@@ -117,6 +119,7 @@ def test_a_fragment_is_fetched_once(home: Home, bucket: BucketHome, here: Here, 
     assert sorted(parts) == ["create"] * 3 + ["read"] * 3
 
 
+@on_each_store
 def test_an_object_that_is_not_what_the_worker_put_there_is_no_fragment(home: Home, bucket: BucketHome, here: Here) -> None:
     def spoiled(answers: list[Answer]) -> list[Answer]:
         key = f"lake/vectors/{answers[1]['path']}"
@@ -127,7 +130,7 @@ def test_an_object_that_is_not_what_the_worker_put_there_is_no_fragment(home: Ho
 
     here(spoiled)
     with pytest.raises(
-        PipelineError, match=r"a worker put model=\w+/part-\S+ \([\d,]+ bytes\) below s3://.*/lake/vectors, and"
+        PipelineError, match=rf"a worker put model=\w+/part-\S+ \([\d,]+ bytes\) below {bucket.uri}/lake/vectors, and"
     ):
         embed(home, cluster())
     assert len(stored(home)) == 10, "what came before is kept"
