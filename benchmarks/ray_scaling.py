@@ -5,6 +5,8 @@ worker has one thread and a core of its own; Ray's other processes and the drive
 the fragment after a quarter of all and the last one: the start of the cluster and of the models is told apart.
 
 - scaling efficiency = rate of two workers / (2 x rate of one): .85 is wanted.
+- ceiling = rate of two such processes side by side without Ray / (2 x rate of one): what this machine's second core is
+  worth, since two cores share memory and its caches. Efficiency beyond it is not to be had from any engine.
 - overhead = rate of one worker / rate in process, one thread: .90 is wanted.
 
 On a busy machine it says nothing.
@@ -12,6 +14,7 @@ On a busy machine it says nothing.
 
 import argparse
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -30,7 +33,8 @@ import pyarrow as pa
 from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.embeddings import update_embeddings
 from rag_pipeline.corpus.engines import Cluster
-from rag_pipeline.corpus.engines.parts import FOLDER, parts_of
+from rag_pipeline.corpus.engines.handover import addresses_of
+from rag_pipeline.corpus.engines.parts import parts_of
 from rag_pipeline.corpus.engines.worker import Worker, orders_of
 from rag_pipeline.corpus.missing import find_missing
 from rag_pipeline.corpus.model import model_of
@@ -61,18 +65,30 @@ def rate(home: Home, part: int) -> float:
     return (len(ends) - 1 - skipped) * part / ((ends[-1] - ends[skipped]) / 1e9)
 
 
-def in_process(home: Home, part: int) -> None:
-    """What a worker does, without Ray, on core 0."""
-    os.sched_setaffinity(0, {0})
+def embed(home: Home, names: list[str], core: int) -> None:
+    """What a worker does with these parts, without Ray, on this core."""
+    os.sched_setaffinity(0, {core})
     prepare()
-    model = model_of(Settings(home=home.root))
-    missing = find_missing(chunks_table(home), vectors_table(home), model.fingerprint, home.scratch)
     nothing = Control("nothing", [], np.empty((0, 0), dtype=np.float32))
+    model = model_of(Settings(home=home.root))
+    orders = orders_of(model, Settings().model, nothing, addresses_of(home, home.vectors), threads=1)
+    worker = Worker(orders.as_json())
+    for name in names:
+        assert "error" not in worker.embed(name)
+
+
+def without_ray(home: Home, part: int, processes: int) -> None:
+    """Every part, in so many processes of one thread, each on a core of its own."""
+    missing = find_missing(chunks_table(home), vectors_table(home), model_of(Settings()).fingerprint, home.scratch)
+    new = multiprocessing.get_context("spawn").Process
     with parts_of(home, missing, part) as parts:
-        orders = orders_of(model, Settings().model, nothing, (home.scratch / FOLDER, home.vectors), threads=1)
-        worker = Worker(orders.as_json())
-        for one in parts:
-            assert "error" not in worker.embed(one.name)
+        names = [one.name for one in parts]
+        running = [new(target=embed, args=(home, names[core::processes], core)) for core in range(processes)]
+        for process in running:
+            process.start()
+        for process in running:
+            process.join()
+            assert process.exitcode == 0
 
 
 @contextmanager
@@ -107,6 +123,9 @@ def on_ray(home: Home, part: int, workers: int) -> None:
         update_embeddings(home, model, model.load, how)
 
 
+RUNS = {"here": (without_ray, 1), "both": (without_ray, 2), "one": (on_ray, 1), "two": (on_ray, 2)}
+
+
 def measured(kind: str, texts: int, part: int) -> tuple[float, float]:
     """Texts a second, and seconds of all together, of one kind in a process and a home of its own."""
     with tempfile.TemporaryDirectory(prefix="rag-ray-") as folder:
@@ -122,29 +141,29 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=4_000)
     parser.add_argument("--part", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--run", choices=["here", "one", "two"], help=argparse.SUPPRESS)
+    parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.run:
-        if asked.run == "here":
-            in_process(Home(asked.home), asked.part)
-        else:
-            on_ray(Home(asked.home), asked.part, {"one": 1, "two": 2}[asked.run])
+        how, workers = RUNS[asked.run]
+        how(Home(asked.home), asked.part, workers)
         return
     texts = asked.texts // asked.part * asked.part
-    found: dict[str, list[tuple[float, float]]] = {"here": [], "one": [], "two": []}
+    found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in RUNS}
     for number in range(asked.rounds):
         for kind, rates in found.items():
             rates.append(measured(kind, texts, asked.part))
             print(f"round {number + 1}, {kind}: {rates[-1][0]:.1f} texts/s, {rates[-1][1]:.0f} s in all", flush=True)
-    here, one, two = (statistics.median(each for each, _ in rates) for rates in found.values())
+    here, both, one, two = (statistics.median(each for each, _ in rates) for rates in found.values())
     told = {
         "texts": texts,
         "rounds": asked.rounds,
         "in_process_per_s": round(here, 2),
+        "two_processes_per_s": round(both, 2),
         "one_worker_per_s": round(one, 2),
         "two_workers_per_s": round(two, 2),
         "scaling_efficiency": round(two / (2 * one), 3),
+        "ceiling": round(both / (2 * here), 3),
         "overhead": round(one / here, 3),
         "seconds_in_all": {kind: round(statistics.median(all_s for _, all_s in rates), 1) for kind, rates in found.items()},
     }

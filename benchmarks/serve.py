@@ -28,6 +28,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 
+from benchmarks.asking import Web, bare_server, closed_loop, one, open_loop
 from benchmarks.scopes import add_chunks, build, home_with
 from rag_pipeline import Index
 from rag_pipeline.channels.audit import move_and_record
@@ -135,7 +136,12 @@ async def loads(url: str, key: str, questions: list[str], rate: float, seconds: 
     report(f"{rate:g} a second", steady, seconds)
     bears = await closed_loop(web, questions, 16, seconds)
     print(f"  16 at once: {bears:.0f} a second sustained")
-    report(f"three times that ({3 * bears:.0f} a second)", await open_loop(web, questions, 3 * bears, seconds), seconds)
+    with bare_server() as port:
+        bare = Web(f"http://127.0.0.1:{port}", key)
+        beside = asyncio.create_task(open_loop(bare, questions, bears / 2, seconds))
+        report(f"three times that ({3 * bears:.0f} a second)", await open_loop(web, questions, 3 * bears, seconds), seconds)
+        told("a server that does nothing, beside it", [took for _, took in await beside])
+        bare.close()
     began = time.perf_counter()
     while (await one(web, questions[0]))[0] != 200:
         await asyncio.sleep(0.05)
@@ -166,79 +172,6 @@ async def moves(web: "Web", home: Home, questions: list[str], seconds: float) ->
     told(f"10 a second, {await moving} moves, each of which opens a release", took)
     longest = f"{max(took):.0f} ms, {max(quiet):.0f} while nothing moved"
     print(f"  the longest took {longest}; {dict(Counter(status for status, _ in found))}")
-
-
-class Web:
-    """Connections to a replica that are kept and used again. A client library takes 8 ms of CPU a question at this rate, of
-    the cores that the replica is measured on; this takes a tenth of it."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self._host, _, port = url.removeprefix("http://").partition(":")
-        self._port, self._key = int(port), key
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-
-    async def post(self, path: str, body: bytes) -> int:
-        """The status of the answer, which is read whole. Raises `OSError` and `asyncio.IncompleteReadError`."""
-        reader, writer = self._kept() or await asyncio.open_connection(self._host, self._port)
-        head = (
-            f"POST {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\nauthorization: Bearer {self._key}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        writer.write(head.encode() + body)
-        said = (await reader.readuntil(b"\r\n\r\n")).lower()
-        await reader.readexactly(int(said.split(b"content-length:")[1].split(b"\r\n")[0]))
-        if b"connection: close" in said:
-            writer.close()
-        else:
-            self._idle.append((reader, writer))
-        return int(said.split(b" ", 2)[1])
-
-    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """A connection that the replica has not closed meanwhile, because nobody used it."""
-        while self._idle:
-            reader, writer = self._idle.pop()
-            if not reader.at_eof():
-                return reader, writer
-            writer.close()
-        return None
-
-    def close(self) -> None:
-        for _, writer in self._idle:
-            writer.close()
-
-
-async def open_loop(web: Web, questions: list[str], rate: float, seconds: float) -> list[tuple[int, float]]:
-    """Ask at a rate, whatever comes back: status and milliseconds of each."""
-    tasks, began = [], time.perf_counter()
-    for number in range(int(rate * seconds)):
-        await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(web, questions[number % len(questions)])))
-    return list(await asyncio.gather(*tasks))
-
-
-async def closed_loop(web: Web, questions: list[str], clients: int, seconds: float) -> float:
-    """Answers a second, of clients that ask again as soon as they have an answer."""
-    answered, until = 0, time.perf_counter() + seconds
-
-    async def client(first: int) -> None:
-        nonlocal answered
-        place = first
-        while time.perf_counter() < until:
-            status, _ = await one(web, questions[place % len(questions)])
-            answered += status == 200
-            place += clients
-
-    await asyncio.gather(*(client(number) for number in range(clients)))
-    return answered / seconds
-
-
-async def one(web: Web, text: str) -> tuple[int, float]:
-    began = time.perf_counter()
-    try:
-        status = await web.post("/v1/search", json.dumps({"query": text, "k": 10}).encode())
-    except (OSError, asyncio.IncompleteReadError):
-        status = 0
-    return status, 1000 * (time.perf_counter() - began)
 
 
 def report(name: str, found: list[tuple[int, float]], seconds: float) -> None:

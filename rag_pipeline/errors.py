@@ -74,7 +74,14 @@ class NoSpace(LakeError):
 
 
 class HomeUnreachable(PipelineError):
-    """The bucket that RAG_HOME names, or the PostgreSQL that RAG_LOCKS names, does not answer or refuses."""
+    """The bucket that RAG_HOME names, or the PostgreSQL that RAG_LOCKS names, does not answer or refuses.
+
+    `may_pass`: whether it may be over soon, as an outage is. What a person has to mend is not.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class Overtaken(PipelineError):

@@ -27,6 +27,8 @@ from rag_pipeline.urls import BUCKETS
 LOCKS = "RAG_LOCKS"
 """`files`, or the URL of the PostgreSQL that gives locks to all machines. It holds a password: from the environment only."""
 
+CACHE = Path("~/.cache/rag")
+
 _A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _IN_A_BUCKET = re.compile(rf"({'|'.join(BUCKETS)})://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+/?")
 
@@ -64,7 +66,7 @@ class HomeSettings(DoorSettings):
     """Where tables, releases, evidence and channels are, and what this machine keeps of a home in a bucket."""
 
     cache: AbsoluteFolder = Field(
-        default=Path("~/.cache/rag"),
+        default=CACHE,
         validate_default=True,
         description="For a home in a bucket: the folder of this machine's copies, views and scratch.",
     )
@@ -101,8 +103,8 @@ class HomeSettings(DoorSettings):
                 "is never a whole bucket"
             )
         uri = text.rstrip("/")
-        cache: Path = info.data.get("cache", is_absolute(Path("~/.cache/rag")))
-        return Home(cache / hashlib.sha256(uri.encode()).hexdigest()[:16] / "home", uri)
+        cache: Path = info.data.get("cache", is_absolute(CACHE))
+        return Home(copy_of(uri, cache), uri)
 
     @model_validator(mode="after")
     def _locks_of_a_bucket(self) -> Self:
@@ -112,6 +114,11 @@ class HomeSettings(DoorSettings):
                 "PostgreSQL that all of them reach, such as postgresql://user:password@host/database"
             )
         return self
+
+
+def copy_of(uri: str, cache: Path) -> Path:
+    """The folder in which a machine works on a home in a bucket. `cache`: its RAG_CACHE."""
+    return cache / hashlib.sha256(uri.encode()).hexdigest()[:16] / "home"
 
 
 def locks_url() -> str:

@@ -41,6 +41,10 @@ class Keeper(Protocol):
         """Somebody is about to read it: what the bucket has of it is here, or is as old as readers may be."""
         ...
 
+    def looked_up(self, folder: Path) -> None:
+        """What is here of a folder is what the bucket has at this moment: somebody decides upon it."""
+        ...
+
     def published(self, path: Path, new: Path) -> AbstractContextManager[None]:
         """`new` is carried to where `path` belongs; the block renames it to `path`. Refused if another machine was first."""
         ...
@@ -55,6 +59,10 @@ class Keeper(Protocol):
 
     def exchange(self, folder: Path) -> Exchange:
         """The files of a folder that no machine has a copy of."""
+        ...
+
+    def came(self, file: Path) -> None:
+        """A data file that a worker put into the bucket is here too, for who commits it; not where the bucket has none."""
         ...
 
     def released(self, staging: Path, release: Path) -> None:
@@ -98,6 +106,13 @@ def seen(path: Path) -> None:
         keeper.seen(path)
 
 
+def looked_up(*folders: Path) -> None:
+    """As `Keeper.looked_up`. Nothing, where they are no copies."""
+    for one in folders:
+        if keeper := keeper_of(one):
+            keeper.looked_up(one)
+
+
 @contextmanager
 def published(path: Path, new: Path) -> Iterator[None]:
     """As `Keeper.published`."""
@@ -131,6 +146,12 @@ def removing(path: Path) -> Iterator[None]:
 def exchange(folder: Path) -> Exchange | None:
     """As `Keeper.exchange`; None where the folder itself is what machines share."""
     return keeper.exchange(folder) if (keeper := keeper_of(folder)) else None
+
+
+def came(file: Path) -> None:
+    """As `Keeper.came`. Nothing, where the folder is no copy."""
+    if keeper := keeper_of(file):
+        keeper.came(file)
 
 
 def released(staging: Path, release: Path) -> None:

@@ -56,7 +56,7 @@ HALF_EXPORT = Kind("what a killed export or collection left", re.compile(_BESIDE
 VIEW = Kind("a reader's copy", re.compile(_UUID4), lock=ALIVE)
 VIEW_LOCK = Kind("the lock of a reader's copy", re.compile(_UUID4 + re.escape(ALIVE)))
 SCRATCH = Kind("the scratch folder of a load", re.compile(r"[a-z][a-z0-9_]{2,62}"))
-PART = Kind("a part of texts to embed", re.compile(r"part-\d{6,}\.parquet"))
+PART = Kind("a part of texts to embed", re.compile(r"part-\d{6,}(-[0-9a-f]{8})?\.parquet"))
 REPORT = Kind("the report of a release", re.compile(_RELEASE_ID + r"\.html"))
 ANSWERS_REPORT = Kind("the page of a release's answers", re.compile(r"answers-" + _RELEASE_ID + r"\.html"))
 TRIED = Kind("the figures of a try", re.compile(_RELEASE_ID + r"\.json"))

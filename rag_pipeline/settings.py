@@ -265,23 +265,11 @@ def settings_of(
             "or set it to files"
         )
     if settings.home.uri:
-        _check_is_for_a_bucket(settings)
         from rag_pipeline.storage.attach import attach  # takes libraries that a home on this machine needs not
 
         poll_s, limit_gb = settings.channel_poll_s, settings.cache_gb
         attach(settings.home.root, settings.home.uri, locks_url(), poll_s=poll_s, limit_gb=limit_gb)
     return settings
-
-
-def _check_is_for_a_bucket(settings: Settings) -> None:
-    """Raises `PipelineError` for what would be of one machine where the home is of many."""
-    no = ((settings.embed_engine == "ray", "RAG_EMBED_ENGINE=ray writes into a folder that workers share", "local"),)
-    for asked, says, instead in no:
-        if asked:
-            raise PipelineError(
-                f"{says}, and RAG_HOME={settings.home} lies in a bucket: set {says.split('=')[0].split()[0]} to {instead}, "
-                "or RAG_HOME to such a folder"
-            )
 
 
 def _told(problem: Any, values: Mapping[str, Any], named: Callable[[str], str]) -> str:

@@ -54,7 +54,8 @@ def make(ground: Ground, planned: Planned) -> tuple[Attempt, PerSet]:
     cut = update_chunks(ground.work, [one.source for one in planned.contracts], chunkers.default, chunkers.own)
     cut_seconds = time.monotonic() - started
     share_vectors(ground.home, ground.work, model.fingerprint)
-    vectors = update_embeddings(ground.work, model, model.load, cluster_of(settings))
+    cluster = None if ground.home.uri else cluster_of(settings)  # a workshop beside a bucket is this machine's alone
+    vectors = update_embeddings(ground.work, model, model.load, cluster)
     release_memory()
     try:
         whole, served = _built(ground, planned, settings, model)

@@ -111,9 +111,9 @@ HELP = {
             "rag verify --repair",
         ),
         "`releases`: id → `intact`, `problems`; `damaged_channels`; `unfinished_channels` (a process died in the middle "
-        "of a move; no damage); `taken_as_they_are`; `strays`: files below `evidence/` that no evaluation wrote, which "
-        "are ignored; `tables`: table → `intact`, `problems`, `lost`; `repaired`: release → its twin, channel → its "
-        "release",
+        "of a move; no damage); `taken_as_they_are`; `answer_versions`: changed or gone ones → what to do; `strays`: files "
+        "below `evidence/` that no evaluation wrote, which are ignored; `tables`: table → `intact`, `problems`, `lost`; "
+        "`repaired`: release → its twin, channel → its release",
     ),
     "trace": Help(
         ("rag trace CHUNK_ID",),

@@ -23,30 +23,31 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare tables, channels and releases with what they were: checksums, ids both ways, records. Exits with 1 on damage.
+    """Compare tables, channels, releases and answer versions with what they were. Exits with 1 on damage.
 
     It reads every table whole (log, checksums, rows, each vector), and compares every release, or only the one named, with
-    its manifest: checksums, content, ids both ways, records, self-retrieval.
+    its manifest: checksums, content, ids both ways, records, self-retrieval. An answer version is held against its hash.
 
     `--repair` takes what is damaged out of a table and says what is lost (the next `rag refresh` derives it again); builds
     a damaged release again from its own chunks and the stored vectors, and moves the channels that point at it, through
     their gates; writes a channel's file again from its newest audit row, or, where no row can tell, takes the channel as
     it is and says so.
     """
-    from rag_pipeline.channels.health import channel_releases, damaged_channels, unfinished_channels
+    from rag_pipeline.channels.health import channel_releases, damaged_channels, readable_channels, unfinished_channels
     from rag_pipeline.channels.restore import restore_channel
     from rag_pipeline.defs import run
     from rag_pipeline.evaluate.evidence_store import all_strays
     from rag_pipeline.index.manifest import release_folders
     from rag_pipeline.index.verify import verify_release
     from rag_pipeline.release.tables_verify import AUDIT, repair_tables, verify_tables
+    from rag_pipeline.versions.kept import damaged_versions
 
     settings = settings_of_home()
     tables = verify_tables(settings.home) if release is None else {}
     fixed = repair_tables(settings.home, tables) if repair else {}
     broken = {name for name, one in tables.items() if not one.intact and name not in fixed}
     if AUDIT in broken and not repair:  # where the channels point is not known without it
-        _show_verified(tables, Channels(), {}, {}, [], as_json=as_json)
+        _show_verified(tables, Channels(), {}, {}, Beside(), as_json=as_json)
         raise typer.Exit(1)
     channels, unfinished = damaged_channels(settings.home), unfinished_channels(settings.home)
     lost = AUDIT in fixed
@@ -60,12 +61,14 @@ def verify(
         raise PipelineError(f"there is no release below {settings.home.releases} yet; run `rag refresh`")
     with_vectors = "vectors" not in broken and "vectors" not in fixed
     found = {name: verify_release(settings.home, name, with_vectors=with_vectors) for name in names}
-    strays = all_strays(settings.home)
+    answers = [one.answers.version for one in readable_channels(settings.home).values() if one.answers]
+    versions = damaged_versions(settings.home, answers) if release is None else {}
     if repair:
         repaired |= {name: run.repair(settings, name) for name, problems in found.items() if problems}
     of_channels = Channels(channels, unfinished, restored)
-    _show_verified({**tables, **fixed}, of_channels, found, repaired, strays, as_json=as_json)
-    if broken or any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
+    beside = Beside(all_strays(settings.home), versions)
+    _show_verified({**tables, **fixed}, of_channels, found, repaired, beside, as_json=as_json)
+    if broken or versions or any(name not in repaired for name, problems in (*found.items(), *channels.items()) if problems):
         raise typer.Exit(1)
 
 
@@ -78,12 +81,20 @@ class Channels:
     restored: "dict[str, Channel]" = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Files of evidence that no evaluation wrote, and answer versions that are not what they were: id -> what to do."""
+
+    strays: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
 def _show_verified(
     tables: dict[str, "TableFound"],
     channels: Channels,
     releases: dict[str, tuple[str, ...]],
     repaired: dict[str, str],
-    strays: list[str],
+    beside: Beside,
     *,
     as_json: bool,
 ) -> None:
@@ -96,7 +107,8 @@ def _show_verified(
             "unfinished_channels": channels.unfinished,
             "taken_as_they_are": as_they_are,
         }
-        print_json({"releases": told, **of_channels, "repaired": repaired, "tables": lake, "strays": strays})
+        of_others = {"answer_versions": beside.versions, "strays": beside.strays}
+        print_json({"releases": told, **of_channels, "repaired": repaired, "tables": lake, **of_others})
         return
     rows = [
         (f"table {name}", "; ".join(map(str, one.problems)) or "intact", "; ".join(one.lost)) for name, one in tables.items()
@@ -104,7 +116,8 @@ def _show_verified(
     broken = channels.damaged | channels.unfinished
     rows += [(f"channel {name}", says, repaired.get(name, "")) for name, says in broken.items()]
     rows += [(name, "; ".join(problems) or "intact", repaired.get(name, "")) for name, problems in releases.items()]
-    rows += [("evidence", f"stray files, ignored: {', '.join(strays)}", "")] if strays else []
+    rows += [(f"answer version {name[:12]}", says, "") for name, says in beside.versions.items()]
+    rows += [("evidence", f"stray files, ignored: {', '.join(beside.strays)}", "")] if beside.strays else []
     printer = Printer()
     printer.table("what", "found", "repaired by", rows=rows)
     from rag_pipeline.channels.restore import as_restored

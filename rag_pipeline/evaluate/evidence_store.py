@@ -23,7 +23,7 @@ from rag_pipeline.evaluate.retrieved import Lists, checksum, packed, unpacked
 from rag_pipeline.files import sync, write_json
 from rag_pipeline.home import Home
 from rag_pipeline.lake import Table, collected
-from rag_pipeline.mirrored import published
+from rag_pipeline.mirrored import published, seen
 
 log = logging.getLogger("rag_pipeline")
 
@@ -200,6 +200,7 @@ def head_of(home: Home, release_fingerprint: str) -> dict[str, Any] | None:
 
 def files_of(folder: Path) -> list[Path]:
     """Files of a folder that are called as evidence is, in the order in which they were kept."""
+    seen(folder)
     if not folder.is_dir():
         return []
     files = (path for path in folder.iterdir() if path.suffix == ".json" and not path.name.endswith(SUFFIX))

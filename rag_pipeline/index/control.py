@@ -6,11 +6,11 @@ from pathlib import Path
 import polars as pl
 
 from rag_pipeline.corpus.control import TEXTS, Control, spread
+from rag_pipeline.corpus.read_vectors import few_with_vectors, matrix
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CONTROL_FILE, Home
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.release_chunks import contents
-from rag_pipeline.index.vectors import few_with_vectors, matrix
 from rag_pipeline.lake import collected, scan_file
 from rag_pipeline.mirrored import brought
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from rag_pipeline.corpus.read_vectors import few_with_vectors, matrix, with_vectors
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.base import Base
 from rag_pipeline.index.manifest import IndexParameters
-from rag_pipeline.index.vectors import few_with_vectors, matrix, with_vectors
 from rag_pipeline.index.views import copy_part
 from rag_pipeline.lake import collected
 from rag_pipeline.progress import progress

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from rag_pipeline.corpus.read_vectors import all_there, spooled
 from rag_pipeline.home import CHROMA_FOLDER, LEXICAL_FOLDER, Home
 from rag_pipeline.index import chroma, lexical
 from rag_pipeline.index.fill import add_to
@@ -15,7 +16,6 @@ from rag_pipeline.index.manifest import IndexParameters, ModelEntry, Probe, Scop
 from rag_pipeline.index.prove import expect_scopes, prove_scopes
 from rag_pipeline.index.prove_lexical import prove_words
 from rag_pipeline.index.scopes import parts
-from rag_pipeline.index.vectors import all_there, spooled
 from rag_pipeline.index.words import word_folders
 from rag_pipeline.lake import collected, in_batches
 

@@ -46,10 +46,12 @@ _LONGEST_TERM = 128
 _MOST_TERMS = 1_024
 """The most terms of a question; a book pasted into the search field must not hold up everybody else."""
 
-_DEEPER = 1.5
-"""How much more is looked for than would be left on average, where some records are left out."""
-_DEEPEST = 10_000
-"""Where that is more, few records are left, and the search is confined to them by name, which takes longer for many."""
+_DEEPER = 3
+"""Standard deviations more that are looked for than would hold enough on average, where some records are left out."""
+_AS_NAMED = 6
+"""Hits for each record that is left: instead of more, the records are named. One takes as long as 8; some looks take two."""
+_COMPLETE = 1_000
+"""Named records of which all that are found are fetched at once."""
 
 _HEAP_BYTES = 64_000_000
 _ROWS_AT_ONCE = 5_000
@@ -155,19 +157,19 @@ class LexicalIndex:
     def search(self, text: str, k: int, among: "Among | None" = None) -> list[Scored]:
         """The `k` best chunk ids for a question with their BM25 score, best first, equals by id; none without a term.
 
-        `among`: the records that may be found. The statistics of terms are those of all.
-
-        Statistics of terms count deleted records until tantivy merges their segment away, so scores after a difference
-        are a little off those of an index built whole.
+        `among`: the records that may be found. The statistics of terms are those of all, deleted ones too until tantivy
+        merges their segment away: so scores after a difference are a little off those of an index built whole.
         """
         wanted = self._any_of(text)
         if wanted is None or (among is not None and not among.ids):
             return []
-        limit = k + 1 if among is None else math.ceil(_DEEPER * k * self.live / len(among.ids)) + 1
-        if among is not None and limit > _DEEPEST:
-            silent = Query.const_score_query(Query.term_set_query(self._schema, _ID, list(among.ids)), 0.0)
-            wanted, limit, among = Query.boolean_query([(Occur.Must, silent), (Occur.Must, wanted)]), k + 1, None
+        limit = k + 1 if among is None else math.ceil((k + _DEEPER * math.sqrt(k)) * self.live / len(among.ids)) + 1
         while True:  # until all that tie with the last one wanted are in: which of them belong is told by their ids
+            if among is not None and limit > _AS_NAMED * len(among.ids):
+                named = [(Occur.Should, self._of(name)) for name in among.ids]  # half of what a set of terms takes
+                silent = Query.const_score_query(Query.boolean_query(named), 0.0)
+                wanted = Query.boolean_query([(Occur.Must, silent), (Occur.Must, wanted)])
+                limit, among = max(k, _COMPLETE) + 1, None
             hits = self._hits(wanted, limit, among)
             if hits.complete or (len(hits.rows) >= k and hits.lowest < -hits.rows[k - 1][0][0]):
                 return self._first(hits.rows, k, among)
@@ -175,15 +177,15 @@ class LexicalIndex:
 
     def _hits(self, wanted: Query, limit: int, among: "Among | None") -> "_Hits":
         """The first `limit` of a ranking, as far as they can be among those that may be found, in order."""
-        found = [(round(score, _DIGITS), place) for score, place in self._searcher.search(wanted, limit, count=False).hits]
+        found = self._searcher.search(wanted, limit, count=False).hits
         begins = self._searcher.fast_field_values(_BEGIN, [place for _, place in found])
         rows = [
-            ((-score, begin), place)
+            ((-round(score, _DIGITS), begin), place)
             for (score, place), begin in zip(found, begins, strict=True)
             if among is None or begin in among.begins
         ]
         rows.sort(key=lambda row: row[0])
-        return _Hits(rows, found[-1][0] if found else 0.0, len(found) < limit)
+        return _Hits(rows, round(found[-1][0], _DIGITS) if found else 0.0, len(found) < limit)
 
     def _first(self, rows: list[tuple[tuple[float, int], DocAddress]], k: int, among: "Among | None") -> list[Scored]:
         """The first `k`, equals by id: an id is read only for those, and for what is equal to the last of them."""

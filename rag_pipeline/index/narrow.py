@@ -70,9 +70,9 @@ class Picked:
     of: int
     """How many the scope has."""
     places: NDArray[np.int64]
-    """Where their vectors lie; -1 where the graph has not taken one over."""
+    """Where their vectors lie."""
     vectors: StoredVectors | None
-    """None where the collection has no graph yet."""
+    """None where the graph has not taken all of them over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,9 @@ class _Rows:
         chosen += [_any(self.columns.get(name, {}), values) for name, values in narrow.columns]
         left = reduce(np.intersect1d, chosen) if chosen else np.arange(len(self.ids))
         ids = self.ids[left].tolist()
-        return Picked(ids, len(self.ids), self.places[left], self.vectors)
+        places = self.places[left]
+        vectors = self.vectors if (places >= 0).all() else None
+        return Picked(ids, len(self.ids), places, vectors)
 
 
 class Catalogue:

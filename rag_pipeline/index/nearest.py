@@ -1,7 +1,8 @@
 """The nearest chunks of the scopes that are open, by meaning: one ranking of several indexes.
 
 A cosine does not depend on what else is in an index, so the rankings of several are merged as they are. Of a narrowed
-release either the few rows that are left are searched exactly, or the many are searched and what was left out is dropped.
+release a few rows that are left are compared one by one; of many their sketches are, and then the best of these. Only of
+very many is a graph asked first, and what was left out is dropped from its answer.
 """
 
 import math
@@ -13,10 +14,15 @@ import numpy as np
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.index.fusion import Ranking
 from rag_pipeline.index.narrow import Chosen, Picked
+from rag_pipeline.index.sketch import Best, alone
 
 _DIGITS = 6
 _MOST_EXACT = 10_000
-"""Rows that are compared one by one: some milliseconds, as many as it takes to search a graph a little deeper."""
+"""Rows that are compared one by one where there are no sketches, or no more rows at all: some milliseconds."""
+_FEW = 1_500
+"""Rows that are compared one by one for each question: a millisecond, about what finding out which to compare takes."""
+_MOST_SKETCHED = 200_000
+"""Rows whose sketches take about as long to compare as a graph takes to be asked."""
 _DEEPER = 1.5
 """How much more is fetched than would be left on average, of rows that lie anywhere."""
 
@@ -30,15 +36,26 @@ def nearest(collections: Mapping[str, Any], vectors: Vectors, depth: int, chosen
     merged: list[Ranking] = [[] for _ in vectors]
     for name, collection in collections.items():
         rows = chosen.rows[name] if chosen else None
-        if rows is not None and len(rows.ids) <= _MOST_EXACT:
-            found = _exact(collection, vectors, depth, rows)
-        elif chosen is None or rows is None or len(rows.ids) == rows.of:
+        if chosen is None or rows is None or len(rows.ids) == rows.of > _MOST_EXACT:
             found = _asked(collection, vectors, depth)
         else:
-            found = _dropped(collection, vectors, depth, rows, chosen.among.ids)
+            found = _among(collection, vectors, depth, rows, chosen.among.ids)
         for ranking, more in zip(merged, found, strict=True):
             ranking += more
     return [sorted(ranking, key=lambda row: (-row[1], row[0]))[:depth] for ranking in merged]
+
+
+def _among(collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str]) -> list[Ranking]:
+    """`left`: the ids of all rows that are left, to be looked up."""
+    count = len(rows.ids)
+    if rows.of <= _MOST_EXACT or count <= min(_MOST_EXACT, _FEW * len(vectors)):
+        return _exact(collection, vectors, depth, rows)
+    best = rows.vectors.best() if rows.vectors else None
+    if best and count <= _MOST_SKETCHED:
+        return _sketched(best, vectors, depth, rows)
+    if count <= _MOST_EXACT:
+        return _exact(collection, vectors, depth, rows)
+    return _dropped(collection, vectors, depth, rows, left, best)
 
 
 def _asked(collection: Any, vectors: Vectors, depth: int) -> list[Ranking]:
@@ -52,13 +69,14 @@ def _asked(collection: Any, vectors: Vectors, depth: int) -> list[Ranking]:
 def _exact(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
     if not rows.ids:
         return [[] for _ in vectors]
-    if rows.vectors is not None and (rows.places >= 0).all():
+    if rows.vectors is not None:
         stored, ids = rows.vectors.at(rows.places), rows.ids
     else:
         answer = collection.get(ids=rows.ids, include=["embeddings"])
         ids, stored = answer["ids"], np.asarray(answer["embeddings"], dtype=np.float32)
         stored = stored / np.linalg.norm(stored, axis=1, keepdims=True)
-    alike = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)) @ stored.T
+    asked = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    alike = asked @ stored.T if len(asked) > 1 else alone(stored, asked[0])[None]
     few = min(depth, len(ids))
     last = np.partition(alike, -few, axis=1)[:, -few] - 10**-_DIGITS  # and all that tie with it
     return [
@@ -67,12 +85,30 @@ def _exact(collection: Any, vectors: Vectors, depth: int, rows: Picked) -> list[
     ]
 
 
-def _dropped(collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str]) -> list[Ranking]:
-    """`left`: the ids of all rows that are left, to be looked up."""
+def _sketched(best: Best, vectors: Vectors, depth: int, rows: Picked) -> list[Ranking]:
+    found: list[Ranking] = []
+    for vector in vectors:
+        asked = vector / np.linalg.norm(vector)
+        places, alike = best(asked, depth, rows.places)
+        found.append(
+            [(rows.ids[one], round(float(near), _DIGITS)) for one, near in zip(places.tolist(), alike, strict=True)]
+        )
+    return found
+
+
+def _dropped(
+    collection: Any, vectors: Vectors, depth: int, rows: Picked, left: frozenset[str], best: Best | None
+) -> list[Ranking]:
+    """Where too few of what a graph finds is left, sketches are compared, or the graph is asked again, deeper."""
     total, wanted = rows.of, min(depth, len(rows.ids))
     fetched = math.ceil(_DEEPER * depth * total / len(rows.ids)) + 10
     while True:
         found = [[row for row in ranking if row[0] in left] for ranking in _asked(collection, vectors, min(fetched, total))]
-        if fetched >= total or all(len(ranking) >= wanted for ranking in found):
+        short = [place for place, ranking in enumerate(found) if len(ranking) < wanted]
+        if not short or fetched >= total:
+            return found
+        if best:
+            for place, ranking in zip(short, _sketched(best, vectors[short], depth, rows), strict=True):
+                found[place] = ranking
             return found
         fetched *= 4

@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 
 from rag_pipeline.corpus.model import Vectors, usable
+from rag_pipeline.corpus.read_vectors import Spool, matrix, require_vectors, spooled
 from rag_pipeline.errors import PipelineError, ReleaseError
 from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
 from rag_pipeline.index import chroma
 from rag_pipeline.index.manifest import ModelEntry, Probe, ScopeEntry
 from rag_pipeline.index.scopes import parts
-from rag_pipeline.index.vectors import Spool, matrix, require_vectors, spooled
 from rag_pipeline.lake import collected
 
 if TYPE_CHECKING:

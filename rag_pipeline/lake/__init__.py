@@ -8,7 +8,7 @@ This package knows no table by name: each stage declares its own schemas. Code t
 from rag_pipeline.lake.buckets import in_buckets, spread
 from rag_pipeline.lake.examine import Damage, drop, examine, readable_rows
 from rag_pipeline.lake.fingerprints import RowsFingerprint, fingerprint_rows
-from rag_pipeline.lake.fragments import Fragment, write_fragment
+from rag_pipeline.lake.fragments import Fragment, made_fragment, write_fragment
 from rag_pipeline.lake.log import tables_aside
 from rag_pipeline.lake.plain import plain
 from rag_pipeline.lake.table import OP, Table, all_tables
@@ -28,6 +28,7 @@ __all__ = [
     "guarded",
     "in_batches",
     "in_buckets",
+    "made_fragment",
     "plain",
     "readable_rows",
     "rows_of",

@@ -4,6 +4,7 @@ A fragment that nobody commits is in no version of the table, so its reader neve
 its own files: tidying removes one that is left over.
 """
 
+import io
 import json
 import os
 import time
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,13 +42,29 @@ def write_fragment(table: Path, rows: pa.Table, partition: Mapping[str, str]) ->
 
     `partition`: column -> the value that all rows have in it; as in delta-rs' files, the file does not hold the column.
     """
-    folder = Path(*(f"{column}={value}" for column, value in partition.items()))
-    name = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
+    path = _new_path(partition)
     with guarded(table, "written"):
-        (table / folder).mkdir(parents=True, exist_ok=True)
-        with (table / folder / name).open("xb") as file:
-            pq.write_table(rows.drop_columns(list(partition)), file, compression="zstd", use_dictionary=False)
+        (table / path).parent.mkdir(parents=True, exist_ok=True)
+        with (table / path).open("xb") as file:
+            _write(rows, partition, file)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
-    return Fragment((folder / name).as_posix(), rows.num_rows, size, tuple(partition.items()))
+    return Fragment(path.as_posix(), rows.num_rows, size, tuple(partition.items()))
+
+
+def made_fragment(rows: pa.Table, partition: Mapping[str, str]) -> tuple[Fragment, bytes]:
+    """The same in memory, for who puts it below a table that lies elsewhere."""
+    buffer = io.BytesIO()
+    _write(rows, partition, buffer)
+    data = buffer.getvalue()
+    return Fragment(_new_path(partition).as_posix(), rows.num_rows, len(data), tuple(partition.items())), data
+
+
+def _new_path(partition: Mapping[str, str]) -> Path:
+    folder = Path(*(f"{column}={value}" for column, value in partition.items()))
+    return folder / f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
+
+
+def _write(rows: pa.Table, partition: Mapping[str, str], to: BinaryIO) -> None:
+    pq.write_table(rows.drop_columns(list(partition)), to, compression="zstd", use_dictionary=False)

@@ -25,6 +25,7 @@ from rag_pipeline.golden.read import GoldenSet, read_golden_sets
 from rag_pipeline.home import Home
 from rag_pipeline.index.manifest import Manifest, damaged_files, read_manifest
 from rag_pipeline.ingest.state import SourceState, source_state
+from rag_pipeline.mirrored import looked_up
 from rag_pipeline.release.answers import AnswersAsked, Situation, answers_asked
 from rag_pipeline.release.request import PromotionRequest
 from rag_pipeline.release.rollback import promoted_before
@@ -90,6 +91,7 @@ def promote(inputs: DecisionInputs, request: PromotionRequest, *, run_id: str) -
     if request.override and not request.signed:
         says = f"{request.release} was not promoted: an override needs a name (by) and a reason (why)"
         raise PromotionRefused(f"{says}; {request.how_to_override}")
+    looked_up(inputs.home.evidence_heads, inputs.home.evidence, inputs.home.answers)
     expected = settle(inputs.home, request.channel)
     asked = _asked(inputs, request, expected)
     if expected and expected.release == request.release and asked.version != expected.version:

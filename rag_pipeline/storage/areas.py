@@ -12,7 +12,8 @@ _HOME = Home(Path())
 _ALONE = (_HOME.scratch, _HOME.views, _HOME.models, _HOME.runs, _HOME.dagster, _HOME.traffic, _HOME.spent)
 OF_ONE_MACHINE = frozenset({*(one.name for one in _ALONE), "golden"})
 """What of a home is this machine's alone; where attempts are made is another. Segments of the log of questions are in the
-bucket, and no machine has copies of them (`exchange`); what models cost is in the PostgreSQL of the locks."""
+bucket, and parts of texts that workers embed below scratch, and no machine has copies of them (`exchange`); what models cost
+is in the PostgreSQL of the locks."""
 
 _BUT = frozenset({f"{_HOME.traffic.name}/marks.key"})
 """What lies among such files and is the same for all machines."""

@@ -19,7 +19,7 @@ from obstore.store import MemoryStore
 from rag_pipeline.errors import HomeUnreachable, Overtaken, PipelineError
 from rag_pipeline.limits import Limits
 from rag_pipeline.storage.stores import BUCKET_NAME, SCHEMES, open_store
-from rag_pipeline.storage.trouble import CREDENTIALS, OF_A_HOME, is_trouble, told
+from rag_pipeline.storage.trouble import CREDENTIALS, is_trouble, may_pass, no_bucket, of_a_home, told
 from rag_pipeline.urls import BUCKETS, BucketScheme, scheme_of, without_secrets
 
 _WHOLE = 64 * 1024 * 1024
@@ -110,7 +110,7 @@ class StoredObjects:
         with self._told(key, limits):
             try:
                 found = obstore.get(store, self._path(key), options={"if_none_match": unless} if unless else None)
-                return Found(bytes(found.bytes()), _version(found.meta), found.meta["last_modified"])
+                return Found(bytes(found.bytes()), self._version(found.meta), found.meta["last_modified"])
             except NotModifiedError:
                 raise Known from None
             except FileNotFoundError as error:
@@ -121,11 +121,11 @@ class StoredObjects:
         return self._write(key, data, "create")
 
     def swap(self, key: str, data: bytes | Path, expected: str) -> str:
-        return self._write(key, data, {"e_tag": expected})
+        return self._write(key, data, {"e_tag": expected} if self._kind != "gs" else self._generation(key, expected))
 
     def put(self, key: str, data: bytes | Path) -> str:
         with self._told(key):
-            return _version(obstore.put(self._store, self._path(key), data))
+            return self._version(obstore.put(self._store, self._path(key), data))
 
     def is_there(self, key: str) -> bool:
         with self._told(key):
@@ -145,27 +145,43 @@ class StoredObjects:
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-        return Listed(key, found.meta["size"], _version(found.meta), found.meta["last_modified"]), digest.hexdigest()
+        return Listed(key, found.meta["size"], self._version(found.meta), found.meta["last_modified"]), digest.hexdigest()
 
     def remove(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), 1_000):
-            with self._told(keys[start]), suppress(FileNotFoundError):
-                obstore.delete(self._store, [self._path(key) for key in keys[start : start + 1_000]])
+            some = keys[start : start + 1_000]
+            try:
+                with self._told(some[0]):
+                    obstore.delete(self._store, [self._path(key) for key in some])
+            except FileNotFoundError:  # Azure and Google tell it, and what comes after it may be there still
+                for key in some:
+                    with suppress(FileNotFoundError), self._told(key):
+                        obstore.delete(self._store, self._path(key))
 
     def list(self, prefix: str) -> Iterator[Listed]:
         with self._told(prefix):
             for page in obstore.list(self._store, self._path(prefix).rstrip("/") or None, chunk_size=1_000):
                 for one in page:
                     key = one["path"].removeprefix(self._prefix).lstrip("/")
-                    yield Listed(key, one["size"], _version(one), one["last_modified"])
+                    yield Listed(key, one["size"], self._version(one), one["last_modified"])
+
+    def _generation(self, key: str, expected: str) -> Any:
+        """What Google compares: it knows generations, which no listing tells. None when it is another object by now."""
+        with self._told(key), suppress(FileNotFoundError):
+            found = obstore.head(self._store, self._path(key))
+            if self._version(found) == expected:
+                return {"e_tag": expected, "version": found["version"]}
+        return None
 
     def _write(self, key: str, data: bytes | Path, mode: Any) -> str:
+        """`mode`: as the library has it, None for a condition that is known not to hold."""
         if isinstance(data, Path) and mode == "create" and data.stat().st_size > _WHOLE:
             return self._in_parts(key, data)
         with self._told(key):
             try:
-                done = obstore.put(self._store, self._path(key), data, mode=mode, use_multipart=False)
-                return _version(done)
+                if mode is not None:
+                    done = obstore.put(self._store, self._path(key), data, mode=mode, use_multipart=False)
+                    return self._version(done)
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
                 pass
         ours = data.read_bytes() if isinstance(data, Path) else data
@@ -181,17 +197,22 @@ class StoredObjects:
         """Large files cannot be refused by the store; under the locks nobody else writes, and the caller looks again."""
         if not self.is_there(key):
             with self._told(key):
-                return _version(obstore.put(self._store, self._path(key), path, max_concurrency=4))
+                return self._version(obstore.put(self._store, self._path(key), path, max_concurrency=4))
         raise Overtaken(
             f"{self.name}/{key} was written by another machine meanwhile; wait for that run to end, and try again"
         )
+
+    def _version(self, said: Any) -> str:
+        """Azure's answers quote it and its listings do not: the same version is the same text here."""
+        found = str(said.get("e_tag") or said.get("version"))
+        return found if self._kind == "s3" or found.endswith('"') else f'"{found}"'
 
     def _path(self, key: str) -> str:
         return f"{self._prefix}/{key}".strip("/")
 
     def _raise_if_no_bucket(self, error: BaseException) -> None:
-        if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
-            raise HomeUnreachable(f"{self.name}: {told(error, self._kind, _LIMITS, OF_A_HOME)}") from None
+        if no_bucket(error):
+            raise HomeUnreachable(f"{self.name}: {told(error, self._kind, _LIMITS, of_a_home(self._kind))}") from None
 
     @contextmanager
     def _told(self, key: str, limits: Limits = _LIMITS) -> Iterator[None]:
@@ -205,7 +226,8 @@ class StoredObjects:
             if (isinstance(error, OSError) and error.errno is not None) or not is_trouble(error):
                 raise
             where = f"{self.name}/{key}".rstrip("/")
-            raise HomeUnreachable(f"{where}: {told(error, self._kind, limits, OF_A_HOME)}") from None
+            says = told(error, self._kind, limits, of_a_home(self._kind))
+            raise HomeUnreachable(f"{where}: {says}", may_pass=may_pass(error)) from None
 
 
 def in_memory() -> StoredObjects:
@@ -241,7 +263,3 @@ def parts_of(uri: str) -> tuple[BucketScheme, str, str]:
             "and -: a home is never a whole bucket"
         )
     return SCHEMES[scheme], bucket, prefix.strip("/")
-
-
-def _version(said: Any) -> str:
-    return str(said.get("e_tag") or said.get("version"))

@@ -1,7 +1,8 @@
 """Releases in the bucket: carried there file by file, the manifest last; brought here when somebody opens one.
 
 The manifest is the commit: a prefix without one is no release. What each object was when it was carried stands beside the
-releases, so that one listing tells whether the bucket still has those very bytes.
+releases, so that one listing tells whether the bucket still has those very bytes. Where it tells of another object, that one
+is fetched and held against the manifest.
 """
 
 import json
@@ -9,13 +10,15 @@ import secrets
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rag_pipeline.errors import LockLost, Overtaken, ReleaseError
+from rag_pipeline.errors import HomeUnreachable, LockLost, Overtaken, ReleaseError
 from rag_pipeline.home import MANIFEST_FILE, RELEASES, Home
-from rag_pipeline.storage.areas import OBJECTS
+from rag_pipeline.storage.areas import OBJECTS, unit_of
 from rag_pipeline.storage.exchange import BucketExchange
+from rag_pipeline.storage.known import looks_so
 from rag_pipeline.storage.locks import Locks
 from rag_pipeline.storage.mirror import AT_ONCE, Mirror
 from rag_pipeline.storage.objects import Objects
@@ -34,8 +37,20 @@ class HomeMirror(Mirror):
         super().__init__(root, objects, locks, poll_s=poll_s)
         self._limit_bytes = limit_bytes
 
+    def looked_up(self, folder: Path) -> None:
+        """Raises `HomeUnreachable`, as no reader is stopped by that, but nothing is decided upon what may be old."""
+        if (key := self.key_of(folder)) is not None:
+            self.pull(key)
+
     def exchange(self, folder: Path) -> BucketExchange:
         return BucketExchange(self.objects, self.locks, folder.relative_to(self.root).as_posix())
+
+    def came(self, file: Path) -> None:
+        if (key := self.key_of(file)) is None:
+            return
+        with self.writers.alone(unit_of(key)):
+            if not looks_so(file, self.known.get(key)):
+                self._take([key])
 
     def released(self, staging: Path, release: Path) -> None:
         """Raises `Overtaken` when another machine has this release, `LockLost` before anything could tell of it."""
@@ -102,7 +117,12 @@ class HomeMirror(Mirror):
         except (OSError, ValueError):
             return None
         now = self._listed(f"{RELEASES}/{release.name}")
-        return sorted(name for name in carried.keys() | now.keys() if carried.get(name) != now.get(name))
+        other = sorted(name for name in carried.keys() | now.keys() if carried.get(name) != now.get(name))
+        damaged = [name for name in other if not self.fetched_again(release, name)]
+        if other and not damaged:  # the bytes are the release's own: they came from a backup, or another bucket
+            with suppress(HomeUnreachable):  # who may not write it looks again the next time
+                self.objects.put(f"{OBJECTS}/{release.name}.json", json.dumps(now, sort_keys=True).encode())
+        return damaged
 
     def remove(self, key: str) -> None:
         super().remove(key)

@@ -23,12 +23,13 @@ CREDENTIALS: dict[BucketScheme, str] = {
 """Environment variables a store reads its credentials from."""
 
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_AWAY = (429, 500, 502, 503, 504)
 _KIND = re.compile(r"\bkind: (Timeout|Connect|Request|Interrupted)\b")
 _NAME = re.compile(r'Path "([^"]*)"')
 _METADATA = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "/latest/api/token", "/metadata/identity")
 """Where the library looks for credentials when the environment has none."""
 
-_NO_BUCKET = ("<Code>NoSuchBucket</Code>", "<Code>ContainerNotFound</Code>")
+_NO_BUCKET = ("<Code>NoSuchBucket</Code>", "<Code>ContainerNotFound</Code>", "The specified container does not exist")
 
 
 def is_trouble(error: BaseException) -> bool:
@@ -47,16 +48,29 @@ def status_of(error: BaseException) -> int | None:
     return 404 if isinstance(error, FileNotFoundError) else None
 
 
+def no_bucket(error: BaseException) -> bool:
+    """Whether the store says that not only the object is not there."""
+    return any(sign in str(error) for sign in _NO_BUCKET)
+
+
 def alone(error: BaseException) -> str | None:
     """What to tell when this one object cannot be had, None when the whole source is in trouble."""
     text, status = str(error), status_of(error)
-    if any(sign in text for sign in (*_NO_BUCKET, *_METADATA)):
+    if no_bucket(error) or any(sign in text for sign in _METADATA):
         return None
     if status == 404:
         return "cannot be read: it is gone since it was listed"
     if status == 403:
         return "cannot be read: access to this object is denied; let the pipeline's credentials read it"
     return None
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the store is away, or too busy, and may be back soon."""
+    text, status = str(error), status_of(error)
+    if any(sign in text for sign in _METADATA):
+        return False
+    return status in _AWAY if status is not None else bool(_KIND.search(text))
 
 
 def bad_name(error: BaseException) -> str | None:
@@ -78,7 +92,11 @@ class Where:
 
 
 OF_A_SOURCE = Where()
-OF_A_HOME = Where("RAG_HOME", "AWS_ENDPOINT_URL", "list, read, write and delete what lies there")
+_ENDPOINTS: dict[BucketScheme, str] = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_BASE_URL", "az": "AZURE_STORAGE_ENDPOINT"}
+
+
+def of_a_home(kind: BucketScheme) -> Where:
+    return Where("RAG_HOME", _ENDPOINTS[kind], "list, read, write and delete what lies there")
 
 
 def told(error: BaseException, kind: BucketScheme, limits: Limits, named: Where = OF_A_SOURCE) -> str:

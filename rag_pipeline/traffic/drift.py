@@ -16,6 +16,8 @@ LEVEL = 0.05
 """How often questions that did not change are told as changed."""
 LEAST = 50
 """Questions on each side below which nothing is told."""
+_SAME = 1e-6
+"""Parts of unit vectors (float32) that differ by less are of the same text."""
 NEAR = 0.6
 """Cosine from which a question is like another."""
 UNLIKE = 0.75
@@ -58,6 +60,8 @@ def shift(new: Vectors, earlier: Vectors, *, seed: int = 0, shuffles: int = SHUF
         return None
     rows = np.concatenate([new, earlier]).astype(np.float64)
     rows -= rows.mean(axis=0)
+    if np.abs(rows).max() < _SAME:  # one question, asked by a monitor, say: there is nothing to tell apart
+        return Shift(len(new), len(earlier), 0.5, 0.5, 1.0)
     gram = rows.T @ rows
     gram[np.diag_indices_from(gram)] += np.trace(gram) / len(gram)  # shrunk by as much as a direction holds on average
     solved = np.linalg.solve(gram, rows.T)

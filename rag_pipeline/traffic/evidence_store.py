@@ -11,6 +11,7 @@ from pathlib import Path
 from rag_pipeline.evaluate.evidence_store import OF_TRAFFIC, STAMP
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
+from rag_pipeline.mirrored import seen
 from rag_pipeline.traffic.evidence import TrafficEvidence
 
 
@@ -26,6 +27,7 @@ def keep(home: Home, evidence: TrafficEvidence) -> Path:
 def files(home: Home, fingerprint: str) -> list[Path]:
     """Those on one content, in the order of their names."""
     folder = home.evidence_on(fingerprint)
+    seen(folder)
     found = folder.glob("traffic-*.json") if folder.is_dir() else ()
     return sorted(path for path in found if OF_TRAFFIC.fullmatch(path.name))
 

@@ -51,6 +51,15 @@ def write_segment(folder: Path, name: str, kind: Kind, rows: Sequence[dict[str, 
     return path
 
 
+def fits(kind: Kind, row: dict[str, Any]) -> bool:
+    """Whether a segment can hold a row."""
+    try:
+        pa.RecordBatch.from_pylist([row], SCHEMAS[kind])
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        return False
+    return True
+
+
 def read_segment(path: Path, kind: Kind) -> pa.Table:
     """Its rows, with the columns of today. Raises `Damaged`."""
     content = path.read_bytes()

@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from rag_pipeline.files import private_folder
 from rag_pipeline.home import Home
 from rag_pipeline.mirrored import exchange
 from rag_pipeline.traffic.rows import KEY, Kind
-from rag_pipeline.traffic.segments import write_segment
+from rag_pipeline.traffic.segments import fits, write_segment
 from rag_pipeline.traffic.sender import Sender
 
 log = logging.getLogger("rag_pipeline")
@@ -129,12 +131,25 @@ class Spool:
                 untold = self._untold[kind]
             some[0]["lost_before"] = untold
             self._number += 1
-            write_segment(folder, f"{self._name}-{self._number:08d}", kind, some)
+            try:
+                write_segment(folder, f"{self._name}-{self._number:08d}", kind, some)
+            except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+                self._lose_odd(kind, rows, len(some), error)
+                continue
             with self._counting:
                 self._untold[kind] -= untold
                 self.kept[kind] += len(some)
             del rows[: len(some)]
         self._trouble = ""
+
+    def _lose_odd(self, kind: Kind, rows: list[dict[str, Any]], first: int, error: Exception) -> None:
+        """Give up those of the first rows that no segment can hold: what waits behind them is logged all the same."""
+        good = [row for row in rows[:first] if fits(kind, row)]
+        if len(good) == first:
+            raise error  # each fits alone: it is not the rows
+        rows[:first] = good
+        self._lose(kind, first - len(good))
+        self._tell(f"a row does not fit a segment: {type(error).__name__}")
 
     def _check_room(self) -> None:
         """Raises `OSError` when nothing more should be written."""

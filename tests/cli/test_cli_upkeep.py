@@ -8,8 +8,10 @@ import yaml
 from rag_pipeline.channels.audit import audit_table, move_and_record
 from rag_pipeline.channels.pointer import Channel
 from rag_pipeline.home_mark import claim_home
+from rag_pipeline.versions.content import AnswerVersion
+from rag_pipeline.versions.kept import VERSIONS, keep_version
 from tests.conftest import Workspace, files_contract
-from tests.support.command_line import PAGES, Line
+from tests.support.command_line import PAGES, Line, as_json
 from tests.support.small_releases import NOW, release_of
 
 QUESTIONS = {"how many days of vacation": ["handbook/leave.md"], "my laptop was stolen": ["handbook/laptops.md"]}
@@ -132,6 +134,20 @@ def test_what_cannot_be_kept_moved_or_traced_is_said_in_one_paragraph(line: Line
         assert "is not a release" in " ".join(out.split())
     else:
         assert says in line.refused(*words)
+
+
+def test_an_answer_version_that_was_edited_is_named_with_what_to_do(line: Line) -> None:
+    release_of(line.home, {"a.md": "# A\n\nnumber 1"})
+    version = keep_version(line.home, AnswerVersion(), None).version.id
+    told = line.json("verify")
+    assert told["answer_versions"] == {}
+    path = line.home.answers / VERSIONS / f"{version}.json"
+    path.write_bytes(path.read_bytes().replace(b'"sentences": ', b'"sentences": 1'))
+    code, out, _ = line("verify")
+    assert code == 1
+    assert f"answer version {version[:12]}" in out and "was changed after it was kept" in " ".join(out.split())
+    code, out, _ = line("verify", "--json")
+    assert (code, as_json(out)["answer_versions"].keys()) == (1, {version})
 
 
 def test_gc_tells_people_what_it_keeps_and_why_and_what_killed_runs_left(line: Line) -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from rag_pipeline.host.names import HOME
-from rag_pipeline.settings import PROJECT, Settings, settings_of
+from rag_pipeline.settings import PROJECT, Settings
 from rag_pipeline.variables import SECRETS
 from tests.support.deployed import DEPLOY
 from tests.support.kubernetes_schema import wrong
@@ -161,7 +161,9 @@ def test_the_autoscaler_of_ray_understands_the_cluster() -> None:
 
 def settings() -> Settings:
     said = {name.removeprefix("RAG_").lower(): value for name, value in TOLD["data"].items() if name.startswith("RAG_")}
-    return settings_of(said, lambda name: f"RAG_{name.upper()}")
+    with pytest.MonkeyPatch.context() as pod:
+        pod.setenv("RAG_LOCKS", "postgresql://rag@postgres.example.com/rag")  # of the secret
+        return Settings.model_validate(said)
 
 
 def test_the_settings_are_settings_and_hold_no_secret() -> None:
@@ -179,12 +181,19 @@ def test_what_dagster_reads_from_the_environment_is_told() -> None:
     assert HELM["postgresql"]["postgresqlHost"] == TOLD["data"]["DAGSTER_POSTGRES_HOST"]
 
 
-def test_every_pod_that_works_sees_the_home() -> None:
-    home = TOLD["data"]["RAG_HOME"]
-    for group in groups():
-        (container,) = group["template"]["spec"]["containers"]
-        assert home in [mount["mountPath"] for mount in container["volumeMounts"]]
+def test_pods_share_the_bucket_and_nothing_else() -> None:
+    told = settings()
+    assert told.home.uri == TOLD["data"]["RAG_HOME"]
+    assert "RAG_LOCKS" in SECRETS and "RAG_LOCKS" in (CLUSTER / "settings.yaml").read_text(encoding="utf-8")
     (code,) = HELM["dagster-user-deployments"]["deployments"]
-    assert home in [mount["mountPath"] for mount in code["volumeMounts"]]
-    launched = DAGSTER["run_launcher"]["config"]["run_k8s_config"]["container_config"]["volume_mounts"]
-    assert home in [mount["mount_path"] for mount in launched]
+    launched = DAGSTER["run_launcher"]["config"]["run_k8s_config"]
+    assert snake(code["volumes"]) == launched["pod_spec_config"]["volumes"]
+    assert snake(code["volumeMounts"]) == launched["container_config"]["volume_mounts"]
+    assert {"name": "data", "mountPath": "/data"} in code["volumeMounts"] and told.cache.is_relative_to("/data")
+    assert [one["name"] for one in code["volumes"]] == ["data", "project"]
+    for group in groups():
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        assert "volumes" not in pod and "volumeMounts" not in container
+        assert {"configMapRef": {"name": "rag-settings"}} in container["envFrom"], "address, region"
+        assert {"secretRef": {"name": "rag-secrets"}} in container["envFrom"], "credentials"

@@ -30,18 +30,6 @@ from tests.support.gate_bypass import QUIET, Door, audit, candidate, channel_byt
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def ready(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The candidate passed its evaluation and may be promoted at once."""
-    return gate_bypass.copy_of("ready", tmp_path_factory, workspace, monkeypatch)
-
-
-@pytest.fixture
-def refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The candidate failed its evaluation."""
-    return gate_bypass.copy_of("refused", tmp_path_factory, workspace, monkeypatch)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _tell(request: pytest.FixtureRequest) -> Iterator[None]:
     yield from gate_bypass.tell_how_many(request)
@@ -233,13 +221,15 @@ def test_a_candidate_that_failed_its_evaluation_comes_through_no_door(
         assert said.checks[MEETS_POLICY] is False
 
 
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("door", seen_open(AFTERWARDS))
-def test_without_evidence_the_door_is_closed_and_with_it_the_same_door_opens(ready: Workspace, door: str) -> None:
-    evidence, aside = ready.home.evidence / candidate(ready).fingerprint, ready.root / "aside"
-    evidence.rename(aside)
-    closed(ready, f"{door}, without evidence", AFTERWARDS[door], "there is no evidence on this release that counts")
-    aside.rename(evidence)
-    opened(ready, AFTERWARDS[door])
+def test_without_evidence_the_door_is_closed_and_with_it_the_same_door_opens(
+    ready: Workspace, place: Place, door: str, where: str
+) -> None:
+    at, reason = place(where, ready), "there is no evidence on this release that counts"
+    with gate_bypass.without_evidence(at):
+        closed(at, f"{door}, without evidence, {where}", AFTERWARDS[door], reason)
+    opened(at, AFTERWARDS[door])
 
 
 @pytest.mark.parametrize("where", WHERE)

@@ -1,5 +1,6 @@
 """Narrowing: what is left is ranked as if the rest was never there, and nothing comes in that was not there before."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
-from rag_pipeline.index import lexical, nearest
+from rag_pipeline.index import chroma, lexical, nearest, sketch, stored_vectors
 from rag_pipeline.index.manifest import Manifest
 from rag_pipeline.index.narrow import Narrow, Value
-from rag_pipeline.index.retrieve import OpenRelease, Query, open_release
+from rag_pipeline.index.retrieve import Hit, OpenRelease, Query, open_release
+from rag_pipeline.index.sketch import Read, Sketch
 from rag_pipeline.index.stored_vectors import _Plain
 from tests.support.labelled import Page, labelled_release
 from tests.support.small_releases import bag_of_words
@@ -42,7 +44,7 @@ CHOICES: list[tuple[tuple[str, ...], dict[str, list[Value]]]] = [
 ]
 
 
-@pytest.mark.parametrize("plan", ["named and exact", "searched deeper"])
+@pytest.mark.parametrize("plan", ["named and exact", "sketched", "asked, then sketched", "searched deeper"])
 @pytest.mark.parametrize(("sources", "columns"), CHOICES)
 def test_what_is_left_is_ranked_as_exact_search_over_it_ranks_it(
     zoo: tuple[Home, Manifest],
@@ -51,10 +53,17 @@ def test_what_is_left_is_ranked_as_exact_search_over_it_ranks_it(
     sources: tuple[str, ...],
     columns: dict[str, list[Value]],
 ) -> None:
-    monkeypatch.setattr(lexical, "_DEEPEST", 10_000 if plan == "searched deeper" else 0)
-    if plan == "searched deeper":
+    monkeypatch.setattr(lexical, "_AS_NAMED", 0 if plan == "named and exact" else 10_000)
+    if plan != "named and exact":
         monkeypatch.setattr(nearest, "_MOST_EXACT", 0)
         monkeypatch.setattr(lexical, "_DEEPER", 0.01)
+        monkeypatch.setattr(sketch, "_FIRST", 8)
+        monkeypatch.setattr(sketch, "_AXES", 16)
+    if plan in ("asked, then sketched", "searched deeper"):
+        monkeypatch.setattr(nearest, "_MOST_SKETCHED", 0)
+        monkeypatch.setattr(nearest, "_DEEPER", 0.01)
+    if plan == "searched deeper":
+        monkeypatch.setattr(chroma.Opened, "vectors", lambda *_: None)
     home, manifest = zoo
     with open_release(home, manifest.id, ["hybrid"]) as opened:
         for reads in (["all"], ["public", "hr"]):
@@ -85,6 +94,43 @@ def test_a_narrowed_release_is_never_wider(zoo: tuple[Home, Manifest]) -> None:
             assert documents(reader.narrowed(Narrow.of(*choice)), query) <= mine
         assert documents(reader.narrowed(Narrow.of(["open"])), query) == set()
         assert documents(opened.readable_by([]).narrowed(Narrow()), query) == set()
+
+
+def test_nobody_waits_for_sketches_and_only_who_narrows_among_many_rows_has_them_made(
+    zoo: tuple[Home, Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, manifest = zoo
+    asked_for, may_begin, make = threading.Event(), threading.Event(), Sketch.of
+
+    def slowly(count: int, read: Read) -> Sketch:
+        asked_for.set()
+        may_begin.wait(60)
+        return make(count, read)
+
+    monkeypatch.setattr(Sketch, "of", slowly)
+    monkeypatch.setattr(stored_vectors, "_AT_ONCE", 0)
+    query = Query("cats", bag_of_words("cats and owls"))
+    with open_release(home, manifest.id, ["dense"]) as opened:
+        narrowed = opened.narrowed(Narrow.of(["open", "closed"], {"team": ["c", "o"]}))
+        truly = narrowed.search(query, 5)
+        opened.search(query, 5)
+        assert len(truly) == 5 and not asked_for.is_set()
+        for name in ("_MOST_EXACT", "_FEW"):
+            monkeypatch.setattr(nearest, name, 0)
+        opened.search(query, 5)
+        assert not asked_for.is_set()
+        same(narrowed.search(query, 5), truly)
+        assert asked_for.is_set() and not may_begin.is_set()
+        may_begin.set()
+        for thread in [one for one in threading.enumerate() if one.name == "sketch"]:
+            thread.join()
+        monkeypatch.delattr(nearest, "_dropped")  # it is not needed any more
+        same(narrowed.search(query, 5), truly)
+
+
+def same(found: list[Hit], truly: list[Hit]) -> None:
+    assert {hit.chunk_id for hit in found} == {hit.chunk_id for hit in truly}
+    np.testing.assert_allclose([hit.score for hit in found], [hit.score for hit in truly], atol=2e-6)
 
 
 def documents(opened: OpenRelease, query: Query) -> set[str]:

@@ -13,12 +13,12 @@ import polars as pl
 import pytest
 
 import rag_pipeline.index.prove as module
+from rag_pipeline.corpus import read_vectors as vectors_of
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import CHROMA_FOLDER, Home
 from rag_pipeline.index import chroma
-from rag_pipeline.index import vectors as vectors_of
 from rag_pipeline.index.fill import fill_whole
 from rag_pipeline.index.manifest import IndexParameters, Manifest
 from rag_pipeline.index.prove import Expected, expect, prove

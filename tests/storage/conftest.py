@@ -4,9 +4,10 @@ import pytest
 
 from tests.conftest import Workspace
 from tests.support.bucket_handbook import write_handbook
-from tests.support.bucket_home import bucket, bucket_servers
+from tests.support.bucket_home import azurite, bucket, bucket_servers
+from tests.support.bucket_releases import one
 
-__all__ = ["bucket", "bucket_servers"]
+__all__ = ["azurite", "bucket", "bucket_servers", "one"]
 
 
 @pytest.fixture

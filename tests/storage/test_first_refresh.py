@@ -10,9 +10,10 @@ from rag_pipeline.defs.run import refresh
 from rag_pipeline.index.manifest import read_manifest
 from tests.conftest import Workspace
 from tests.support.bucket_handbook import answers
-from tests.support.bucket_home import BucketHome
+from tests.support.bucket_home import BucketHome, on_each_store
 
 
+@on_each_store
 def test_a_bucket_gives_the_release_that_a_folder_gives(
     bucket: BucketHome, handbook: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,6 +1,10 @@
 """Two machines and one object: the store decides who was first."""
 
+import base64
+import json
+import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -8,17 +12,20 @@ from rag_pipeline.errors import HomeUnreachable, Overtaken, PipelineError
 from rag_pipeline.limits import Limits
 from rag_pipeline.settings import settings_of
 from rag_pipeline.storage.objects import Known, StoredObjects, in_bucket, in_memory, parts_of
-from tests.support.bucket_home import BucketHome
-from tests.support.object_store import SECRET
+from tests.support.bucket_home import BucketHome, home_on, on_each_store
+from tests.support.bucket_stores import STORES
+from tests.support.object_store import SECRET, Answer, open_door, set_credentials
+
+_NOBODY = {"private_key": "no key", "private_key_id": "none", "client_email": "nobody", "disable_oauth": True}
+"""An account of Google's that asks for no token."""
 
 
-@pytest.fixture(params=["memory", "s3"])
-def objects(request: pytest.FixtureRequest) -> StoredObjects:
-    """The same of both: `create` and `swap` are the store's own."""
+@pytest.fixture(params=["memory", *STORES])
+def objects(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredObjects:
+    """The same of all: `create` and `swap` are the store's own."""
     if request.param == "memory":
         return in_memory()
-    bucket: BucketHome = request.getfixturevalue("bucket")
-    return bucket.objects
+    return home_on(request.param, request, tmp_path / "machines", monkeypatch).objects
 
 
 def test_one_of_two_makes_it(objects: StoredObjects) -> None:
@@ -66,17 +73,106 @@ def test_a_listing_tells_versions_below_a_folder_and_no_other(objects: StoredObj
         objects.download("a/9", tmp_path / "none")
 
 
+def test_what_is_gone_already_keeps_nothing_else_there(objects: StoredObjects) -> None:
+    keys = [f"traffic/{number:04}" for number in range(0, 600, 2)]
+    for key in keys[::30]:
+        objects.put(key, b"one")
+    objects.remove(sorted({*keys, *(f"traffic/{number:04}" for number in range(1, 600, 60))}))
+    assert not list(objects.list("traffic"))
+
+
+@on_each_store
+def test_a_version_is_one_text_however_it_is_asked_for(bucket: BucketHome, tmp_path: Path) -> None:
+    objects = bucket.objects
+    version = objects.create("a", b"one")
+    (listed,) = objects.list("")
+    found, (told, _) = objects.read("a"), objects.download("a", tmp_path / "copy")
+    assert found and {version, listed.version, found.version, told.version} == {version}
+    with pytest.raises(Known):
+        objects.read("a", unless=listed.version)
+    swapped = objects.swap("a", b"two", listed.version)
+    assert [one.version for one in objects.list("")] == [swapped] != [version]
+
+
+@on_each_store
+@pytest.mark.parametrize("after", [False, True], ids=["before the store had it", "after the store had it"])
+def test_a_connection_that_ends_in_the_middle_of_a_write_is_no_failure(
+    bucket: BucketHome, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    at = urlsplit(bucket.store.url)
+    with open_door((str(at.hostname), int(at.port or 0))) as door:
+        monkeypatch.setenv(bucket.store.endpoint, door.url + at.path)
+        objects = in_bucket(bucket.uri)
+        door.script = lambda method, path: Answer(gone=True, after=after) if method == "PUT" and drops.pop() else None
+        drops = [False, True]
+        version = objects.create("a", b"one")
+        drops = [False, True, True]
+        assert objects.swap("a", b"two", version) != version
+        assert (found := bucket.objects.read("a")) and found.data == b"two"
+        drops = [True] * 5
+        with pytest.raises(HomeUnreachable, match="cannot be reached, also after 4 more tries"):
+            objects.create("b", b"one")
+        assert drops == []
+
+
+def test_google_is_asked_to_compare_the_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server that runs here takes what is sent to Google's: it is held against answers as Google documents them."""
+    set_credentials(monkeypatch)
+    current = {"ETag": '"now"', "x-goog-generation": "7", "Last-Modified": "Mon, 30 Nov 2026 09:00:00 GMT"}
+    with open_door(script=lambda method, path: Answer(headers=current if method != "PUT" else {"ETag": '"new"'})) as door:
+        monkeypatch.setenv("GOOGLE_BASE_URL", door.url)
+        monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps(_NOBODY | {"gcs_base_url": door.url}))
+        objects = in_bucket("gs://bucket/home")
+        assert objects.swap("a", b"new", '"now"') == '"new"'
+        assert [method for method, _ in door.requests] == ["HEAD", "PUT"]
+        assert door.headers[1]["x-goog-if-generation-match"] == "7"
+        assert objects.create("a", b"new") == '"new"'
+        assert door.headers[2]["x-goog-if-generation-match"] == "0"
+        with pytest.raises(Overtaken):
+            objects.swap("a", b"new", '"before"')
+        assert [method for method, _ in door.requests[3:]] == ["HEAD", "GET"], "nothing is sent"
+
+
+@on_each_store
+def test_a_file_that_is_sent_in_parts_is_made_once(
+    bucket: BucketHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag_pipeline.storage.objects._WHOLE", 1_000_000)
+    (tmp_path / "large").write_bytes(os.urandom(1_000) * 12_000)
+    version = bucket.objects.create("releases/x/large", tmp_path / "large")
+    assert [(one.size_bytes, one.version) for one in bucket.objects.list("")] == [(12_000_000, version)]
+    with pytest.raises(Overtaken):
+        bucket.objects.create("releases/x/large", tmp_path / "large")
+
+
+@on_each_store
 def test_a_bucket_that_is_not_there_is_told_with_the_setting(bucket: BucketHome) -> None:
-    gone = in_bucket("s3://no-such-bucket/home")
-    for asked in (lambda: list(gone.list("")), lambda: gone.read("a"), lambda: gone.create("a", b"one")):
-        with pytest.raises(HomeUnreachable, match=r"s3://no-such-bucket/home.*no such bucket.*check RAG_HOME"):
+    uri = f"{bucket.store.scheme}://no-such-bucket/home"
+    gone = in_bucket(uri)
+    for asked in (
+        lambda: list(gone.list("")),
+        lambda: gone.read("a"),
+        lambda: gone.create("a", b"one"),
+        lambda: gone.swap("a", b"one", '"x"'),
+        lambda: gone.remove(["a"]),
+    ):
+        with pytest.raises(HomeUnreachable, match=rf"{uri}.*no such bucket.*check RAG_HOME"):
             asked()
 
 
+@pytest.mark.parametrize("bucket", STORES[1:], indirect=True)
+def test_a_wrong_key_is_told_with_the_variables(bucket: BucketHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", base64.b64encode(SECRET.encode()).decode())
+    with pytest.raises(HomeUnreachable, match=r"access denied \(403\); set AZURE_STORAGE_ACCOUNT_NAME and") as told:
+        in_bucket(bucket.uri).read("a")
+    assert SECRET not in str(told.value)
+
+
+@on_each_store
 def test_a_store_that_nobody_listens_for_is_told_without_the_secret(
     bucket: BucketHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv(bucket.store.endpoint, "http://127.0.0.1:9/account")
     monkeypatch.setattr("rag_pipeline.storage.objects._LIMITS", Limits(timeout_s=1, retries=0))
     with pytest.raises(HomeUnreachable, match=r"cannot be reached.*check the address") as told:
         in_bucket(bucket.uri).read("a")

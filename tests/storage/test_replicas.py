@@ -11,12 +11,13 @@ from rag_pipeline.traffic.look import strange_feedback
 from rag_pipeline.traffic.marks import KEY
 from tests.conftest import Workspace
 from tests.support.asked_rows import stored
-from tests.support.bucket_home import BucketHome, taken_to
+from tests.support.bucket_home import BucketHome, on_each_store, taken_to
 from tests.support.replicas import key_for, replica, serving_home
 
 pytestmark = pytest.mark.slow
 
 
+@on_each_store
 def test_a_verdict_given_to_another_replica_than_answered_is_kept_with_the_question(
     bucket: BucketHome, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,43 +13,19 @@ from rag_pipeline.channels.pointer import Channel, channels_held, read_channel, 
 from rag_pipeline.corpus.model import Vectors
 from rag_pipeline.errors import LockLost, Overtaken, PipelineError, ReleaseError
 from rag_pipeline.home import Home
-from rag_pipeline.home_mark import claim_home
 from rag_pipeline.index.manifest import all_manifests, damaged_files, read_manifest
 from rag_pipeline.index.retrieve import Query, open_release
 from rag_pipeline.lake import collected
-from rag_pipeline.mirrored import brought
 from rag_pipeline.release.retention import collect
 from rag_pipeline.release.serving import ChannelReader
 from rag_pipeline.storage.attach import mirror_of
 from tests.conftest import Workspace
-from tests.support.bucket_home import BucketHome
+from tests.support.bucket_home import BucketHome, on_each_store
+from tests.support.bucket_releases import two
 from tests.support.readers import BY_FORCE, SUBJECTS, build, pages
 from tests.support.small_releases import NOW, bag_of_words, release_of
 
-BUILT: dict[str, bytes] = {}
-"""Key -> object of a home with two releases, once it was built."""
-
-
-@pytest.fixture
-def one(bucket: BucketHome) -> Home:
-    """The machine that builds; two releases are there."""
-    for key, data in BUILT.items():
-        bucket.objects.put(key, data)
-    settings = bucket.machine("one", channel_poll_s=0)
-    home = settings.home
-    if not BUILT:
-        claim_home(settings)
-        build(home, 0)
-        build(home, 1)
-        BUILT.update({key: found.data for key in bucket.there() if (found := bucket.objects.read(key))})
-    for manifest in all_manifests(home.releases):
-        brought(home.release(manifest.id))
-    return home
-
-
-def two(bucket: BucketHome) -> Home:
-    """Another machine, with nothing but the bucket."""
-    return bucket.machine("two", channel_poll_s=0).home
+pytestmark = on_each_store
 
 
 def asked(subject: str) -> Vectors:
@@ -202,7 +178,9 @@ def test_a_reader_that_cannot_reach_the_bucket_goes_on_and_says_so(
     other = two(bucket)
     with ChannelReader(other) as reader:
         reader.search(asked("cats"), 3)
-        lost = BucketHome("s3://bucket-that-went/home", bucket.store, bucket.server, bucket.locks, bucket.folder)
+        lost = BucketHome(
+            f"{bucket.store.scheme}://bucket-that-went/home", bucket.store, bucket.server, bucket.locks, bucket.folder
+        )
         monkeypatch.setattr(mirror_of(other.root), "objects", lost.objects)
         with caplog.at_level("WARNING", logger="rag_pipeline"):
             for _ in range(3):
@@ -232,7 +210,7 @@ def test_a_byte_changed_in_the_bucket_is_named_and_one_in_the_copy_is_fetched_ag
     assert damaged_files(other.release(release), manifest) == (name,)
     assert damaged_files(one.release(release), manifest) == (name,), "although its own copy is whole"
     third = bucket.machine("three").home
-    says = rf"release {release} is damaged \({name}\) in s3://.* and cannot answer"
+    says = rf"release {release} is damaged \({name}\) in {bucket.store.scheme}://.* and cannot answer"
     with pytest.raises(ReleaseError, match=says), open_release(third, release):
         pass
 

@@ -15,7 +15,7 @@ from rag_pipeline.index.manifest import all_manifests, damaged_files
 from rag_pipeline.lake import collected
 from tests.conftest import Workspace
 from tests.support.bucket_handbook import answers
-from tests.support.bucket_home import BucketHome
+from tests.support.bucket_home import BucketHome, on_each_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -52,6 +52,7 @@ def whole(bucket: BucketHome, workspace: Workspace, name: str) -> list[int]:
     return [int(one) for one in moves["sequence"].to_list()]
 
 
+@on_each_store
 @pytest.mark.parametrize("times", [10])
 def test_one_waits_for_the_other(bucket: BucketHome, handbook: Workspace, times: int) -> None:
     for number in range(times):
@@ -66,6 +67,7 @@ def test_one_waits_for_the_other(bucket: BucketHome, handbook: Workspace, times:
         assert moves == list(range(1, number + 2)), "each night one of them promoted"
 
 
+@on_each_store
 def test_with_the_locks_taken_away_at_most_one_promotes_and_nothing_is_half(bucket: BucketHome, handbook: Workspace) -> None:
     said = []
     for number in range(3):

@@ -1,16 +1,9 @@
-"""A home in a bucket: an S3 store (moto) as a process of its own, so that it outlives whoever is killed, and PostgreSQL.
+"""A home in a bucket: a store (moto's S3, unless a test says another one) and PostgreSQL, which all its machines share.
 
 A machine is a folder for its copies: two in one process know nothing of each other but what the bucket and the locks say.
 """
 
 import os
-import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,53 +17,11 @@ from rag_pipeline.storage.areas import is_carried
 from rag_pipeline.storage.attach import mirror_of
 from rag_pipeline.storage.objects import StoredObjects, in_bucket
 from rag_pipeline.storage.releases import HomeMirror
+from rag_pipeline.urls import BucketScheme
 from tests.conftest import Workspace
+from tests.support.bucket_stores import STORES, Store, azure_store, s3_store
 from tests.support.object_store import set_credentials
 from tests.support.postgres_server import Postgres
-
-_REQUEST = re.compile(r"([A-Z]+) /\S* HTTP/")  # a refused one is colored
-
-
-@dataclass
-class Store:
-    """An S3 store on loopback; what it was asked stands in its log."""
-
-    url: str
-    log: Path
-
-    def requests(self) -> Counter[str]:
-        """Method -> requests so far."""
-        return Counter(_REQUEST.findall(self.log.read_text(encoding="utf-8")))
-
-
-@contextmanager
-def store(folder: Path) -> Iterator[Store]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = folder / "store.log"
-    with log.open("w") as file:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=file, env=_plain()
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/moto-api/", timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-        yield Store(url, log)
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _plain() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAG_"))}
 
 
 @dataclass
@@ -124,7 +75,7 @@ def bucket_homes(folder: Path) -> Iterator[tuple[Store, Postgres]]:
     """The two servers that every home in a bucket of the tests shares."""
     server = Postgres(connections=60)
     try:
-        with store(folder) as running:
+        with s3_store(folder) as running:
             yield running, server
     finally:
         server.remove()
@@ -137,14 +88,12 @@ def new_home(
     running, server = servers
     set_credentials(monkeypatch)
     bucket = f"bucket-{os.urandom(6).hex()}"
-    urllib.request.urlopen(urllib.request.Request(f"{running.url}/{bucket}", method="PUT"), timeout=10).close()
+    running.make(bucket)
     database = server.database()
     locks = f"postgresql://postgres:admin-of-the-tests@127.0.0.1:{server.port}/{database.name}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("RAG_LOCKS", locks)
-    return BucketHome(f"s3://{bucket}/{name}", running, server, locks, folder)
+    for variable, said in {**running.variables(), "RAG_LOCKS": locks}.items():
+        monkeypatch.setenv(variable, said)
+    return BucketHome(f"{running.scheme}://{bucket}/{name}", running, server, locks, folder)
 
 
 @pytest.fixture(scope="session")
@@ -153,11 +102,29 @@ def bucket_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S
         yield servers
 
 
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with azure_store(tmp_path_factory.mktemp("azurite")) as store:
+        yield store
+
+
+on_each_store = pytest.mark.parametrize("bucket", STORES, indirect=True)
+"""A test that runs on every store that is present. Without it, `bucket` is S3's."""
+
+
 @pytest.fixture
-def bucket(bucket_servers: tuple[Store, Postgres], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketHome:
+def bucket(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BucketHome:
     """An empty home in a bucket."""
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
-    return new_home(bucket_servers, tmp_path / "machines", monkeypatch)
+    return home_on(getattr(request, "param", "s3"), request, tmp_path / "machines", monkeypatch)
+
+
+def home_on(
+    scheme: BucketScheme, request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> BucketHome:
+    """An empty home in a bucket of such a store."""
+    running, server = request.getfixturevalue("bucket_servers")
+    return new_home((request.getfixturevalue("azurite") if scheme == "az" else running, server), folder, monkeypatch)
 
 
 @dataclass

@@ -24,7 +24,7 @@ from rag_pipeline.settings import load_settings
 from tests.support.bucket_home import BucketHome
 from tests.support.two_hosts import can_be
 
-__all__ = ["Host", "can_be", "hosts_of"]
+__all__ = ["Host", "can_be", "hosts_of", "passed_on"]
 
 _NETWORK = "10.77.{}.{}"
 _FIRST = 21
@@ -75,7 +75,7 @@ def _host(bucket: BucketHome, name: str, number: int) -> Iterator[Host]:
     _ip("-n", space, "addr", "add", f"{there}/24", "dev", ends[1])
     _ip("-n", space, "link", "set", ends[1], "up")
     store_port = int(bucket.store.url.rpartition(":")[2])
-    with _passed_on(here, store_port) as store, _passed_on(here, bucket.server.port) as locks:
+    with passed_on(here, store_port) as store, passed_on(here, bucket.server.port) as locks:
         own = {"HOME": bucket.uri, "CACHE": str(bucket.folder / name), "CHANNEL_POLL_S": "0.2"}
         own["LOCKS"] = bucket.locks.replace(f"127.0.0.1:{bucket.server.port}", f"{here}:{locks}")
         told = {f"RAG_{key}": said for key, said in own.items()} | {"AWS_ENDPOINT_URL": f"http://{here}:{store}"}
@@ -100,7 +100,7 @@ def _ip(*said: str) -> None:
 
 
 @contextmanager
-def _passed_on(address: str, port: int) -> Iterator[int]:
+def passed_on(address: str, port: int) -> Iterator[int]:
     """A port of an address of this machine that leads to one of its loopback."""
     server = socket.create_server((address, 0))
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -22,6 +23,7 @@ from rag_pipeline.host.ui_tables import said
 from rag_pipeline.index.candidate import Candidate, read_candidate
 from tests.conftest import Workspace, files_contract
 from tests.pipeline.conftest import LENIENT, PAGES, QUESTIONS
+from tests.support.bucket_home import InBucket
 
 ROOT = Path(__file__).parents[2]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -169,6 +171,24 @@ def evidence_of(workspace: Workspace, fingerprint: str) -> Path:
 
 def evidence(workspace: Workspace) -> Path:
     return evidence_of(workspace, candidate(workspace).fingerprint)
+
+
+@contextmanager
+def without_evidence(workspace: Workspace) -> Iterator[None]:
+    """The evidence on the candidate is not there until the block ends: on disk, or in the bucket that machines copy."""
+    folder = workspace.home.evidence_on(candidate(workspace).fingerprint)
+    if isinstance(workspace, InBucket):
+        objects, prefix = workspace.bucket.objects, folder.relative_to(workspace.home.root).as_posix()
+        taken = {one.key: found.data for one in objects.list(prefix) if (found := objects.read(one.key))}
+        assert taken
+        objects.remove(list(taken))
+        yield
+        for key, data in taken.items():
+            objects.put(key, data)
+        return
+    folder.rename(workspace.root / "aside")
+    yield
+    (workspace.root / "aside").rename(folder)
 
 
 def clock(hours: float, step: str = "channel") -> Edit:

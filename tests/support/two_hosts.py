@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HEAD, NODE, BESIDE = "raghead", "ragnode", "ragbeside"
 HEAD_IP, NODE_IP = "10.77.3.1", "10.77.3.2"
 ADDRESS = f"{HEAD_IP}:6379"
+OUTSIDE_IP = "10.77.5.1"
+"""This machine, as all hosts see it."""
 _ALL = (BESIDE, NODE, HEAD)
 
 TOLD = {
@@ -39,11 +41,16 @@ def can_be() -> bool:
 
 @dataclass
 class TwoHosts:
-    """The head with two CPUs, the node with two, and a host beside them."""
+    """The head with two CPUs, the node with two, and a host beside them.
+
+    `told`: environment of a host's processes, beside that of all. `hidden`: folders that head and node do not see.
+    """
 
     folder: Path
+    hidden: Sequence[Path] = ()
+    told: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def start(self) -> None:
+    def wire(self) -> None:
         Path("/tmp/ray").mkdir(exist_ok=True)
         for name in _ALL:
             _ip("netns", "add", name)
@@ -55,6 +62,19 @@ class TwoHosts:
                 _ip("-n", place, "link", "set", link, "up")
             _ip("-n", name, "route", "add", "default", "via", f"{network}.1")
         self.within(HEAD, "sysctl", "-q", "net.ipv4.ip_forward=1").check_returncode()
+
+    def wire_outside(self) -> None:
+        """A cable from the head to this machine, by which all hosts reach it."""
+        _ip("link", "add", _CABLE, "type", "veth", "peer", "name", "rag5", "netns", HEAD)
+        _ip("addr", "add", f"{OUTSIDE_IP}/24", "dev", _CABLE)
+        _ip("link", "set", _CABLE, "up")
+        _ip("-n", HEAD, "addr", "add", "10.77.5.2/24", "dev", "rag5")
+        _ip("-n", HEAD, "link", "set", "rag5", "up")
+        _ip("-n", HEAD, "route", "add", "default", "via", OUTSIDE_IP)
+        for network in ("10.77.3.0/24", "10.77.4.0/24"):
+            _ip("route", "add", network, "via", "10.77.5.2")
+
+    def start(self) -> None:
         self.run(
             HEAD,
             "start",
@@ -80,9 +100,11 @@ class TwoHosts:
         """A command on one of the hosts, which is at work."""
         log = (self.folder / f"{name}.log").open("a")
         # What Ray keeps on a host lies in /tmp/ray, and a driver looks there for a node of this machine.
-        alone = 'mount -t tmpfs none /tmp/ray && exec "$@"'
+        unseen = [Path("/tmp/ray"), *(self.hidden if name != BESIDE else ())]
+        alone = " && ".join([*(f"mount -t tmpfs none '{folder}'" for folder in unseen), 'exec "$@"'])
         there = ["ip", "netns", "exec", name, "unshare", "--mount", "sh", "-c", alone, "sh", *command]
-        told, nothing, pipe = {**os.environ, **TOLD}, subprocess.DEVNULL, subprocess.PIPE
+        told = {**os.environ, **TOLD, **self.told.get(name, {})}
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
         return subprocess.Popen(there, env=told, stdin=nothing, stdout=pipe, stderr=log, text=True)
 
     def kill(self, name: str) -> int:
@@ -103,20 +125,29 @@ class TwoHosts:
             time.sleep(0.1)
         for name in _ALL:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+        subprocess.run(["ip", "link", "del", _CABLE], capture_output=True, check=False)
 
 
+_CABLE = "rag4"
 _SMALL = ("--num-cpus=2", "--object-store-memory=100000000")
 
 
+Outside = Callable[[str], AbstractContextManager[Mapping[str, Mapping[str, str]]]]
+
+
 @contextmanager
-def two_hosts(folder: Path) -> Iterator[TwoHosts]:
-    hosts = TwoHosts(folder)
+def two_hosts(folder: Path, *, outside: Outside | None = None, hidden: Sequence[Path] = ()) -> Iterator[TwoHosts]:
+    """`outside`: what hosts reach on this machine at an address of it; gives what each host is told."""
+    hosts = TwoHosts(folder, hidden)
     hosts.end()  # of a test that was killed
-    try:
+    with ExitStack() as stack:
+        stack.callback(hosts.end)
+        hosts.wire()
+        if outside:
+            hosts.wire_outside()
+            hosts.told = stack.enter_context(outside(OUTSIDE_IP))
         hosts.start()
         yield hosts
-    finally:
-        hosts.end()
 
 
 def _ip(*said: str) -> None:

@@ -24,6 +24,16 @@ def test_of_too_few_questions_nothing_is_told() -> None:
     assert shift(topic_vectors(1, 49), topic_vectors(1, 500, run=1)) is None
 
 
+def test_one_question_that_a_monitor_asks_again_and_again_is_told_apart_from_nothing() -> None:
+    [once] = topic_vectors(1, 1)
+    found = shift(np.tile(once, (60, 1)), np.tile(once, (200, 1)), shuffles=20)
+    assert found and (found.new, found.earlier) == (60, 200)
+    assert not found.differs and not found.unlike
+    other = topic_vectors(1, 1, run=1)
+    changed = shift(np.tile(other, (60, 1)), np.tile(once, (200, 1)), shuffles=40)
+    assert changed and changed.unlike
+
+
 def test_questions_like_no_golden_one_are_grouped_by_what_they_ask() -> None:
     golden, new = topic_vectors(3, 200), topic_vectors(3, 100, run=1, new_share=1.0)
     asked = np.concatenate([topic_vectors(3, 50, run=2), new])

@@ -13,6 +13,7 @@ from rag_pipeline.traffic.rows import Kind
 from rag_pipeline.traffic.segments import read_segment, waiting
 from rag_pipeline.traffic.spool import Spool
 from tests.support.asked_rows import asked
+from tests.support.moving_channel import until
 
 
 def row_of() -> dict[Kind, Callable[[Any], dict[str, Any]]]:
@@ -71,6 +72,20 @@ def test_a_row_that_cannot_be_made_is_lost_alone(home: Home) -> None:
     log.close()
     assert len(rows_in(home)) == 1
     assert log.lost["queries"] == 1
+
+
+@pytest.mark.parametrize("odd", [{"query_id": "q_\ud800"}, {"query_id": 7}, {"timestamp": "yesterday"}])
+def test_a_row_that_no_segment_can_hold_is_lost_alone_and_ends_neither_the_thread_nor_the_log(
+    home: Home, odd: dict[str, Any]
+) -> None:
+    log = Spool(home, {"queries": lambda what: asked(1) | what, "feedback": asked}, every_s=0.01)
+    for what in ({}, odd, {"query_id": "another"}):
+        log.put("queries", what)
+    until(lambda: log.kept["queries"] == 2, "both others are in segments")
+    log.put("queries", {"query_id": "later"})
+    log.close()
+    assert [row["query_id"] for row in rows_in(home)] == [asked(1)["query_id"], "another", "later"]
+    assert (log.kept["queries"], log.lost["queries"]) == (3, 1)
 
 
 def test_where_nobody_puts_segments_into_tables_replicas_write_no_more(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from rag_pipeline.home_mark import claim_home
 from rag_pipeline.release.clear_out import clear_out
 from rag_pipeline.versions.content import AnswerVersion, configured, terms
 from rag_pipeline.versions.evidence_store import evidence_on
-from rag_pipeline.versions.kept import VERSIONS, kept_versions, read_version
+from rag_pipeline.versions.kept import VERSIONS, damaged_versions, kept_versions, read_version
 from tests.support.answer_versions import VersionDesk, lying
 from tests.support.small_releases import NOW
 
@@ -83,6 +83,20 @@ def test_what_was_changed_after_it_was_kept_is_found_and_kept_again_by_its_files
         read_version(desk.office.home, "0" * 32)
     with pytest.raises(PipelineError, match="is not the id of an answer version"):
         read_version(desk.office.home, "../../channels/production")
+
+
+def test_any_changed_byte_of_a_kept_version_is_named_with_what_to_do(desk: VersionDesk) -> None:
+    version = desk.kept()
+    path = file_of(desk, version)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert damaged_versions(desk.office.home).keys() == {version}, whole[place - 20 : place + 1]
+    path.write_bytes(whole)
+    assert damaged_versions(desk.office.home, [version]) == {}
+    path.unlink()
+    [says] = damaged_versions(desk.office.home, [version]).values()
+    assert says.startswith(f"there is no answer version {version}")
 
 
 def test_every_golden_question_is_really_asked_and_what_came_of_it_is_evidence(desk: VersionDesk) -> None:

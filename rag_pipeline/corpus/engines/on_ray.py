@@ -6,17 +6,22 @@ by the next run.
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from rag_pipeline.corpus.engines import base
 from rag_pipeline.corpus.engines.cluster import Cluster
-from rag_pipeline.corpus.engines.parts import FOLDER, Part, parts_of
+from rag_pipeline.corpus.engines.handover import addresses_of
+from rag_pipeline.corpus.engines.parts import Part, parts_of
 from rag_pipeline.corpus.engines.ray_process import Answer, RayProcess, check_installed
 from rag_pipeline.corpus.engines.worker import orders_of
 from rag_pipeline.corpus.missing import wrongly_stored
-from rag_pipeline.errors import PipelineError
+from rag_pipeline.errors import HomeUnreachable, PipelineError
+from rag_pipeline.files import file_sha256
 from rag_pipeline.lake import Fragment
+from rag_pipeline.mirrored import came, changing
 from rag_pipeline.process import release_memory
 from rag_pipeline.progress import Advance, progress
+from rag_pipeline.storage.patience import patiently
 
 _LOOK_S = 5.0
 
@@ -33,8 +38,8 @@ class RayEngine:
         scratch, count = task.home.scratch, task.missing.count
         with parts_of(task.home, task.missing, self.cluster.part) as parts:
             release_memory()
-            places = (scratch / FOLDER, task.table.path)
-            orders = orders_of(task.model, self.cluster.model, task.control, places, self.cluster.worker_cpus)
+            handover = addresses_of(task.home, task.table.path)
+            orders = orders_of(task.model, self.cluster.model, task.control, handover, self.cluster.worker_cpus)
             told = {**asdict(self.cluster), "orders": orders.as_json(), "parts": [part.name for part in parts]}
             characters = sum(part.characters for part in parts)
             with progress("embedding on Ray", count, unit="texts", work=characters) as advance, RayProcess(told) as ray:
@@ -80,19 +85,40 @@ class _Run:
 
     def _commit(self) -> None:
         if self._waiting:
-            self._task.table.commit(self._waiting)
+            try:
+                self._task.table.commit(self._waiting)
+            except HomeUnreachable as error:
+                if not error.may_pass:
+                    raise
+                patiently(self._carry)
             self._waiting.clear()
         self._committed = time.monotonic()
+
+    def _carry(self) -> None:
+        """A commit again that the bucket was away for: what was committed in the copy here is carried, not made anew."""
+        table = self._task.table
+        with changing(table.path):
+            there = {file for file, _, _ in table.data_files()} if table.exists else set()
+            if missing := [one for one in self._waiting if table.path / one.path not in there]:
+                table.commit(missing)
 
     def _fragment(self, answer: Answer) -> Fragment:
         fragment = Fragment(
             str(answer["path"]), answer["rows"], answer["size_bytes"], (("model", self._task.model.fingerprint),)
         )
-        file = self._task.table.path / fragment.path
-        if not file.is_file() or file.stat().st_size != fragment.size_bytes:
+        file, home = self._task.table.path / fragment.path, self._task.home
+        if not home.uri:
+            if not file.is_file() or file.stat().st_size != fragment.size_bytes:
+                raise PipelineError(
+                    f"a worker wrote {fragment.path} ({fragment.size_bytes:,} bytes) below {self._task.table.path}, and it "
+                    "is not there on this machine; RAG_HOME must lie where every node of the cluster sees it"
+                )
+            return fragment
+        patiently(partial(came, file))
+        if not file.is_file() or file_sha256(file) != answer["sha256"]:
             raise PipelineError(
-                f"a worker wrote {fragment.path} ({fragment.size_bytes:,} bytes) below {self._task.table.path}, and it is "
-                "not there on this machine; RAG_HOME must lie where every node of the cluster sees it"
+                f"a worker put {fragment.path} ({fragment.size_bytes:,} bytes) below {home}/{home.name_of(file.parents[1])}"
+                ", and the bucket does not have it with these bytes; see who else writes there, and run it again"
             )
         return fragment
 

@@ -1,6 +1,7 @@
 """What a worker does, wherever it runs: it shows that it is the worker that is wanted, then embeds parts into fragments."""
 
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -12,26 +13,25 @@ import numpy as np
 import rag_pipeline
 from rag_pipeline.corpus.control import Control, trusted
 from rag_pipeline.corpus.encoders import encoder_of
-from rag_pipeline.corpus.engines.parts import read_part
+from rag_pipeline.corpus.engines.handover import Addresses, handover_at
 from rag_pipeline.corpus.model import Encoder, Model, usable
 from rag_pipeline.corpus.model_folder import model_folder
 from rag_pipeline.corpus.sound import vector_rows
 from rag_pipeline.errors import PipelineError
-from rag_pipeline.lake import write_fragment
+from rag_pipeline.home_settings import CACHE, copy_of
 
 
 @dataclass(frozen=True)
 class Orders:
     """What every worker is told: plain values, which go as JSON.
 
-    `parts`, `table`, `exports`: places that each worker reaches. `control`: texts with their vectors. `versions`: of what
-    must be the same everywhere.
+    `handover`: where parts and fragments lie (`handover.Addresses`), which each worker reaches. `exports`: a folder of a
+    machine's own. `control`: texts with their vectors. `versions`: of what must be the same everywhere.
     """
 
     model: dict[str, Any]
     """Name, prompts, device, batch, back end and precision, and the fingerprint they must give."""
-    parts: str
-    table: str
+    handover: dict[str, str]
     exports: str
     threads: int
     control: tuple[str, list[str], list[list[float]]]
@@ -44,15 +44,14 @@ class Orders:
 _HOW = ("query_prompt", "document_prompt", "device", "batch", "backend", "precision")
 
 
-def orders_of(model: Model, name: str, control: Control, places: tuple[Path, Path], threads: int) -> Orders:
-    """`name`: of the model, as RAG_MODEL says it. `places`: the folder of the parts, and the table of vectors."""
+def orders_of(model: Model, name: str, control: Control, handover: Addresses, threads: int) -> Orders:
+    """`name`: of the model, as RAG_MODEL says it."""
     how = {
         one: getattr(model, one) for one in ("query_prompt", "document_prompt", "device", "batch", "backend", "precision")
     }
     return Orders(
         model={"name": name, "fingerprint": model.fingerprint, **how},
-        parts=str(places[0]),
-        table=str(places[1]),
+        handover=asdict(handover),
         exports="" if model.exports == Path() else str(model.exports),
         threads=threads,
         control=(control.whose, control.texts, control.vectors.tolist()),
@@ -78,27 +77,27 @@ class Worker:
         self._encoder: Encoder | None = None
         self._refused = ""
         try:
+            self._handover = handover_at(Addresses(**self._orders.handover))
             self._encoder = _encoder_for(self._orders)
         except Exception as error:
             self._refused = _says(error)
 
     def embed(self, part: str) -> dict[str, Any]:
-        """What came of a part: `part`, and `error`, or the fragment's `path`, `rows` and `size_bytes`."""
+        """What came of a part: `part`, and `error`, or what `Handover.put` says of the fragment."""
         if self._encoder is None:
             return {"part": part, "error": f"a worker was refused: {self._refused}"}
         try:
-            rows = read_part(Path(self._orders.parts), part)
+            rows = self._handover.rows(part)
         except Exception as error:
-            shared = "RAG_HOME must lie where every node of the cluster sees it"
-            return {"part": part, "error": f"{part} cannot be read by a worker ({_says(error)}); {shared}"}
+            return {"part": part, "error": f"{part} cannot be read by a worker ({_says(error)}); {self._handover.needs}"}
         try:
             model = str(self._orders.model["fingerprint"])
             vectors = usable(self._encoder.documents(rows["text"].to_list()), rows.height)
             table = vector_rows(model, rows["text_hash"].to_arrow(), vectors)
-            fragment = write_fragment(Path(self._orders.table), table, {"model": model})
+            fragment = self._handover.put(table, {"model": model})
         except Exception as error:
             return {"part": part, "error": f"{part} was not embedded: {_says(error)}"}
-        return {"part": part, "path": fragment.path, "rows": fragment.rows, "size_bytes": fragment.size_bytes}
+        return {"part": part, **fragment}
 
 
 def _encoder_for(orders: Orders) -> Encoder:
@@ -111,7 +110,7 @@ def _encoder_for(orders: Orders) -> Encoder:
         raise PipelineError(f"it has {'; '.join(other)}. Start the workers from the image that the run is from")
     how = dict(orders.model)
     name, wanted = str(how.pop("name")), str(how.pop("fingerprint"))
-    model = Model(folder=model_folder(name), exports=Path(orders.exports) if orders.exports else Path(), **how)
+    model = Model(folder=model_folder(name), exports=_exports(orders), **how)
     if model.fingerprint != wanted:
         raise PipelineError(
             f"RAG_MODEL={name} is another model there ({model.fingerprint[:12]}) than in the run ({wanted[:12]}): its files "
@@ -120,6 +119,14 @@ def _encoder_for(orders: Orders) -> Encoder:
     whose, texts, vectors = orders.control
     control = Control(whose, texts, np.array(vectors, dtype=np.float32))
     return trusted(model, lambda: encoder_of(model, orders.threads), control)
+
+
+def _exports(orders: Orders) -> Path:
+    """Where graphs of models are kept on this machine: in the run's copy of a bucket, or where one would be here."""
+    folder, home = Path(orders.exports), orders.handover["home"]
+    if not orders.exports or not home or folder.parent.is_dir():
+        return folder
+    return copy_of(home, Path(os.environ.get("RAG_CACHE") or CACHE).expanduser()) / folder.name
 
 
 def _says(error: Exception) -> str:

@@ -1,48 +1,19 @@
 """What the driver makes of the answers of workers. Here a real worker answers in this process; test_ray.py has real Ray."""
 
-from collections.abc import Callable
-
 import pytest
 
-from rag_pipeline.corpus.engines import base, on_ray
-from rag_pipeline.corpus.engines.ray_process import Answer, RayProcess
-from rag_pipeline.corpus.engines.worker import Worker
+from rag_pipeline.corpus.engines import base
+from rag_pipeline.corpus.engines.ray_process import RayProcess
 from rag_pipeline.corpus.tables import vectors_table
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
 from tests.support.ray_cluster import cluster, embed, fragments, store_texts, stored
+from tests.support.workers_here import Here, here
 
-Change = Callable[[list[Answer]], list[Answer]]
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Callable[[Change], None]:
-    """Have a worker in this process answer, and a test change what it says. Nothing more comes once it said all."""
-
-    def answer(change: Change) -> None:
-        class Here(RayProcess):
-            def __init__(self, told: Answer) -> None:
-                super().__init__(told)
-                worker = Worker(told["orders"])
-                for one in change([worker.embed(part) for part in told["parts"]]):
-                    self._lines.put(one)
-
-            def __enter__(self) -> "Here":
-                return self
-
-            def __exit__(self, *_: object) -> None:
-                pass
-
-        monkeypatch.setattr(on_ray, "RayProcess", Here)
-        monkeypatch.setattr(on_ray, "check_installed", lambda: None)
-        monkeypatch.setattr(on_ray, "_LOOK_S", 0.01)
-
-    return answer
+__all__ = ["here"]
 
 
-def test_every_text_has_its_vector_and_the_table_a_commit_for_all_that_came_together(
-    home: Home, here: Callable[[Change], None]
-) -> None:
+def test_every_text_has_its_vector_and_the_table_a_commit_for_all_that_came_together(home: Home, here: Here) -> None:
     hashes = store_texts(home, 25)
     here(lambda answers: answers)
     report = embed(home, cluster())
@@ -52,9 +23,7 @@ def test_every_text_has_its_vector_and_the_table_a_commit_for_all_that_came_toge
     assert not (home.scratch / "embed-parts").exists()
 
 
-def test_a_commit_comes_as_often_as_it_should(
-    home: Home, here: Callable[[Change], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_commit_comes_as_often_as_it_should(home: Home, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "COMMIT_EVERY_S", 0.0)
     store_texts(home, 25)
     here(lambda answers: answers)
@@ -62,14 +31,14 @@ def test_a_commit_comes_as_often_as_it_should(
     assert vectors_table(home).version() == 3
 
 
-def test_an_answer_that_comes_twice_counts_once(home: Home, here: Callable[[Change], None]) -> None:
+def test_an_answer_that_comes_twice_counts_once(home: Home, here: Here) -> None:
     hashes = store_texts(home, 25)
     here(lambda answers: [answers[0], answers[0] | {"path": "model=x/another.parquet"}, *answers[1:]])
     embed(home, cluster())
     assert stored(home) == sorted(hashes)
 
 
-def test_a_worker_s_refusal_ends_the_run_and_what_came_is_kept(home: Home, here: Callable[[Change], None]) -> None:
+def test_a_worker_s_refusal_ends_the_run_and_what_came_is_kept(home: Home, here: Here) -> None:
     hashes = store_texts(home, 25)
     here(lambda answers: [answers[0], {"part": "part-000001.parquet", "error": "part-000001.parquet was not embedded: NaN"}])
     with pytest.raises(PipelineError, match=r"part-000001.parquet was not embedded: NaN"):
@@ -80,7 +49,7 @@ def test_a_worker_s_refusal_ends_the_run_and_what_came_is_kept(home: Home, here:
     assert stored(home) == sorted(hashes)
 
 
-def test_silence_is_given_up_and_what_came_is_kept(home: Home, here: Callable[[Change], None]) -> None:
+def test_silence_is_given_up_and_what_came_is_kept(home: Home, here: Here) -> None:
     store_texts(home, 25)
     here(lambda answers: [{"cluster": "2 workers"}, answers[1]])
     with pytest.raises(PipelineError) as refused:
@@ -90,7 +59,7 @@ def test_silence_is_given_up_and_what_came_is_kept(home: Home, here: Callable[[C
     assert (len(stored(home)), fragments(home)) == (10, 3), "what nobody committed nobody reads"
 
 
-def test_a_fragment_that_is_not_on_this_machine_is_no_fragment(home: Home, here: Callable[[Change], None]) -> None:
+def test_a_fragment_that_is_not_on_this_machine_is_no_fragment(home: Home, here: Here) -> None:
     store_texts(home, 5)
     here(lambda answers: [answers[0] | {"path": "model=x/elsewhere.parquet"}])
     with pytest.raises(PipelineError, match="RAG_HOME must lie where every node of the cluster sees it"):
@@ -98,7 +67,7 @@ def test_a_fragment_that_is_not_on_this_machine_is_no_fragment(home: Home, here:
     assert stored(home) == []
 
 
-def test_what_was_embedded_is_read_back(home: Home, here: Callable[[Change], None]) -> None:
+def test_what_was_embedded_is_read_back(home: Home, here: Here) -> None:
     """A worker that says it did what it did not is found, although all its answers are right in themselves."""
     store_texts(home, 20)
     here(lambda answers: [answers[0], answers[1] | {key: answers[0][key] for key in ("path", "rows", "size_bytes")}])

@@ -11,6 +11,7 @@ import pytest
 
 from rag_pipeline.corpus.control import Control
 from rag_pipeline.corpus.engines import worker
+from rag_pipeline.corpus.engines.handover import addresses_of
 from rag_pipeline.corpus.engines.parts import FOLDER, parts_of, remove_parts
 from rag_pipeline.corpus.engines.worker import Orders, Worker, orders_of, versions
 from rag_pipeline.corpus.missing import find_missing
@@ -18,6 +19,7 @@ from rag_pipeline.corpus.model import Model
 from rag_pipeline.corpus.tables import chunks_table, vectors_table
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.home import Home
+from rag_pipeline.home_settings import copy_of
 from rag_pipeline.lake import Fragment
 from tests.support.model_copies import copy_of_model
 from tests.support.ray_cluster import MODEL, store_texts, vectors_of
@@ -45,7 +47,7 @@ def parts(home: Home) -> Path:
 
 
 def orders(home: Home, model: Model | None = None, name: str = MODEL, control: Control = NONE) -> Orders:
-    return orders_of(model or real_model(), name, control, (home.scratch / FOLDER, home.vectors), threads=1)
+    return orders_of(model or real_model(), name, control, addresses_of(home, home.vectors), threads=1)
 
 
 def test_each_part_becomes_a_fragment_with_the_vectors_of_its_texts(home: Home, parts: Path) -> None:
@@ -95,6 +97,17 @@ def test_a_part_that_cannot_be_read_is_named(home: Home, parts: Path) -> None:
     (parts / "part-000000.parquet").write_bytes(b"PAR1 is all that is left PAR1")
     assert worker.embed("part-000000.parquet")["error"].startswith("part-000000.parquet cannot be read by a worker (")
     assert "RAG_HOME must lie where every node" in worker.embed("part-000009.parquet")["error"]
+
+
+def test_graphs_of_models_are_kept_where_the_worker_is(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_CACHE", str(tmp_path / "cache"))
+    of_a_folder = replace(orders(home), exports="/nowhere/home/models")
+    assert worker._exports(of_a_folder) == Path("/nowhere/home/models")
+    bucket = {"parts": "scratch/embed-parts", "table": "lake/vectors", "home": "s3://bucket/home"}
+    there = copy_of("s3://bucket/home", tmp_path / "cache") / "models"
+    assert worker._exports(replace(of_a_folder, handover=bucket)) == there, "on a machine without a copy of the home"
+    there.parent.mkdir(parents=True)
+    assert worker._exports(replace(of_a_folder, exports=str(there), handover=bucket)) == there, "on the one the run is on"
 
 
 def test_vectors_no_index_may_hold_are_refused_with_the_name_of_the_part(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag_pipeline.corpus import read_vectors as module
+from rag_pipeline.corpus.read_vectors import few_with_vectors, matrix, spooled, vector_batches, with_vectors
 from rag_pipeline.corpus.tables import VECTORS, chunks_table, vectors_table
 from rag_pipeline.errors import ReleaseError
 from rag_pipeline.home import Home
-from rag_pipeline.index import vectors as module
-from rag_pipeline.index.vectors import few_with_vectors, matrix, spooled, vector_batches, with_vectors
 from tests.support.small_releases import store_vectors, unit_vectors
 
 
