@@ -12,7 +12,7 @@ from typing import Any, Literal
 from rag_pipeline.errors import PipelineError
 from rag_pipeline.files import write_json
 from rag_pipeline.home import Home
-from rag_pipeline.ours import RELEASE, found
+from rag_pipeline.ours import EXPORT, HALF_EXPORT, RELEASE, found
 from rag_pipeline.settings import Settings, dagster_home
 
 _FORMAT = 1
@@ -105,8 +105,19 @@ def _others(home: Home, beside: tuple[Path, ...]) -> list[str]:
 
 
 def _entries(home: Home) -> Iterator[Path]:
-    """What lies in a folder, apart from what systems and locks of ours put there."""
+    """What lies in a folder, apart from what systems and locks of ours put there, and models that a program loaded."""
     for path in home.root.iterdir():
-        a_lock = path.name.startswith(".") and path.name.endswith(".lock")
-        if path.name not in _OF_SYSTEMS and not a_lock:
+        if path.name not in _OF_SYSTEMS and not _is_a_lock(path) and not _holds_only_models(home, path):
             yield path
+
+
+def _is_a_lock(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(".lock")
+
+
+def _holds_only_models(home: Home, path: Path) -> bool:
+    """Whether a program that uses the pipeline as a library kept graphs of models there, and made no home of it."""
+    if path != home.models or path.is_symlink() or not path.is_dir():
+        return False
+    ours = found(path, EXPORT, HALF_EXPORT)
+    return all(one in ours or _is_a_lock(one) for one in path.iterdir())
