@@ -20,7 +20,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 # Nothing is compiled while it is installed, so the first command that imports a module has to keep what it compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env dev-env ray-env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
+.PHONY: help env dev-env ray-env azure-env refresh dev query status test test-slow durations check fix mutants snapshot docs docs-commands pictures clean
 
 help:                 ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ —/' | column -t -s '—'
@@ -80,6 +80,9 @@ check: dev-env        ## ruff, mypy (strict; tests too), import-linter, workflow
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/rag contract diff
 	$(BIN)/pytest tests/defs/test_snapshot.py tests/deploy/test_cluster.py
+
+azure-env: dev-env    ## add Azurite, Microsoft's server of Azure's store, for the tests of a home in it (npm)
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/azurite azurite@3.35.0
 
 ray-env: dev-env      ## add Ray, for the slow tests that start a cluster (324 MB)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[ray]'

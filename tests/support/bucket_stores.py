@@ -1,7 +1,7 @@
 """The stores that a home in a bucket is tried on: processes on loopback, so that each outlives whoever is killed.
 
-S3 is moto's server. Azure is Azurite, Microsoft's own server, an npm package: tests on it run where `azurite-blob` is on the
-PATH, or where the environment variable AZURITE_BLOB names it. For Google's store there is none that speaks what is sent.
+S3 is moto's server. Azure is Azurite, Microsoft's own server, an npm package: tests on it run after `make azure-env`, or
+where `azurite-blob` is on the PATH or AZURITE_BLOB names it. For Google's store there is none that takes what is sent.
 """
 
 import base64
@@ -27,14 +27,15 @@ import pytest
 
 from rag_pipeline.urls import BucketScheme
 
-AZURITE = os.environ.get("AZURITE_BLOB") or shutil.which("azurite-blob")
+_MADE = Path(sys.prefix) / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+AZURITE = os.environ.get("AZURITE_BLOB") or (str(_MADE) if _MADE.exists() else shutil.which("azurite-blob"))
 
 STORES = [
     "s3",
     pytest.param(
         "az",
         marks=pytest.mark.skipif(
-            not AZURITE, reason="needs Azurite: npm install azurite, and azurite-blob on the PATH or in AZURITE_BLOB"
+            not AZURITE, reason="needs Azurite: `make azure-env`, or azurite-blob on the PATH or in AZURITE_BLOB"
         ),
     ),
 ]
