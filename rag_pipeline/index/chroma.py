@@ -9,7 +9,7 @@ import math
 import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,8 +184,9 @@ def readers(home: Home, manifest: Manifest) -> Iterator[Opened]:
     names = list(manifest.scopes) or [COLLECTION]
     with intact_view(home, manifest, CHROMA_FOLDER) as folder:
         # Chroma flushes its database as it opens it, and lets nobody have the interpreter meanwhile: 60 ms for a copy of
-        # 221 MB that is new. Flushed before, with the interpreter free, that is done in 4.
-        sync(folder / DATABASE)
+        # 221 MB that is new. Flushed before, with the interpreter free, that is done in 4. It only saves time.
+        with suppress(OSError):
+            sync(folder / DATABASE)
         with client(folder) as opened:
             collections = {name: opened.get_collection(name, embedding_function=None) for name in names}
             yield Opened(folder, manifest.model.dimensions, collections)

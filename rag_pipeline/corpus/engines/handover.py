@@ -40,7 +40,7 @@ def addresses_of(home: Home, table: Path) -> Addresses:
 
 
 class Handover(Protocol):
-    """Both raise `PipelineError`, and what the libraries raise."""
+    """Reading and writing raise `PipelineError`, and what the libraries raise."""
 
     @property
     def needs(self) -> str:

@@ -46,9 +46,7 @@ _HOW = ("query_prompt", "document_prompt", "device", "batch", "backend", "precis
 
 def orders_of(model: Model, name: str, control: Control, handover: Addresses, threads: int) -> Orders:
     """`name`: of the model, as RAG_MODEL says it."""
-    how = {
-        one: getattr(model, one) for one in ("query_prompt", "document_prompt", "device", "batch", "backend", "precision")
-    }
+    how = {one: getattr(model, one) for one in _HOW}
     return Orders(
         model={"name": name, "fingerprint": model.fingerprint, **how},
         handover=asdict(handover),
