@@ -105,6 +105,8 @@ class Spool:
                 self._write(kind)
             except OSError as error:
                 self._tell(error.strerror or type(error).__name__)
+            except Exception as error:  # whatever it is, its rows are tried again, and the thread goes on
+                self._tell(type(error).__name__)
 
     def _make_rows(self, kind: Kind) -> None:
         waits, rows = self._put[kind], self._rows[kind]

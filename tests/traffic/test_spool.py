@@ -5,12 +5,13 @@ import stat
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from rag_pipeline.home import Home
 from rag_pipeline.traffic import spool as module
 from rag_pipeline.traffic.rows import Kind
-from rag_pipeline.traffic.segments import read_segment, waiting
+from rag_pipeline.traffic.segments import read_segment, waiting, write_segment
 from rag_pipeline.traffic.spool import Spool
 from tests.support.asked_rows import asked
 from tests.support.moving_channel import until
@@ -86,6 +87,20 @@ def test_a_row_that_no_segment_can_hold_is_lost_alone_and_ends_neither_the_threa
     log.close()
     assert [row["query_id"] for row in rows_in(home)] == [asked(1)["query_id"], "another", "later"]
     assert (log.kept["queries"], log.lost["queries"]) == (3, 1)
+
+
+def test_what_is_wrong_with_no_row_is_tried_again_and_ends_neither_the_thread_nor_the_log(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = Spool(home, row_of(), every_s=3600)
+    monkeypatch.setattr(module, "write_segment", lambda *_: pa.array([1]).cast(pa.bool_()).cast("date32"))
+    log.put("queries", 1)
+    log._flush()
+    assert (log.kept.total(), log.lost.total()) == (0, 0)
+    assert "ArrowNotImplementedError" in caplog.text
+    monkeypatch.setattr(module, "write_segment", write_segment)
+    log.close()
+    assert (log.kept["queries"], len(rows_in(home))) == (1, 1)
 
 
 def test_where_nobody_puts_segments_into_tables_replicas_write_no_more(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
